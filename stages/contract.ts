@@ -1,0 +1,390 @@
+/**
+ * The stage contract: what a stage declares, what it is given and what it answers.
+ *
+ * This module, with what it re-exports, is the whole of the project that a stage imports besides
+ * `formats/`; a custom stage imports it as `keepsake/stage`.
+ *
+ * @module
+ */
+import type { Options, OptionsSchema } from "./options.ts";
+
+export * from "./options.ts";
+export { StageError } from "./errors.ts";
+
+/** What a stage does to a run. */
+export type StageKind =
+  /** Makes or updates files on this machine. */
+  | "prepare"
+  /** Turns paths into one archive and its manifest. */
+  | "source"
+  /** Ends the way of an archive that nothing below needs. */
+  | "gate"
+  /** Archive in, archive out. */
+  | "transform"
+  /** Keeps archives where they survive this machine. */
+  | "destination";
+
+/** What a stage is asked to do. */
+export type Operation = "scan" | "run" | "restore" | "list" | "fetch" | "remove";
+
+/**
+ * What a worker may touch, and nothing else: what is left out is denied. There is no way to say
+ * "everything", and `ffi` and `import` are never granted.
+ */
+export interface Grants {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly net?: readonly string[];
+  readonly env?: readonly string[];
+  readonly sys?: readonly string[];
+  /** Absolute programs. A stage that has any is shown as unsandboxed. */
+  readonly run?: readonly string[];
+}
+
+/**
+ * Bytes on their way to the next stage, in blocks that are handed over without being copied.
+ *
+ * Either `write`, or fill `space()` and say with `commit` how much of it is used.
+ */
+export interface ByteSink {
+  /** Free room in the current block, never empty. It may hold old bytes. */
+  space(): Uint8Array;
+  /**
+   * Says that the first `count` bytes of `space()` are used. Answers a promise when that filled the
+   * block: await it before asking for space again.
+   */
+  commit(count: number): Promise<void> | undefined;
+  /** Copies bytes in. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/**
+ * Bytes from the stage above. Each piece is valid until the next one is asked for. Throws when the
+ * stream is cut short, does not add up or the other side gives up: an end is always a true end.
+ */
+export type ByteSource = AsyncIterable<Uint8Array>;
+
+/** How the bytes of an archive are compressed, block by block, on their way. */
+export type Codec = "zstd" | "gzip" | "none";
+
+/** One entry of an archive, in the order of the archive. Paths are relative and use `/`. */
+export type Entry = FileEntry | DirectoryEntry | SymlinkEntry | HardLinkEntry;
+
+interface EntryBase {
+  readonly path: string;
+  /** Permission bits, at most `0o7777`. */
+  readonly mode: number;
+  /** Milliseconds since 1970. */
+  readonly mtime: number;
+}
+
+/** A regular file, with the content that the archive holds. */
+export interface FileEntry extends EntryBase {
+  readonly kind: "file";
+  readonly size: number;
+  /** Of the content, in lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** A directory. */
+export interface DirectoryEntry extends EntryBase {
+  readonly kind: "directory";
+}
+
+/** A symbolic link, never followed. */
+export interface SymlinkEntry extends EntryBase {
+  readonly kind: "symlink";
+  /** Its text. */
+  readonly link: string;
+}
+
+/** A further name of a file that stands earlier in the archive. */
+export interface HardLinkEntry extends EntryBase {
+  readonly kind: "hardlink";
+  /** The earlier entry's path. */
+  readonly link: string;
+}
+
+/** A path that is not in the archive as it should be, and why. */
+export interface Remark {
+  readonly path: string;
+  /** A short phrase without a full stop: `permission denied`, `a named pipe`. */
+  readonly reason: string;
+}
+
+/** Where a part of the archive came from. */
+export interface Root {
+  /** The name under which it stands in the archive: `.claude`. */
+  readonly name: string;
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** What every operation is given. Plain data and callbacks: no handle on the main thread. */
+export interface StageContext<S extends OptionsSchema = OptionsSchema> {
+  readonly options: Options<S>;
+  /** Aborts on Ctrl-C, on a timeout and when a neighbour in the stream fails. */
+  readonly signal: AbortSignal;
+  /** Tells the user something. */
+  log(level: "debug" | "info" | "warn", message: string): void;
+  /** Reports bytes done, and bytes in all where that is known. */
+  progress(done: number, total?: number): void;
+}
+
+/** What `scan` is given. */
+export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
+  /**
+   * The signature that the last scan of this snapshot answered, if any. A scan that finds another
+   * one may stop there and leave `entries` out: the sources have changed for certain.
+   */
+  readonly signature: string | undefined;
+  /** Two workers that scan together: one walks, both hash. */
+  readonly team: Team;
+}
+
+/** How two workers of one stage share a scan. */
+export interface Team {
+  /** The walker answers; the helper's answer is ignored. */
+  readonly role: "walker" | "helper";
+  /** To the other one; `undefined` when there is none. */
+  readonly port: MessagePort | undefined;
+}
+
+/** What `scan` answers. */
+export interface ScanResult {
+  /** Names, kinds, sizes, modes and times of all that was met, as one hash. */
+  readonly signature: string;
+  /** Everything that a snapshot would hold, in archive order; absent when the signature differs. */
+  readonly entries?: readonly Entry[];
+  readonly unreadable: readonly Remark[];
+}
+
+/** What a source's `run` is given. */
+export interface SourceContext<S extends OptionsSchema> extends StageContext<S> {
+  /** Takes the archive, uncompressed: compression is done on the way. */
+  readonly output: ByteSink;
+}
+
+/** What a source's `run` answers. */
+export interface SourceResult {
+  readonly signature: string;
+  readonly roots: readonly Root[];
+  /** What the archive holds, as it was read while writing it. */
+  readonly entries: readonly Entry[];
+  /** What should be in the archive and is not, or not for certain. Makes the run end with status 2. */
+  readonly unreadable: readonly Remark[];
+  /** What was left out on purpose, and why. */
+  readonly skipped: readonly Remark[];
+  /** Worth a look, without being wrong: links that lead out of the sources. */
+  readonly notes: readonly Remark[];
+}
+
+/** What a source's `restore` is given. */
+export interface UnpackContext<S extends OptionsSchema> extends StageContext<S> {
+  readonly input: ByteSource;
+  /** Where each root is unpacked; `undefined`: nowhere, only compare. */
+  readonly into: Readonly<Record<string, string>> | undefined;
+  /** What the manifest says the archive holds, all of it. */
+  readonly entries: readonly Entry[];
+  /** Paths to unpack; `undefined`: all. */
+  readonly wanted: readonly string[] | undefined;
+}
+
+/** What a source's `restore` answers. Links are for the runner to make, last. */
+export interface UnpackResult {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** What a gate is given. */
+export interface GateContext<S extends OptionsSchema> extends StageContext<S> {
+  /** Hash of what the snapshot holds, in lower-case hexadecimal. */
+  readonly contentHash: string;
+  readonly destinations: readonly Holding[];
+}
+
+/** What a destination below a gate holds. */
+export interface Holding {
+  readonly id: string;
+  /** Content hash of the newest snapshot there, or its first digits; `undefined`: none. */
+  readonly newest: string | undefined;
+}
+
+/** What a gate answers. */
+export interface GateResult {
+  /** Destinations that shall get the snapshot. */
+  readonly pass: readonly string[];
+}
+
+/** What a transform is given. */
+export interface TransformContext<S extends OptionsSchema> extends StageContext<S> {
+  readonly input: ByteSource;
+  readonly output: ByteSink;
+  /** For `restore`: the lines of the identity files at hand that are identities. */
+  readonly identities: readonly string[];
+}
+
+/** A finished file on this machine, to be stored. */
+export interface SpoolFile {
+  /** What it is called at the destination: `claude/20260102T030405Z-0123456789ab.tar.zst.age`. */
+  readonly key: string;
+  /**
+   * Absolute path, in a directory that belongs to this destination for this run: it may be read and
+   * moved away, and other destinations do not notice.
+   */
+  readonly path: string;
+  readonly size: number;
+  /** In lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** What a destination's `run` is given. */
+export interface StoreContext<S extends OptionsSchema> extends StageContext<S> {
+  /** The manifest is last, and must become visible last. */
+  readonly files: readonly SpoolFile[];
+  /** Names this run in temporary names. Nothing else with the same `owner` is at work. */
+  readonly owner: string;
+  /** What the user said of this run (`--message`). */
+  readonly message: string | undefined;
+}
+
+/** What a destination's `run` answers: every file was read back, or its hash confirmed. */
+export interface StoreResult {
+  /** Where it is, for a person: a directory, an address. */
+  readonly location: string;
+}
+
+/** A file that a destination holds. */
+export interface StoredFile {
+  readonly key: string;
+  readonly size: number;
+}
+
+/** What a destination's `fetch` is given. */
+export interface FetchContext<S extends OptionsSchema> extends StageContext<S> {
+  readonly key: string;
+  readonly output: ByteSink;
+}
+
+/** What a destination's `remove` is given. */
+export interface RemoveContext<S extends OptionsSchema> extends StageContext<S> {
+  readonly keys: readonly string[];
+}
+
+interface StageBase<S extends OptionsSchema> {
+  /** The word after `use =`: lower-case, hyphenated. */
+  readonly name: string;
+  /** One line of docs: third person, present tense, no full stop. */
+  readonly summary: string;
+  /** A few sentences for the docs. */
+  readonly description: string;
+  /** The one declaration of this stage's options. */
+  readonly options: S;
+  /**
+   * The least the stage needs for an operation. Pure: `plan` prints the answer, and the worker
+   * starts with that and nothing else. Directories of the run come on top for a destination (its
+   * own spool directory) and for a source's `restore` (the staging directory).
+   */
+  permissions(options: Options<S>, operation: Operation): Grants;
+}
+
+/** Makes or updates files on this machine. */
+export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
+  readonly kind: "prepare";
+  run(context: StageContext<S>): Promise<void>;
+}
+
+/** Turns paths into one archive and its manifest. */
+export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
+  readonly kind: "source";
+  /** How its archive is compressed on the way. */
+  codec(options: Options<S>): Codec;
+  /** Why every destination of this snapshot must get it encrypted; `undefined`: it need not. */
+  needsEncryption?(options: Options<S>): string | undefined;
+  /** Reads everything, writes nothing. */
+  scan(context: ScanContext<S>): Promise<ScanResult>;
+  run(context: SourceContext<S>): Promise<SourceResult>;
+  /**
+   * Unpacks files and directories, or only compares.
+   *
+   * @throws {StageError} `snapshot-damaged` unless the archive is what the entries say, to the byte.
+   */
+  restore(context: UnpackContext<S>): Promise<UnpackResult>;
+}
+
+/** Ends the way of an archive that nothing below needs. */
+export interface GateStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
+  readonly kind: "gate";
+  run(context: GateContext<S>): Promise<GateResult>;
+}
+
+/** Archive in, archive out. */
+export interface TransformStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
+  readonly kind: "transform";
+  /** Ending that its files carry, by which `restore` knows what to undo: `.age`. */
+  readonly suffix: string;
+  /** Whether what comes out can be read by nobody without an identity. */
+  readonly seals: boolean;
+  run(context: TransformContext<S>): Promise<void>;
+  /** Undoes `run`. Options are not at hand then: the file may have been made elsewhere. */
+  restore(context: Omit<TransformContext<S>, "options">): Promise<void>;
+}
+
+/** Keeps archives where they survive this machine. */
+export interface DestinationStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
+  readonly kind: "destination";
+  /** Where it keeps things, for a person, without secrets; two that share it are one place. */
+  location(options: Options<S>): string;
+  /** Reads an address given on the command line (`--from`); `undefined` when it is not one of these. */
+  fromAddress(address: string): Options<S> | undefined;
+  /** Stores the files, in order, each confirmed before the next. */
+  run(context: StoreContext<S>): Promise<StoreResult>;
+  /** Lists what it holds, complete files only. */
+  list(context: StageContext<S>): Promise<readonly StoredFile[]>;
+  /** @throws {StageError} `snapshot-missing` when there is no such file. */
+  fetch(context: FetchContext<S>): Promise<void>;
+  remove(context: RemoveContext<S>): Promise<void>;
+}
+
+/** One kind of work: its options, the permissions it needs, and how it is done and undone. */
+export type Stage<S extends OptionsSchema = OptionsSchema> =
+  | PrepareStage<S>
+  | SourceStage<S>
+  | GateStage<S>
+  | TransformStage<S>
+  | DestinationStage<S>;
+
+/** Declares a stage of this kind; the types of its methods follow from its options. */
+export function definePrepare<const S extends OptionsSchema>(
+  stage: Omit<PrepareStage<S>, "kind">,
+): PrepareStage<S> {
+  return { kind: "prepare", ...stage };
+}
+
+/** Declares a stage of this kind; the types of its methods follow from its options. */
+export function defineSource<const S extends OptionsSchema>(
+  stage: Omit<SourceStage<S>, "kind">,
+): SourceStage<S> {
+  return { kind: "source", ...stage };
+}
+
+/** Declares a stage of this kind; the types of its methods follow from its options. */
+export function defineGate<const S extends OptionsSchema>(
+  stage: Omit<GateStage<S>, "kind">,
+): GateStage<S> {
+  return { kind: "gate", ...stage };
+}
+
+/** Declares a stage of this kind; the types of its methods follow from its options. */
+export function defineTransform<const S extends OptionsSchema>(
+  stage: Omit<TransformStage<S>, "kind">,
+): TransformStage<S> {
+  return { kind: "transform", ...stage };
+}
+
+/** Declares a stage of this kind; the types of its methods follow from its options. */
+export function defineDestination<const S extends OptionsSchema>(
+  stage: Omit<DestinationStage<S>, "kind">,
+): DestinationStage<S> {
+  return { kind: "destination", ...stage };
+}

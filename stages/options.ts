@@ -1,0 +1,251 @@
+/**
+ * The vocabulary stages declare their options with.
+ *
+ * Every helper takes the sentence that documents the option first, so an undocumented option does
+ * not compile. Validation, help text, the docs table, the example file and the JSON Schema are all
+ * read off the schema these helpers build; nothing about an option is written down twice.
+ *
+ * @module
+ */
+import * as v from "valibot";
+
+/** An option: what a user may write (`Written`) and what the stage receives (`Read`). */
+export type Option<Written, Read = Written> = v.GenericSchema<Written, Read>;
+
+/** The options of one stage: named options, unknown names refused. */
+export type OptionsSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+
+/** Options as a stage receives them: defaults filled in, units parsed, paths absolute. */
+export type Options<S extends OptionsSchema> = v.InferOutput<S>;
+
+/** What the docs say about an option besides its type, default and summary. */
+export interface OptionNotes<Written = string> {
+  /** Value used in the docs and in the generated example file. */
+  readonly example?: Written;
+  /** Why not to use the option any more, and what to use instead. */
+  readonly deprecated?: string;
+}
+
+/** How an option's strings are to be read once the file itself is known to be right. */
+export type OptionType =
+  | "text"
+  | "path"
+  | "paths"
+  | "recipients"
+  | "list"
+  | "choice"
+  | "integer"
+  | "flag"
+  | "size"
+  | "duration"
+  | "url"
+  | "urls"
+  | "secret";
+
+/** Declares the options of a stage. */
+export function options<const E extends v.ObjectEntries>(
+  entries: E,
+): v.StrictObjectSchema<E, undefined> {
+  return v.strictObject(entries);
+}
+
+/** Lets an option be left out. With `fallback`, the stage receives that value instead. */
+export function optional<I, O>(option: Option<I, O>): v.OptionalSchema<Option<I, O>, undefined>;
+export function optional<I, O, const D extends I>(
+  option: Option<I, O>,
+  fallback: D,
+): v.OptionalSchema<Option<I, O>, D>;
+export function optional(option: Option<unknown>, fallback?: unknown): unknown {
+  return v.optional(option, fallback);
+}
+
+/** A non-empty string. */
+export function text(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(nonEmpty, v.description(summary), annotate("text", notes));
+}
+
+/**
+ * A path: absolute, starting with `~/`, or relative to the pipeline file; `$NAME`, `${NAME}` and
+ * `${NAME:-default}` expand. The stage receives it absolute.
+ */
+export function path(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(nonEmpty, v.description(summary), annotate("path", notes));
+}
+
+/** A non-empty list of {@linkcode path}s. */
+export function paths(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  return v.pipe(
+    v.array(nonEmpty),
+    v.minLength(1, "Expected at least one path"),
+    v.description(summary),
+    annotate("paths", notes),
+  );
+}
+
+/**
+ * Recipients: age public keys, or paths of files that hold one a line. The stage receives the keys
+ * alone: the files are read before it starts.
+ */
+export function recipients(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  return v.pipe(
+    v.array(nonEmpty),
+    v.minLength(1, "Expected at least one recipient"),
+    v.description(summary),
+    annotate("recipients", notes),
+  );
+}
+
+/**
+ * A secret, written as a reference: `env:NAME` or `file:PATH`. The stage receives the value, which
+ * is never printed, logged, stored in the catalog or sent in an alert.
+ */
+export function secret(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(
+    v.string(),
+    v.regex(/^(env|file):./, 'Expected a reference such as "env:NAME" or "file:PATH"'),
+    v.description(summary),
+    annotate("secret", notes),
+  );
+}
+
+/** An `http:` or `https:` address. */
+export function url(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(
+    v.string(),
+    v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
+    v.description(summary),
+    annotate("url", notes),
+  );
+}
+
+/** A list of {@linkcode url}s. */
+export function urls(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  return v.pipe(
+    v.array(v.pipe(
+      v.string(),
+      v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
+    )),
+    v.description(summary),
+    annotate("urls", notes),
+  );
+}
+
+/** One of a closed set of words. */
+export function choice<const W extends readonly [string, ...string[]]>(
+  words: W,
+  summary: string,
+  notes: OptionNotes<W[number]> = {},
+): Option<W[number]> {
+  return v.pipe(v.picklist(words), v.description(summary), annotate("choice", notes));
+}
+
+/** `true` or `false`. */
+export function flag(summary: string, notes: OptionNotes<boolean> = {}): Option<boolean> {
+  return v.pipe(v.boolean(), v.description(summary), annotate("flag", notes));
+}
+
+/** A whole number between two bounds, both allowed. */
+export function integer(
+  [min, max]: readonly [number, number],
+  summary: string,
+  notes: OptionNotes<number> = {},
+): Option<number> {
+  const range = `Expected a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(),
+    v.integer(range),
+    v.minValue(min, range),
+    v.maxValue(max, range),
+    v.description(summary),
+    annotate("integer", notes),
+  );
+}
+
+/** A list of non-empty strings. */
+export function list(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  return v.pipe(v.array(nonEmpty), v.description(summary), annotate("list", notes));
+}
+
+/** A size such as `"5MB"` or `"64MiB"`; the stage receives bytes. */
+export function size(summary: string, notes: OptionNotes = {}): Option<string, number> {
+  return v.pipe(
+    v.string(),
+    v.regex(SIZE_REGEXP, 'Expected a size such as "5MB" or "64MiB"'),
+    v.description(summary),
+    annotate("size", notes),
+    v.transform(parseSize),
+  );
+}
+
+/** A duration such as `"36h"` or `"14d"`; the stage receives milliseconds. */
+export function duration(summary: string, notes: OptionNotes = {}): Option<string, number> {
+  return v.pipe(
+    v.string(),
+    v.regex(DURATION_REGEXP, 'Expected a duration such as "90s", "36h" or "14d"'),
+    v.description(summary),
+    annotate("duration", notes),
+    v.transform(parseDuration),
+  );
+}
+
+const nonEmpty = v.pipe(v.string(), v.nonEmpty("Expected some text"));
+
+const SIZE_REGEXP = /^(\d+)(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** Bytes in a size such as `"64MiB"`; `NaN` for anything else. */
+export function parseSize(written: string): number {
+  const [, amount, unit] = SIZE_REGEXP.exec(written) ?? [];
+  return amount === undefined ? NaN : Number(amount) * SIZE_UNITS[unit!]!;
+}
+
+const DURATION_REGEXP = /^(\d+)(s|m|h|d|w)$/;
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** Milliseconds in a duration such as `"36h"`; `NaN` for anything else. */
+export function parseDuration(written: string): number {
+  const [, amount, unit] = DURATION_REGEXP.exec(written) ?? [];
+  return amount === undefined ? NaN : Number(amount) * DURATION_UNITS[unit!]!;
+}
+
+/** Annotations ride in the JSON Schema under `x-` names, which validators ignore. */
+function annotate<T>(
+  type: OptionType,
+  { example, deprecated }: OptionNotes<unknown>,
+): v.MetadataAction<T, Record<string, unknown>> {
+  return v.metadata({
+    "x-type": type,
+    ...(type === "secret" && { writeOnly: true }),
+    ...(example !== undefined && { examples: [example] }),
+    ...(deprecated !== undefined && { deprecated: true, "x-deprecated": deprecated }),
+  });
+}
