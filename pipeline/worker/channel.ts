@@ -1,0 +1,412 @@
+/**
+ * A one-way byte channel over message ports, with credits, between two workers or a worker and the
+ * runner.
+ *
+ *   writer → reader   data { encoded, buffer, length }   the buffer is transferred
+ *                     end { frames, bytes }              totals, which the reader checks
+ *                     abort { reason }
+ *   reader → writer   credit { encoded, buffer? }        a frame is used up; memory to use again
+ *                     taken                              the end was reached and the totals agree
+ *                     abort { reason }
+ *
+ * At most {@linkcode CREDITS} frames are under way, so memory is bounded. A port that just falls
+ * silent is never an end. Compression belongs to the channel: a block goes raw while the reader has
+ * time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses it.
+ *
+ * @module
+ */
+import type { ByteSink, ByteSource, Codec } from "../../stages/contract.ts";
+import { BackupError } from "../../stages/errors.ts";
+import {
+  BLOCK_SIZE,
+  type Cutter,
+  cutterOf,
+  type Decoder,
+  type Encode,
+  loadDecoder,
+  loadEncoder,
+} from "./codec.ts";
+
+const CREDITS = 8;
+const RAW_CREDITS = 2;
+
+/** What is done to the bytes on their way. */
+export interface Coding {
+  readonly way: "encode" | "decode";
+  readonly codec: Codec;
+}
+
+/** Bytes pass as they are. */
+export const PLAIN: Coding = { way: "encode", codec: "none" };
+
+/** What a writer has sent. */
+export interface Sent {
+  /** As the stage wrote them, before any coding. */
+  readonly bytes: number;
+  /** SHA-256 of them, unless they are to be compressed: then only the count is at hand. */
+  readonly sha256: string | undefined;
+}
+
+type ToReader =
+  | {
+    readonly type: "data";
+    readonly encoded: boolean;
+    readonly buffer: ArrayBuffer;
+    readonly length: number;
+  }
+  | { readonly type: "end"; readonly frames: number; readonly bytes: number }
+  | { readonly type: "abort"; readonly reason: string };
+
+type ToWriter =
+  | { readonly type: "credit"; readonly encoded: boolean; readonly buffer?: ArrayBuffer }
+  | { readonly type: "taken" }
+  | { readonly type: "abort"; readonly reason: string };
+
+/** The writing end; with several ports, every reader gets the same bytes. */
+export class ChannelWriter implements ByteSink {
+  readonly #lanes: Lane[];
+  readonly #signal: AbortSignal;
+  readonly #turn = makeTurn();
+  #block: Uint8Array<ArrayBuffer> = new Uint8Array(BLOCK_SIZE);
+  #used = 0;
+  #bytes = 0;
+  #hash: import("node:crypto").Hash | undefined;
+  #encode: Encode | undefined;
+  #cutter: Cutter | undefined;
+  #decoder: Decoder | undefined;
+
+  private constructor(ports: readonly MessagePort[], signal: AbortSignal) {
+    this.#signal = signal;
+    this.#lanes = ports.map((port) => new Lane(port));
+    signal.addEventListener("abort", () => this.abort(reasonOf(signal)));
+  }
+
+  /** Opens the writing end. `signal` ends every wait. */
+  static async open(
+    ports: readonly MessagePort[],
+    coding: Coding,
+    signal: AbortSignal,
+  ): Promise<ChannelWriter> {
+    const writer = new ChannelWriter(ports, signal);
+    const { way, codec } = coding;
+    if (codec !== "none" && way === "encode") writer.#encode = await loadEncoder(codec);
+    else writer.#hash = (await import("node:crypto")).createHash("sha256");
+    if (codec !== "none" && way === "decode") {
+      writer.#cutter = cutterOf(codec);
+      if (codec === "zstd") writer.#decoder = await loadDecoder(codec);
+    }
+    return writer;
+  }
+
+  space(): Uint8Array {
+    return this.#block.subarray(this.#used);
+  }
+
+  commit(count: number): Promise<void> | undefined {
+    this.#used += count;
+    if (this.#used > this.#block.length) throw new RangeError("More was committed than had space");
+    return this.#used === this.#block.length ? this.#flush() : undefined;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const space = this.space();
+      const count = Math.min(space.length, bytes.length - at);
+      space.set(bytes.subarray(at, at + count));
+      at += count;
+      await this.commit(count);
+    }
+  }
+
+  /** Hands on what is left and waits until every reader has taken all of it. */
+  async finish(): Promise<Sent> {
+    const empty = this.#bytes === 0 && this.#used === 0;
+    // A compressed file of nothing has a frame too, or stock tools refuse it.
+    if (this.#used > 0 || (empty && this.#encode !== undefined)) await this.#flush();
+    this.#cutter?.end();
+    for (const lane of this.#lanes) lane.end();
+    for (const lane of this.#lanes) await lane.taken(this.#signal);
+    this.#requireReader();
+    this.#turn.close();
+    return { bytes: this.#bytes, sha256: this.#hash?.digest("hex") };
+  }
+
+  /** Gives up: readers fail instead of taking what they have for the whole. */
+  abort(reason: string): void {
+    for (const lane of this.#lanes) lane.abort(reason);
+    this.#turn.close();
+  }
+
+  /** Goes on without one reader, which is gone. */
+  detach(index: number, reason: string): void {
+    this.#lanes[index]?.lose(reason);
+  }
+
+  async #flush(): Promise<void> {
+    const block = this.#block.subarray(0, this.#used);
+    this.#used = 0;
+    this.#bytes += block.length;
+    this.#hash?.update(block);
+    await this.#turn.take(); // Credits and aborts are messages: without a turn they stay unseen.
+    this.#signal.throwIfAborted();
+    const [lane, ...others] = this.#requireReader();
+    if (this.#cutter !== undefined) return await this.#sendPieces(this.#cutter.push(block));
+    const raw = this.#encode === undefined || (others.length === 0 && lane.rawCredits > 0);
+    if (others.length > 0) return await this.#sendCopies(this.#encode?.(block) ?? block);
+    if (!raw) {
+      const frame = this.#encode!(block);
+      await lane.ready(this.#signal);
+      return lane.send(true, frame.buffer, frame.length);
+    }
+    await lane.ready(this.#signal);
+    lane.send(this.#encode === undefined, this.#block.buffer, block.length);
+    this.#block = new Uint8Array(lane.takeSpare() ?? new ArrayBuffer(BLOCK_SIZE));
+  }
+
+  async #sendPieces(pieces: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
+    for (const piece of pieces) {
+      for (const lane of this.#requireReader()) {
+        await lane.ready(this.#signal);
+        // The reader lags behind when half of the credits are out: then decompress here.
+        const decoded = this.#decoder !== undefined && lane.credits <= CREDITS / 2
+          ? this.#decoder.decode(piece) as Uint8Array<ArrayBuffer>
+          : undefined;
+        const { buffer, length } = decoded ?? piece;
+        lane.send(decoded === undefined, buffer, length);
+      }
+    }
+  }
+
+  async #sendCopies(bytes: Uint8Array): Promise<void> {
+    for (const lane of this.#requireReader()) {
+      await lane.ready(this.#signal);
+      const copy = bytes.slice();
+      lane.send(true, copy.buffer, copy.length);
+    }
+  }
+
+  /** The readers that are left. */
+  #requireReader(): [Lane, ...Lane[]] {
+    const [first, ...others] = this.#lanes.filter(({ lost }) => lost === undefined);
+    if (first !== undefined) return [first, ...others];
+    const reason = this.#lanes[0]?.lost ?? "nobody reads them";
+    throw new BackupError("stream-broken", `Cannot hand bytes on: ${reason}`);
+  }
+}
+
+/** A writer's view of one reader. */
+class Lane {
+  readonly #port: MessagePort;
+  readonly #spare: ArrayBuffer[] = [];
+  #waiting: (() => void)[] = [];
+  #frames = 0;
+  #bytes = 0;
+  #taken = false;
+  credits = CREDITS;
+  rawCredits = RAW_CREDITS;
+  /** Why this reader is gone. */
+  lost: string | undefined;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<ToWriter>) => {
+      if (data.type === "credit") {
+        this.credits++;
+        if (!data.encoded) this.rawCredits++;
+        if (data.buffer !== undefined) this.#spare.push(data.buffer);
+      } else if (data.type === "taken") {
+        this.#taken = true;
+        port.close();
+      } else this.lose(data.reason);
+      this.#wake();
+    };
+  }
+
+  send(encoded: boolean, buffer: ArrayBuffer, length: number): void {
+    if (this.lost !== undefined) return;
+    this.credits--;
+    if (!encoded) this.rawCredits--;
+    this.#frames++;
+    this.#bytes += length;
+    this.#port.postMessage({ type: "data", encoded, buffer, length } satisfies ToReader, [buffer]);
+  }
+
+  end(): void {
+    if (this.lost !== undefined) return;
+    const totals = { frames: this.#frames, bytes: this.#bytes };
+    this.#port.postMessage({ type: "end", ...totals } satisfies ToReader);
+  }
+
+  abort(reason: string): void {
+    if (this.lost !== undefined || this.#taken) return;
+    this.#port.postMessage({ type: "abort", reason } satisfies ToReader);
+    this.lose(reason);
+  }
+
+  lose(reason: string): void {
+    this.lost ??= reason;
+    this.#port.close();
+    this.#wake();
+  }
+
+  takeSpare(): ArrayBuffer | undefined {
+    return this.#spare.pop();
+  }
+
+  /** Waits for a credit. Returns as well when the reader is gone: sending is then a no-op. */
+  ready(signal: AbortSignal): Promise<void> | void {
+    if (this.credits <= 0) return this.#until(() => this.credits > 0, signal);
+  }
+
+  taken(signal: AbortSignal): Promise<void> {
+    return this.#until(() => this.#taken, signal);
+  }
+
+  async #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!condition() && this.lost === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      signal.throwIfAborted();
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** The reading end. */
+export class ChannelReader implements ByteSource {
+  readonly #port: MessagePort;
+  readonly #coding: Coding;
+  readonly #signal: AbortSignal;
+  readonly #queue: ToReader[] = [];
+  #wake: () => void = () => {};
+  #frames = 0;
+  #bytes = 0;
+
+  constructor(port: MessagePort, coding: Coding, signal: AbortSignal) {
+    this.#port = port;
+    this.#coding = coding;
+    this.#signal = signal;
+    port.onmessage = ({ data }: MessageEvent<ToReader>) => {
+      this.#queue.push(data);
+      this.#wake();
+    };
+    signal.addEventListener("abort", () => this.#wake());
+  }
+
+  /** Tells the writer that nobody reads on. */
+  abort(reason: string): void {
+    this.#port.postMessage({ type: "abort", reason } satisfies ToWriter);
+    this.#port.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    const { way, codec } = this.#coding;
+    const encode = way === "encode" && codec !== "none" ? await loadEncoder(codec) : undefined;
+    const decoder = way === "decode" ? await loadDecoder(codec) : undefined;
+    let ended = false;
+    try {
+      for await (const frame of this.#frames_()) {
+        const bytes = new Uint8Array(frame.buffer, 0, frame.length);
+        if (encode !== undefined && !frame.encoded) {
+          const encoded = encode(bytes);
+          this.#release(frame);
+          yield encoded;
+          discard(encoded);
+        } else if (decoder !== undefined && frame.encoded) {
+          const decoded = decoder.decode(bytes);
+          if (decoded instanceof Uint8Array) yield decoded;
+          else yield* decoded;
+          this.#release(frame);
+        } else {
+          yield bytes;
+          this.#release(frame);
+        }
+      }
+      const rest = decoder?.end();
+      if (rest !== undefined) yield* rest;
+      ended = true;
+      this.#port.postMessage({ type: "taken" } satisfies ToWriter);
+      this.#port.close();
+    } finally {
+      if (!ended) this.abort("the stage below stopped reading");
+    }
+  }
+
+  async *#frames_(): AsyncGenerator<ToReader & { type: "data" }, void, void> {
+    while (true) {
+      this.#signal.throwIfAborted();
+      const message = this.#queue.shift();
+      if (message === undefined) {
+        await new Promise<void>((resolve) => this.#wake = resolve);
+      } else if (message.type === "data") {
+        this.#frames++;
+        this.#bytes += message.length;
+        yield message;
+      } else if (message.type === "abort") {
+        throw new BackupError("stream-broken", `Cannot read on: ${message.reason}`);
+      } else return this.#check(message);
+    }
+  }
+
+  #check({ frames, bytes }: ToReader & { type: "end" }): void {
+    if (frames === this.#frames && bytes === this.#bytes) return;
+    throw new BackupError(
+      "stream-broken",
+      `Cannot take the stream as whole: ${this.#bytes} of ${bytes} bytes arrived`,
+    );
+  }
+
+  /** Gives a used frame's credit back, with its memory where the writer can use that again. */
+  #release({ encoded, buffer }: ToReader & { type: "data" }): void {
+    const { way, codec } = this.#coding;
+    const wanted = way === "encode" && (codec === "none" || !encoded);
+    if (wanted && buffer.byteLength === BLOCK_SIZE) {
+      this.#port.postMessage({ type: "credit", encoded, buffer } satisfies ToWriter, [buffer]);
+    } else {
+      this.#port.postMessage({ type: "credit", encoded } satisfies ToWriter);
+      if (buffer.byteLength > 0) buffer.transfer(0);
+    }
+  }
+}
+
+/**
+ * Frees memory now. A thread that mostly passes buffers on allocates little on its own heap, so the
+ * collector runs late and hundreds of megabytes pile up otherwise.
+ */
+function discard({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > 0 && !buffer.detached) {
+    buffer.transfer(0);
+  }
+}
+
+/** Takes turns of the event loop without the 1 ms floor of timers. */
+export interface Turn {
+  take(): Promise<void>;
+  /** Lets the event loop end. A turn that is being taken ends too. */
+  close(): void;
+}
+
+/** Makes a {@linkcode Turn}. */
+export function makeTurn(): Turn {
+  const { port1, port2 } = new MessageChannel();
+  let resolve = () => {};
+  port1.onmessage = () => resolve();
+  return {
+    take: () =>
+      new Promise<void>((done) => {
+        resolve = done;
+        port2.postMessage(0);
+      }),
+    close() {
+      port1.close();
+      port2.close();
+      resolve();
+    },
+  };
+}
+
+function reasonOf(signal: AbortSignal): string {
+  return signal.reason instanceof Error ? signal.reason.message : String(signal.reason);
+}

@@ -1,0 +1,228 @@
+/**
+ * Starts stages in workers that can do what their grants say and nothing else. This is the one
+ * place that makes workers.
+ *
+ * @module
+ */
+import { dirname, join, resolve } from "node:path";
+import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
+import type { Grants } from "../../stages/contract.ts";
+import type { Sent } from "./channel.ts";
+import type { Call, FromWorker, ToWorker } from "./protocol.ts";
+
+/** A worker that says nothing for so long is taken for dead. */
+const PATIENCE_MS = 30_000;
+
+/** How long a stage that was told to stop may take to clean up. */
+const GRACE_MS = 5_000;
+
+/** The eight keys of a worker's permissions, all of them written out. */
+export type Permissions = Readonly<
+  Record<
+    "env" | "ffi" | "import" | "net" | "read" | "run" | "sys" | "write",
+    false | readonly string[]
+  >
+>;
+
+/** What `plan` shows and a worker gets. A key that is left out would be inherited or asked for. */
+export function permissionsOf(grants: Grants): Permissions {
+  const grant = (list: readonly string[] | undefined) => list?.length ? list : false;
+  return {
+    env: grant(grants.env),
+    ffi: false,
+    import: false,
+    net: grant(grants.net),
+    read: grant(grants.read),
+    run: grant(grants.run),
+    sys: grant(grants.sys),
+    write: grant(grants.write),
+  };
+}
+
+/**
+ * Adds the true place of every path that is, or lies below, a link: scopes are compared as text,
+ * and an open file is checked again under its true name.
+ */
+export function resolveGrants(grants: Grants): Grants {
+  return {
+    ...grants,
+    ...(grants.read && { read: withRealPaths(grants.read) }),
+    ...(grants.write && { write: withRealPaths(grants.write) }),
+  };
+}
+
+/** How a call is accompanied. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the operation may take; `undefined`: as long as it gives signs of life. */
+  readonly timeout?: number | undefined;
+  readonly onLog?: ((level: "debug" | "info" | "warn", message: string) => void) | undefined;
+  readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
+}
+
+/** A call's answer. */
+export interface Answer<T> {
+  readonly result: T;
+  /** What its output sent, counted and hashed in the worker. */
+  readonly sent: Sent | undefined;
+}
+
+interface Pending {
+  readonly options: CallOptions;
+  readonly resolve: (answer: Answer<unknown>) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One stage in one worker. Takes any number of calls, one after the other or at once. */
+export class StageWorker {
+  readonly #worker: Worker;
+  readonly #use: string;
+  readonly #patience: number;
+  readonly #pending = new Map<number, Pending>();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #lastSign = 0;
+  #calls = 0;
+  #dead: Error | undefined;
+
+  /**
+   * Starts a worker for the stage that the registry knows as `use`.
+   *
+   * @param patience Milliseconds of silence after which it is taken for dead.
+   */
+  constructor(use: string, grants: Grants, patience = PATIENCE_MS) {
+    this.#use = use;
+    this.#patience = patience;
+    this.#worker = new Worker(new URL("./entry.ts", import.meta.url), {
+      type: "module",
+      name: use,
+      deno: { permissions: permissionsOf(resolveGrants(grants)) as Deno.PermissionOptionsObject },
+    });
+    this.#worker.addEventListener(
+      "message",
+      ({ data }: MessageEvent<FromWorker>) => this.#take(data),
+    );
+    this.#worker.addEventListener("error", (event) => {
+      event.preventDefault(); // Otherwise an error at a module's top level ends the whole program.
+      this.#die(`its worker failed: ${event.message}`);
+    });
+    this.#worker.addEventListener("messageerror", () => this.#die("it sent what cannot be read"));
+    this.#post({ type: "load", use });
+  }
+
+  /**
+   * Has the stage do one operation. Ports in `call` are handed over.
+   *
+   * @throws {BackupError} What the stage raised; `worker-died` when the worker ends, fails or falls
+   *   silent without an answer; `timed-out`; the signal's reason when that aborts.
+   */
+  call<T>(call: Call, options: CallOptions = {}): Promise<Answer<T>> {
+    const id = this.#calls++;
+    return new Promise<Answer<T>>((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      options.signal?.throwIfAborted();
+      let grace: ReturnType<typeof setTimeout> | undefined;
+      const abort = () => {
+        const reason = options.signal!.reason;
+        this.#post({ type: "abort", id, reason: toRecord(reason) });
+        grace = setTimeout(() => {
+          this.#pending.get(id)?.reject(reason);
+          this.close();
+        }, GRACE_MS);
+      };
+      const timer = options.timeout === undefined ? undefined : setTimeout(() => {
+        const limit = `${options.timeout! / 1000} s`;
+        this.#die(`it took longer than ${limit}`, "timed-out");
+      }, options.timeout);
+      const end = () => {
+        clearTimeout(timer);
+        clearTimeout(grace);
+        options.signal?.removeEventListener("abort", abort);
+        this.#pending.delete(id);
+        if (this.#pending.size === 0) this.#stopWatching();
+      };
+      this.#pending.set(id, {
+        options,
+        resolve: (answer) => (end(), resolve(answer as Answer<T>)),
+        reject: (error) => (end(), reject(error)),
+      });
+      options.signal?.addEventListener("abort", abort, { once: true });
+      this.#startWatching();
+      this.#post({ type: "call", id, call }, portsOf(call));
+    });
+  }
+
+  /** Goes on without one reader of the output of all calls under way: that reader is gone. */
+  detach(reader: number, reason: string): void {
+    for (const id of this.#pending.keys()) this.#post({ type: "detach", id, reader, reason });
+  }
+
+  /** Ends the worker. What it was writing may still land: its temporary names are not used again. */
+  close(): void {
+    this.#die("it was closed");
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #take(message: FromWorker): void {
+    this.#lastSign = performance.now();
+    if (message.type === "beat") return;
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) return;
+    if (message.type === "log") pending.options.onLog?.(message.level, message.message);
+    else if (message.type === "progress") {
+      pending.options.onProgress?.(message.done, message.total);
+    } else if (message.type === "done") {
+      pending.resolve({ result: message.result, sent: message.sent });
+    } else pending.reject(fromRecord(message.failure));
+  }
+
+  #startWatching(): void {
+    if (this.#watch !== undefined) return;
+    this.#lastSign = performance.now();
+    this.#watch = setInterval(() => {
+      const silence = performance.now() - this.#lastSign;
+      if (silence > this.#patience) {
+        this.#die(`it gave no sign of life for ${Math.round(silence / 1000)} s`);
+      }
+    }, this.#patience / 4);
+  }
+
+  #stopWatching(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
+  #die(state: string, code: "worker-died" | "timed-out" = "worker-died"): void {
+    if (this.#dead) return;
+    this.#dead = new BackupError(code, `Cannot finish "${this.#use}": ${state}`);
+    this.#stopWatching();
+    this.#worker.terminate();
+    for (const pending of [...this.#pending.values()]) pending.reject(this.#dead);
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    if (this.#dead === undefined) this.#worker.postMessage(message, transfer);
+  }
+}
+
+function portsOf({ input, output, team }: Call): MessagePort[] {
+  const ports = [input?.port, ...(output?.ports ?? []), team?.port];
+  return ports.filter((port) => port !== undefined);
+}
+
+function withRealPaths(paths: readonly string[]): string[] {
+  return [...new Set(paths.flatMap((path) => [path, realPath(path)]))];
+}
+
+/** True place of a path of which the last parts may not exist yet. */
+function realPath(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return Deno.realPathSync(absolute);
+  } catch {
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(realPath(parent), absolute.slice(parent.length));
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The messages between the runner and a stage's worker. Data and ports only.
+ *
+ * @module
+ */
+import type { FailureRecord } from "../../stages/errors.ts";
+import type { Operation, Team } from "../../stages/contract.ts";
+import type { Coding, Sent } from "./channel.ts";
+
+/** A stream's end, as it is handed to a worker. */
+export interface Inlet {
+  readonly port: MessagePort;
+  readonly coding: Coding;
+}
+
+/** A stream's beginning, with one port for each reader. */
+export interface Outlet {
+  readonly ports: readonly MessagePort[];
+  readonly coding: Coding;
+}
+
+/** One operation of one stage. */
+export interface Call {
+  readonly operation: Operation;
+  /** The stage's options and whatever else its context holds as plain data. */
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly input?: Inlet;
+  readonly output?: Outlet;
+  readonly team?: Team;
+}
+
+/** Runner to worker. */
+export type ToWorker =
+  /** Which stage this worker is for, as the registry names it. Comes first, once. */
+  | { readonly type: "load"; readonly use: string }
+  | { readonly type: "call"; readonly id: number; readonly call: Call }
+  | { readonly type: "abort"; readonly id: number; readonly reason: FailureRecord }
+  /** One reader of the call's output is gone; go on without it. */
+  | {
+    readonly type: "detach";
+    readonly id: number;
+    readonly reader: number;
+    readonly reason: string;
+  };
+
+/** Worker to runner. Exactly one `done` or `failed` ends a call. */
+export type FromWorker =
+  | { readonly type: "beat" }
+  | {
+    readonly type: "log";
+    readonly id: number;
+    readonly level: "debug" | "info" | "warn";
+    readonly message: string;
+  }
+  | {
+    readonly type: "progress";
+    readonly id: number;
+    readonly done: number;
+    readonly total: number | undefined;
+  }
+  | {
+    readonly type: "done";
+    readonly id: number;
+    readonly result: unknown;
+    /** What went out, counted and hashed where it was made. */
+    readonly sent: Sent | undefined;
+  }
+  | { readonly type: "failed"; readonly id: number; readonly failure: FailureRecord };

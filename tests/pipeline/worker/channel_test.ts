@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import {
+  ChannelReader,
+  ChannelWriter,
+  type Coding,
+  PLAIN,
+} from "../../../pipeline/worker/channel.ts";
+import { loadDecoder } from "../../../pipeline/worker/codec.ts";
+
+const ENCODE: Coding = { way: "encode", codec: "zstd" };
+const DECODE: Coding = { way: "decode", codec: "zstd" };
+const GZIP: Coding = { way: "encode", codec: "gzip" };
+const GUNZIP: Coding = { way: "decode", codec: "gzip" };
+
+/** Sends bytes through one channel and answers what arrives. */
+async function pass(bytes: Uint8Array, coding: Coding, step = 100_000): Promise<Uint8Array> {
+  const { signal } = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  const received = drain(new ChannelReader(port2, coding, signal));
+  const writer = await ChannelWriter.open([port1], coding, signal);
+  for (let at = 0; at < bytes.length; at += step) await writer.write(bytes.subarray(at, at + step));
+  const sent = await writer.finish();
+  assert.equal(sent.bytes, bytes.length);
+  return await received;
+}
+
+async function drain(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of source) parts.push(piece.slice());
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+function text(length: number): Uint8Array {
+  return new TextEncoder().encode("what Claude Code leaves behind ".repeat(length / 31 + 1))
+    .slice(0, length);
+}
+
+for (const size of [0, 1, 65_536, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 20_000_000]) {
+  Deno.test(`a plain channel carries ${size} bytes unchanged`, async () => {
+    const bytes = randomBytes(size);
+    assert.ok(bytes.equals(await pass(bytes, PLAIN)));
+  });
+
+  for (const [encode, decode] of [[ENCODE, DECODE], [GZIP, GUNZIP]] as const) {
+    Deno.test(`${encode.codec} gives ${size} bytes back after encoding and decoding`, async () => {
+      const bytes = text(size);
+      const encoded = await pass(bytes, encode);
+      assert.ok(size < 100 || encoded.length < size / 5);
+      assert.ok(Buffer.from(bytes).equals(await pass(encoded, decode)));
+    });
+  }
+}
+
+Deno.test("a channel with two readers gives both the same compressed bytes", async () => {
+  const { signal } = new AbortController();
+  const [a, b] = [new MessageChannel(), new MessageChannel()];
+  const received = [a, b].map(({ port2 }) => drain(new ChannelReader(port2, ENCODE, signal)));
+  const writer = await ChannelWriter.open([a.port1, b.port1], ENCODE, signal);
+  await writer.write(text(5_000_000));
+  await writer.finish();
+  const [first, second] = await Promise.all(received);
+  assert.ok(Buffer.from(first!).equals(second!));
+  assert.ok(Buffer.from(text(5_000_000)).equals(await pass(first!, DECODE)));
+});
+
+Deno.test("a channel goes on for one reader when the other is detached", async () => {
+  const { signal } = new AbortController();
+  const [a, b] = [new MessageChannel(), new MessageChannel()];
+  const received = drain(new ChannelReader(b.port2, PLAIN, signal));
+  const writer = await ChannelWriter.open([a.port1, b.port1], PLAIN, signal);
+  const writing = writer.write(text(20_000_000)); // More than the credits of the silent reader.
+  writer.detach(0, "its worker died");
+  await writing;
+  await writer.finish();
+  assert.equal((await received).length, 20_000_000);
+  a.port2.close();
+});
+
+Deno.test("a reader fails when the writer gives up", async () => {
+  const { signal } = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  const received = drain(new ChannelReader(port2, PLAIN, signal));
+  const writer = await ChannelWriter.open([port1], PLAIN, signal);
+  await writer.write(text(3_000_000));
+  writer.abort("the disk was pulled out");
+  await assert.rejects(received, /Cannot read on: the disk was pulled out/);
+});
+
+Deno.test("a writer fails when the reader gives up", async () => {
+  const { signal } = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  const reader = new ChannelReader(port2, PLAIN, signal);
+  const writer = await ChannelWriter.open([port1], PLAIN, signal);
+  reader.abort("the disk is full");
+  await assert.rejects(
+    async () => {
+      await writer.write(text(20_000_000));
+      await writer.finish();
+    },
+    /Cannot hand bytes on: the disk is full/,
+  );
+  writer.abort("over");
+});
+
+Deno.test("a reader refuses an end whose totals do not add up", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const received = drain(new ChannelReader(port2, PLAIN, new AbortController().signal));
+  const { buffer } = new Uint8Array(10);
+  port1.postMessage({ type: "data", encoded: true, buffer, length: 10 }, [buffer]);
+  port1.postMessage({ type: "end", frames: 2, bytes: 20 });
+  await assert.rejects(received, /10 of 20 bytes arrived/);
+  port1.close();
+});
+
+Deno.test("a waiting reader and a waiting writer end when their signal aborts", async () => {
+  const controller = new AbortController();
+  const [a, b] = [new MessageChannel(), new MessageChannel()];
+  const received = drain(new ChannelReader(a.port2, PLAIN, controller.signal));
+  const writer = await ChannelWriter.open([b.port1], PLAIN, controller.signal);
+  const writing = writer.write(text(20_000_000));
+  controller.abort(new Error("enough"));
+  await assert.rejects(received, /enough/);
+  await assert.rejects(writing, /enough/);
+  for (const port of [a.port1, b.port2]) port.close();
+});
+
+Deno.test("a zstd frame that holds more than any of ours is refused before it is unpacked", async () => {
+  const { default: zlib } = await import("node:zlib");
+  const bomb = zlib.zstdCompressSync(new Uint8Array(64 << 20));
+  const decoder = await loadDecoder("zstd");
+  assert.throws(() => decoder.decode(bomb), /does not decompress/);
+});
+
+Deno.test("a compressed stream that ends inside a frame is refused", async () => {
+  const encoded = await pass(text(3_000_000), ENCODE);
+  await assert.rejects(pass(encoded.subarray(0, -5), DECODE), /ends inside a zstd frame|gave up/);
+});

@@ -1,0 +1,98 @@
+/**
+ * Runs one operation of one stage as a run does: in its own worker, with what its own
+ * `permissions()` says and nothing else.
+ *
+ * @module
+ */
+import { ok as assert } from "node:assert/strict";
+import * as v from "valibot";
+import type { Grants, Operation, Team } from "../../stages/contract.ts";
+import { stages } from "../../stages/mod.ts";
+import { ChannelReader, ChannelWriter, type Coding, PLAIN } from "../../pipeline/worker/channel.ts";
+import { type Answer, type CallOptions, StageWorker } from "../../pipeline/worker/host.ts";
+
+/** What to run. */
+export interface StageJob {
+  readonly use: string;
+  readonly operation: Operation;
+  /** As a pipeline file writes them, with absolute paths. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** What else the operation's context holds. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  /** On top of what the stage's `permissions()` says. */
+  readonly grants?: Grants;
+  readonly input?: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  readonly inputCoding?: Coding;
+  /** Whether the operation writes a stream. */
+  readonly output?: boolean;
+  readonly outputCoding?: Coding;
+  readonly team?: Team;
+  readonly call?: CallOptions;
+}
+
+/** What came of it. */
+export interface StageOutcome<T> extends Answer<T> {
+  /** All that the stage wrote. */
+  readonly output: Uint8Array<ArrayBuffer>;
+}
+
+/** Runs the job to its end; rejects with what the stage raised. */
+export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
+  const load = stages[job.use];
+  assert(load, job.use);
+  const { default: stage } = await load();
+  const options = v.parse(stage.options, job.options ?? {});
+  const own = stage.permissions(options, job.operation);
+  const grants: Grants = {
+    ...own,
+    read: [...own.read ?? [], ...job.grants?.read ?? []],
+    write: [...own.write ?? [], ...job.grants?.write ?? []],
+  };
+  using worker = new StageWorker(job.use, grants);
+  const stop = new AbortController();
+  const up = new MessageChannel();
+  const down = new MessageChannel();
+  const feeding = job.input && feed(job.input, up.port1, stop.signal);
+  const output = job.output ? collect(down.port1, job.outputCoding ?? PLAIN, stop.signal) : [];
+  try {
+    const answer = await worker.call<T>({
+      operation: job.operation,
+      context: { options, ...job.context },
+      ...(job.input && { input: { port: up.port2, coding: job.inputCoding ?? PLAIN } }),
+      ...(job.output && {
+        output: { ports: [down.port2], coding: job.outputCoding ?? PLAIN },
+      }),
+      ...(job.team && { team: job.team }),
+    }, job.call);
+    await feeding;
+    const parts = await output;
+    return { ...answer, output: new Uint8Array(await new Blob(parts).arrayBuffer()) };
+  } finally {
+    stop.abort(new Error("the test is over"));
+    await Promise.allSettled([feeding, output]);
+    for (const { port1, port2 } of [up, down]) {
+      port1.close();
+      port2.close();
+    }
+  }
+}
+
+async function feed(
+  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  port: MessagePort,
+  signal: AbortSignal,
+): Promise<void> {
+  const writer = await ChannelWriter.open([port], PLAIN, signal);
+  for await (const bytes of input) await writer.write(bytes);
+  await writer.finish();
+}
+
+async function collect(
+  port: MessagePort,
+  coding: Coding,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for await (const bytes of new ChannelReader(port, coding, signal)) parts.push(bytes.slice());
+  return parts;
+}
