@@ -1,0 +1,304 @@
+/**
+ * The local record of runs and snapshots, in SQLite. A cache of what destinations hold: when it is
+ * lost, the next run does without it and fills it again.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { Entry } from "../stages/contract.ts";
+import type { Changes, RunReport } from "./events.ts";
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, status INTEGER, report TEXT
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS stages (
+    run INTEGER NOT NULL, id TEXT NOT NULL, use TEXT NOT NULL, status TEXT NOT NULL,
+    message TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (run, id)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS snapshots (
+    id TEXT NOT NULL, name TEXT NOT NULL, created TEXT NOT NULL, content_hash TEXT NOT NULL,
+    files INTEGER NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (id, name)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS deliveries (
+    id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, way TEXT NOT NULL,
+    bytes INTEGER NOT NULL, delivered TEXT NOT NULL, run INTEGER NOT NULL,
+    PRIMARY KEY (id, name, location)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS verifications (
+    id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, verified TEXT NOT NULL,
+    status TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS sources (
+    id TEXT PRIMARY KEY, signature TEXT NOT NULL, entries TEXT NOT NULL
+  ) STRICT;
+`;
+
+/** A snapshot as the catalog knows it. */
+export interface KnownSnapshot {
+  readonly contentHash: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** A snapshot's copy at one destination. */
+export interface Delivery {
+  readonly id: string;
+  readonly name: string;
+  /** The destination's location: it, not the stage's id, says which place this is. */
+  readonly location: string;
+  /** What was done to the archive on its way there, as {@linkcode Catalog.lastDelivery} answers. */
+  readonly way: string;
+  /** Of archive and manifest. */
+  readonly bytes: number;
+}
+
+/** What is remembered of a source, to tell what changed: path and fingerprint of each entry. */
+type Remembered = readonly (readonly [path: string, fingerprint: string])[];
+
+/** The catalog of one pipeline. */
+export class Catalog {
+  readonly #database: DatabaseSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Opens the catalog in a state directory. One that is damaged is put aside under another name,
+   * which `onDamaged` is told, and a new one begun.
+   */
+  static open(state: string, onDamaged: (aside: string) => void, now: Date): Catalog {
+    const path = join(state, "catalog.db");
+    try {
+      return new Catalog(openDatabase(path));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const aside = `${path}.damaged-${now.getTime()}`;
+      Deno.renameSync(path, aside);
+      for (const rest of ["-wal", "-shm"]) removeIfThere(path + rest);
+      onDamaged(aside);
+      return new Catalog(openDatabase(path));
+    }
+  }
+
+  /** Opens what there is, or nothing: for commands that must work without a state. */
+  static openIfThere(state: string): Catalog | undefined {
+    const path = join(state, "catalog.db");
+    try {
+      Deno.lstatSync(path);
+      return new Catalog(openDatabase(path));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A random name for this installation, the same for as long as the catalog lives. */
+  get owner(): string {
+    const row = this.#get<{ value: string }>("SELECT value FROM facts WHERE key = 'owner'");
+    if (row) return row.value;
+    const owner = crypto.randomUUID().slice(0, 8);
+    this.#run("INSERT INTO facts VALUES ('owner', ?)", owner);
+    return owner;
+  }
+
+  /** Notes that a run began; answers its number. */
+  beginRun(started: Date): number {
+    const { lastInsertRowid } = this.#run(
+      "INSERT INTO runs (started) VALUES (?)",
+      started.toISOString(),
+    );
+    return Number(lastInsertRowid);
+  }
+
+  /** Notes how a run ended. */
+  finishRun(report: RunReport): void {
+    this.#transaction(() => {
+      this.#run(
+        "UPDATE runs SET finished = ?, status = ?, report = ? WHERE id = ?",
+        report.finished.toISOString(),
+        report.status,
+        JSON.stringify(report),
+        report.run,
+      );
+      for (const { id, use, status, message, seconds } of report.stages) {
+        this.#run(
+          "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?)",
+          report.run,
+          id,
+          use,
+          status,
+          message,
+          seconds,
+        );
+      }
+    });
+  }
+
+  /** Notes that a run ended without a report: it was interrupted or could not begin. */
+  abandonRun(run: number, finished: Date, status: number): void {
+    const sql = "UPDATE runs SET finished = ?, status = ? WHERE id = ?";
+    this.#run(sql, finished.toISOString(), status, run);
+  }
+
+  /** Notes a snapshot that was made. */
+  addSnapshot(
+    id: string,
+    name: string,
+    created: Date,
+    { contentHash, files, bytes }: KnownSnapshot,
+    run: number,
+  ): void {
+    this.#run(
+      "INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)",
+      id,
+      name,
+      created.toISOString(),
+      contentHash,
+      files,
+      bytes,
+      run,
+    );
+  }
+
+  /** What is known of a snapshot. */
+  snapshot(id: string, name: string): KnownSnapshot | undefined {
+    return this.#get(
+      "SELECT content_hash AS contentHash, files, bytes FROM snapshots WHERE id = ? AND name = ?",
+      id,
+      name,
+    );
+  }
+
+  /** Notes that a destination confirmed a snapshot. */
+  addDelivery(delivery: Delivery, delivered: Date, run: number): void {
+    this.#run(
+      "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)",
+      delivery.id,
+      delivery.name,
+      delivery.location,
+      delivery.way,
+      delivery.bytes,
+      delivered.toISOString(),
+      run,
+    );
+  }
+
+  /** The delivery of this very snapshot to this place, if it is known. */
+  delivery(id: string, name: string, location: string): Delivery | undefined {
+    return this.#get(
+      "SELECT * FROM deliveries WHERE id = ? AND name = ? AND location = ?",
+      id,
+      name,
+      location,
+    );
+  }
+
+  /** Notes how a verification ended. */
+  addVerification(
+    { id, name, location }: Pick<Delivery, "id" | "name" | "location">,
+    verified: Date,
+    status: string,
+  ): void {
+    this.#run(
+      "INSERT INTO verifications VALUES (?, ?, ?, ?, ?)",
+      id,
+      name,
+      location,
+      verified.toISOString(),
+      status,
+    );
+  }
+
+  /** The signature that the last delivered state of a source had. */
+  signature(id: string): string | undefined {
+    const sql = "SELECT signature FROM sources WHERE id = ?";
+    return this.#get<{ signature: string }>(sql, id)?.signature;
+  }
+
+  /** Remembers the state of a source. */
+  remember(id: string, signature: string, entries: readonly Entry[]): void {
+    const remembered: Remembered = entries.map((entry) => [entry.path, fingerprint(entry)]);
+    const sql = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
+    this.#run(sql, id, signature, JSON.stringify(remembered));
+  }
+
+  /** Remembers that a source with other times still has the same content. */
+  rememberSignature(id: string, signature: string): void {
+    this.#run("UPDATE sources SET signature = ? WHERE id = ?", signature, id);
+  }
+
+  /** What is different from the state that was remembered. */
+  changes(id: string, entries: readonly Entry[]): Changes | undefined {
+    const row = this.#get<{ entries: string }>("SELECT entries FROM sources WHERE id = ?", id);
+    if (row === undefined) return undefined;
+    const before = new Map(JSON.parse(row.entries) as Remembered);
+    let added = 0;
+    let changed = 0;
+    for (const entry of entries) {
+      const known = before.get(entry.path);
+      if (known === undefined) added++;
+      else if (known !== fingerprint(entry)) changed++;
+      before.delete(entry.path);
+    }
+    return { added, changed, removed: before.size };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #run(sql: string, ...values: (string | number)[]): { lastInsertRowid: number | bigint } {
+    return this.#database.prepare(sql).run(...values);
+  }
+
+  #get<T>(sql: string, ...values: (string | number)[]): T | undefined {
+    return this.#database.prepare(sql).get(...values) as T | undefined;
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  // SQLite makes its files with the mode of the database: it names what others need not know.
+  Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+  const database = new DatabaseSync(path);
+  try {
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB; a full disk or a missing right is no reason to begin anew. */
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && /malformed|not a database|has no column/.test(error.message);
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function fingerprint(entry: Entry): string {
+  const mode = entry.mode.toString(8);
+  if (entry.kind === "file") return `${mode} ${entry.sha256.slice(0, 16)}`;
+  return entry.kind === "directory" ? `${mode} directory` : `${entry.kind} ${entry.link}`;
+}

@@ -1,0 +1,97 @@
+/**
+ * What happens, as data. The terminal, the JSON report, alerts and the catalog read it; the engine
+ * never prints.
+ *
+ * @module
+ */
+import type { FailureCode } from "../stages/errors.ts";
+import type { Remark } from "../stages/contract.ts";
+
+/** Something that happened during a run, a restore or a verification. */
+export type Event =
+  | { readonly type: "stage-started"; readonly stage: string; readonly snapshot?: string }
+  | {
+    readonly type: "stage-progress";
+    readonly stage: string;
+    /** Bytes. */
+    readonly done: number;
+    readonly total: number | undefined;
+  }
+  | { readonly type: "stage-finished"; readonly report: StageReport }
+  | {
+    readonly type: "log";
+    readonly level: "debug" | "info" | "warn";
+    readonly stage: string | undefined;
+    readonly message: string;
+  };
+
+/** Takes events as they come. Must not throw. */
+export type Listener = (event: Event) => void;
+
+/** Why something failed, for a person. */
+export interface Failure {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** How a stage fared in a run. */
+export interface StageReport {
+  readonly id: string;
+  readonly use: string;
+  readonly status: "ok" | "unchanged" | "failed" | "skipped";
+  /** One phrase for a person, without a full stop. */
+  readonly message: string;
+  readonly seconds: number;
+  readonly failure?: Failure;
+}
+
+/** How one destination fared with one snapshot. */
+export interface DeliveryReport {
+  /** The destination's stage id. */
+  readonly id: string;
+  readonly status: "ok" | "unchanged" | "failed" | "skipped";
+  /** Where it is kept; `null` when it is not. */
+  readonly location: string | null;
+  readonly message: string;
+  readonly failure?: Failure;
+}
+
+/** What changed since the snapshot before, by entry; `undefined` when nothing is known of that. */
+export interface Changes {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+}
+
+/** One snapshot of a run. */
+export interface SnapshotReport {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** `<stamp>-<hash>`, or `null` when none was made. */
+  readonly name: string | null;
+  readonly contentHash: string | null;
+  readonly files: number;
+  /** Of the files' contents. */
+  readonly bytes: number;
+  readonly changes: Changes | undefined;
+  readonly unreadable: readonly Remark[];
+  readonly skipped: readonly Remark[];
+  readonly notes: readonly Remark[];
+  readonly destinations: readonly DeliveryReport[];
+}
+
+/** A whole run. */
+export interface RunReport {
+  /** Everything was read and every destination holds what it should. */
+  readonly ok: boolean;
+  /** Number of this run in the catalog. */
+  readonly run: number;
+  readonly dryRun: boolean;
+  readonly started: Date;
+  readonly finished: Date;
+  readonly stages: readonly StageReport[];
+  readonly snapshots: readonly SnapshotReport[];
+  /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */
+  readonly status: number;
+}

@@ -1,0 +1,258 @@
+/**
+ * What destinations hold.
+ *
+ * @module
+ */
+import { BackupError, toRecord } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import type { Failure, Listener } from "./events.ts";
+import { readIdentities } from "./identities.ts";
+import type { Manifest } from "./manifest.ts";
+import { createdOf } from "./names.ts";
+import { findPlaces, type HeldSnapshot, type Place, snapshotsAt } from "./places.ts";
+import { SnapshotReader } from "./reader.ts";
+
+/** Where to look and with what to open it. */
+export interface Lookup {
+  /** `undefined` when there is no pipeline file: then `from` must be an address. */
+  readonly pipeline: Pipeline | undefined;
+  /** A destination's id, or an address such as a directory; `undefined`: every destination. */
+  readonly from?: string | undefined;
+  /** Files with identities, in the place of the pipeline's own. */
+  readonly identityFiles?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly listener?: Listener | undefined;
+}
+
+/** One snapshot, wherever it is kept. */
+export interface StoredSnapshot {
+  /** The snapshot stage's id: `claude`. */
+  readonly id: string;
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  readonly created: Date;
+  /** What only a manifest could tell is `null` when no identity is at hand to read it. */
+  readonly contentHash: string | null;
+  readonly files: number | null;
+  readonly bytes: number | null;
+  readonly encrypted: boolean;
+  /** What it takes up at one destination, in bytes. */
+  readonly storedBytes: number;
+  /** Ids or addresses of the destinations that hold it. */
+  readonly destinations: readonly string[];
+}
+
+/** What was found, oldest first, and which destinations did not answer. */
+export interface Listing {
+  readonly snapshots: readonly StoredSnapshot[];
+  readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
+}
+
+/** A snapshot at one place. */
+export interface Copy {
+  readonly place: Place;
+  readonly held: HeldSnapshot;
+}
+
+/** Every copy at the places that a lookup means, oldest first, and the places that failed. */
+export interface Copies {
+  readonly copies: readonly Copy[];
+  readonly failures: Listing["failures"];
+  readonly errors: readonly unknown[];
+}
+
+/** Lists the snapshots at one destination or all. */
+export async function listSnapshots(lookup: Lookup): Promise<Listing> {
+  const { copies, failures } = await findCopies(lookup);
+  const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
+  const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
+  const identities = await identitiesFor(lookup, false);
+  try {
+    const snapshots: StoredSnapshot[] = [];
+    for (const group of groups.values()) {
+      const { place, held } = group[0]!;
+      const known = catalog?.snapshot(held.id, held.name) ??
+        await readTotals(place, held, identities, lookup);
+      snapshots.push({
+        id: held.id,
+        name: held.name,
+        created: createdOf(held.name),
+        contentHash: known?.contentHash ?? null,
+        files: known?.files ?? null,
+        bytes: known?.bytes ?? null,
+        encrypted: group.every(({ held }) => isEncrypted(held)),
+        storedBytes: held.archives.reduce((sum, { size }) => sum + size, held.manifest.size),
+        destinations: [...new Set(group.map(({ place }) => place.id))],
+      });
+    }
+    return { snapshots, failures };
+  } finally {
+    catalog?.close();
+  }
+}
+
+/**
+ * Reads what one snapshot holds.
+ *
+ * @param snapshot `latest`, an id, a name or the beginning of one, or `id/name`.
+ * @throws {BackupError} `snapshot-missing`, `identity-wrong`, `snapshot-damaged`.
+ */
+export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Manifest> {
+  const { place, held } = await findSnapshot(lookup, snapshot);
+  using reader = new SnapshotReader(place, await readerOptions(lookup));
+  return await reader.manifest(held);
+}
+
+/** Looks everywhere that a lookup means. */
+export async function findCopies(lookup: Lookup): Promise<Copies> {
+  const places = await findPlaces(lookup.pipeline, lookup.from);
+  const found = await Promise.allSettled(
+    places.map((place) => snapshotsAt(place, { signal: lookup.signal })),
+  );
+  lookup.signal?.throwIfAborted();
+  const copies: Copy[] = [];
+  const failures: { destination: string; failure: Failure }[] = [];
+  const errors: unknown[] = [];
+  for (const [index, outcome] of found.entries()) {
+    const place = places[index]!;
+    if (outcome.status === "fulfilled") {
+      copies.push(...outcome.value.map((held) => ({ place, held })));
+      continue;
+    }
+    const { code, message, hint } = toRecord(outcome.reason);
+    if (code === "bug") throw outcome.reason;
+    failures.push({ destination: place.id, failure: { code, message, hint } });
+    errors.push(outcome.reason);
+  }
+  copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
+  return { copies, failures, errors };
+}
+
+/**
+ * Finds the one snapshot that is meant, at the first place that holds it.
+ *
+ * @throws {BackupError} `snapshot-missing`, `usage` when several are meant.
+ */
+export async function findSnapshot(lookup: Lookup, wanted: string): Promise<Copy> {
+  const { copies, errors } = await findCopies(lookup);
+  const [error] = errors;
+  if (copies.length === 0 && error !== undefined) throw error;
+  return chooseCopy(copies, wanted);
+}
+
+/**
+ * The copy that a user means by `latest`, an id, a name or its beginning, or `id/name`. Pure.
+ *
+ * @param copies Oldest first; of those with one name, the first place comes first.
+ */
+export function chooseCopy(copies: readonly Copy[], wanted: string): Copy {
+  const ids = [...new Set(copies.map(({ held }) => held.id))];
+  const list = ids.map((id) => `"${id}"`).join(", ");
+  const missing = (state: string, hint: string) =>
+    new BackupError("snapshot-missing", `Cannot find snapshot "${wanted}": ${state}`, { hint });
+  if (copies.length === 0) {
+    throw missing(
+      "there are no snapshots yet",
+      'Make one with "keepsake run", or look elsewhere with --from',
+    );
+  }
+  const [id, name] = wanted.includes("/")
+    ? wanted.split("/", 2) as [string, string]
+    : [undefined, wanted];
+  const among = copies.filter(({ held }) => id === undefined || held.id === id);
+  if (name === "latest" || name === "") {
+    if (id === undefined && ids.length > 1) {
+      throw new BackupError(
+        "usage",
+        `Cannot tell which latest snapshot is meant: there are ${list}`,
+        {
+          hint: `Name one: "${ids[0]}" or "${ids[0]}/latest"`,
+        },
+      );
+    }
+    return newest(among) ?? fail(missing(`there is none of "${id}"`, `Name one of ${list}`));
+  }
+  if (id === undefined && ids.includes(name)) {
+    return newest(copies.filter(({ held }) => held.id === name))!;
+  }
+  const matching = among.filter(({ held }) =>
+    held.name.startsWith(name) || endsSo(held.name, name)
+  );
+  const names = new Set(matching.map(({ held }) => `${held.id}/${held.name}`));
+  if (names.size > 1) {
+    throw new BackupError(
+      "usage",
+      `Cannot tell which snapshot "${wanted}" is: ${names.size} match`,
+      {
+        hint: `Write more of its name: ${[...names].slice(0, 3).join(", ")}`,
+      },
+    );
+  }
+  return matching[0] ??
+    fail(missing("no destination holds one", 'See what there is with "keepsake list"'));
+}
+
+/** A snapshot may be called by its hash as well. */
+function endsSo(name: string, hash: string): boolean {
+  return hash.length >= 4 && name.slice(-12).startsWith(hash);
+}
+
+function newest(copies: readonly Copy[]): Copy | undefined {
+  const last = copies.at(-1);
+  return last && copies.find(({ held }) => held.name === last.held.name);
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+/** What a reader needs for this lookup. */
+export async function readerOptions(lookup: Lookup) {
+  const { signal, listener } = lookup;
+  return {
+    identities: await identitiesFor(lookup, true),
+    signal,
+    onLog: (level: "debug" | "info" | "warn", message: string) =>
+      listener?.({ type: "log", level, stage: undefined, message }),
+  };
+}
+
+/** Identities that were named must be there; the pipeline's own need not, where they only help. */
+async function identitiesFor(lookup: Lookup, needed: boolean): Promise<string[]> {
+  const { identityFiles, pipeline } = lookup;
+  if (identityFiles !== undefined && identityFiles.length > 0) {
+    return await readIdentities(identityFiles);
+  }
+  if (pipeline?.identity === undefined) return [];
+  try {
+    return await readIdentities([pipeline.identity]);
+  } catch (error) {
+    if (needed && !isMissingFile(error)) throw error;
+    return []; // What is encrypted will say that it needs one; what is not needs none.
+  }
+}
+
+function isMissingFile(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
+}
+
+function isEncrypted({ transforms }: HeldSnapshot): boolean {
+  return transforms.length > 0;
+}
+
+async function readTotals(
+  place: Place,
+  held: HeldSnapshot,
+  identities: readonly string[],
+  { signal }: Lookup,
+) {
+  if (isEncrypted(held) && identities.length === 0) return undefined;
+  using reader = new SnapshotReader(place, { identities, signal });
+  try {
+    return await reader.manifest(held);
+  } catch {
+    signal?.throwIfAborted();
+    return undefined; // A list shows what there is; verify says what is wrong with it.
+  }
+}

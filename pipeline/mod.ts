@@ -1,0 +1,13 @@
+/**
+ * The library: load a pipeline file, plan, run, list, restore, verify. Commands are thin on top.
+ *
+ * @module
+ */
+export * from "./config/pipeline.ts";
+export * from "./config/load.ts";
+export * from "./events.ts";
+export * from "./plan.ts";
+export * from "./run.ts";
+export * from "./list.ts";
+export * from "./restore.ts";
+export * from "./verify.ts";

@@ -1,0 +1,62 @@
+/**
+ * The names under which snapshots are kept, and what they tell.
+ *
+ * @module
+ */
+import { type Codec } from "../stages/contract.ts";
+import { SUFFIXES } from "./worker/codec.ts";
+
+/** What a stored file is, read off its key. */
+export interface StoredName {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  readonly kind: "archive" | "manifest";
+  readonly codec: Codec;
+  /** Endings of the transforms that were done to it, first done first: `[".age"]`. */
+  readonly transforms: readonly string[];
+}
+
+const KEY_REGEXP =
+  /^([a-z0-9-]{1,32})\/(\d{8}T\d{6}Z-[0-9a-f]{12})\.(tar|json)(\.zst|\.gz)?((?:\.[a-z0-9]+)*)$/;
+
+/** Reads a key; `undefined` for a file that is none of keepsake's. */
+export function parseKey(key: string): StoredName | undefined {
+  const [, id, name, kind, compressed = "", rest] = KEY_REGEXP.exec(key) ?? [];
+  if (id === undefined) return undefined;
+  const codec = compressed === SUFFIXES.zstd
+    ? "zstd"
+    : compressed === SUFFIXES.gzip
+    ? "gzip"
+    : "none";
+  return {
+    id,
+    name: name!,
+    kind: kind === "tar" ? "archive" : "manifest",
+    codec,
+    transforms: rest!.match(/\.[a-z0-9]+/g) ?? [],
+  };
+}
+
+/** The file name for an archive or manifest; a directory with the snapshot's id goes before it. */
+export function fileName({ name, kind, codec, transforms }: Omit<StoredName, "id">): string {
+  const ending = kind === "archive" ? ".tar" : ".json";
+  return [name, ending, SUFFIXES[codec], ...transforms].join("");
+}
+
+/** `<stamp>-<hash>`: UTC `YYYYMMDDTHHMMSSZ` and the first 12 digits of the content hash. */
+export function snapshotName(created: Date, contentHash: string): string {
+  const stamp = created.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z");
+  return `${stamp}-${contentHash.slice(0, HASH_DIGITS)}`;
+}
+
+/** How many digits of the content hash stand in a name. */
+export const HASH_DIGITS = 12;
+
+/** The moment in a name. */
+export function createdOf(name: string): Date {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(name) ?? [];
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}

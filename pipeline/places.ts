@@ -1,0 +1,118 @@
+/**
+ * Places that keep snapshots: a pipeline's destinations, or an address that a user names.
+ *
+ * @module
+ */
+import type { Codec, DestinationStage, Entry, StoredFile } from "../stages/contract.ts";
+import { BackupError } from "../stages/errors.ts";
+import { stages } from "../stages/mod.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import { parseKey } from "./names.ts";
+import type { CallOptions } from "./worker/host.ts";
+import { StageWorker } from "./worker/host.ts";
+
+/** Somewhere that keeps snapshots. */
+export interface Place {
+  /** The stage's id, or the address. */
+  readonly id: string;
+  readonly use: string;
+  readonly stage: DestinationStage;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** For a person; two places that share it are one. */
+  readonly location: string;
+}
+
+/** A snapshot as its files' names show it. */
+export interface HeldSnapshot {
+  readonly id: string;
+  readonly name: string;
+  /** Files with the archive, of which there is at least one. */
+  readonly archives: readonly StoredFile[];
+  readonly manifest: StoredFile;
+  readonly codec: Codec;
+  readonly transforms: readonly string[];
+}
+
+/** Paths and kinds only. */
+export type EntryHead = Pick<Entry, "path" | "kind">;
+
+/** The destinations of a pipeline, in its order. */
+export function placesOf({ stages }: Pipeline): Place[] {
+  return stages.flatMap(({ id, use, stage, options }) =>
+    stage.kind === "destination"
+      ? [{ id, use, stage, options, location: stage.location(options) }]
+      : []
+  );
+}
+
+/**
+ * The places that `from` means: all of the pipeline's, one of them by id, or an address.
+ *
+ * @throws {BackupError} `usage`.
+ */
+export async function findPlaces(
+  pipeline: Pipeline | undefined,
+  from: string | undefined,
+): Promise<Place[]> {
+  const known = pipeline === undefined ? [] : placesOf(pipeline);
+  if (from === undefined) {
+    if (pipeline !== undefined) return known;
+    throw new BackupError("usage", "Cannot tell where to look: there is no pipeline file", {
+      hint: "Name a destination with --from, or a pipeline file with --config",
+    });
+  }
+  const named = known.find(({ id }) => id === from);
+  if (named !== undefined) return [named];
+  for (const [use, load] of Object.entries(stages)) {
+    const { default: stage } = await load();
+    const options = stage.kind === "destination" ? stage.fromAddress(from) : undefined;
+    if (stage.kind !== "destination" || options === undefined) continue;
+    return [{ id: from, use, stage, options, location: stage.location(options) }];
+  }
+  const ids = known.map(({ id }) => `"${id}"`).join(", ");
+  throw new BackupError("usage", `Cannot look in "${from}": it is no destination and no address`, {
+    hint: ids ? `Name one of ${ids}, or a directory` : "Name a directory",
+  });
+}
+
+/** Lists what a place holds: whole snapshots only, oldest first. */
+export async function snapshotsAt(
+  { use, stage, options }: Place,
+  call: CallOptions = {},
+): Promise<HeldSnapshot[]> {
+  using worker = new StageWorker(use, stage.permissions(options, "list"));
+  return await snapshotsIn(worker, options, call);
+}
+
+/** The same through a worker that is there already. */
+export async function snapshotsIn(
+  worker: StageWorker,
+  options: Readonly<Record<string, unknown>>,
+  call: CallOptions = {},
+): Promise<HeldSnapshot[]> {
+  const { result } = await worker.call<readonly StoredFile[]>(
+    { operation: "list", context: { options } },
+    call,
+  );
+  return groupFiles(result);
+}
+
+/** Puts the files of each snapshot together. A snapshot exists when its manifest does. */
+export function groupFiles(files: readonly StoredFile[]): HeldSnapshot[] {
+  const archives = Map.groupBy(
+    files.filter(({ key }) => parseKey(key)?.kind === "archive"),
+    ({ key }) => nameOf(key),
+  );
+  return files.flatMap((manifest) => {
+    const parsed = parseKey(manifest.key);
+    if (parsed?.kind !== "manifest") return [];
+    const { id, name, codec, transforms } = parsed;
+    const own = archives.get(nameOf(manifest.key)) ?? [];
+    return [{ id, name, archives: own, manifest, codec, transforms }];
+  }).sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+}
+
+function nameOf(key: string): string {
+  const parsed = parseKey(key)!;
+  return `${parsed.id}/${parsed.name}`;
+}

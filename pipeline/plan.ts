@@ -1,0 +1,85 @@
+/**
+ * What would run, with which permissions, and whether the second promise holds. Pure.
+ *
+ * @module
+ */
+import type { StageKind } from "../stages/contract.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import { runGrants } from "./grants.ts";
+import { type Route, routesOf } from "./routes.ts";
+import { type Permissions, permissionsOf } from "./worker/host.ts";
+
+/** One stage as it would run. */
+export interface PlannedStage {
+  readonly id: string;
+  readonly use: string;
+  readonly kind: StageKind;
+  /** One line about it. */
+  readonly summary: string;
+  /** Where a destination keeps things; `null` for other kinds. */
+  readonly location: string | null;
+  /** Ids of the stages whose output it takes. */
+  readonly inputs: readonly string[];
+  /** The eight keys that its worker gets. */
+  readonly permissions: Permissions;
+  readonly seesPlaintext: boolean;
+  readonly reachesNetwork: boolean;
+  /** `false` for a stage that may start programs: what those do is out of the sandbox's reach. */
+  readonly sandboxed: boolean;
+}
+
+/** The whole pipeline as it would run. */
+export interface Plan {
+  readonly pipeline: string;
+  readonly file: string;
+  readonly state: string;
+  readonly stages: readonly PlannedStage[];
+  /** No stage both reads plaintext and reaches the network. */
+  readonly secondPromise: {
+    readonly holds: boolean;
+    /** One sentence for each stage that breaks it. */
+    readonly breaches: readonly string[];
+  };
+}
+
+/** Plans a pipeline. */
+export function planOf({ name, file, state, stages }: Pipeline): Plan {
+  const routes = routesOf(stages);
+  const planned = stages.map((stage) => planStage(stage, routes, state));
+  const breaches = planned
+    .filter(({ seesPlaintext, reachesNetwork }) => seesPlaintext && reachesNetwork)
+    .map(({ id, location }) =>
+      `"${id}" reads plaintext and reaches the network${location === null ? "" : ` (${location})`}`
+    );
+  const secondPromise = { holds: breaches.length === 0, breaches };
+  return { pipeline: name, file, state, stages: planned, secondPromise };
+}
+
+function planStage(
+  pipelineStage: PipelineStage,
+  routes: readonly Route[],
+  state: string,
+): PlannedStage {
+  const { id, use, stage, options } = pipelineStage;
+  const steps = routes.flatMap((route) => route.steps.filter((step) => step.stage.id === id));
+  const permissions = permissionsOf(runGrants(pipelineStage, state));
+  return {
+    id,
+    use,
+    kind: stage.kind,
+    summary: stage.summary,
+    location: stage.kind === "destination" ? stage.location(options) : null,
+    inputs: [...new Set(steps.map(({ from }) => from))],
+    permissions,
+    seesPlaintext: seesPlaintext(stage.kind, steps),
+    // A program that is started can do anything that its user can.
+    reachesNetwork: permissions.net !== false || permissions.run !== false,
+    sandboxed: permissions.run === false,
+  };
+}
+
+/** A gate is told hashes only; what reads files of this machine reads plaintext by nature. */
+function seesPlaintext(kind: StageKind, steps: readonly { readonly sealed: boolean }[]): boolean {
+  if (kind === "gate") return false;
+  return kind === "prepare" || kind === "source" || steps.some(({ sealed }) => !sealed);
+}

@@ -1,0 +1,222 @@
+/**
+ * Reads snapshots back: a destination fetches, transforms undo what they did, and the source's
+ * stage compares or unpacks. Each in its worker, as on the way there.
+ *
+ * @module
+ */
+import type { TransformStage, UnpackResult } from "../stages/contract.ts";
+import { BackupError } from "../stages/errors.ts";
+import { stages } from "../stages/mod.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { parseKey } from "./names.ts";
+import { type HeldSnapshot, type Place, snapshotsAt } from "./places.ts";
+import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
+import { type Answer, StageWorker } from "./worker/host.ts";
+import type { Inlet } from "./worker/protocol.ts";
+
+/** The most text that a manifest may have: some two million entries. */
+const MANIFEST_LIMIT = 512 << 20;
+
+/** What a reader is told of the work. */
+export interface ReaderOptions {
+  /** Lines of identity files. */
+  readonly identities: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
+  readonly onLog?: ((level: "debug" | "info" | "warn", message: string) => void) | undefined;
+}
+
+/** Where a snapshot is unpacked. */
+export interface Unpacking {
+  /** Where each root goes; `undefined`: nowhere, only compare. */
+  readonly into: Readonly<Record<string, string>> | undefined;
+  /** Paths to unpack; `undefined`: all. */
+  readonly wanted: readonly string[] | undefined;
+}
+
+/** Reads what one place holds. Keeps its workers, so that reading on is quick. */
+export class SnapshotReader {
+  readonly place: Place;
+  readonly #options: ReaderOptions;
+  readonly #fetcher: StageWorker;
+  readonly #transforms = new Map<string, StageWorker>();
+
+  constructor(place: Place, options: ReaderOptions) {
+    this.place = place;
+    this.#options = options;
+    this.#fetcher = new StageWorker(place.use, place.stage.permissions(place.options, "fetch"));
+  }
+
+  /** What is there, oldest first. */
+  list(): Promise<HeldSnapshot[]> {
+    return snapshotsAt(this.place, { signal: this.#options.signal });
+  }
+
+  /**
+   * Fetches and reads a manifest.
+   *
+   * @throws {BackupError} `snapshot-damaged`, `identity-wrong`.
+   */
+  async manifest({ id, name, manifest }: HeldSnapshot): Promise<Manifest> {
+    const text = await this.#read(manifest.key, async (inlet, signal) => {
+      const decoder = new TextDecoder("utf-8", { fatal: true });
+      const parts: string[] = [];
+      let size = 0;
+      for await (const bytes of new ChannelReader(inlet.port, inlet.coding, signal)) {
+        size += bytes.length;
+        if (size > MANIFEST_LIMIT) throw damaged(manifest.key, "it is longer than any manifest");
+        parts.push(decode(decoder, bytes, manifest.key));
+      }
+      return parts.join("");
+    });
+    return await readManifest(text.result, id, name);
+  }
+
+  /**
+   * Fetches every archive of a snapshot and compares it, byte by byte, with its manifest.
+   *
+   * @throws {BackupError} `snapshot-damaged` when anything is missing or differs.
+   */
+  async unpack(
+    { id, archives }: HeldSnapshot,
+    manifest: Manifest,
+    { into, wanted }: Unpacking,
+  ): Promise<UnpackResult> {
+    const load = stages[manifest.source];
+    const stage = (await load?.())?.default;
+    if (stage?.kind !== "source") {
+      throw new BackupError(
+        "snapshot-damaged",
+        `Cannot unpack "${id}/${manifest.name}": it was made by "${manifest.source}"`,
+        { hint: "Use a newer keepsake" },
+      );
+    }
+    const [archive] = manifest.archives;
+    const key = `${id}/${archive?.name}`;
+    const stored = archives.find((file) => file.key === key);
+    if (archive === undefined || stored === undefined) throw damaged(key, "it is not there");
+    if (stored.size !== archive.size) {
+      throw damaged(key, `it has ${stored.size} bytes instead of ${archive.size}`);
+    }
+    const places = Object.values(into ?? {});
+    using worker = new StageWorker(manifest.source, { read: places, write: places });
+    const { onProgress, onLog } = this.#options;
+    const { result, sent } = await this.#read(key, async (input, signal) => {
+      const context = { options: {}, into, wanted, entries: manifest.entries };
+      const answer = await worker.call<UnpackResult>(
+        { operation: "restore", context, input },
+        { signal, onProgress, onLog },
+      );
+      return answer.result;
+    });
+    if (sent.bytes !== archive.size || sent.sha256 !== archive.sha256) {
+      throw damaged(key, "it is not the file that the manifest names");
+    }
+    return result;
+  }
+
+  [Symbol.dispose](): void {
+    this.#fetcher.close();
+    for (const worker of this.#transforms.values()) worker.close();
+  }
+
+  /** Sends a stored file through all that undoes its endings, and gives the rest to `consume`. */
+  async #read<T>(
+    key: string,
+    consume: (inlet: Inlet, signal: AbortSignal) => Promise<T>,
+  ): Promise<{ result: T; sent: Sent }> {
+    const { codec, transforms } = parseKey(key)!;
+    const undo = await Promise.all(
+      transforms.toReversed().map((suffix) => this.#undoing(suffix, key)),
+    );
+    const { signal } = this.#options;
+    const stop = new AbortController();
+    const stopAll = () => stop.abort(signal!.reason);
+    if (signal?.aborted) stopAll();
+    signal?.addEventListener("abort", stopAll);
+    const channels = Array.from({ length: undo.length + 1 }, () => new MessageChannel());
+    const codingOf = (index: number): Coding =>
+      index === undo.length && codec !== "none" ? { way: "decode", codec } : PLAIN;
+    const outlet = (index: number) => ({
+      ports: [channels[index]!.port1],
+      coding: codingOf(index),
+    });
+    const inlet = (index: number) => ({ port: channels[index]!.port2, coding: codingOf(index) });
+    const fetching = this.#fetcher.call(
+      { operation: "fetch", context: { options: this.place.options, key }, output: outlet(0) },
+      { signal: stop.signal },
+    );
+    const undoing = undo.map((worker, index) =>
+      worker.call({
+        operation: "restore",
+        context: { identities: this.#options.identities },
+        input: inlet(index),
+        output: outlet(index + 1),
+      }, { signal: stop.signal })
+    );
+    const consuming = consume(inlet(undo.length), stop.signal);
+    const all: Promise<unknown>[] = [consuming, ...undoing, fetching];
+    for (const part of all) part.catch((error) => stop.abort(asBroken(error)));
+    const outcomes = await Promise.allSettled(all);
+    signal?.removeEventListener("abort", stopAll);
+    for (const { port1, port2 } of channels) {
+      port1.close();
+      port2.close();
+    }
+    signal?.throwIfAborted();
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [outcome.reason] : []
+    );
+    if (reasons.length > 0) throw inContext(key, this.place, gravest(reasons));
+    const { sent } = await fetching as Answer<unknown>;
+    return { result: await consuming, sent: sent! };
+  }
+
+  /** The worker of the transform whose files have this ending. */
+  async #undoing(suffix: string, key: string): Promise<StageWorker> {
+    const there = this.#transforms.get(suffix);
+    if (there !== undefined) return there;
+    for (const [use, load] of Object.entries(stages)) {
+      const { default: stage } = await load();
+      if (stage.kind !== "transform" || stage.suffix !== suffix) continue;
+      const worker = new StageWorker(use, (stage as TransformStage).permissions({}, "restore"));
+      this.#transforms.set(suffix, worker);
+      return worker;
+    }
+    throw damaged(key, `nothing here knows the ending "${suffix}"`);
+  }
+}
+
+/** The reason that started it: not that of a neighbour which only lost its stream. */
+function gravest(reasons: readonly unknown[]): unknown {
+  const isBroken = (reason: unknown) =>
+    reason instanceof BackupError && reason.code === "stream-broken";
+  return reasons.find((reason) => !isBroken(reason)) ?? reasons[0];
+}
+
+function asBroken(cause: unknown): BackupError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new BackupError("stream-broken", `Cannot go on: ${message}`, { cause });
+}
+
+/** Says which file it was, where the error does not. */
+function inContext(key: string, { id }: Place, error: unknown): unknown {
+  if (!(error instanceof BackupError) || error.code === "interrupted") return error;
+  if (error.message.includes(key)) return error;
+  const { code, hint, cause, message } = error;
+  return new BackupError(code, `${message} (in "${key}" at "${id}")`, { hint, cause });
+}
+
+function decode(decoder: TextDecoder, bytes: Uint8Array, key: string): string {
+  try {
+    return decoder.decode(bytes, { stream: true });
+  } catch {
+    throw damaged(key, "it is not UTF-8");
+  }
+}
+
+function damaged(key: string, state: string): BackupError {
+  return new BackupError("snapshot-damaged", `Cannot trust "${key}": ${state}`, {
+    hint: "Use another snapshot, or the same one from another destination",
+  });
+}

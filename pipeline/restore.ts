@@ -1,0 +1,140 @@
+/**
+ * Brings a snapshot back.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+// @ts-types="../tools/std/glob_to_regexp.d.ts"
+import { globToRegExp } from "@std/path/posix/glob-to-regexp";
+import { BackupError } from "../stages/errors.ts";
+import { checkEntries } from "../stages/formats/entry_rules.ts";
+import { findSnapshot, type Lookup, readerOptions } from "./list.ts";
+import type { Manifest } from "./manifest.ts";
+import { makeStaging, publish } from "./publish.ts";
+import { SnapshotReader } from "./reader.ts";
+import {
+  chooseEntries,
+  type Overwrite,
+  placeRoots,
+  planEntries,
+  type RestorePlan,
+} from "./restore_plan.ts";
+
+export type { Overwrite } from "./restore_plan.ts";
+
+/** What to bring back, and how. */
+export interface RestoreOptions extends Lookup {
+  /** `latest`, an id, a name or the beginning of one, or `id/name`. */
+  readonly snapshot: string;
+  /** A directory, or the places that the snapshot was taken from. */
+  readonly target: { readonly directory: string } | "in-place";
+  /** Glob over the paths in the snapshot; `undefined`: everything. */
+  readonly path?: string | undefined;
+  /** What to do with a file that is there already; `never` touches none, and is the default. */
+  readonly overwrite?: Overwrite;
+  /**
+   * Gives files the times they had. Otherwise they get the present one, which keeps Claude Code from
+   * deleting restored conversations as too old.
+   */
+  readonly preserveMtime?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** What is, or would be, done with one path. */
+export interface RestoreAction {
+  readonly path: string;
+  readonly action: "create" | "replace" | "keep";
+}
+
+/** What was done. */
+export interface RestoreReport {
+  readonly id: string;
+  readonly name: string;
+  /** The destination it came from. */
+  readonly from: string;
+  /** Where it was put. */
+  readonly targets: readonly string[];
+  readonly files: number;
+  readonly bytes: number;
+  /** Every path that was wanted, in archive order. */
+  readonly actions: readonly RestoreAction[];
+  readonly dryRun: boolean;
+}
+
+/**
+ * Brings a snapshot back, all of it or none: nothing is put in its place before everything was
+ * authenticated to the end.
+ *
+ * @throws {BackupError} `snapshot-missing`, `snapshot-damaged`, `identity-wrong`,
+ *   `target-refused`, `storage-full`.
+ */
+export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
+  const { listener, dryRun = false } = options;
+  const { place, held } = await findSnapshot(options, options.snapshot);
+  const stage = place.id;
+  const reading = await readerOptions(options);
+  using reader = new SnapshotReader(place, {
+    ...reading,
+    onProgress: (done, total) => listener?.({ type: "stage-progress", stage, done, total }),
+  });
+  listener?.({ type: "stage-started", stage, snapshot: `${held.id}/${held.name}` });
+  const manifest = await reader.manifest(held);
+  const plan = await planRestore(manifest, options);
+  const written = plan.entries.filter(({ action }) => action !== "keep");
+  if (!dryRun && written.length > 0) {
+    const staging = await makeStaging(plan.placements);
+    try {
+      const wanted = written.length === manifest.entries.length
+        ? undefined
+        : plan.entries.map(({ entry }) => entry.path);
+      await reader.unpack(held, manifest, { into: staging.into, wanted });
+      options.signal?.throwIfAborted();
+      await publish(plan, staging, options.preserveMtime ?? false);
+    } finally {
+      await staging.remove();
+    }
+  }
+  const files = written.flatMap(({ entry }) => entry.kind === "file" ? [entry] : []);
+  return {
+    id: held.id,
+    name: held.name,
+    from: place.id,
+    targets: plan.placements.map(({ target }) => target),
+    files: files.length,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    actions: plan.entries.map(({ entry, action }) => ({ path: entry.path, action })),
+    dryRun,
+  };
+}
+
+async function planRestore(manifest: Manifest, options: RestoreOptions): Promise<RestorePlan> {
+  checkEntries(manifest.entries); // Whoever has the recipient can make a manifest, and a hostile one.
+  const target = options.target === "in-place"
+    ? options.target
+    : { directory: resolve(options.target.directory) };
+  const matches = options.path === undefined ? undefined : matcherOf(options.path);
+  const entries = chooseEntries(manifest.entries, matches);
+  if (entries.length === 0 && matches !== undefined) {
+    const where = `${manifest.snapshot}/${manifest.name}`;
+    throw new BackupError(
+      "usage",
+      `Cannot restore "${options.path}": nothing in "${where}" matches`,
+      {
+        hint: `See what there is with "keepsake list --files ${where}"`,
+      },
+    );
+  }
+  const placements = placeRoots(manifest, target).filter(({ root }) =>
+    entries.some(({ path }) => path === root || path.startsWith(`${root}/`))
+  );
+  return {
+    placements,
+    entries: await planEntries(entries, placements, options.overwrite ?? "never"),
+  };
+}
+
+/** A glob over whole paths; one without a slash means a name anywhere. */
+function matcherOf(glob: string): (path: string) => boolean {
+  const pattern = globToRegExp(glob.includes("/") ? glob : `**/${glob}`, { globstar: true });
+  return (path) => pattern.test(path);
+}

@@ -1,0 +1,184 @@
+/**
+ * What a restore would do, path by path, before it does anything.
+ *
+ * @module
+ */
+import { dirname, isAbsolute, join } from "node:path";
+import type { Entry } from "../stages/contract.ts";
+import { BackupError } from "../stages/errors.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** What to do with a file that is there already: `changed` replaces what differs. */
+export type Overwrite = "never" | "changed" | "always";
+
+/** What is, or would be, done with one path. */
+export interface PlannedEntry {
+  readonly entry: Entry;
+  /** Where it goes. */
+  readonly target: string;
+  readonly action: "create" | "replace" | "keep";
+}
+
+/** One root of the archive and where it goes. */
+export interface Placement {
+  readonly root: string;
+  /** The directory that a user named, or that the root came from. */
+  readonly base: string;
+  readonly target: string;
+}
+
+/** A whole restore, as data. */
+export interface RestorePlan {
+  readonly placements: readonly Placement[];
+  /** In archive order; with every directory that leads to one of them. */
+  readonly entries: readonly PlannedEntry[];
+}
+
+/** Where the roots go: below one directory, or where they came from. */
+export function placeRoots(
+  { roots, snapshot, name }: Manifest,
+  target: { readonly directory: string } | "in-place",
+): Placement[] {
+  return roots.map((root) => {
+    if (target !== "in-place") {
+      const base = target.directory;
+      return { root: root.name, base, target: join(base, root.name) };
+    }
+    if (isAbsolute(root.path)) {
+      return { root: root.name, base: dirname(root.path), target: root.path };
+    }
+    throw new BackupError(
+      "target-refused",
+      `Cannot restore "${snapshot}/${name}" in place: "${root.path}" is no path of this system`,
+      { hint: "Restore with --to DIRECTORY" },
+    );
+  });
+}
+
+/**
+ * The entries that a restore is about: all, or those that `matches` and what they need: the
+ * directories that lead to them, and the file that a hard link is another name of.
+ */
+export function chooseEntries(
+  entries: readonly Entry[],
+  matches: ((path: string) => boolean) | undefined,
+): Entry[] {
+  if (matches === undefined) return [...entries];
+  const wanted = new Set<string>();
+  for (const entry of entries) {
+    // A directory that matches means all that is in it.
+    if (!isOrLiesBelow(entry.path, (path) => wanted.has(path) || matches(path))) continue;
+    wanted.add(entry.path);
+    if (entry.kind === "hardlink") wanted.add(entry.link);
+  }
+  const leading = new Set([...wanted].flatMap(parentsOf));
+  return entries.filter(({ path, kind }) =>
+    wanted.has(path) || (kind === "directory" && leading.has(path))
+  );
+}
+
+/**
+ * Looks at what is there and decides, entry by entry.
+ *
+ * @throws {BackupError} `target-refused` when something is in the way: a link or a file where a
+ *   directory has to be, or the reverse. `snapshot-damaged` for an entry of no root.
+ */
+export async function planEntries(
+  entries: readonly Entry[],
+  placements: readonly Placement[],
+  overwrite: Overwrite,
+): Promise<PlannedEntry[]> {
+  for (const placement of placements) await refuseLinks(placement);
+  const planned: PlannedEntry[] = [];
+  /** Directories below which nothing can be there yet. */
+  const fresh = new Set<string>();
+  for (const entry of entries) {
+    const placement = placements.find(({ root }) =>
+      entry.path === root || entry.path.startsWith(`${root}/`)
+    );
+    if (placement === undefined) {
+      throw new BackupError("snapshot-damaged", `Cannot place "${entry.path}": no root holds it`, {
+        hint: "Use another snapshot",
+      });
+    }
+    const rest = entry.path.slice(placement.root.length).split("/").filter(Boolean);
+    const target = join(placement.target, ...rest);
+    const isNew = fresh.has(dirname(target)) || !await exists(target);
+    if (isNew && entry.kind === "directory") fresh.add(target);
+    const action = isNew ? "create" : await decide(entry, target, overwrite);
+    planned.push({ entry, target, action });
+  }
+  return planned;
+}
+
+async function decide(
+  entry: Entry,
+  target: string,
+  overwrite: Overwrite,
+): Promise<"replace" | "keep"> {
+  const there = await Deno.lstat(target);
+  if (entry.kind === "directory") {
+    if (there.isDirectory) return "keep";
+    throw inTheWay(target, there.isSymlink ? "a link" : "a file", "a directory");
+  }
+  if (there.isDirectory) throw inTheWay(target, "a directory", `a ${entry.kind}`);
+  if (overwrite === "never") return "keep";
+  if (overwrite === "always") return "replace";
+  return await isSame(entry, target, there) ? "keep" : "replace";
+}
+
+async function isSame(entry: Entry, target: string, there: Deno.FileInfo): Promise<boolean> {
+  if (entry.kind === "symlink") {
+    return there.isSymlink && await Deno.readLink(target) === entry.link;
+  }
+  if (entry.kind !== "file") return false; // A hard link is made anew: that is what it is.
+  if (!there.isFile || there.size !== entry.size) return false;
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  const file = await Deno.open(target);
+  for await (const bytes of file.readable) hash.update(bytes);
+  return hash.digest("hex") === entry.sha256;
+}
+
+/**
+ * What leads to the directory that a user named is the user's. What a root's own name adds to that,
+ * and all below it, is never written through a link.
+ */
+async function refuseLinks({ base, target }: Placement): Promise<void> {
+  for (let path = dirname(target); path.length > base.length; path = dirname(path)) {
+    const info = await Deno.lstat(path).catch(() => undefined);
+    if (info?.isSymlink) throw inTheWay(path, "a link", "a directory");
+  }
+}
+
+function inTheWay(target: string, there: string, wanted: string): BackupError {
+  return new BackupError(
+    "target-refused",
+    `Cannot restore "${target}" as ${wanted}: ${there} is there`,
+    {
+      hint: "Move it away, or restore with --to another directory",
+    },
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    const state = error instanceof Error ? error.message : String(error);
+    throw new BackupError("target-refused", `Cannot look at "${path}": ${state}`, { cause: error });
+  }
+}
+
+function isOrLiesBelow(path: string, test: (path: string) => boolean): boolean {
+  return test(path) || parentsOf(path).some(test);
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+}

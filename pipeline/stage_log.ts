@@ -1,0 +1,73 @@
+/**
+ * How each stage fares in a run, told as it happens and summed up at the end.
+ *
+ * @module
+ */
+import { toRecord } from "../stages/errors.ts";
+import type { PipelineStage } from "./config/pipeline.ts";
+import type { Listener, StageReport } from "./events.ts";
+
+const GRAVITY = { skipped: 0, unchanged: 1, ok: 2, failed: 3 } as const;
+
+/** Collects the reports of a run. A stage that acts on several snapshots has one report. */
+export class StageLog {
+  readonly #listener: Listener;
+  readonly #reports = new Map<string, StageReport>();
+  readonly #started = new Map<string, number>();
+
+  constructor(listener: Listener | undefined) {
+    this.#listener = (event) => {
+      try {
+        listener?.(event);
+      } catch {
+        // Whoever watches can never make a backup fail.
+      }
+    };
+  }
+
+  /** A stage begins to work on a snapshot. */
+  start({ id }: PipelineStage, snapshot?: string): void {
+    if (this.#started.has(id)) return;
+    this.#started.set(id, performance.now());
+    this.#listener({ type: "stage-started", stage: id, ...(snapshot && { snapshot }) });
+  }
+
+  progress(stage: string, done: number, total: number | undefined): void {
+    this.#listener({ type: "stage-progress", stage, done, total });
+  }
+
+  say(level: "debug" | "info" | "warn", stage: string | undefined, message: string): void {
+    this.#listener({ type: "log", level, stage, message });
+  }
+
+  finish(stage: PipelineStage, status: "ok" | "unchanged" | "skipped", message: string): void {
+    this.#add(stage, { status, message });
+  }
+
+  fail(stage: PipelineStage, error: unknown): void {
+    const { code, message, hint } = toRecord(error);
+    this.#add(stage, { status: "failed", message, failure: { code, message, hint } });
+  }
+
+  /** Every stage's report, in the order of the file; what never came to act was skipped. */
+  reports(stages: readonly PipelineStage[]): StageReport[] {
+    return stages.map(({ id, use }) =>
+      this.#reports.get(id) ?? { id, use, status: "skipped", message: "not needed", seconds: 0 }
+    );
+  }
+
+  #add(
+    { id, use }: PipelineStage,
+    outcome: Pick<StageReport, "status" | "message" | "failure">,
+  ): void {
+    const begun = this.#started.get(id);
+    this.#started.delete(id);
+    const before = this.#reports.get(id);
+    const elapsed = begun === undefined ? 0 : (performance.now() - begun) / 1000;
+    const seconds = (before?.seconds ?? 0) + elapsed;
+    const graver = before !== undefined && GRAVITY[before.status] > GRAVITY[outcome.status];
+    const report = graver ? { ...before, seconds } : { id, use, ...outcome, seconds };
+    this.#reports.set(id, report);
+    this.#listener({ type: "stage-finished", report });
+  }
+}

@@ -1,0 +1,6 @@
+/**
+ * The built-in stages by name, for those who explain them.
+ *
+ * @module
+ */
+export { stages } from "../stages/mod.ts";

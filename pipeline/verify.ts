@@ -1,0 +1,121 @@
+/**
+ * Proves that snapshots can be brought back.
+ *
+ * @module
+ */
+import { FAILURES, toRecord } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Failure } from "./events.ts";
+import { chooseCopy, type Copy, findCopies, type Lookup, readerOptions } from "./list.ts";
+import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+
+/** What to prove. */
+export interface VerifyOptions extends Lookup {
+  /** As for restore; `undefined`: the newest of every id, or with `all` every one. */
+  readonly snapshot?: string | undefined;
+  readonly all?: boolean;
+  readonly clock?: () => Date;
+}
+
+/** How one snapshot at one destination fared. */
+export interface Verification {
+  readonly id: string;
+  readonly name: string;
+  readonly destination: string;
+  /** `damaged`: something is missing or differs. `unknown`: it could not be looked at. */
+  readonly status: "ok" | "damaged" | "unknown";
+  readonly files: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly failure?: Failure;
+}
+
+/** How all fared. */
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly verifications: readonly Verification[];
+  /** Destinations that could not be asked what they hold. */
+  readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
+  /** Exit status by the table of `stages/errors.ts`. */
+  readonly status: number;
+}
+
+/**
+ * Fetches, decrypts and unpacks to nowhere, and compares every size and hash.
+ *
+ * @throws {BackupError} `snapshot-missing` when there is nothing to verify; `identity-wrong`.
+ */
+export async function verifySnapshots(options: VerifyOptions): Promise<VerifyReport> {
+  const { pipeline, signal, listener, clock = () => new Date() } = options;
+  const { copies, failures, errors } = await findCopies(options);
+  const [error] = errors;
+  if (copies.length === 0 && error !== undefined) throw error;
+  const chosen = choose(copies, options);
+  const reading = await readerOptions(options);
+  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  const verifications: Verification[] = [];
+  try {
+    for (const copy of chosen) {
+      signal?.throwIfAborted();
+      const stage = copy.place.id;
+      listener?.({ type: "stage-started", stage, snapshot: `${copy.held.id}/${copy.held.name}` });
+      const onProgress = (done: number, total: number | undefined) =>
+        listener?.({ type: "stage-progress", stage, done, total });
+      const verification = await verify(copy, { ...reading, onProgress });
+      signal?.throwIfAborted();
+      const { id, name, status } = verification;
+      catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
+      verifications.push(verification);
+    }
+  } finally {
+    catalog?.close();
+  }
+  const ok = failures.length === 0 && verifications.every(({ status }) => status === "ok");
+  return { ok, verifications, failures, status: statusFor(verifications, failures.length > 0) };
+}
+
+/** The copies that are meant: one snapshot wherever it is, the newest of every id, or all. */
+function choose(copies: readonly Copy[], { snapshot, all }: VerifyOptions): readonly Copy[] {
+  if (all && snapshot === undefined && copies.length > 0) return copies;
+  if (snapshot !== undefined || copies.length === 0) {
+    const { held } = chooseCopy(copies, snapshot ?? "latest");
+    return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
+  }
+  // At every destination its own newest: one that lags behind is proven for what it has.
+  const newest = new Map(copies.map((copy) => [`${copy.held.id} ${copy.place.id}`, copy]));
+  return [...newest.values()];
+}
+
+async function verify({ place, held }: Copy, options: ReaderOptions): Promise<Verification> {
+  const started = performance.now();
+  const { id, name } = held;
+  const seconds = () => (performance.now() - started) / 1000;
+  const which = { id, name, destination: place.id };
+  using reader = new SnapshotReader(place, options);
+  try {
+    const manifest = await reader.manifest(held);
+    const { files, bytes } = await reader.unpack(held, manifest, {
+      into: undefined,
+      wanted: undefined,
+    });
+    return { ...which, status: "ok", files, bytes, seconds: seconds() };
+  } catch (error) {
+    const { code, message, hint } = toRecord(error);
+    if (code === "bug" || code === "interrupted") throw error;
+    const status = FAILURES[code].status === FAILURES["snapshot-damaged"].status
+      ? "damaged"
+      : "unknown";
+    const failure = { code, message, hint };
+    return { ...which, status, files: 0, bytes: 0, seconds: seconds(), failure };
+  }
+}
+
+/** Damage weighs most; what could not be looked at ends as its own failure does. */
+function statusFor(verifications: readonly Verification[], unreachable: boolean): number {
+  const statuses = verifications.flatMap(({ failure }) =>
+    failure === undefined ? [] : [FAILURES[failure.code].status]
+  );
+  const damage = FAILURES["snapshot-damaged"].status;
+  if (statuses.includes(damage)) return damage;
+  return statuses[0] ?? (unreachable ? FAILURES["destination-unreachable"].status : 0);
+}
