@@ -21,7 +21,6 @@ import type { PipelineStage } from "./config/pipeline.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { chainTo, type FlowContext, runFlow, type Stream, streamsFor } from "./flow.ts";
-import { runGrants } from "./grants.ts";
 import { type Manifest, writeManifest } from "./manifest.ts";
 import { createdOf, fileName, HASH_DIGITS, snapshotName } from "./names.ts";
 import { type HeldSnapshot, snapshotsIn } from "./places.ts";
@@ -29,7 +28,7 @@ import type { Route, Step } from "./routes.ts";
 import type { Spool, Spooled } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
 import { ChannelWriter } from "./worker/channel.ts";
-import { StageWorker } from "./worker/host.ts";
+import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a backup runs with. */
 export interface BackupContext {
@@ -41,11 +40,36 @@ export interface BackupContext {
   readonly signal: AbortSignal | undefined;
   readonly catalog: Catalog;
   readonly spool: Spool;
+  readonly workers: WorkerPool;
   readonly log: StageLog;
   readonly clock: () => Date;
   readonly host: string;
   /** The pipeline's stages, for its gates. */
   readonly stages: readonly PipelineStage[];
+}
+
+/**
+ * Starts what a backup will need, before it is asked for: a worker takes its time to come up, and the
+ * machine has more than one processor.
+ */
+export function prewarm(
+  { source, steps }: Route,
+  destinations: readonly Step[],
+  { workers, stages, known }: {
+    readonly workers: WorkerPool;
+    readonly stages: readonly PipelineStage[];
+    /** Whether the source was stored before, and so has probably not changed. */
+    readonly known: boolean;
+  },
+): void {
+  workers.get(source);
+  if (known) workers.get(source, "helper");
+  for (const { stage } of destinations) workers.get(stage);
+  for (const stage of stages) {
+    if (destinations.some(({ gates }) => gates.includes(stage.id))) workers.get(stage);
+  }
+  if (known) return;
+  for (const { stage } of steps) if (stage.stage.kind === "transform") workers.get(stage);
 }
 
 /** What was read of the sources in this run. */
@@ -70,20 +94,18 @@ interface Streamed extends Reading {
  * @throws {BackupError} When the source as a whole cannot be read; the signal's reason. What befalls
  *   a transform or destination is part of the report.
  */
-export async function backUp(
+export function backUp(
   route: Route,
   destinations: readonly Step[],
   context: BackupContext,
 ): Promise<SnapshotReport> {
-  using backup = new Backup(route, destinations, context);
-  return await backup.run();
+  return new Backup(route, destinations, context).run();
 }
 
 class Backup {
   readonly #route: Route;
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
-  readonly #workers = new Map<string, StageWorker>();
   readonly #reports = new Map<string, DeliveryReport>();
   readonly #source: SourceStage;
 
@@ -97,7 +119,6 @@ class Backup {
   async run(): Promise<SnapshotReport> {
     const { id } = this.#route.source;
     const { catalog, force, log } = this.#context;
-    this.#worker(this.#route.source);
     const listing = this.#listAll();
     const mayHold = !force && this.#destinations.every(({ gates }) => gates.length > 0);
     const signature = catalog.signature(id);
@@ -131,20 +152,6 @@ class Backup {
     return { ...this.#report(streamed, streamed.source), changes };
   }
 
-  [Symbol.dispose](): void {
-    for (const worker of this.#workers.values()) worker.close();
-  }
-
-  /** The worker of a stage, made when it is first asked for. */
-  #worker(stage: PipelineStage): StageWorker {
-    const { id, use } = stage;
-    const there = this.#workers.get(id);
-    if (there !== undefined) return there;
-    const worker = new StageWorker(use, runGrants(stage, this.#context.pipeline.state));
-    this.#workers.set(id, worker);
-    return worker;
-  }
-
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(): Promise<Map<string, HeldSnapshot[]>> {
     const held = new Map<string, HeldSnapshot[]>();
@@ -152,7 +159,7 @@ class Backup {
       this.#context.log.start(stage, this.#route.source.id);
       try {
         const call = { signal: this.#context.signal };
-        const all = await snapshotsIn(this.#worker(stage), stage.options, call);
+        const all = await snapshotsIn(this.#context.workers.get(stage), stage.options, call);
         held.set(stage.id, all.filter(({ id }) => id === this.#route.source.id));
       } catch (error) {
         this.#noteFailure(stage, error);
@@ -164,18 +171,17 @@ class Backup {
   /** Two workers read everything; one that finds the sources changed for certain stops there. */
   async #scan(signature: string | undefined): Promise<Reading | undefined> {
     const { source } = this.#route;
-    const { log, signal, pipeline } = this.#context;
+    const { log, signal, workers } = this.#context;
     log.start(source, source.id);
     const { port1, port2 } = new MessageChannel();
-    using helper = new StageWorker(source.use, runGrants(source, pipeline.state));
     const context = { options: source.options, signature };
     const team = (role: "walker" | "helper", port: MessagePort) => ({ role, port });
-    const helping = helper.call(
+    const helping = workers.get(source, "helper").call(
       { operation: "scan", context, team: team("helper", port2) },
       { signal },
     );
     helping.catch(() => {}); // The walker notices a helper that is gone: see below.
-    const walking = this.#worker(source).call<ScanResult>(
+    const walking = this.#context.workers.get(source).call<ScanResult>(
       { operation: "scan", context, team: team("walker", port1) },
       { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
     );
@@ -226,7 +232,7 @@ class Backup {
       const behind = steps.filter(({ gates }) => gates.includes(gate));
       const destinations = behind.map(({ stage }) => holdings.get(stage.id)!);
       this.#context.log.start(stage, this.#route.source.id);
-      const { result } = await this.#worker(stage).call<GateResult>({
+      const { result } = await this.#context.workers.get(stage).call<GateResult>({
         operation: "run",
         context: { options: stage.options, contentHash: hash, destinations },
       }, { signal: this.#context.signal });
@@ -253,9 +259,9 @@ class Backup {
     for (const { transform } of streams) {
       if (transform === undefined) continue;
       log.start(transform, source.id);
-      this.#worker(transform);
+      this.#context.workers.get(transform);
     }
-    const worker = this.#worker(source);
+    const worker = this.#context.workers.get(source);
     let result: SourceResult | undefined;
     const spooled = await runFlow(
       {
@@ -289,11 +295,11 @@ class Backup {
   }
 
   #flowContext(): FlowContext {
-    const { spool, signal, log } = this.#context;
+    const { spool, signal, log, workers } = this.#context;
     return {
       spool,
       signal,
-      workers: this.#workers,
+      workers,
       codec: this.#source.codec(this.#route.source.options),
       onProgress: (stage, done, total) => log.progress(stage, done, total),
     };
@@ -436,7 +442,7 @@ class Backup {
       log.progress(stage.id, done, total);
     const onLog = (level: "debug" | "info" | "warn", text: string) =>
       log.say(level, stage.id, text);
-    return await deliver(this.#worker(stage), handOver, { signal, onProgress, onLog });
+    return await deliver(this.#context.workers.get(stage), handOver, { signal, onProgress, onLog });
   }
 
   #unchanged(reading: Reading, held: ReadonlyMap<string, HeldSnapshot[]>): SnapshotReport {

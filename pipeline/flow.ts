@@ -7,9 +7,9 @@
 import type { Codec } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Step } from "./routes.ts";
-import { Spool, type Spooled } from "./spool.ts";
+import type { Spool, Spooled, Written } from "./spool.ts";
 import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
-import type { StageWorker } from "./worker/host.ts";
+import type { WorkerPool } from "./worker_pool.ts";
 import type { Outlet } from "./worker/protocol.ts";
 
 /** One stream: what comes out of the source or of one transform. */
@@ -70,8 +70,7 @@ export interface Origin {
 export interface FlowContext {
   readonly spool: Spool;
   readonly codec: Codec;
-  /** The workers of the transforms, by stage id. */
-  readonly workers: ReadonlyMap<string, StageWorker>;
+  readonly workers: WorkerPool;
   readonly signal: AbortSignal | undefined;
   readonly onProgress?: (stage: string, done: number, total: number | undefined) => void;
 }
@@ -87,10 +86,12 @@ export async function runFlow(
 ): Promise<FlowResult> {
   const nodes = new Map(streams.map((stream) => [stream.id, new Node(stream, context)]));
   const writers = new Map<string, Promise<Sent | undefined>>();
-  const spools = new Map<string, Promise<Spooled>>();
+  const spools = new Map<string, Promise<Written>>();
   for (const node of nodes.values()) {
     const { id, transform, spooled } = node.stream;
-    if (spooled) spools.set(id, context.spool.write(node.spoolReader()));
+    // What is compressed on its way has no hash yet; the rest is hashed where it is made.
+    const hashing = node.outlet.coding.codec !== "none";
+    if (spooled) spools.set(id, context.spool.write(node.spoolReader(), hashing));
     const writing = transform === undefined
       ? origin.send(node.outlet, node.controller.signal)
       : runTransform(node, nodes, context);
@@ -102,7 +103,7 @@ export async function runFlow(
       if (parent === undefined) return;
       const reader = parent.stream.readers.indexOf(id);
       if (parent.stream.transform === undefined) origin.detach(reader, messageOf(error));
-      else context.workers.get(parent.stream.id)!.detach(reader, messageOf(error));
+      else context.workers.get(parent.stream.transform).detach(reader, messageOf(error));
     });
   }
   const written = await settle(writers);
@@ -163,7 +164,7 @@ async function runTransform(
 ): Promise<Sent | undefined> {
   const { id, transform } = node.stream;
   const above = [...nodes.values()].find(({ stream }) => stream.readers.includes(id))!;
-  const { sent } = await workers.get(id)!.call(
+  const { sent } = await workers.get(transform!).call(
     {
       operation: "run",
       context: { options: transform!.options, identities: [] },
@@ -181,7 +182,7 @@ async function runTransform(
 /** The true reason, where a stream only failed because something above it did. */
 function judge(
   id: string,
-  spooled: PromiseSettledResult<Spooled>,
+  spooled: PromiseSettledResult<Written>,
   written: ReadonlyMap<string, PromiseSettledResult<Sent | undefined>>,
   streams: readonly Stream[],
 ): PromiseSettledResult<Spooled> {
@@ -195,16 +196,14 @@ function judge(
       reason: reasons.find((reason) => !isBroken(reason)) ?? reasons[0],
     };
   }
-  const { value } = spooled as PromiseFulfilledResult<Spooled>;
-  const sent = (writers[0] as PromiseFulfilledResult<Sent | undefined>).value;
-  // A stream that is compressed on its way has another length and hash than what was written.
-  if (sent?.sha256 === undefined || sent.sha256 === value.sha256 && sent.bytes === value.size) {
-    return spooled;
+  const { value } = spooled as PromiseFulfilledResult<Written>;
+  const { value: sent } = writers[0] as PromiseFulfilledResult<Sent | undefined>;
+  const sha256 = value.sha256 ?? sent?.sha256;
+  if (sha256 !== undefined && (value.sha256 !== undefined || sent?.bytes === value.size)) {
+    return { status: "fulfilled", value: { ...value, sha256 } };
   }
-  const reason = new BackupError(
-    "stream-broken",
-    `Cannot trust the spooled archive: "${id}" sent ${sent.bytes} bytes, ${value.size} arrived, or they differ`,
-  );
+  const state = `"${id}" sent ${sent?.bytes} bytes, and ${value.size} arrived`;
+  const reason = new BackupError("stream-broken", `Cannot trust the spooled archive: ${state}`);
   return { status: "rejected", reason };
 }
 

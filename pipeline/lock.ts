@@ -1,10 +1,12 @@
 /**
- * One run at a time, by a lock of the kernel's: it is gone the moment its holder is, however that
- * ends.
+ * One run at a time, by locks of the kernel's: they are gone the moment their holder is, however
+ * that ends.
  *
  * @module
  */
+import { dirname } from "node:path";
 import { BackupError } from "../stages/errors.ts";
+import { stateFault } from "./state_fault.ts";
 
 /** A lock that is held. */
 export interface Lock {
@@ -14,28 +16,69 @@ export interface Lock {
 /**
  * Takes the lock at `path`, or says who has it.
  *
- * @throws {BackupError} `run-in-progress`.
+ * The directory that holds it is locked as well where the system can do that: whoever deletes the
+ * file would let a second run in otherwise.
+ *
+ * @throws {BackupError} `run-in-progress`; what the disk has against it.
  */
 export async function acquireLock(path: string): Promise<Lock> {
+  const directory = await lockDirectory(dirname(path));
+  if (directory === false) throw await inProgress(path);
+  try {
+    const file = await lockFile(path);
+    return {
+      release() {
+        file.close();
+        directory?.close();
+      },
+    };
+  } catch (error) {
+    directory?.close();
+    throw stateFault(error, `Cannot lock "${path}"`);
+  }
+}
+
+/** Answers `false` when another has it, and `undefined` where directories cannot be locked. */
+async function lockDirectory(path: string): Promise<Deno.FsFile | false | undefined> {
+  let directory: Deno.FsFile | undefined;
+  try {
+    directory = await Deno.open(path);
+    if (await tryLock(directory)) return directory;
+    directory.close();
+    return false;
+  } catch {
+    // Windows opens no directories, and some network shares lock only what can be written to.
+    directory?.close();
+    return undefined;
+  }
+}
+
+async function lockFile(path: string): Promise<Deno.FsFile> {
   while (true) {
     const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
-    if (!await tryLock(file)) {
-      const holder = (await Deno.readTextFile(path).catch(() => "")).trim();
+    try {
+      if (!await tryLock(file)) throw await inProgress(path);
+      // A file that was deleted or replaced in between locks nothing: others would lock the new one.
+      if (await isStillThere(path, file)) {
+        await file.truncate();
+        await file.write(new TextEncoder().encode(`process ${Deno.pid}\n`));
+        return file;
+      }
+    } catch (error) {
       file.close();
-      throw new BackupError(
-        "run-in-progress",
-        `Cannot start: another run of this pipeline is under way${holder && ` (${holder})`}`,
-        { hint: "Wait until it ends, or end it" },
-      );
-    }
-    // A file that was deleted or replaced in between locks nothing: others would lock the new one.
-    if (await isStillThere(path, file)) {
-      await file.truncate();
-      await file.write(new TextEncoder().encode(`process ${Deno.pid}\n`));
-      return { release: () => file.close() };
+      throw error;
     }
     file.close();
   }
+}
+
+async function inProgress(path: string): Promise<BackupError> {
+  const holder = (await Deno.readTextFile(path).catch(() => "")).trim();
+  return new BackupError(
+    "run-in-progress",
+    `Cannot start: another run of this pipeline is under way${holder && ` (${holder})`}`,
+    { hint: "Wait until it ends, or end it" },
+  );
 }
 
 /** Locks without waiting where the runtime can; older ones wait a moment. */

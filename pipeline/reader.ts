@@ -108,6 +108,10 @@ export class SnapshotReader {
         { signal, onProgress, onLog },
       );
       return answer.result;
+    }).catch((error) => {
+      // Its manifest opened with the same identities, so it is not they that are wrong.
+      const lost = error instanceof BackupError && error.code === "identity-wrong";
+      throw lost ? damaged(key, "its header is damaged") : error;
     });
     if (sent.bytes !== archive.size || sent.sha256 !== archive.sha256) {
       throw damaged(key, "it is not the file that the manifest names");

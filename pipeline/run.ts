@@ -5,16 +5,16 @@
  */
 import { join } from "node:path";
 import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
-import { backUp, type BackupContext } from "./backup.ts";
+import { backUp, type BackupContext, prewarm } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Listener, RunReport, SnapshotReport } from "./events.ts";
-import { runGrants, spoolDirectory } from "./grants.ts";
+import { spoolDirectory } from "./grants.ts";
 import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
-import { StageWorker } from "./worker/host.ts";
+import { WorkerPool } from "./worker_pool.ts";
 
 /** How to run. */
 export interface RunOptions {
@@ -45,6 +45,7 @@ export async function runPipeline(
   const only = selectionOf(pipeline, options.only);
   await makeStateDirectory(pipeline.state);
   const lock = await acquireLock(join(pipeline.state, "lock"));
+  using workers = new WorkerPool(pipeline.state);
   try {
     const started = clock();
     const log = new StageLog(options.listener);
@@ -55,6 +56,7 @@ export async function runPipeline(
         `The catalog was damaged and begun anew; the old one is "${aside}"`,
       );
     const catalog = Catalog.open(pipeline.state, sayDamaged, started);
+    prewarmFirst(pipeline, only, workers, catalog);
     const run = catalog.beginRun(started);
     const spool = await Spool.open(spoolDirectory(pipeline.state));
     try {
@@ -67,6 +69,7 @@ export async function runPipeline(
         signal,
         catalog,
         spool,
+        workers,
         log,
         clock,
         host: Deno.hostname(),
@@ -96,9 +99,22 @@ export async function runPipeline(
   }
 }
 
+/** Later sources find the workers of the stages that they share warm anyway. */
+function prewarmFirst(
+  { stages }: Pipeline,
+  only: ReadonlySet<string> | undefined,
+  workers: WorkerPool,
+  catalog: Catalog,
+): void {
+  const [route] = routesOf(stages);
+  if (route === undefined) return;
+  const known = catalog.signature(route.source.id) !== undefined;
+  prewarm(route, destinationsOf(route, only), { workers, stages, known });
+}
+
 /** The stages from top to bottom; a source goes through all that stands below it. */
 async function runStages(
-  { stages, state }: Pipeline,
+  { stages }: Pipeline,
   only: ReadonlySet<string> | undefined,
   context: BackupContext,
 ): Promise<SnapshotReport[]> {
@@ -110,7 +126,7 @@ async function runStages(
     const route = routes.get(stage.id);
     try {
       if (stage.stage.kind === "prepare" && (only?.has(stage.id) ?? true)) {
-        await prepare(stage, state, context);
+        await prepare(stage, context);
       } else if (route !== undefined) {
         const destinations = destinationsOf(route, only);
         if (destinations.length > 0) reports.push(await backUp(route, destinations, context));
@@ -131,12 +147,10 @@ async function runStages(
 
 async function prepare(
   stage: PipelineStage,
-  state: string,
-  { log, signal }: BackupContext,
+  { log, signal, workers }: BackupContext,
 ): Promise<void> {
   log.start(stage);
-  using worker = new StageWorker(stage.use, runGrants(stage, state));
-  await worker.call({ operation: "run", context: { options: stage.options } }, {
+  await workers.get(stage).call({ operation: "run", context: { options: stage.options } }, {
     signal,
     onLog: (level, message) => log.say(level, stage.id, message),
     onProgress: (done, total) => log.progress(stage.id, done, total),

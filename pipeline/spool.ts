@@ -15,6 +15,11 @@ export interface Spooled {
   readonly sha256: string;
 }
 
+/** The same, before its hash is known for certain. */
+export interface Written extends Omit<Spooled, "sha256"> {
+  readonly sha256: string | undefined;
+}
+
 /** How much is written before the disk is told to start on it. */
 const FLUSH_EVERY = 16 << 20;
 
@@ -38,13 +43,14 @@ export class Spool {
   /**
    * Writes a stream to a file of its own (0600).
    *
+   * @param hashing Whether to hash what is written: not needed where the stage that made the stream
+   *   says its hash, which whoever reads the file compares.
    * @throws {BackupError} `storage-full`, naming path and bytes; whatever the stream throws. The
    *   file is gone then.
    */
-  async write(source: AsyncIterable<Uint8Array>): Promise<Spooled> {
+  async write(source: AsyncIterable<Uint8Array>, hashing: boolean): Promise<Written> {
     const path = join(this.#directory, String(this.#files++));
-    const { createHash } = await import("node:crypto");
-    const hash = createHash("sha256");
+    const hash = hashing ? (await import("node:crypto")).createHash("sha256") : undefined;
     const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
     let size = 0;
     let flushed = 0;
@@ -52,7 +58,7 @@ export class Spool {
     try {
       for await (const bytes of source) {
         writeAll(file, bytes, path, size);
-        hash.update(bytes);
+        hash?.update(bytes);
         size += bytes.length;
         if (size - flushed >= FLUSH_EVERY && flushing === undefined) {
           // The disk works while the processor does, and the last flush finds little left to do.
@@ -61,7 +67,7 @@ export class Spool {
         }
       }
       await flushing;
-      return { path, size, sha256: hash.digest("hex") };
+      return { path, size, sha256: hash?.digest("hex") };
     } catch (error) {
       await Deno.remove(path).catch(() => {});
       throw error;

@@ -13,6 +13,9 @@ import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 /** A worker that says nothing for so long is taken for dead. */
 const PATIENCE_MS = 30_000;
 
+/** How many looks at a worker that time is divided into. */
+const STRETCHES = 6;
+
 /** How long a stage that was told to stop may take to clean up. */
 const GRACE_MS = 5_000;
 
@@ -80,7 +83,7 @@ export class StageWorker {
   readonly #patience: number;
   readonly #pending = new Map<number, Pending>();
   #watch: ReturnType<typeof setInterval> | undefined;
-  #lastSign = 0;
+  #silence = 0;
   #calls = 0;
   #dead: Error | undefined;
 
@@ -151,6 +154,11 @@ export class StageWorker {
     });
   }
 
+  /** Whether it can take calls: a worker that failed once takes none any more. */
+  get isAlive(): boolean {
+    return this.#dead === undefined;
+  }
+
   /** Goes on without one reader of the output of all calls under way: that reader is gone. */
   detach(reader: number, reason: string): void {
     for (const id of this.#pending.keys()) this.#post({ type: "detach", id, reader, reason });
@@ -166,7 +174,7 @@ export class StageWorker {
   }
 
   #take(message: FromWorker): void {
-    this.#lastSign = performance.now();
+    this.#silence = 0;
     if (message.type === "beat") return;
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
@@ -178,15 +186,14 @@ export class StageWorker {
     } else pending.reject(fromRecord(message.failure));
   }
 
+  /** Counts silent stretches, not time: a machine that was asleep, or busy, is no dead worker. */
   #startWatching(): void {
     if (this.#watch !== undefined) return;
-    this.#lastSign = performance.now();
+    this.#silence = 0;
     this.#watch = setInterval(() => {
-      const silence = performance.now() - this.#lastSign;
-      if (silence > this.#patience) {
-        this.#die(`it gave no sign of life for ${Math.round(silence / 1000)} s`);
-      }
-    }, this.#patience / 4);
+      if (++this.#silence < STRETCHES) return;
+      this.#die(`it gave no sign of life for ${this.#patience / 1000} s`);
+    }, this.#patience / STRETCHES);
   }
 
   #stopWatching(): void {

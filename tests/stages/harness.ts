@@ -54,6 +54,8 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
   const down = new MessageChannel();
   const feeding = job.input && feed(job.input, up.port1, stop.signal);
   const output = job.output ? collect(down.port1, job.outputCoding ?? PLAIN, stop.signal) : [];
+  // Waited for below; a stage that fails ends them first.
+  void Promise.allSettled([feeding, output]);
   try {
     const answer = await worker.call<T>({
       operation: job.operation,

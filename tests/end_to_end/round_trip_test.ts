@@ -1,0 +1,245 @@
+/** Backup, loss of everything but destination and identity, and back. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  listSnapshots,
+  readSnapshot,
+  restoreSnapshot,
+  runPipeline,
+  verifySnapshots,
+} from "../../pipeline/mod.ts";
+import { haveTools, makeTree, World } from "./world.ts";
+
+for (const codec of ["zstd", "gzip", "none"] as const) {
+  for (const encrypted of [true, false]) {
+    const what = `${codec}, ${encrypted ? "encrypted" : "as plaintext"}`;
+
+    Deno.test(`a tree comes back byte for byte from the destination alone (${what})`, async () => {
+      using world = await World.make();
+      const stages = encrypted ? world.usual({ codec }) : world.usual({ codec })
+        .replace(/\[\[stage\]\]\s+use = "encrypt"\s+to = .*/, "")
+        .replace('use = "local"', 'use = "local"\nplaintext = true');
+      const report = await runPipeline(await world.pipeline(stages));
+      assert.equal(report.status, 0, JSON.stringify(report));
+      // A machine that has neither state nor pipeline file.
+      Deno.removeSync(world.state, { recursive: true });
+      const lookup = {
+        pipeline: undefined,
+        from: world.at("backups"),
+        identityFiles: encrypted ? [world.identity] : undefined,
+      };
+      const { ok } = await verifySnapshots(lookup);
+      assert.ok(ok);
+      const directory = world.at("restored");
+      const restored = await restoreSnapshot({
+        ...lookup,
+        snapshot: "latest",
+        target: { directory },
+      });
+      assert.equal(restored.files, report.snapshots[0]!.files);
+      world.assertRestored(join(directory, ".claude"));
+    });
+  }
+}
+
+Deno.test({
+  name: "stock age, zstd and tar restore the same tree as keepsake (needs age, zstd, tar)",
+  ignore: !haveTools("age", "zstd", "tar"),
+  async fn() {
+    using world = await World.make();
+    await runPipeline(await world.pipeline(world.usual()));
+    const [archive] = Object.keys(await world.files("backups")).filter((name) =>
+      /\.tar\./.test(name)
+    );
+    assert.match(archive!, /^claude\/\d{8}T\d{6}Z-[0-9a-f]{12}\.tar\.zst\.age$/);
+    const directory = world.at("by-hand");
+    await Deno.mkdir(directory);
+    const command = `age -d -i "$1" "$2" | zstd -d | tar x -C "$3"`;
+    const args = ["-c", command, "sh", world.identity, world.at("backups", archive!), directory];
+    const { success, stderr } = await new Deno.Command("sh", { args }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    world.assertRestored(join(directory, ".claude"));
+  },
+});
+
+Deno.test("the same tree elsewhere, with other times, has the same archive and content hash", async () => {
+  using world = await World.make();
+  const hashes = new Set<string | null>();
+  const archives = new Set<string>();
+  for (const place of ["here", "there"]) {
+    const source = world.at(place, ".claude");
+    await makeTree(source);
+    await Deno.copyFile(
+      join(world.source, "projects/-home-me-work/noise.bin"),
+      join(source, "projects/-home-me-work/noise.bin"),
+    );
+    await Deno.utime(join(source, "CLAUDE.md"), new Date(place === "here" ? 1e12 : 2e12), 0);
+    const stages = `
+      [[stage]]
+      use = "snapshot"
+      paths = [${JSON.stringify(source)}]
+      compress = "none"
+      [[stage]]
+      use = "local"
+      path = ${JSON.stringify(world.at(`backups-${place}`))}
+      plaintext = true
+    `;
+    const report = await runPipeline(await world.pipeline(stages, place));
+    hashes.add(report.snapshots[0]!.contentHash);
+    const manifest = await readSnapshot(
+      { pipeline: undefined, from: world.at(`backups-${place}`) },
+      "latest",
+    );
+    archives.add(manifest.archives[0]!.sha256);
+  }
+  assert.equal(hashes.size, 1);
+  assert.equal(archives.size, 1);
+});
+
+Deno.test("two recipients each open every snapshot alone", async () => {
+  using world = await World.make();
+  using other = await World.make();
+  const two = world.usual().replace(world.recipient, `${world.recipient}", "${other.recipient}`);
+  await runPipeline(await world.pipeline(two));
+  for (const identity of [world.identity, other.identity]) {
+    const { ok } = await verifySnapshots({
+      pipeline: undefined,
+      from: world.at("backups"),
+      identityFiles: [identity],
+    });
+    assert.ok(ok);
+  }
+});
+
+Deno.test("input sends one snapshot to two destinations for two recipients", async () => {
+  using world = await World.make();
+  using other = await World.make();
+  const pipeline = await world.pipeline(`${world.usual()}
+    [[stage]]
+    use = "encrypt"
+    id = "for-other"
+    input = "claude"
+    to = ["${other.recipient}"]
+    [[stage]]
+    use = "local"
+    id = "other-disk"
+    path = ${JSON.stringify(world.at("other-backups"))}
+  `);
+  const report = await runPipeline(pipeline);
+  assert.equal(report.status, 0, JSON.stringify(report, undefined, 1));
+  const verify = (from: string, identity: string) =>
+    verifySnapshots({ pipeline: undefined, from, identityFiles: [identity] });
+  assert.ok((await verify(world.at("backups"), world.identity)).ok);
+  assert.ok((await verify(world.at("other-backups"), other.identity)).ok);
+  const wrong = await verify(world.at("backups"), other.identity);
+  assert.deepEqual(wrong.verifications[0]!.failure!.code, "identity-wrong");
+  assert.equal(wrong.status, 3);
+});
+
+Deno.test("several snapshots go through the rest each on its own", async () => {
+  using world = await World.make();
+  const second = world.at("home", "notes");
+  await Deno.mkdir(second);
+  await Deno.writeTextFile(join(second, "note.txt"), "one");
+  const pipeline = await world.pipeline(
+    world.usual().replace(
+      'use = "hash-gate"',
+      `
+    use = "snapshot"
+    id = "notes"
+    paths = [${JSON.stringify(second)}]
+    [[stage]]
+    use = "hash-gate"
+  `,
+    ),
+  );
+  assert.equal((await runPipeline(pipeline)).snapshots.length, 2);
+  await Deno.writeTextFile(join(second, "note.txt"), "two");
+  const { snapshots } = await runPipeline(pipeline);
+  assert.deepEqual(snapshots.map(({ destinations }) => destinations[0]!.status), [
+    "unchanged",
+    "ok",
+  ]);
+  const listing = await listSnapshots({ pipeline });
+  assert.deepEqual(listing.snapshots.map(({ id }) => id).toSorted(), ["claude", "notes", "notes"]);
+  await assert.rejects(
+    restoreSnapshot({ pipeline, snapshot: "latest", target: { directory: world.at("out") } }),
+    { code: "usage" },
+  );
+});
+
+Deno.test("a run says what changed since the one before", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  const first = await runPipeline(pipeline);
+  assert.equal(first.snapshots[0]!.changes, undefined);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Be kinder\n");
+  await Deno.writeTextFile(join(world.source, "new.md"), "new");
+  await Deno.remove(join(world.source, "nothing"));
+  const { snapshots: [second] } = await runPipeline(pipeline);
+  assert.deepEqual(second!.changes, { added: 1, changed: 1, removed: 1 });
+  assert.equal(second!.destinations[0]!.status, "ok");
+  assert.equal((await listSnapshots({ pipeline })).snapshots.length, 2);
+});
+
+Deno.test("a restored file has a fresh time, or with preserveMtime the one it had", async () => {
+  using world = await World.make();
+  const old = new Date("2020-01-02T03:04:05.678Z");
+  await Deno.utime(join(world.source, "CLAUDE.md"), old, old);
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  const began = Date.now() - 1000;
+  for (const preserveMtime of [false, true]) {
+    const directory = world.at(`restored-${preserveMtime}`);
+    await restoreSnapshot({ pipeline, snapshot: "latest", target: { directory }, preserveMtime });
+    const { mtime } = await Deno.stat(join(directory, ".claude", "CLAUDE.md"));
+    if (preserveMtime) assert.deepEqual(mtime, old);
+    else assert.ok(mtime!.getTime() >= began);
+  }
+});
+
+Deno.test("restore brings back one path, with what leads to it, and a dry run nothing", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  const target = { directory: world.at("restored") };
+  const wanted = { pipeline, snapshot: "latest", target, path: "**/MEMORY.md" };
+  const planned = await restoreSnapshot({ ...wanted, dryRun: true });
+  assert.deepEqual(planned.actions.map(({ path }) => path), [
+    ".claude",
+    ".claude/projects",
+    ".claude/projects/-home-me-work",
+    ".claude/projects/-home-me-work/memory",
+    ".claude/projects/-home-me-work/memory/MEMORY.md",
+  ]);
+  assert.deepEqual(await world.files("restored"), {});
+  await restoreSnapshot(wanted);
+  const name = ".claude/projects/-home-me-work/memory/MEMORY.md";
+  assert.deepEqual(await world.files("restored"), { [name]: 12 });
+});
+
+Deno.test("restore in place mends what was lost and leaves the rest alone", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  const memory = join(world.source, "projects/-home-me-work/memory/MEMORY.md");
+  await Deno.remove(memory);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Mine, newer\n");
+  await Deno.writeTextFile(join(world.source, "not-in-backup"), "stays");
+  await restoreSnapshot({ pipeline, snapshot: "latest", target: "in-place" });
+  assert.equal(await Deno.readTextFile(memory), "- likes tea\n");
+  assert.equal(await Deno.readTextFile(join(world.source, "CLAUDE.md")), "# Mine, newer\n");
+  const options = {
+    pipeline,
+    snapshot: "latest",
+    target: "in-place",
+    overwrite: "changed",
+  } as const;
+  const { actions } = await restoreSnapshot(options);
+  const replaced = actions.filter(({ action }) => action === "replace").map(({ path }) => path);
+  assert.deepEqual(replaced, [".claude/AGENTS.md", ".claude/CLAUDE.md"].toSorted());
+  assert.equal(await Deno.readTextFile(join(world.source, "CLAUDE.md")), "# Be kind\n");
+  assert.equal(await Deno.readTextFile(join(world.source, "not-in-backup")), "stays");
+  const left = [...Deno.readDirSync(world.at("home"))].map(({ name }) => name);
+  assert.deepEqual(left, [".claude"], "the staging directory is gone");
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { createdOf, fileName, parseKey, snapshotName } from "../../pipeline/names.ts";
+
+const HASH = "0123456789ab".padEnd(64, "0");
+const NAME = "20260102T030405Z-0123456789ab";
+
+Deno.test("snapshotName() is the UTC time and the first twelve digits of the content hash", () => {
+  assert.equal(snapshotName(new Date("2026-01-02T03:04:05.678Z"), HASH), NAME);
+  assert.deepEqual(createdOf(NAME), new Date("2026-01-02T03:04:05Z"));
+});
+
+for (const kind of ["archive", "manifest"] as const) {
+  for (const codec of ["zstd", "gzip", "none"] as const) {
+    for (const transforms of [[], [".age"], [".age", ".par2"]]) {
+      const name = fileName({ name: NAME, kind, codec, transforms });
+      Deno.test(`parseKey() reads what fileName() wrote in "${name}"`, () => {
+        const parsed = parseKey(`m-work/${name}`);
+        assert.deepEqual(parsed, { id: "m-work", name: NAME, kind, codec, transforms });
+      });
+    }
+  }
+}
+
+Deno.test("parseKey() knows nothing of files that are not keepsake's", () => {
+  for (
+    const key of [
+      "notes.txt",
+      `claude/${NAME}.tar.zst.age.part`.replace(".part", ".PART"),
+      `claude/.${NAME}.tar.zst.age.1a2b.part`,
+      `claude/${NAME}`,
+      `claude/${NAME}.zip`,
+      `Claude/${NAME}.tar`,
+      `a/b/${NAME}.tar`,
+      `${NAME}.tar`,
+      `../${NAME}.tar`,
+      "claude/2026-01-02-0123456789ab.tar",
+    ]
+  ) assert.equal(parseKey(key), undefined, key);
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
+import { planOf } from "../../pipeline/plan.ts";
+import { defineDestination, options, type Stage } from "../../stages/contract.ts";
+import { stages } from "../../stages/mod.ts";
+
+const REMOTE: Stage = defineDestination({
+  name: "remote",
+  summary: "Sends archives elsewhere",
+  description: "Stands for any destination that reaches the network.",
+  options: options({}),
+  permissions: () => ({ net: ["backup.example:443"] }),
+  location: () => "https://backup.example",
+  fromAddress: () => undefined,
+  run: () => Promise.reject(new Error("never run")),
+  list: () => Promise.reject(new Error("never run")),
+  fetch: () => Promise.reject(new Error("never run")),
+  remove: () => Promise.reject(new Error("never run")),
+});
+
+async function pipelineOf(...uses: readonly (string | Stage)[]): Promise<Pipeline> {
+  const given: Readonly<Record<string, Record<string, unknown>>> = {
+    snapshot: { paths: ["/home/me/.claude"], exclude: [], compress: "zstd" },
+    encrypt: { to: ["age1…"] },
+    local: { path: "/mnt/backup" },
+  };
+  const list = await Promise.all(uses.map(async (use, index): Promise<PipelineStage> => {
+    const stage = typeof use === "string" ? (await stages[use]!()).default : use;
+    const at = `stage[${index + 1}]`;
+    const rest = { only: undefined, input: undefined, plaintext: true };
+    return {
+      id: stage.name,
+      use: stage.name,
+      at,
+      stage,
+      options: given[stage.name] ?? {},
+      ...rest,
+    };
+  }));
+  const file = "/home/me/pipeline.toml";
+  return { file, name: "claude", state: "/state/claude", identity: undefined, stages: list };
+}
+
+Deno.test("plan shows eight permission keys of every stage, and what stages take from which", async () => {
+  const { stages } = planOf(await pipelineOf("snapshot", "hash-gate", "local", "encrypt", REMOTE));
+  for (const { permissions } of stages) assert.equal(Object.keys(permissions).length, 8);
+  assert.deepEqual(stages.map(({ id, inputs }) => [id, ...inputs]), [
+    ["snapshot"],
+    ["hash-gate"],
+    ["local", "snapshot"],
+    ["encrypt", "snapshot"],
+    ["remote", "encrypt"],
+  ]);
+  assert.deepEqual(stages[0]!.permissions.read, ["/home/me/.claude"]);
+  assert.deepEqual(stages[2]!.permissions.write, ["/mnt/backup", "/state/claude/spool/to-local"]);
+});
+
+Deno.test("the second promise holds when what reaches the network gets ciphertext only", async () => {
+  const { stages, secondPromise } = planOf(
+    await pipelineOf("snapshot", "hash-gate", "local", "encrypt", REMOTE),
+  );
+  assert.deepEqual(stages.map(({ seesPlaintext }) => seesPlaintext), [
+    true,
+    false,
+    true,
+    true,
+    false,
+  ]);
+  assert.deepEqual(stages.map(({ reachesNetwork }) => reachesNetwork).indexOf(true), 4);
+  assert.deepEqual(secondPromise, { holds: true, breaches: [] });
+});
+
+Deno.test("the second promise is broken by a remote destination of plaintext, and plan says so", async () => {
+  const { secondPromise } = planOf(await pipelineOf("snapshot", REMOTE, "encrypt", "local"));
+  assert.deepEqual(secondPromise, {
+    holds: false,
+    breaches: ['"remote" reads plaintext and reaches the network (https://backup.example)'],
+  });
+});
+
+Deno.test("a stage that may start programs counts as unsandboxed and as on the network", async () => {
+  const program: Stage = { ...REMOTE, permissions: () => ({ run: ["/usr/bin/git"] }) };
+  const { stages } = planOf(await pipelineOf("snapshot", "encrypt", program));
+  assert.equal(stages[2]!.sandboxed, false);
+  assert.equal(stages[2]!.reachesNetwork, true);
+});

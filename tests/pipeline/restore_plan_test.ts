@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { chooseEntries, placeRoots, planEntries } from "../../pipeline/restore_plan.ts";
+import type { Manifest } from "../../pipeline/manifest.ts";
+import type { Entry } from "../../stages/contract.ts";
+import { Folder } from "../platform/probe.ts";
+
+const BASE = { mode: 0o644, mtime: 0 };
+const directory = (path: string): Entry => ({ ...BASE, kind: "directory", path });
+const symlink = (path: string, link: string): Entry => ({ ...BASE, kind: "symlink", path, link });
+const hardlink = (path: string, link: string): Entry => ({ ...BASE, kind: "hardlink", path, link });
+const file = (path: string, sha256 = EMPTY, size = 0): Entry => ({
+  ...BASE,
+  kind: "file",
+  path,
+  sha256,
+  size,
+});
+const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const ENTRIES = [
+  directory("a"),
+  directory("a/b"),
+  file("a/b/x.md"),
+  file("a/b/y.jsonl"),
+  hardlink("a/c.md", "a/b/y.jsonl"),
+  symlink("a/z", "b/x.md"),
+];
+
+Deno.test("chooseEntries() adds what leads to a match and what a hard link needs", () => {
+  const paths = (matches: (path: string) => boolean) =>
+    chooseEntries(ENTRIES, matches).map(({ path }) => path);
+  assert.deepEqual(paths((path) => path === "a/b/x.md"), ["a", "a/b", "a/b/x.md"]);
+  assert.deepEqual(paths((path) => path === "a/c.md"), ["a", "a/b", "a/b/y.jsonl", "a/c.md"]);
+  assert.deepEqual(paths((path) => path === "a/b"), ["a", "a/b", "a/b/x.md", "a/b/y.jsonl"]);
+  assert.deepEqual(paths(() => false), []);
+});
+
+Deno.test("placeRoots() puts roots below a directory or back where they came from", () => {
+  const roots = [{ name: "x/conf", path: "/a/x/conf" }, {
+    name: ".claude",
+    path: "/home/me/.claude",
+  }];
+  const manifest = { roots } as unknown as Manifest;
+  assert.deepEqual(placeRoots(manifest, { directory: "/out" }).map(({ target }) => target), [
+    "/out/x/conf",
+    "/out/.claude",
+  ]);
+  assert.deepEqual(placeRoots(manifest, "in-place").map(({ target }) => target), [
+    "/a/x/conf",
+    "/home/me/.claude",
+  ]);
+});
+
+Deno.test("placeRoots() refuses a place that is no path of this system", () => {
+  const manifest = { roots: [{ name: "a", path: "a/b" }] } as unknown as Manifest;
+  assert.throws(() => placeRoots(manifest, "in-place"), { code: "target-refused" });
+});
+
+async function actions(folder: Folder, overwrite: "never" | "changed" | "always") {
+  const placement = { root: "a", base: folder.path, target: join(folder.path, "a") };
+  const planned = await planEntries(ENTRIES, [placement], overwrite);
+  return Object.fromEntries(planned.map(({ entry, action }) => [entry.path, action]));
+}
+
+Deno.test("planEntries() creates everything where nothing is", async () => {
+  using folder = new Folder();
+  assert.deepEqual(new Set(Object.values(await actions(folder, "never"))), new Set(["create"]));
+});
+
+Deno.test("planEntries() keeps or replaces what is there, as it was told", async () => {
+  using folder = new Folder();
+  await Deno.mkdir(join(folder.path, "a/b"), { recursive: true });
+  await Deno.writeTextFile(join(folder.path, "a/b/x.md"), "");
+  await Deno.writeTextFile(join(folder.path, "a/b/y.jsonl"), "other");
+  const there = ["a/b/x.md", "a/b/y.jsonl"];
+  const of = async (overwrite: "never" | "changed" | "always") => {
+    const all = await actions(folder, overwrite);
+    return there.map((path) => all[path]);
+  };
+  assert.deepEqual(await of("never"), ["keep", "keep"]);
+  assert.deepEqual(await of("changed"), ["keep", "replace"]);
+  assert.deepEqual(await of("always"), ["replace", "replace"]);
+  assert.equal((await actions(folder, "always"))["a/b"], "keep");
+});
+
+Deno.test("planEntries() refuses a link or a file where a directory has to be", async () => {
+  for (const link of [true, false]) {
+    using folder = new Folder();
+    await Deno.mkdir(join(folder.path, "a"));
+    const target = join(folder.path, "a/b");
+    if (link) await Deno.symlink(folder.path, target);
+    else await Deno.writeTextFile(target, "");
+    const state = link ? /a link is there/ : /a file is there/;
+    await assert.rejects(actions(folder, "always"), { code: "target-refused", message: state });
+  }
+});
+
+Deno.test("planEntries() refuses a link on the way that a root's own name adds", async () => {
+  using folder = new Folder();
+  await Deno.symlink("/", join(folder.path, "x"));
+  const placement = { root: "x/a", base: folder.path, target: join(folder.path, "x/a") };
+  await assert.rejects(planEntries([directory("x/a")], [placement], "always"), /a link is there/);
+});
+
+Deno.test("planEntries() refuses an entry of no root", async () => {
+  const placement = { root: "b", base: "/nowhere", target: "/nowhere/b" };
+  await assert.rejects(planEntries(ENTRIES, [placement], "never"), { code: "snapshot-damaged" });
+});

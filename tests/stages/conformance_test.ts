@@ -1,0 +1,164 @@
+/** What every stage must keep to. Runs over the registry: a new stage is covered at once. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { PipelineStage } from "../../pipeline/config/pipeline.ts";
+import { exampleOf, OPERATIONS as BY_KIND, rowsOf } from "../../pipeline/config/describe.ts";
+import { runGrants } from "../../pipeline/grants.ts";
+import { permissionsOf, resolveGrants } from "../../pipeline/worker/host.ts";
+import type { Operation } from "../../stages/contract.ts";
+import { stages } from "../../stages/mod.ts";
+import { Folder, NOTHING, probe } from "../platform/probe.ts";
+
+const OPERATIONS: readonly Operation[] = ["scan", "run", "restore", "list", "fetch", "remove"];
+const KEYS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
+
+/** Files in stages/ that are no stage. */
+const SHARED = ["contract.ts", "errors.ts", "mod.ts", "options.ts"];
+
+Deno.test("stages/mod.ts lists every stage file, under its name with hyphens", async () => {
+  const entries = await Array.fromAsync(Deno.readDir(new URL("../../stages/", import.meta.url)));
+  const files = entries.filter(({ isFile, name }) => isFile && !SHARED.includes(name));
+  const names = files.map(({ name }) => name.replace(/\.ts$/, "").replaceAll("_", "-"));
+  assert.deepEqual(Object.keys(stages).toSorted(), names.toSorted());
+});
+
+for (const [use, load] of Object.entries(stages)) {
+  const { default: stage } = await load();
+  const options = v.parse(stage.options, exampleOf(stage));
+  const inPipeline: PipelineStage = {
+    id: use,
+    use,
+    at: "stage[1]",
+    stage,
+    options,
+    only: undefined,
+    input: undefined,
+    plaintext: false,
+  };
+
+  Deno.test(`stage "${use}" is called what its file is called`, () => {
+    assert.equal(stage.name, use);
+    assert.match(use, /^[a-z0-9-]{1,32}$/);
+  });
+
+  Deno.test(`stage "${use}" documents itself and each of its options`, () => {
+    assert.match(stage.summary, /^[A-Z].*[^.]$/);
+    assert.match(stage.description, /^[A-Z][^]*\.$/);
+    for (const row of rowsOf(stage.options.entries)) {
+      assert.match(row.name, /^[a-z][a-z0-9_]*$/);
+      assert.match(row.summary, /^[A-Z].*\.$/, row.name);
+    }
+  });
+
+  Deno.test(`stage "${use}" has the operations of its kind`, () => {
+    const has = OPERATIONS.filter((operation) => operation in stage);
+    assert.deepEqual(has.toSorted(), BY_KIND[stage.kind].toSorted());
+  });
+
+  Deno.test(`stage "${use}" asks for the same permissions each time, and never for everything`, () => {
+    for (const operation of OPERATIONS) {
+      const grants = stage.permissions(options, operation);
+      assert.deepEqual(stage.permissions(options, operation), grants);
+      for (const [key, list] of Object.entries(grants)) {
+        assert.ok(KEYS.includes(key as "env"), key);
+        assert.ok(Array.isArray(list), `${operation} ${key}`);
+        for (const item of list) assert.ok(!["", "*", "/"].includes(item), `${operation} ${key}`);
+      }
+    }
+  });
+
+  Deno.test(`the worker of stage "${use}" is denied whatever plan does not show`, async () => {
+    using folder = new Folder();
+    const grants = runGrants(inPipeline, join(folder.path, "state"));
+    const permissions = permissionsOf(resolveGrants(grants));
+    assert.deepEqual(Object.keys(permissions), KEYS);
+    await Deno.writeTextFile(join(folder.path, "outside.txt"), "plaintext");
+    const outcome = await probe(
+      permissions as Deno.PermissionOptionsObject,
+      attemptEverything,
+      folder.path,
+      Deno.execPath(),
+    );
+    assert.ok("answer" in outcome, JSON.stringify(outcome));
+    const granted = KEYS.filter((key) => permissions[key] !== false);
+    for (const [attempt, result] of Object.entries(outcome.answer)) {
+      const key = attempt.split(" ")[0] as typeof KEYS[number];
+      // With some paths granted, these are others; with `run` nothing is promised of the rest.
+      if (granted.includes("run") && key === "run") continue;
+      assert.equal(result, "denied", `${attempt}: ${result}`);
+    }
+  });
+}
+
+Deno.test("the attempts of the probe succeed where everything is granted", async () => {
+  using folder = new Folder();
+  await Deno.writeTextFile(join(folder.path, "outside.txt"), "plaintext");
+  const { ffi: _, import: __, ...keys } = NOTHING;
+  const all = Object.fromEntries(Object.keys(keys).map((key) => [key, true]));
+  const outcome = await probe(
+    { ...NOTHING, ...all },
+    attemptEverything,
+    folder.path,
+    Deno.execPath(),
+  );
+  assert.ok("answer" in outcome);
+  // Of /proc, only who may do everything reads.
+  const denied = Object.entries(outcome.answer).filter(([, result]) => result === "denied");
+  assert.deepEqual(denied.map(([attempt]) => attempt.split(" ")[0]), [
+    "read",
+    "ffi",
+    "import",
+    "import",
+  ]);
+});
+
+/** Tries what a stage has no business with; answers, for each attempt, whether it was denied. */
+async function attemptEverything(
+  folder: string,
+  program: string,
+): Promise<Record<string, string>> {
+  const outside = `${folder}/outside.txt`;
+  const attempts: Record<string, () => unknown> = {
+    "read file": () => Deno.readTextFileSync(outside),
+    "read directory": () => [...Deno.readDirSync(folder)],
+    "read stat": () => Deno.statSync(outside),
+    "read link": () => Deno.realPathSync(outside),
+    "read by dots": () => Deno.readTextFileSync(`${folder}/state/../outside.txt`),
+    "read node:fs": async () => (await import("node:fs")).readFileSync(outside),
+    "read /proc": () => Deno.readTextFileSync("/proc/self/status"),
+    "read working directory": () => [...Deno.readDirSync(".")],
+    "write file": () => Deno.writeTextFileSync(`${folder}/new.txt`, "x"),
+    "write directory": () => Deno.mkdirSync(`${folder}/new`),
+    "write removal": () => Deno.removeSync(outside),
+    "write rename": () => Deno.renameSync(outside, `${folder}/other.txt`),
+    "write link": () => Deno.linkSync(outside, `${folder}/hard.txt`),
+    "write symlink": () => Deno.symlinkSync(outside, `${folder}/soft.txt`),
+    "write temporary": () => Deno.makeTempFileSync(),
+    "net connect": () => Deno.connect({ hostname: "127.0.0.1", port: 47119 }),
+    "net listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close(),
+    "net fetch": () => fetch("http://127.0.0.1:47119/"),
+    "net resolve": () => Deno.resolveDns("localhost", "A"),
+    "env get": () => Deno.env.get("HOME"),
+    "env all": () => Deno.env.toObject(),
+    "env set": () => Deno.env.set("KEEPSAKE_PROBE", "1"),
+    "run program": () => new Deno.Command(program, { args: ["--version"] }).outputSync(),
+    "sys hostname": () => Deno.hostname(),
+    "sys user": () => Deno.uid(),
+    "ffi library": () => Deno.dlopen(`${folder}/library.so`, {}),
+    "import http": () => import(`http://127.0.0.1:47119/${"code"}.js`),
+    "import https": () => import(`https://127.0.0.1:47119/${"code"}.js`),
+  };
+  const results: Record<string, string> = {};
+  for (const [name, attempt] of Object.entries(attempts)) {
+    try {
+      await attempt();
+      results[name] = "allowed";
+    } catch (error) {
+      const denied = error instanceof Deno.errors.NotCapable ||
+        /Requires .* access/.test((error as Error).message);
+      results[name] = denied ? "denied" : `failed otherwise: ${error}`;
+    }
+  }
+  return results;
+}
