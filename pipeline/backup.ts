@@ -1,38 +1,35 @@
 /**
- * One source's way through a run: scan, gate, stream, deliver.
+ * One source's way through a run: scan, gate, stream, deliver. Longer than most files here: the steps
+ * share what they find out about the destinations.
  *
  * @module
  */
 import { join } from "node:path";
-import type {
-  Entry,
-  GateResult,
-  Holding,
-  Remark,
-  ScanResult,
-  SourceResult,
-  SourceStage,
-  StoreResult,
-} from "../stages/contract.ts";
+import type { Holding, SourceResult, SourceStage, StoreResult } from "../stages/contract.ts";
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { Catalog } from "./catalog.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliveryReport, SnapshotReport } from "./events.ts";
-import { chainTo, type FlowContext, runFlow, type Stream, streamsFor } from "./flow.ts";
-import { type Manifest, writeManifest } from "./manifest.ts";
-import { createdOf, fileName, HASH_DIGITS, snapshotName } from "./names.ts";
+import { finishStream, type NamedFile } from "./finish.ts";
+import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
+import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
+import { createdOf, snapshotName } from "./names.ts";
 import { type HeldSnapshot, snapshotsIn } from "./places.ts";
+import { type Reading, scan, type Streamed, totalsOf } from "./reading.ts";
 import type { Route, Step } from "./routes.ts";
-import type { Spool, Spooled } from "./spool.ts";
+import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
-import { ChannelWriter } from "./worker/channel.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a backup runs with. */
 export interface BackupContext {
-  readonly pipeline: { readonly name: string; readonly state: string };
+  readonly pipeline: string;
+  /** Name of this machine. */
+  readonly host: string;
+  /** The pipeline's stages, for its gates. */
+  readonly stages: readonly PipelineStage[];
   readonly run: number;
   readonly dryRun: boolean;
   readonly force: boolean;
@@ -43,49 +40,6 @@ export interface BackupContext {
   readonly workers: WorkerPool;
   readonly log: StageLog;
   readonly clock: () => Date;
-  readonly host: string;
-  /** The pipeline's stages, for its gates. */
-  readonly stages: readonly PipelineStage[];
-}
-
-/**
- * Starts what a backup will need, before it is asked for: a worker takes its time to come up, and the
- * machine has more than one processor.
- */
-export function prewarm(
-  { source, steps }: Route,
-  destinations: readonly Step[],
-  { workers, stages, known }: {
-    readonly workers: WorkerPool;
-    readonly stages: readonly PipelineStage[];
-    /** Whether the source was stored before, and so has probably not changed. */
-    readonly known: boolean;
-  },
-): void {
-  workers.get(source);
-  if (known) workers.get(source, "helper");
-  for (const { stage } of destinations) workers.get(stage);
-  for (const stage of stages) {
-    if (destinations.some(({ gates }) => gates.includes(stage.id))) workers.get(stage);
-  }
-  if (known) return;
-  for (const { stage } of steps) if (stage.stage.kind === "transform") workers.get(stage);
-}
-
-/** What was read of the sources in this run. */
-interface Reading {
-  readonly entries: readonly Entry[];
-  readonly contentHash: string;
-  readonly signature: string;
-  readonly unreadable: readonly Remark[];
-}
-
-/** A source that was streamed, with the files that came of it. */
-interface Streamed extends Reading {
-  readonly created: Date;
-  readonly source: SourceResult;
-  readonly streams: readonly Stream[];
-  readonly spooled: ReadonlyMap<string, PromiseSettledResult<Spooled>>;
 }
 
 /**
@@ -102,64 +56,100 @@ export function backUp(
   return new Backup(route, destinations, context).run();
 }
 
+/**
+ * Starts what a backup will need, before it is asked for: a worker takes its time to come up, and the
+ * machine has more than one processor.
+ *
+ * @param known Whether the source was stored before, and so has probably not changed.
+ */
+export function prewarm(
+  { source, steps }: Route,
+  destinations: readonly Step[],
+  stages: readonly PipelineStage[],
+  workers: WorkerPool,
+  known: boolean,
+): void {
+  workers.get(source);
+  if (known) workers.get(source, "helper");
+  for (const { stage } of destinations) workers.get(stage);
+  const gates = new Set(destinations.flatMap(({ gates }) => gates));
+  for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
+  if (known) return;
+  for (const { stage } of steps) if (stage.stage.kind === "transform") workers.get(stage);
+}
+
 class Backup {
   readonly #route: Route;
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
   readonly #reports = new Map<string, DeliveryReport>();
-  readonly #source: SourceStage;
 
   constructor(route: Route, destinations: readonly Step[], context: BackupContext) {
     this.#route = route;
     this.#destinations = destinations;
     this.#context = context;
-    this.#source = route.source.stage as SourceStage;
   }
 
   async run(): Promise<SnapshotReport> {
-    const { id } = this.#route.source;
-    const { catalog, force, log } = this.#context;
+    const { source } = this.#route;
+    const { catalog, force } = this.#context;
     const listing = this.#listAll();
-    const mayHold = !force && this.#destinations.every(({ gates }) => gates.length > 0);
-    const signature = catalog.signature(id);
+    const gated = !force && this.#destinations.every(({ gates }) => gates.length > 0);
+    const signature = catalog.signature(source.id);
     // A source that was stored before has probably not changed; do not wait to find out.
-    const scanning = mayHold && signature !== undefined ? this.#scan(signature) : undefined;
+    const scanning = gated && signature !== undefined
+      ? scan(source, signature, this.#context)
+      : undefined;
     scanning?.catch(() => {}); // Waited for below.
     const held = await listing;
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
-    const holdings = new Map(open.map(({ stage }) => [stage.id, this.#holdingOf(stage, held)]));
+    const holdings = new Map(open.map(({ stage }) => {
+      const newest = held.get(stage.id)!.at(-1);
+      return [stage.id, holdingOf(stage, newest, this.#route, catalog)];
+    }));
     const allHold = open.length > 0 && [...holdings.values()].every(({ newest }) => newest);
-    const reading = await (scanning ?? (mayHold && allHold ? this.#scan(undefined) : undefined));
+    const reading = scanning !== undefined || !gated || !allHold
+      ? await scanning
+      : await scan(source, undefined, this.#context);
     if (reading !== undefined) {
-      const needed = await this.#ask(open, holdings, reading.contentHash);
+      const needed = await askGates(open, holdings, reading.contentHash, this.#context);
       if (needed.size === 0) return this.#unchanged(reading, held);
     }
-    if (open.length === 0) return this.#report(undefined, undefined);
+    if (open.length === 0) return this.#report(undefined);
     const streamed = await this.#stream(open);
+    return await this.#pass(streamed, open, holdings, held);
+  }
+
+  /** Lets the gates decide about an archive that was made, and delivers it. */
+  async #pass(
+    streamed: Streamed,
+    open: readonly Step[],
+    holdings: ReadonlyMap<string, Holding>,
+    held: ReadonlyMap<string, readonly HeldSnapshot[]>,
+  ): Promise<SnapshotReport> {
+    const { source } = this.#route;
+    const { catalog, force, log } = this.#context;
     const needed = force
       ? new Set(holdings.keys())
-      : await this.#ask(open, holdings, streamed.contentHash);
+      : await askGates(open, holdings, streamed.contentHash, this.#context);
     if (needed.size === 0) return this.#unchanged(streamed, held);
-    for (const { stage } of open) {
-      if (!needed.has(stage.id)) this.#noteUnchanged(stage);
-    }
-    const changes = catalog.changes(id, streamed.entries);
+    for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
+    const changes = catalog.changes(source.id, streamed.entries);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
-    if (delivered) catalog.remember(id, streamed.signature, streamed.entries);
-    const files = streamed.entries.filter(({ kind }) => kind === "file").length;
-    log.finish(this.#route.source, "ok", `${files} files`);
-    return { ...this.#report(streamed, streamed.source), changes };
+    if (delivered) catalog.remember(source.id, streamed.signature, streamed.entries);
+    log.finish(source, "ok", `${totalsOf(streamed).files} files`);
+    return { ...this.#report(streamed), changes };
   }
 
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(): Promise<Map<string, HeldSnapshot[]>> {
+    const { log, signal, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
     await Promise.all(this.#destinations.map(async ({ stage }) => {
-      this.#context.log.start(stage, this.#route.source.id);
+      log.start(stage, this.#route.source.id);
       try {
-        const call = { signal: this.#context.signal };
-        const all = await snapshotsIn(this.#context.workers.get(stage), stage.options, call);
+        const all = await snapshotsIn(workers.get(stage), stage.options, { signal });
         held.set(stage.id, all.filter(({ id }) => id === this.#route.source.id));
       } catch (error) {
         this.#noteFailure(stage, error);
@@ -168,147 +158,50 @@ class Backup {
     return held;
   }
 
-  /** Two workers read everything; one that finds the sources changed for certain stops there. */
-  async #scan(signature: string | undefined): Promise<Reading | undefined> {
-    const { source } = this.#route;
-    const { log, signal, workers } = this.#context;
-    log.start(source, source.id);
-    const { port1, port2 } = new MessageChannel();
-    const context = { options: source.options, signature };
-    const team = (role: "walker" | "helper", port: MessagePort) => ({ role, port });
-    const helping = workers.get(source, "helper").call(
-      { operation: "scan", context, team: team("helper", port2) },
-      { signal },
-    );
-    helping.catch(() => {}); // The walker notices a helper that is gone: see below.
-    const walking = this.#context.workers.get(source).call<ScanResult>(
-      { operation: "scan", context, team: team("walker", port1) },
-      { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
-    );
-    const died = helping.then(() => walking, (error) => Promise.reject(error));
-    const { result } = await Promise.race([walking, died]);
-    const { entries, unreadable } = result;
-    if (entries === undefined) return undefined;
-    const hash = await contentHash(entries);
-    return { entries, contentHash: hash, signature: result.signature, unreadable };
-  }
-
-  /** What the gates are told of a destination. */
-  #holdingOf(stage: PipelineStage, held: ReadonlyMap<string, HeldSnapshot[]>): Holding {
-    const newest = held.get(stage.id)?.at(-1);
-    const whole = newest !== undefined && this.#isWhole(stage, newest);
-    return { id: stage.id, newest: whole ? newest.name.slice(-HASH_DIGITS) : undefined };
-  }
-
-  /** Whether a copy can count as one: complete, and made the way that it would be made today. */
-  #isWhole(stage: PipelineStage, { id, name, archives, manifest }: HeldSnapshot): boolean {
-    if (archives.length === 0) return false;
-    const known = this.#context.catalog.delivery(id, name, locationOf(stage));
-    if (known === undefined) return true;
-    const bytes = archives.reduce((sum, { size }) => sum + size, manifest.size);
-    return known.bytes === bytes && known.way === this.#wayTo(stage);
-  }
-
-  /** All that decides what a destination's archive looks like, besides its content. */
-  #wayTo({ id }: PipelineStage): string {
-    const streams = streamsFor(this.#route.source.id, this.#route.steps, new Set([id]));
-    const way = streams.map(({ transform }) =>
-      transform === undefined
-        ? this.#source.codec(this.#route.source.options)
-        : { use: transform.use, options: transform.options }
-    );
-    return JSON.stringify(way);
-  }
-
-  /** Asks every gate; answers the destinations that shall get the snapshot. */
-  async #ask(
-    steps: readonly Step[],
-    holdings: ReadonlyMap<string, Holding>,
-    hash: string,
-  ): Promise<Set<string>> {
-    const needed = new Set(steps.map(({ stage }) => stage.id));
-    for (const gate of new Set(steps.flatMap(({ gates }) => gates))) {
-      const stage = this.#context.stages.find(({ id }) => id === gate)!;
-      const behind = steps.filter(({ gates }) => gates.includes(gate));
-      const destinations = behind.map(({ stage }) => holdings.get(stage.id)!);
-      this.#context.log.start(stage, this.#route.source.id);
-      const { result } = await this.#context.workers.get(stage).call<GateResult>({
-        operation: "run",
-        context: { options: stage.options, contentHash: hash, destinations },
-      }, { signal: this.#context.signal });
-      for (const { id } of destinations) {
-        if (!result.pass.includes(id)) needed.delete(id);
-      }
-      const [count, all] = [result.pass.length, destinations.length];
-      const [status, message] = count === 0
-        ? ["unchanged", "nothing had changed"] as const
-        : ["ok", `${count} of ${all} ${all === 1 ? "destination needs" : "destinations need"} it`];
-      this.#context.log.finish(stage, status as "ok", message);
-    }
-    return needed;
-  }
-
-  /** Reads the sources a second time, this time for the archive. */
+  /** Reads the source, again perhaps, and this time makes its archive. */
   async #stream(steps: readonly Step[]): Promise<Streamed> {
     const { source } = this.#route;
-    const { clock, log } = this.#context;
+    const { clock, log, workers } = this.#context;
     const created = clock();
     log.start(source, source.id);
     const wanted = new Set(steps.map(({ stage }) => stage.id));
     const streams = streamsFor(source.id, this.#route.steps, wanted);
-    for (const { transform } of streams) {
-      if (transform === undefined) continue;
-      log.start(transform, source.id);
-      this.#context.workers.get(transform);
-    }
-    const worker = this.#context.workers.get(source);
+    for (const { transform } of streams) if (transform) log.start(transform, source.id);
+    const worker = workers.get(source);
     let result: SourceResult | undefined;
-    const spooled = await runFlow(
-      {
-        async send(output, signal) {
-          const answer = await worker.call<SourceResult>(
-            { operation: "run", context: { options: source.options }, output },
-            { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
-          );
-          result = answer.result;
-          return answer.sent;
-        },
-        detach: (reader, reason) => worker.detach(reader, reason),
+    const origin: Parameters<typeof runFlow>[0] = {
+      async send(output, signal) {
+        const answer = await worker.call<SourceResult>(
+          { operation: "run", context: { options: source.options }, output },
+          { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
+        );
+        result = answer.result;
+        return answer.sent;
       },
-      streams,
-      this.#flowContext(),
-    );
+      detach: (reader, reason) => worker.detach(reader, reason),
+    };
+    const spooled = await runFlow(origin, streams, this.#flowContext());
     this.#noteTransforms(streams, spooled);
     if (result === undefined) throw firstReason(spooled);
     const { entries, signature, unreadable } = result;
     const hash = await contentHash(entries);
-    return {
-      created,
-      source: result,
-      entries,
-      signature,
-      unreadable,
-      contentHash: hash,
-      streams,
-      spooled,
-    };
+    const reading: Reading = { entries, contentHash: hash, signature, unreadable };
+    return { ...reading, created, source: result, streams, spooled };
   }
 
   #flowContext(): FlowContext {
     const { spool, signal, log, workers } = this.#context;
-    return {
-      spool,
-      signal,
-      workers,
-      codec: this.#source.codec(this.#route.source.options),
-      onProgress: (stage, done, total) => log.progress(stage, done, total),
-    };
+    const onProgress = (stage: string, done: number, total: number | undefined) =>
+      log.progress(stage, done, total);
+    return { spool, signal, workers, codec: this.#codec(), onProgress };
   }
 
-  #noteTransforms(
-    streams: readonly Stream[],
-    spooled: ReadonlyMap<string, PromiseSettledResult<Spooled>>,
-  ): void {
+  #codec() {
+    const { stage, options } = this.#route.source;
+    return (stage as SourceStage).codec(options);
+  }
+
+  #noteTransforms(streams: readonly Stream[], spooled: FlowResult): void {
     for (const { id, transform } of streams) {
       if (transform === undefined) continue;
       const outcome = spooled.get(id);
@@ -319,111 +212,51 @@ class Backup {
 
   /** Every destination on its own fate. */
   async #deliverAll(steps: readonly Step[], streamed: Streamed): Promise<void> {
-    const { id } = this.#route.source;
-    const { catalog, clock, run } = this.#context;
+    const { pipeline, host, dryRun } = this.#context;
+    const { source } = this.#route;
     const name = snapshotName(streamed.created, streamed.contentHash);
-    const finished = await Promise.all(
-      [...new Set(steps.map(({ from }) => from))].map((from) => this.#finish(from, name, streamed)),
-    );
-    const files = new Map(finished.map((outcome) => [outcome.from, outcome]));
-    await Promise.all(steps.map(async ({ stage, from }) => {
-      const outcome = files.get(from)!;
-      if ("error" in outcome) return this.#noteFailure(stage, outcome.error);
-      if (this.#context.dryRun) return this.#note(stage, "skipped", null, "dry run");
+    const circumstances = { name, pipeline, host, source, codec: this.#codec() };
+    const groups = Map.groupBy(steps, ({ from }) => from);
+    await Promise.all([...groups].map(async ([from, group]) => {
+      let files: readonly NamedFile[];
       try {
-        const { location } = await this.#deliver(stage, outcome.files);
-        const bytes = outcome.files.reduce((sum, { size }) => sum + size, 0);
-        catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
-        const place = locationOf(stage);
-        catalog.addDelivery(
-          { id, name, location: place, way: this.#wayTo(stage), bytes },
-          clock(),
-          run,
-        );
-        this.#note(stage, "ok", location, `${bytes} bytes`);
+        files = await finishStream(from, streamed, circumstances, this.#flowContext());
       } catch (error) {
-        this.#noteFailure(stage, error);
+        for (const { stage } of group) this.#noteFailure(stage, error);
+        return;
       }
+      await Promise.all(
+        group.map(({ stage }) =>
+          dryRun
+            ? this.#note(stage, "skipped", null, "dry run")
+            : this.#deliver(stage, name, files, streamed)
+        ),
+      );
     }));
-  }
-
-  /** Puts a stream's archive and manifest together as files with their names. */
-  async #finish(from: string, name: string, streamed: Streamed): Promise<Finished> {
-    const archive = streamed.spooled.get(from)!;
-    if (archive.status === "rejected") return { from, error: archive.reason };
-    const codec = this.#source.codec(this.#route.source.options);
-    const transforms = chainTo(streamed.streams, from).flatMap(({ transform }) =>
-      transform?.stage.kind === "transform" ? [transform.stage.suffix] : []
-    );
-    const archiveName = fileName({ name, kind: "archive", codec, transforms });
-    const { size, sha256 } = archive.value;
-    try {
-      const manifest = this.#manifestOf(name, streamed, { name: archiveName, size, sha256 });
-      const spooled = await this.#spoolManifest(manifest, from, streamed);
-      const manifestName = fileName({ name, kind: "manifest", codec, transforms });
-      return {
-        from,
-        files: [{ name: archiveName, ...archive.value }, { name: manifestName, ...spooled }],
-      };
-    } catch (error) {
-      return { from, error };
-    }
-  }
-
-  #manifestOf(name: string, streamed: Streamed, archive: Manifest["archives"][number]): Manifest {
-    const { pipeline, host } = this.#context;
-    const { id, use } = this.#route.source;
-    return {
-      pipeline: pipeline.name,
-      snapshot: id,
-      name,
-      created: streamed.created,
-      contentHash: streamed.contentHash,
-      host,
-      source: use,
-      roots: streamed.source.roots,
-      files: totalsOf(streamed).files,
-      bytes: totalsOf(streamed).bytes,
-      unreadable: streamed.unreadable,
-      skipped: streamed.source.skipped,
-      archives: [archive],
-      entries: streamed.entries,
-    };
-  }
-
-  /** Sends a manifest down the way that its archive went. */
-  async #spoolManifest(manifest: Manifest, from: string, { streams }: Streamed): Promise<Spooled> {
-    const chain = chainTo(streams, from);
-    const path = chain.map((stream, index) => {
-      const next = chain[index + 1];
-      return { ...stream, readers: next ? [next.id] : [], spooled: next === undefined };
-    });
-    const origin = {
-      async send(
-        output: Parameters<Parameters<typeof runFlow>[0]["send"]>[0],
-        signal: AbortSignal,
-      ) {
-        const writer = await ChannelWriter.open(output.ports, output.coding, signal);
-        try {
-          for (const piece of writeManifest(manifest)) await writer.write(piece);
-          return await writer.finish();
-        } catch (error) {
-          writer.abort(toRecord(error).message);
-          throw error;
-        }
-      },
-      detach() {},
-    };
-    const outcome = (await runFlow(origin, path, this.#flowContext())).get(from)!;
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value;
   }
 
   async #deliver(
     stage: PipelineStage,
-    files: readonly (Spooled & { name: string })[],
-  ): Promise<StoreResult> {
-    const { spool, catalog, message, signal, log } = this.#context;
+    name: string,
+    files: readonly NamedFile[],
+    streamed: Streamed,
+  ): Promise<void> {
+    const { catalog, clock, run } = this.#context;
+    const { id } = this.#route.source;
+    try {
+      const { location } = await this.#store(stage, files);
+      const bytes = files.reduce((sum, { size }) => sum + size, 0);
+      const way = wayTo(stage, this.#route);
+      catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
+      catalog.addDelivery({ id, name, location: locationOf(stage), way, bytes }, clock(), run);
+      this.#note(stage, "ok", location, `${bytes} bytes`);
+    } catch (error) {
+      this.#noteFailure(stage, error);
+    }
+  }
+
+  #store(stage: PipelineStage, files: readonly NamedFile[]): Promise<StoreResult> {
+    const { spool, catalog, message, signal, log, workers } = this.#context;
     const handOver = async () => {
       const directory = await spool.handOver(stage.id, files);
       return {
@@ -438,32 +271,35 @@ class Backup {
         })),
       };
     };
-    const onProgress = (done: number, total: number | undefined) =>
-      log.progress(stage.id, done, total);
-    const onLog = (level: "debug" | "info" | "warn", text: string) =>
-      log.say(level, stage.id, text);
-    return await deliver(this.#context.workers.get(stage), handOver, { signal, onProgress, onLog });
+    return deliver(workers.get(stage), handOver, {
+      signal,
+      onProgress: (done, total) => log.progress(stage.id, done, total),
+      onLog: (level, text) => log.say(level, stage.id, text),
+    });
   }
 
-  #unchanged(reading: Reading, held: ReadonlyMap<string, HeldSnapshot[]>): SnapshotReport {
+  #unchanged(
+    reading: Reading | Streamed,
+    held: ReadonlyMap<string, readonly HeldSnapshot[]>,
+  ): SnapshotReport {
     const { catalog, log, run } = this.#context;
-    const { id } = this.#route.source;
+    const { source } = this.#route;
     for (const { stage } of this.#destinations) {
       const newest = held.get(stage.id)?.at(-1);
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
-      catalog.addSnapshot(id, newest.name, createdOf(newest.name), totalsOf(reading), run);
-      this.#noteUnchanged(stage);
+      const { id, name } = newest;
+      catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run);
+      this.#noteHeld(stage);
     }
-    if (catalog.signature(id) !== reading.signature) {
-      catalog.remember(id, reading.signature, reading.entries);
+    if (catalog.signature(source.id) !== reading.signature) {
+      catalog.remember(source.id, reading.signature, reading.entries);
     }
-    log.finish(this.#route.source, "unchanged", "nothing had changed");
-    const source = "source" in reading ? (reading as Streamed).source : undefined;
-    return this.#report(reading, source);
+    log.finish(source, "unchanged", "nothing had changed");
+    return this.#report(reading);
   }
 
-  #noteUnchanged(stage: PipelineStage): void {
+  #noteHeld(stage: PipelineStage): void {
     this.#note(stage, "unchanged", locationOf(stage), "holds it already");
   }
 
@@ -479,60 +315,34 @@ class Backup {
 
   #noteFailure(stage: PipelineStage, error: unknown): void {
     if (this.#context.signal?.aborted) throw this.#context.signal.reason;
+    const { id } = stage;
     const { code, message, hint } = toRecord(error);
+    if (code === "bug") throw error;
     const failure = { code, message, hint };
-    this.#reports.set(stage.id, {
-      id: stage.id,
-      status: "failed",
-      location: null,
-      message,
-      failure,
-    });
+    this.#reports.set(id, { id, status: "failed", location: null, message, failure });
     this.#context.log.fail(stage, error);
   }
 
-  #report(reading: Reading | undefined, source: SourceResult | undefined): SnapshotReport {
+  #report(reading: Reading | Streamed | undefined): SnapshotReport {
     const { files, bytes } = reading ? totalsOf(reading) : { files: 0, bytes: 0 };
-    const streamed = reading && "created" in reading ? reading as Streamed : undefined;
+    const streamed = reading !== undefined && "source" in reading ? reading : undefined;
     const made = [...this.#reports.values()].some(({ status }) => status === "ok");
     return {
       id: this.#route.source.id,
-      name: made ? snapshotName(streamed!.created, streamed!.contentHash) : null,
+      name: made && streamed ? snapshotName(streamed.created, streamed.contentHash) : null,
       contentHash: reading?.contentHash ?? null,
       files,
       bytes,
       changes: undefined,
       unreadable: reading?.unreadable ?? [],
-      skipped: source?.skipped ?? [],
-      notes: source?.notes ?? [],
+      skipped: streamed?.source.skipped ?? [],
+      notes: streamed?.source.notes ?? [],
       destinations: this.#destinations.flatMap(({ stage }) => this.#reports.get(stage.id) ?? []),
     };
   }
 }
 
-type Finished =
-  & { readonly from: string }
-  & (
-    | { readonly files: readonly (Spooled & { name: string })[] }
-    | { readonly error: unknown }
-  );
-
-function totalsOf({ entries, contentHash }: Reading) {
-  let files = 0;
-  let bytes = 0;
-  for (const entry of entries) {
-    if (entry.kind !== "file") continue;
-    files++;
-    bytes += entry.size;
-  }
-  return { files, bytes, contentHash };
-}
-
-function locationOf({ stage, options }: PipelineStage): string {
-  return stage.kind === "destination" ? stage.location(options) : "";
-}
-
-function firstReason(spooled: ReadonlyMap<string, PromiseSettledResult<Spooled>>): unknown {
+function firstReason(spooled: FlowResult): unknown {
   for (const outcome of spooled.values()) {
     if (outcome.status === "rejected") return outcome.reason;
   }

@@ -7,7 +7,9 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Entry } from "../stages/contract.ts";
+import { BackupError } from "../stages/errors.ts";
 import type { Changes, RunReport } from "./events.ts";
+import { stateFault } from "./state_fault.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -58,38 +60,46 @@ export interface Delivery {
 /** What is remembered of a source, to tell what changed: path and fingerprint of each entry. */
 type Remembered = readonly (readonly [path: string, fingerprint: string])[];
 
+type Value = string | number;
+
 /** The catalog of one pipeline. */
 export class Catalog {
-  readonly #database: DatabaseSync;
+  readonly #path: string;
+  /** Puts a damaged catalog aside. Whoever only looks leaves it where it is. */
+  readonly #putAside: (() => void) | undefined;
+  #database: DatabaseSync | undefined;
 
-  private constructor(database: DatabaseSync) {
-    this.#database = database;
+  private constructor(path: string, putAside?: () => void) {
+    this.#path = path;
+    this.#putAside = putAside;
+    this.#attempt(() => {}, undefined);
   }
 
   /**
-   * Opens the catalog in a state directory. One that is damaged is put aside under another name,
-   * which `onDamaged` is told, and a new one begun.
+   * Opens the catalog in a state directory. One that is damaged, as may show only later, is put
+   * aside under another name, which `onDamaged` is told, and a new one begun.
+   *
+   * @throws {BackupError} What the disk has against it; so do all other methods.
    */
   static open(state: string, onDamaged: (aside: string) => void, now: Date): Catalog {
-    const path = join(state, "catalog.db");
-    try {
-      return new Catalog(openDatabase(path));
-    } catch (error) {
-      if (!isDamage(error)) throw error;
+    const path = join(state, FILE);
+    return new Catalog(path, () => {
       const aside = `${path}.damaged-${now.getTime()}`;
       Deno.renameSync(path, aside);
       for (const rest of ["-wal", "-shm"]) removeIfThere(path + rest);
       onDamaged(aside);
-      return new Catalog(openDatabase(path));
-    }
+    });
   }
 
-  /** Opens what there is, or nothing: for commands that must work without a state. */
+  /**
+   * Opens what there is, or nothing: for commands that must work without a state. What is damaged
+   * is as good as empty.
+   */
   static openIfThere(state: string): Catalog | undefined {
-    const path = join(state, "catalog.db");
+    const path = join(state, FILE);
     try {
       Deno.lstatSync(path);
-      return new Catalog(openDatabase(path));
+      return new Catalog(path);
     } catch {
       return undefined;
     }
@@ -115,16 +125,18 @@ export class Catalog {
 
   /** Notes how a run ended. */
   finishRun(report: RunReport): void {
-    this.#transaction(() => {
-      this.#run(
-        "UPDATE runs SET finished = ?, status = ?, report = ? WHERE id = ?",
+    this.#transaction((run) => {
+      run(
+        // Not an update: the catalog may have been begun anew meanwhile.
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
+        report.run,
+        report.started.toISOString(),
         report.finished.toISOString(),
         report.status,
         JSON.stringify(report),
-        report.run,
       );
       for (const { id, use, status, message, seconds } of report.stages) {
-        this.#run(
+        run(
           "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?)",
           report.run,
           id,
@@ -233,8 +245,8 @@ export class Catalog {
   /** What is different from the state that was remembered. */
   changes(id: string, entries: readonly Entry[]): Changes | undefined {
     const row = this.#get<{ entries: string }>("SELECT entries FROM sources WHERE id = ?", id);
-    if (row === undefined) return undefined;
-    const before = new Map(JSON.parse(row.entries) as Remembered);
+    const before = row && recall(row.entries);
+    if (before === undefined) return undefined;
     let added = 0;
     let changed = 0;
     for (const entry of entries) {
@@ -247,46 +259,104 @@ export class Catalog {
   }
 
   close(): void {
-    this.#database.close();
+    this.#database?.close();
+    this.#database = undefined;
   }
 
-  #run(sql: string, ...values: (string | number)[]): { lastInsertRowid: number | bigint } {
-    return this.#database.prepare(sql).run(...values);
+  #run(sql: string, ...values: Value[]): { lastInsertRowid: number | bigint } {
+    return this.#attempt<{ lastInsertRowid: number | bigint }>(
+      (database) => database.prepare(sql).run(...values),
+      { lastInsertRowid: 0 },
+    );
   }
 
-  #get<T>(sql: string, ...values: (string | number)[]): T | undefined {
-    return this.#database.prepare(sql).get(...values) as T | undefined;
+  #get<T>(sql: string, ...values: Value[]): T | undefined {
+    return this.#attempt((database) => database.prepare(sql).get(...values), undefined) as T;
   }
 
-  #transaction(work: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
+  /** All of it or nothing. */
+  #transaction(work: (run: (sql: string, ...values: Value[]) => void) => void): void {
+    this.#attempt((database) => {
+      database.exec("BEGIN IMMEDIATE");
+      try {
+        work((sql, ...values) => void database.prepare(sql).run(...values));
+        database.exec("COMMIT");
+      } catch (error) {
+        rollBackQuietly(database);
+        throw error;
+      }
+    }, undefined);
+  }
+
+  /** Works with the database; with a new one where it turns out to be damaged. */
+  #attempt<T>(work: (database: DatabaseSync) => T, otherwise: T): T {
     try {
-      work();
-      this.#database.exec("COMMIT");
+      return work(this.#database ??= openDatabase(this.#path));
     } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
+      if (!isDamage(error)) throw explain(error, this.#path);
     }
+    closeQuietly(this.#database);
+    this.#database = undefined;
+    if (this.#putAside === undefined) return otherwise;
+    this.#putAside();
+    return work(this.#database = openDatabase(this.#path));
   }
 }
+
+const FILE = "catalog.db";
 
 function openDatabase(path: string): DatabaseSync {
   // SQLite makes its files with the mode of the database: it names what others need not know.
   Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
   const database = new DatabaseSync(path);
   try {
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    // A verification that writes at the same time is done in a moment.
+    database.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;");
+    database.exec("PRAGMA synchronous = FULL;");
     database.exec(SCHEMA);
     return database;
   } catch (error) {
-    database.close();
+    closeQuietly(database);
     throw error;
   }
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB; a full disk or a missing right is no reason to begin anew. */
+function rollBackQuietly(database: DatabaseSync): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // SQLite has done so on its own, as it does where the disk is full.
+  }
+}
+
+function closeQuietly(database: DatabaseSync | undefined): void {
+  try {
+    database?.close();
+  } catch {
+    // It is given up anyway.
+  }
+}
+
+/** What SQLite says of a file that is no catalog, or no longer. */
+const DAMAGE_REGEXP =
+  /malformed|not a database|no such (table|column)|has no column|unsupported file format/;
+
+/** A full disk or a missing right is no reason to begin anew. */
 function isDamage(error: unknown): boolean {
-  return error instanceof Error && /malformed|not a database|has no column/.test(error.message);
+  return error instanceof Error && DAMAGE_REGEXP.test(error.message);
+}
+
+/** What the disk has against it, in words; anything else that SQLite says is a mistake of ours. */
+function explain(error: unknown, path: string): unknown {
+  const action = `Cannot use the catalog "${path}"`;
+  const { message, code } = error as { message: string; code?: string };
+  if (code !== "ERR_SQLITE_ERROR") return stateFault(error, action);
+  if (message.includes("is full")) {
+    return stateFault(Object.assign(error as Error, { code: "ENOSPC" }), action);
+  }
+  if (!/readonly|read-only|unable to open|disk I\/O|is locked/.test(message)) return error;
+  const hint = 'Check its disk and its rights, or choose another "state"';
+  return new BackupError("stage-failed", `${action}: ${message}`, { hint, cause: error });
 }
 
 function removeIfThere(path: string): void {
@@ -301,4 +371,13 @@ function fingerprint(entry: Entry): string {
   const mode = entry.mode.toString(8);
   if (entry.kind === "file") return `${mode} ${entry.sha256.slice(0, 16)}`;
   return entry.kind === "directory" ? `${mode} directory` : `${entry.kind} ${entry.link}`;
+}
+
+/** The paths and fingerprints that were remembered; `undefined` when the text is damaged. */
+function recall(text: string): Map<string, string> | undefined {
+  try {
+    return new Map(JSON.parse(text) as Remembered);
+  } catch {
+    return undefined;
+  }
 }

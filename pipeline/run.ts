@@ -61,7 +61,7 @@ export async function runPipeline(
     const spool = await Spool.open(spoolDirectory(pipeline.state));
     try {
       const context: BackupContext = {
-        pipeline,
+        pipeline: pipeline.name,
         run,
         dryRun: options.dryRun ?? false,
         force: options.force ?? false,
@@ -109,7 +109,7 @@ function prewarmFirst(
   const [route] = routesOf(stages);
   if (route === undefined) return;
   const known = catalog.signature(route.source.id) !== undefined;
-  prewarm(route, destinationsOf(route, only), { workers, stages, known });
+  prewarm(route, destinationsOf(route, only), stages, workers, known);
 }
 
 /** The stages from top to bottom; a source goes through all that stands below it. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { BackupError, HINT_FULL } from "../stages/errors.ts";
+import { stateFault } from "./state_fault.ts";
 
 /** A file in the spool. */
 export interface Spooled {
@@ -36,7 +36,7 @@ export class Spool {
   static async open(directory: string): Promise<Spool> {
     const spool = new Spool(directory);
     await spool.empty();
-    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    await spool.#makeDirectory(directory);
     return spool;
   }
 
@@ -50,30 +50,39 @@ export class Spool {
    */
   async write(source: AsyncIterable<Uint8Array>, hashing: boolean): Promise<Written> {
     const path = join(this.#directory, String(this.#files++));
+    const action = `Cannot spool the archive in "${path}"`;
     const hash = hashing ? (await import("node:crypto")).createHash("sha256") : undefined;
-    const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    let file: Deno.FsFile | undefined;
     let size = 0;
     let flushed = 0;
     let flushing: Promise<void> | undefined;
     try {
       for await (const bytes of source) {
-        writeAll(file, bytes, path, size);
+        // Opened in here: whoever sends the bytes hears of what goes wrong in here, and only here.
+        file ??= await Deno.open(path, NEW_FILE);
+        // A full disk may take a part and say nothing: only what is counted is written.
+        for (let at = 0; at < bytes.length;) {
+          const written = file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+          if (written === 0) throw Object.assign(new Error("Nothing was written"), FULL);
+          at += written;
+          size += written;
+        }
         hash?.update(bytes);
-        size += bytes.length;
         if (size - flushed >= FLUSH_EVERY && flushing === undefined) {
           // The disk works while the processor does, and the last flush finds little left to do.
           flushed = size;
           flushing = file.syncData().catch(() => {}).finally(() => flushing = undefined);
         }
       }
+      file ??= await Deno.open(path, NEW_FILE);
       await flushing;
       return { path, size, sha256: hash?.digest("hex") };
     } catch (error) {
       await Deno.remove(path).catch(() => {});
-      throw error;
+      throw stateFault(error, action, `after ${size} bytes`);
     } finally {
       await flushing;
-      file.close();
+      file?.close();
     }
   }
 
@@ -84,11 +93,15 @@ export class Spool {
   async handOver(id: string, files: readonly { name: string; path: string }[]): Promise<string> {
     const directory = this.directoryOf(id);
     await Deno.remove(directory, { recursive: true }).catch(() => {});
-    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    await this.#makeDirectory(directory);
     for (const { name, path } of files) {
       const own = join(directory, name);
-      // Some file systems have no hard links.
-      await Deno.link(path, own).catch(() => Deno.copyFile(path, own));
+      try {
+        // Some file systems have no hard links.
+        await Deno.link(path, own).catch(() => Deno.copyFile(path, own));
+      } catch (error) {
+        throw stateFault(error, `Cannot hand over "${own}"`);
+      }
     }
     return directory;
   }
@@ -101,25 +114,18 @@ export class Spool {
   /** Removes everything. */
   async empty(): Promise<void> {
     await Deno.remove(this.#directory, { recursive: true }).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (error instanceof Deno.errors.NotFound) return;
+      throw stateFault(error, `Cannot empty the spool "${this.#directory}"`);
+    });
+  }
+
+  async #makeDirectory(path: string): Promise<void> {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
+      throw stateFault(error, `Cannot make the spool "${path}"`);
     });
   }
 }
 
-/** A full disk may take a part and say nothing: only what is counted is written. */
-function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string, before: number): void {
-  for (let at = 0; at < bytes.length;) {
-    try {
-      const written = file.writeSync(bytes.subarray(at));
-      if (written === 0) throw Object.assign(new Error("nothing was written"), { code: "ENOSPC" });
-      at += written;
-    } catch (cause) {
-      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOSPC")) throw cause;
-      throw new BackupError(
-        "storage-full",
-        `Cannot spool the archive in "${path}": the disk is full after ${before + at} bytes`,
-        { hint: `${HINT_FULL} for the pipeline's "state"`, cause },
-      );
-    }
-  }
-}
+const NEW_FILE = { write: true, createNew: true, mode: 0o600 } as const;
+
+const FULL = { code: "ENOSPC" } as const;

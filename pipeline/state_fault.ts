@@ -15,7 +15,7 @@ import { BackupError, HINT_FULL } from "../stages/errors.ts";
 export function stateFault(error: unknown, action: string, progress?: string): unknown {
   if (error instanceof BackupError || error instanceof Deno.errors.NotCapable) return error;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "string" || !(error instanceof Error)) return error;
+  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
   if (code === "ENOSPC" || code === "EDQUOT") {
     const state = progress === undefined ? "the disk is full" : `the disk is full ${progress}`;
     const hint = `${HINT_FULL} for the pipeline's "state"`;
@@ -24,7 +24,7 @@ export function stateFault(error: unknown, action: string, progress?: string): u
   const refusal = REFUSALS.get(code);
   return new BackupError(
     refusal === undefined ? "stage-failed" : "permission-missing",
-    `${action}: ${refusal ?? error.message}`,
+    `${action}: ${refusal ?? (error as Error).message}`,
     { hint: 'Check its disk and its rights, or choose another "state"', cause: error },
   );
 }

@@ -283,6 +283,7 @@ export class ChannelReader implements ByteSource {
   #wake: () => void = () => {};
   #frames = 0;
   #bytes = 0;
+  #ended = false;
 
   constructor(port: MessagePort, coding: Coding, signal: AbortSignal) {
     this.#port = port;
@@ -295,6 +296,11 @@ export class ChannelReader implements ByteSource {
     signal.addEventListener("abort", () => this.#wake());
   }
 
+  /** Whether everything was read, to the true end. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Tells the writer that nobody reads on. */
   abort(reason: string): void {
     this.#port.postMessage({ type: "abort", reason } satisfies ToWriter);
@@ -305,7 +311,6 @@ export class ChannelReader implements ByteSource {
     const { way, codec } = this.#coding;
     const encode = way === "encode" && codec !== "none" ? await loadEncoder(codec) : undefined;
     const decoder = way === "decode" ? await loadDecoder(codec) : undefined;
-    let ended = false;
     try {
       for await (const frame of this.#frames_()) {
         const bytes = new Uint8Array(frame.buffer, 0, frame.length);
@@ -326,11 +331,11 @@ export class ChannelReader implements ByteSource {
       }
       const rest = decoder?.end();
       if (rest !== undefined) yield* rest;
-      ended = true;
+      this.#ended = true;
       this.#port.postMessage({ type: "taken" } satisfies ToWriter);
       this.#port.close();
     } finally {
-      if (!ended) this.abort("the stage below stopped reading");
+      if (!this.#ended) this.abort("the stage below stopped reading");
     }
   }
 

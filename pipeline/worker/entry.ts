@@ -51,6 +51,9 @@ async function answer(id: number, { operation, context, input, output, team }: C
       log: (level: "info", message: string) => post({ type: "log", id, level, message }),
       progress: (done: number, total?: number) => post({ type: "progress", id, done, total }),
     });
+    if (reader?.ended === false) {
+      throw new BackupError("stream-broken", "Cannot trust the stage: it left a part unread");
+    }
     const sent = await call.writer?.finish();
     post({ type: "done", id, result, sent });
   } catch (thrown) {
@@ -64,7 +67,9 @@ async function answer(id: number, { operation, context, input, output, team }: C
   }
 }
 
+/** A stage of the registry, or of a module whose address `use` is: that must be readable. */
 async function load(use: string): Promise<Operations> {
+  if (use.startsWith("file:")) return (await import(use)).default as Operations;
   const stage = stages[use];
   if (stage === undefined) throw new BackupError("pipeline-invalid", `There is no stage "${use}"`);
   return (await stage()).default as unknown as Operations;

@@ -1,0 +1,92 @@
+/**
+ * The keys of the file that belong to no single stage, in the vocabulary that stages use.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import {
+  flag,
+  list,
+  type Option,
+  optional,
+  type OptionNotes,
+  options,
+  type OptionType,
+  path,
+  type StageKind,
+  text,
+} from "../../stages/contract.ts";
+
+/** What names and ids are made of. */
+export const NAME_REGEXP = /^[a-z0-9-]{1,32}$/;
+
+/** The keys of `[pipeline]`. */
+export const pipelineOptions = options({
+  name: optional(
+    name("Names this pipeline's state and schedule.", { example: "claude" }),
+    "claude",
+  ),
+  state: optional(
+    path("Directory for catalog, lock and spool; each pipeline has one of its name in it."),
+    "~/.local/state/keepsake",
+  ),
+  identity: optional(
+    path("File with the identities for `restore` and `verify`; `run` never reads it.", {
+      example: "~/.config/keepsake/identity.txt",
+    }),
+  ),
+});
+
+/** The keys of any `[[stage]]`, of whatever kind. */
+const id = optional(
+  name("Names the stage, and the folder of a snapshot; left out, `use`, numbered if repeated.", {
+    example: "claude",
+  }),
+);
+const only = optional(
+  list("Ids of the snapshots that it acts on; left out, all that stand above.", {
+    example: ["claude"],
+  }),
+);
+const input = optional(
+  text("Id of the stage whose output it takes; left out, the nearest above.", {
+    example: "claude",
+  }),
+);
+const plaintext = optional(
+  flag("Says that this destination may get plaintext.", { example: true }),
+  false,
+);
+
+/** The keys that a stage may carry besides `use` and its own options, by what it does. */
+export const COMMON_OPTIONS = {
+  prepare: { id },
+  source: { id },
+  gate: { id, only, input },
+  transform: { id, only, input },
+  destination: { id, only, input, plaintext },
+} as const satisfies Record<StageKind, v.ObjectEntries>;
+
+/** An id or a name: it ends up in file names and on command lines. */
+function name(summary: string, notes: OptionNotes): Option<string> {
+  return v.pipe(
+    text(summary, notes),
+    v.regex(
+      NAME_REGEXP,
+      "Expected at most 32 lower-case letters, digits and hyphens",
+    ),
+  );
+}
+
+/** Whether an option may be left out, and what holds then. */
+export function isOptional(
+  option: v.GenericSchema,
+): option is v.OptionalSchema<v.GenericSchema, unknown> {
+  return option.type === "optional";
+}
+
+/** How an option's strings are to be read. */
+export function optionTypeOf(option: v.GenericSchema): OptionType | undefined {
+  const inner = isOptional(option) ? option.wrapped : option;
+  return v.getMetadata(inner)["x-type"] as OptionType | undefined;
+}

@@ -1,0 +1,138 @@
+/**
+ * Reads docs off declared options: rows of a table, JSON Schema, help for a terminal.
+ *
+ * @module
+ */
+import { toJsonSchema } from "@valibot/to-json-schema";
+import type * as v from "valibot";
+import type { Operation, OptionType, Stage, StageKind } from "../../stages/contract.ts";
+import { options } from "../../stages/contract.ts";
+import { COMMON_OPTIONS } from "./common.ts";
+import { sayChoices } from "./problems.ts";
+
+/** One option, as docs tell of it. */
+export interface OptionRow {
+  readonly name: string;
+  readonly type: OptionType;
+  /** The type with what narrows it: `integer from 0 to 99`. */
+  readonly typeText: string;
+  readonly required: boolean;
+  /** As it is written; `undefined`: none. */
+  readonly fallback: unknown;
+  /** As it is written; `undefined`: none. */
+  readonly example: unknown;
+  readonly summary: string;
+  /** Why not to use it any more. */
+  readonly deprecated: string | undefined;
+}
+
+/** The part of JSON Schema that options make use of. */
+export interface OptionSchema {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly description?: string;
+  readonly "x-type"?: OptionType;
+  readonly "x-deprecated"?: string;
+}
+
+/** JSON Schema of the options that a table may have, as a user writes them. */
+export interface TableSchema {
+  readonly properties: Readonly<Record<string, OptionSchema>>;
+  readonly required: readonly string[];
+}
+
+/** What each kind of stage is asked to do. */
+export const OPERATIONS: Readonly<Record<StageKind, readonly Operation[]>> = {
+  prepare: ["run"],
+  source: ["scan", "run", "restore"],
+  gate: ["run"],
+  transform: ["run", "restore"],
+  destination: ["run", "list", "fetch", "remove"],
+};
+
+/** JSON Schema of a table with these options. */
+export function tableSchemaOf(entries: v.ObjectEntries): TableSchema {
+  const schema = toJsonSchema(options(entries), { typeMode: "input", target: "draft-2020-12" });
+  const { properties = {}, required = [] } = schema;
+  return { properties: properties as Record<string, OptionSchema>, required };
+}
+
+/** The options of a table, in the order they are declared. */
+export function rowsOf(entries: v.ObjectEntries): OptionRow[] {
+  const { properties, required } = tableSchemaOf(entries);
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    type: schema["x-type"] ?? "text",
+    typeText: typeTextOf(schema),
+    required: required.includes(name),
+    fallback: schema.default,
+    example: schema.examples?.[0],
+    summary: schema.description ?? "",
+    deprecated: schema["x-deprecated"],
+  }));
+}
+
+/** The options that every stage of a kind has besides its own. */
+export function commonRowsOf(kind: StageKind): OptionRow[] {
+  return rowsOf(COMMON_OPTIONS[kind]);
+}
+
+/** A table of options that works: the example of each option that has one. */
+export function exampleOf(stage: Stage): Record<string, unknown> {
+  const rows = rowsOf(stage.options.entries).filter(({ example }) => example !== undefined);
+  return Object.fromEntries(rows.map(({ name, example }) => [name, example]));
+}
+
+/** Says a value as it is written in the file. */
+export function sayValue(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(sayValue).join(", ")}]` : JSON.stringify(value);
+}
+
+/** What `--help` of a stage prints. */
+export function helpOf(stage: Stage): string {
+  const own = rowsOf(stage.options.entries);
+  const sections = [
+    `${stage.name}: ${stage.summary}.`,
+    wrap(stage.description),
+    `Options, below [[stage]] and use = ${sayValue(stage.name)}:`,
+    ...own.map(helpOfRow),
+    own.length === 0 ? "Keys:" : "Keys of any stage of its kind:",
+    ...commonRowsOf(stage.kind).map(helpOfRow),
+  ];
+  return `${sections.filter((_, index) => own.length > 0 || index !== 2).join("\n\n")}\n`;
+}
+
+function helpOfRow(row: OptionRow): string {
+  const notes = [
+    row.required ? "required" : undefined,
+    row.fallback === undefined ? undefined : `default ${sayValue(row.fallback)}`,
+    row.example === undefined ? undefined : `example ${sayValue(row.example)}`,
+  ].filter((note) => note !== undefined);
+  const lines = [`  ${row.name} (${row.typeText})`, wrap(row.summary, "      ")];
+  if (row.deprecated !== undefined) lines.push(wrap(`Deprecated: ${row.deprecated}`, "      "));
+  if (notes.length > 0) lines.push(`      ${notes.join(", ")}`);
+  return lines.join("\n");
+}
+
+function typeTextOf(schema: OptionSchema): string {
+  if (schema.enum !== undefined) return sayChoices(schema.enum.map(String));
+  const { minimum, maximum } = schema;
+  const range = minimum === undefined ? "" : ` from ${minimum} to ${maximum}`;
+  return `${schema["x-type"] ?? "text"}${range}`;
+}
+
+/** Breaks a paragraph into lines of at most `width` characters, where its words allow it. */
+export function wrap(text: string, indent = "", width = 80): string {
+  const lines = [indent];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line === indent) lines[lines.length - 1] = line + word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(indent + word);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,50 @@
+/**
+ * A pipeline as the rest of the program sees it: checked, expanded, with every option in its place.
+ *
+ * @module
+ */
+import type { Stage } from "../../stages/contract.ts";
+
+/** One `[[stage]]` of the file. */
+export interface PipelineStage {
+  /** Unique in the pipeline: what the file says, else `use`, numbered if repeated. */
+  readonly id: string;
+  /** The registry's name for it. */
+  readonly use: string;
+  /** Where it stands, in the user's words: `stage[2]`, counted from 1. */
+  readonly at: string;
+  readonly stage: Stage;
+  /** As the stage receives them. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Ids of the snapshots it acts on; `undefined`: all above it. */
+  readonly only: readonly string[] | undefined;
+  /** Id of the stage whose output it takes; `undefined`: the nearest above. */
+  readonly input: string | undefined;
+  /** For a destination: whether it may get plaintext. */
+  readonly plaintext: boolean;
+}
+
+/** The whole file. Paths are absolute. */
+export interface Pipeline {
+  /** The file it was read from. */
+  readonly file: string;
+  readonly name: string;
+  /** Directory that holds this pipeline's catalog, lock and spool: `<state>/<name>`. */
+  readonly state: string;
+  /** File with the identities for restore and verify. */
+  readonly identity: string | undefined;
+  readonly stages: readonly PipelineStage[];
+}
+
+/** One thing wrong with the file. */
+export interface Problem {
+  /** Counted from 1. */
+  readonly line: number;
+  /** Counted from 1, in characters. */
+  readonly column: number;
+  /** Where, as a user would say it: `stage[2].path`; empty for the file itself. */
+  readonly path: string;
+  /** What, in one sentence without a full stop. Never holds a value that may be secret. */
+  readonly message: string;
+  readonly hint?: string;
+}

@@ -1,0 +1,149 @@
+/**
+ * What a valid draft says → what stages receive: absolute paths, and the recipients themselves in
+ * place of the files that hold them. The phase that needs the world: the environment and files.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import type * as v from "valibot";
+import { optionTypeOf, pipelineOptions } from "./common.ts";
+import { expandPath, type Surroundings } from "./expand.ts";
+import { type Finding, type Path, printable } from "./problems.ts";
+import { readText } from "./read.ts";
+import type { Draft, DraftStage } from "./validate.ts";
+
+/** A draft whose options are as the stages receive them. */
+export interface Resolved {
+  /** The keys of `[pipeline]`, those that are right. */
+  readonly pipeline: Partial<v.InferOutput<typeof pipelineOptions>>;
+  readonly stages: readonly DraftStage[];
+  readonly findings: readonly Finding[];
+}
+
+/** Resolves every option that is right, whatever is wrong with the others. */
+export async function resolvePipeline(
+  draft: Draft,
+  file: string,
+  surroundings: Surroundings,
+): Promise<Resolved> {
+  const world = { directory: dirname(file), surroundings };
+  const { values, findings } = await resolveOptions(
+    draft.pipeline,
+    pipelineOptions.entries,
+    ["pipeline"],
+    world,
+  );
+  const resolved = await Promise.all(draft.stages.map(async (stage) => {
+    const path = ["stage", stage.index];
+    const entries = stage.stage?.options.entries ?? {};
+    const { values, findings } = await resolveOptions(stage.options, entries, path, world);
+    const complete = stage.complete && findings.length === 0;
+    return { stage: { ...stage, options: values, complete }, findings };
+  }));
+  return {
+    pipeline: values,
+    stages: resolved.map(({ stage }) => stage),
+    findings: [...findings, ...resolved.flatMap((stage) => stage.findings)],
+  };
+}
+
+interface World {
+  /** Where relative paths start. */
+  readonly directory: string;
+  readonly surroundings: Surroundings;
+}
+
+async function resolveOptions(
+  options: Readonly<Record<string, unknown>>,
+  entries: v.ObjectEntries,
+  path: Path,
+  world: World,
+) {
+  const findings: Finding[] = [];
+  const values: Record<string, unknown> = { ...options };
+  for (const [name, entry] of Object.entries(entries)) {
+    const value = options[name];
+    if (value === undefined) continue;
+    const at = [...path, name];
+    switch (optionTypeOf(entry)) {
+      case "path":
+        values[name] = resolvePath(value as string, at, world, findings);
+        break;
+      case "paths":
+        values[name] = (value as string[]).map((written, index) =>
+          resolvePath(written, [...at, index], world, findings)
+        );
+        break;
+      case "recipients":
+        values[name] = await resolveRecipients(value as string[], at, world, findings);
+    }
+  }
+  return { values, findings };
+}
+
+/** The absolute path; what was written, and a finding, when there is none. */
+function resolvePath(written: string, path: Path, world: World, findings: Finding[]): string {
+  const expansion = expandPath(written, world.directory, world.surroundings);
+  if (expansion.ok) return expansion.path;
+  const { message, hint } = expansion;
+  findings.push({ path, at: "value", message, hint });
+  return written;
+}
+
+async function resolveRecipients(
+  entries: readonly string[],
+  path: Path,
+  world: World,
+  findings: Finding[],
+): Promise<string[]> {
+  const { checkRecipient, looksLikeRecipient } = await import("../../stages/formats/recipients.ts");
+  const recipients = new Set<string>();
+  for (const [index, entry] of entries.entries()) {
+    const at = [...path, index];
+    if (!looksLikeRecipient(entry)) {
+      for (const recipient of await readRecipients(entry, at, world, findings)) {
+        recipients.add(recipient);
+      }
+      continue;
+    }
+    const message = await checkRecipient(entry);
+    if (message === undefined) recipients.add(entry);
+    else findings.push({ path: at, at: "value", message });
+  }
+  return [...recipients];
+}
+
+async function readRecipients(
+  written: string,
+  path: Path,
+  world: World,
+  findings: Finding[],
+): Promise<readonly string[]> {
+  const before = findings.length;
+  const file = resolvePath(written, path, world, findings);
+  if (findings.length > before) return [];
+  const where = sayFile(written, file);
+  const reading = await readText(file);
+  if (!reading.ok) {
+    const message = where === undefined
+      ? `Cannot use this text: it is neither a recipient nor a file that can be read`
+      : `Cannot read recipients from "${where}": ${reading.reason}`;
+    findings.push({ path, at: "value", message, hint: reading.missing ? HINT_KEYGEN : undefined });
+    return [];
+  }
+  const { parseRecipients } = await import("../../stages/formats/recipients.ts");
+  const { recipients, problems } = await parseRecipients(reading.text, where ?? "this file");
+  for (const { message, hint } of problems) findings.push({ path, at: "value", message, hint });
+  return recipients;
+}
+
+const HINT_KEYGEN = 'Run "keepsake keygen": it makes an identity and writes its recipient there';
+
+/**
+ * How to name a file in a message. What does not look like a path may be a passphrase written in
+ * its place, and what a variable stands for may be secret.
+ */
+function sayFile(written: string, file: string): string | undefined {
+  if (written.includes("$")) return printable(written);
+  return /^(~|\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(written) ? printable(file) : undefined;
+}

@@ -1,0 +1,62 @@
+/**
+ * What must hold between stages: ids, references, that every archive goes somewhere, and that it
+ * goes there encrypted unless the file says otherwise.
+ *
+ * One mistake gives one problem: where a stage is in doubt, because it is unknown or names a stage
+ * that is not there, nothing is said of what follows from it.
+ *
+ * @module
+ */
+import { routesOf } from "../routes.ts";
+import { checkFlow, findingAt, nodesOf } from "./flow.ts";
+import type { Finding } from "./problems.ts";
+import { checkReferences } from "./references.ts";
+import type { DraftStage } from "./validate.ts";
+
+/** Checks the stages of a draft against each other. Needs no more than the file. */
+export function checkRules(stages: readonly DraftStage[]): Finding[] {
+  const references = checkReferences(stages);
+  const flow = checkFlow(nodesOf(stages, references));
+  return [...checkIds(stages), ...references, ...checkKinds(stages), ...flow];
+}
+
+/** Finds destinations that would keep the same snapshot at one place. Needs absolute paths. */
+export function checkPlaces(stages: readonly DraftStage[]): Finding[] {
+  const found = new Map<DraftStage, Finding>();
+  for (const { source, steps } of routesOf(nodesOf(stages, checkReferences(stages)))) {
+    const keepers = new Map<string, string>();
+    for (const { stage: { draft } } of steps) {
+      const { id, use, stage, options, complete } = draft;
+      if (stage?.kind !== "destination" || !complete || found.has(draft)) continue;
+      const place = JSON.stringify([use, stage.location(options as never)]);
+      const other = keepers.get(place);
+      if (other === undefined) {
+        keepers.set(place, id);
+        continue;
+      }
+      const message =
+        `Destination "${id}" would keep snapshot "${source.id}" at the same place as "${other}"`;
+      found.set(draft, findingAt(draft, message, "Give it a place of its own, or remove it"));
+    }
+  }
+  return [...found.values()];
+}
+
+function checkIds(stages: readonly DraftStage[]): Finding[] {
+  return stages.flatMap(({ id, index }, position) => {
+    const first = stages.findIndex((other) => other.id === id);
+    if (first === position || id === "") return [];
+    const message = `Cannot use "${id}" as an id twice: stage[${stages[first]!.index + 1}] has it`;
+    return [{ path: ["stage", index, "id"], at: "value" as const, message }];
+  });
+}
+
+function checkKinds(stages: readonly DraftStage[]): Finding[] {
+  if (stages.length === 0 || stages.some(({ stage }) => stage === undefined)) return [];
+  return (["source", "destination"] as const).flatMap((kind) => {
+    if (stages.some(({ stage }) => stage?.kind === kind)) return [];
+    const message = `Cannot make a backup without a ${kind}: no stage is one`;
+    const hint = `Add a [[stage]] that is a ${kind}`;
+    return [{ path: [], at: "key" as const, message, hint }];
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * Turns a spooled archive into what a destination keeps: the archive under its name, and the
+ * manifest, which is sent the same way.
+ *
+ * @module
+ */
+import type { Codec } from "../stages/contract.ts";
+import { toRecord } from "../stages/errors.ts";
+import { chainTo, type FlowContext, runFlow } from "./flow.ts";
+import { type Manifest, writeManifest } from "./manifest.ts";
+import { fileName } from "./names.ts";
+import { type Streamed, totalsOf } from "./reading.ts";
+import type { PipelineStage } from "./config/pipeline.ts";
+import type { Spooled } from "./spool.ts";
+import { ChannelWriter, type Sent } from "./worker/channel.ts";
+import type { Outlet } from "./worker/protocol.ts";
+
+/** A spooled file with the name that it gets at a destination. */
+export interface NamedFile extends Spooled {
+  readonly name: string;
+}
+
+/** What the manifest says besides what was read. */
+export interface Circumstances {
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  readonly pipeline: string;
+  readonly host: string;
+  readonly source: PipelineStage;
+  readonly codec: Codec;
+}
+
+/**
+ * Names the archive that came out of stream `from`, and makes its manifest.
+ *
+ * @returns The files to store, the manifest last.
+ * @throws Whatever kept the archive from being made, or keeps the manifest from it.
+ */
+export async function finishStream(
+  from: string,
+  streamed: Streamed,
+  circumstances: Circumstances,
+  flow: FlowContext,
+): Promise<NamedFile[]> {
+  const { name, codec } = circumstances;
+  const archive = streamed.spooled.get(from)!;
+  if (archive.status === "rejected") throw archive.reason;
+  const transforms = chainTo(streamed.streams, from).flatMap(({ transform }) =>
+    transform?.stage.kind === "transform" ? [transform.stage.suffix] : []
+  );
+  const nameOf = (kind: "archive" | "manifest") => fileName({ name, kind, codec, transforms });
+  const { size, sha256 } = archive.value;
+  const record = { name: nameOf("archive"), size, sha256 };
+  const manifest = manifestOf(streamed, circumstances, record);
+  const spooled = await sendManifest(manifest, from, streamed, flow);
+  return [{ ...archive.value, name: record.name }, { ...spooled, name: nameOf("manifest") }];
+}
+
+function manifestOf(
+  streamed: Streamed,
+  { name, pipeline, host, source }: Circumstances,
+  archive: Manifest["archives"][number],
+): Manifest {
+  return {
+    pipeline,
+    snapshot: source.id,
+    name,
+    created: streamed.created,
+    host,
+    source: source.use,
+    roots: streamed.source.roots,
+    ...totalsOf(streamed),
+    unreadable: streamed.unreadable,
+    skipped: streamed.source.skipped,
+    archives: [archive],
+    entries: streamed.entries,
+  };
+}
+
+/** Sends a manifest through the transforms that its archive went through. */
+async function sendManifest(
+  manifest: Manifest,
+  from: string,
+  { streams }: Streamed,
+  flow: FlowContext,
+): Promise<Spooled> {
+  const chain = chainTo(streams, from);
+  const path = chain.map((stream, index) => {
+    const next = chain[index + 1];
+    return { ...stream, readers: next ? [next.id] : [], spooled: next === undefined };
+  });
+  const origin = {
+    send: (output: Outlet, signal: AbortSignal) => write(manifest, output, signal),
+    detach() {},
+  };
+  const outcome = (await runFlow(origin, path, flow)).get(from)!;
+  if (outcome.status === "rejected") throw outcome.reason;
+  return outcome.value;
+}
+
+async function write(manifest: Manifest, output: Outlet, signal: AbortSignal): Promise<Sent> {
+  const writer = await ChannelWriter.open(output.ports, output.coding, signal);
+  try {
+    for (const piece of writeManifest(manifest)) await writer.write(piece);
+    return await writer.finish();
+  } catch (error) {
+    writer.abort(toRecord(error).message);
+    throw error;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What is read of a source, without or with making its archive.
+ *
+ * @module
+ */
+import type { Entry, Remark, ScanResult, SourceResult } from "../stages/contract.ts";
+import { contentHash } from "../stages/formats/entries.ts";
+import type { PipelineStage } from "./config/pipeline.ts";
+import type { FlowResult, Stream } from "./flow.ts";
+import type { StageLog } from "./stage_log.ts";
+import type { WorkerPool } from "./worker_pool.ts";
+
+/** What a source holds. */
+export interface Reading {
+  readonly entries: readonly Entry[];
+  readonly contentHash: string;
+  /** Names, sizes and times, as one hash. */
+  readonly signature: string;
+  readonly unreadable: readonly Remark[];
+}
+
+/** A source whose archive was made. */
+export interface Streamed extends Reading {
+  /** When it was begun. */
+  readonly created: Date;
+  readonly source: SourceResult;
+  readonly streams: readonly Stream[];
+  readonly spooled: FlowResult;
+}
+
+/** What a snapshot amounts to. */
+export interface Totals {
+  /** Regular files. */
+  readonly files: number;
+  /** Of their contents. */
+  readonly bytes: number;
+  readonly contentHash: string;
+}
+
+/** Sums a reading up. */
+export function totalsOf({ entries, contentHash }: Reading): Totals {
+  let files = 0;
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.kind !== "file") continue;
+    files++;
+    bytes += entry.size;
+  }
+  return { files, bytes, contentHash };
+}
+
+/** What a scan runs with. */
+export interface ScanContext {
+  readonly workers: WorkerPool;
+  readonly log: StageLog;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Reads a source in full, with two workers.
+ *
+ * @param signature What the last scan found: one that differs ends the scan.
+ * @returns `undefined` when the source has changed for certain.
+ */
+export async function scan(
+  source: PipelineStage,
+  signature: string | undefined,
+  { workers, log, signal }: ScanContext,
+): Promise<Reading | undefined> {
+  log.start(source, source.id);
+  const { port1, port2 } = new MessageChannel();
+  const context = { options: source.options, signature };
+  const helping = workers.get(source, "helper").call(
+    { operation: "scan", context, team: { role: "helper", port: port2 } },
+    { signal },
+  );
+  const walking = workers.get(source).call<ScanResult>(
+    { operation: "scan", context, team: { role: "walker", port: port1 } },
+    { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
+  );
+  // A helper that dies leaves the walker waiting for ever: its failure is the scan's.
+  const failing = new Promise<never>((_, reject) => helping.catch(reject));
+  const { result } = await Promise.race([walking, failing]);
+  const { entries, unreadable } = result;
+  if (entries === undefined) return undefined;
+  const hash = await contentHash(entries);
+  return { entries, contentHash: hash, signature: result.signature, unreadable };
+}

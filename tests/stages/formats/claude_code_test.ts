@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import {
+  claudeFolderKind,
+  claudeFoldersAbove,
+  claudeFoldersBelow,
+  reasonToLeaveOut,
+} from "../../../stages/formats/claude_code.ts";
+
+const TAKE_LITTLE = { include_secrets: false, include_caches: false };
+
+function reasonFor(
+  path: string,
+  choice: Partial<typeof TAKE_LITTLE> = {},
+  kind: "home" | "project" = "home",
+): string | undefined {
+  return reasonToLeaveOut([{ kind, path }], { ...TAKE_LITTLE, ...choice });
+}
+
+const SECRETS = {
+  ".credentials.json": "holds credentials",
+  "ide/4711.lock": "holds an access token",
+  "channels/telegram/.env": "holds credentials",
+  "session-env": "may hold credentials",
+  "shell-snapshots": "may hold credentials",
+  "backups": "may hold credentials",
+};
+
+const CACHES = [
+  "cache",
+  "daemon",
+  "daemon.log",
+  "debug",
+  "statsig",
+  "todos",
+  "logs",
+  "sessions",
+  "jobs",
+  "image-cache",
+  "feedback-bundles",
+  "remote-settings.json",
+  "policy-limits.json",
+  ".last-cleanup",
+  "local",
+  "plugins/cache",
+  "skills/synced",
+  "skills/.trash",
+  "projects/claude-code-log-cache.db",
+  "projects/claude-code-log-cache.db-wal",
+];
+
+const PRECIOUS = [
+  "",
+  "CLAUDE.md",
+  "settings.json",
+  "settings.local.json",
+  "history.jsonl",
+  "keybindings.json",
+  "stats-cache.json",
+  "ide",
+  "channels/telegram",
+  "channels/telegram/notes.md",
+  "plans",
+  "plugins",
+  "plugins/data",
+  "plugins/known_marketplaces.json",
+  "skills",
+  "skills/mine",
+  "skills/mine/cache",
+  "projects/-home-me-cache",
+  "projects/-home-me/4f1c.jsonl",
+  "projects/-home-me/memory/MEMORY.md",
+  "projects/-home-me/sessions",
+  "projects/-home-me/logs",
+  "agents/.credentials.json.md",
+  "commands/backups",
+];
+
+Deno.test("what holds secrets in Claude Code's folder is left out, whatever else is asked for", () => {
+  for (const [path, reason] of Object.entries(SECRETS)) {
+    assert.equal(reasonFor(path), reason, path);
+    assert.equal(reasonFor(path, { include_caches: true }), reason, path);
+    assert.equal(reasonFor(path, {}, "project"), reason, path);
+    assert.equal(reasonFor(path, { include_secrets: true }), undefined, path);
+  }
+});
+
+Deno.test("caches and machine state in Claude Code's folder are left out unless asked for", () => {
+  for (const path of CACHES) {
+    assert.equal(reasonFor(path), "a cache or state of this machine", path);
+    assert.equal(reasonFor(path, { include_caches: true }), undefined, path);
+  }
+});
+
+Deno.test("a project's own folder of that name keeps what is called like a cache", () => {
+  for (const path of CACHES) assert.equal(reasonFor(path, {}, "project"), undefined, path);
+});
+
+Deno.test("everything else in Claude Code's folder is taken", () => {
+  for (const path of PRECIOUS) assert.equal(reasonFor(path), undefined, path);
+});
+
+Deno.test("Claude Code's folder is known by its name or by what is in it", () => {
+  const kind = (name: string, ...names: string[]) =>
+    claudeFolderKind(name, (n) => names.includes(n));
+  assert.equal(kind(".claude", "projects"), "home");
+  assert.equal(kind("claude-work", "projects", "settings.json"), "home");
+  assert.equal(kind("claude-work", "projects", "history.jsonl"), "home");
+  assert.equal(kind("claude-work", "projects", ".credentials.json"), "home");
+  assert.equal(kind(".claude", "settings.json", "logs"), "project");
+  assert.equal(kind("code", "projects"), undefined);
+  assert.equal(kind("code", "settings.json"), undefined);
+});
+
+Deno.test("a path is seen from every folder of Claude Code's above it", () => {
+  assert.deepEqual(claudeFoldersAbove("/home/me/code"), []);
+  assert.deepEqual(claudeFoldersAbove("/home/me/.claude"), []);
+  assert.deepEqual(claudeFoldersAbove("/home/me/.claude/ide/1.lock"), [
+    { kind: "home", path: "ide/1.lock" },
+  ]);
+  const below = claudeFoldersBelow(
+    [{ kind: "home", path: "agents" }, { kind: "project", path: "" }],
+    ".credentials.json",
+  );
+  assert.equal(below[0]?.path, "agents/.credentials.json");
+  assert.equal(reasonToLeaveOut(below, TAKE_LITTLE), "holds credentials");
+});

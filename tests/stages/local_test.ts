@@ -1,0 +1,586 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.ts";
+import type { BackupError, FailureRecord } from "../../stages/errors.ts";
+import { runStage, type StageJob, type StageOutcome } from "./harness.ts";
+
+const OWNER = "machine-claude";
+const ARCHIVE = "claude/20260102T030405Z-0123456789ab.tar.zst.age";
+const MANIFEST = "claude/20260102T030405Z-0123456789ab.json.zst.age";
+
+Deno.test("local stores files under their names, for their owner alone", async () => {
+  using place = new Place();
+  const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
+  const { result } = await place.store(files);
+  assert.deepEqual(result, { location: place.root });
+  assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
+  assert.equal(place.read(ARCHIVE), "archive");
+  assert.equal(place.read(MANIFEST), "manifest");
+  if (Deno.build.os !== "windows") {
+    assert.equal(modeOf(place.root), 0o700);
+    assert.equal(modeOf(join(place.root, "claude")), 0o700);
+    assert.equal(modeOf(join(place.root, ARCHIVE)), 0o600);
+  }
+});
+
+Deno.test("local makes the directories above its own", async () => {
+  using place = new Place("not/there/yet");
+  await place.store([place.spool(ARCHIVE, "archive")]);
+  assert.equal(place.read(ARCHIVE), "archive");
+});
+
+Deno.test("local says that it made its directory, once", async () => {
+  using place = new Place();
+  const logs: string[] = [];
+  const onLog = (_level: string, message: string) => void logs.push(message);
+  await place.store([place.spool(ARCHIVE, "archive")], { call: { onLog } });
+  await place.store([place.spool(MANIFEST, "manifest")], { call: { onLog } });
+  assert.deepEqual(logs, [`Made the directory "${place.root}"`]);
+});
+
+Deno.test("local reports bytes as they are confirmed", async () => {
+  using place = new Place();
+  const seen: string[] = [];
+  const onProgress = (done: number, total?: number) => void seen.push(`${done}/${total}`);
+  const files = [place.spool(ARCHIVE, "x".repeat(20 << 20)), place.spool(MANIFEST, "manifest")];
+  await place.store(files, { call: { onProgress } });
+  assert.deepEqual(seen, [
+    "8388608/20971528",
+    "16777216/20971528",
+    "20971520/20971528",
+    "20971528/20971528",
+  ]);
+});
+
+const mounts = await works("unshare", "-rm", "true");
+const unlessMounted = mounts ? "" : " (ignored: no mount of its own is allowed here)";
+
+Deno.test({
+  name: `local copies when the spool is on another file system${unlessMounted}`,
+  ignore: !mounts,
+  async fn() {
+    using place = new Place();
+    const file = place.spool(ARCHIVE, "0123456789abcdef".repeat(3 << 16) + "odd end");
+    const { failure, files } = await place.onDisk("8m", {
+      operation: "run",
+      context: { files: [file], owner: OWNER },
+    });
+    assert.equal(failure, undefined);
+    assert.deepEqual(files, [`600 ${file.sha256} ${ARCHIVE}`]);
+    assert.equal((await Deno.lstat(file.path)).size, file.size);
+  },
+});
+
+Deno.test({
+  name:
+    `local names the place and the bytes when the disk is full, and leaves nothing${unlessMounted}`,
+  ignore: !mounts,
+  async fn() {
+    using place = new Place();
+    const archive = place.spool(ARCHIVE, "small");
+    const manifest = place.spool(MANIFEST, "x".repeat(5 << 20));
+    const { failure, files } = await place.onDisk("3m", {
+      operation: "run",
+      context: { files: [archive, manifest], owner: OWNER },
+    });
+    assert.equal(failure?.code, "storage-full");
+    const [, path, written, needed] =
+      /^Cannot store "(.+)": the disk is full, (\d+) of (\d+) bytes were written$/
+        .exec(failure.message) ?? assert.fail(failure.message);
+    assert.equal(path, join(place.root, MANIFEST));
+    assert.ok(Number(written) > 2 ** 21 && Number(written) < 3 * 2 ** 20, written);
+    assert.equal(Number(needed), manifest.size);
+    assert.deepEqual(files, [`600 ${archive.sha256} ${ARCHIVE}`]);
+  },
+});
+
+for (
+  const [what, change] of [
+    ["hash", { sha256: "0".repeat(64) }],
+    ["size", { size: 6 }],
+  ] as const
+) {
+  Deno.test(`local publishes nothing when what it wrote has another ${what}`, async () => {
+    using place = new Place();
+    const files = [
+      place.spool(ARCHIVE, "archive"),
+      { ...place.spool(MANIFEST, "manifest"), ...change },
+    ];
+    const error = await rejection(place.store(files));
+    assert.equal(error.code, "destination-refused");
+    assert.match(error.message, /^Cannot store ".*": what was written reads back differently, 8 /);
+    assert.deepEqual(place.tree(), [ARCHIVE]);
+    assert.ok((await Deno.lstat(files[1]!.path)).isFile, "the run may try again");
+  });
+}
+
+Deno.test("local takes a file of the same bytes for its own", async () => {
+  using place = new Place();
+  const file = place.spool(ARCHIVE, "archive");
+  await place.store([file]);
+  // As a second attempt does, after the first one failed at a later file.
+  await place.store([file, place.spool(MANIFEST, "manifest")]);
+  assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
+});
+
+Deno.test("local never replaces a file of other bytes", async () => {
+  using place = new Place();
+  await place.store([place.spool(ARCHIVE, "archive")]);
+  const error = await rejection(place.store([place.spool(ARCHIVE, "other")]));
+  assert.equal(error.code, "destination-refused");
+  assert.match(error.message, /another file has that name, 7 bytes with hash .* for 5 with /);
+  assert.equal(place.read(ARCHIVE), "archive");
+});
+
+Deno.test("local removes what its own crashed run left, and nothing of others", async () => {
+  using place = new Place();
+  place.write("old/.20250101T000000Z-a.tar.machine-claude.part");
+  place.write("old/.20250101T000000Z-a.tar.other-machine-claude.part");
+  place.write("old/.20250101T000000Z-a.tar.machine-claude.part.txt");
+  place.write("old/20250101T000000Z-a.tar");
+  await place.store([place.spool(ARCHIVE, "archive")]);
+  assert.deepEqual(place.tree(), [
+    ARCHIVE,
+    "old/.20250101T000000Z-a.tar.machine-claude.part.txt",
+    "old/.20250101T000000Z-a.tar.other-machine-claude.part",
+    "old/20250101T000000Z-a.tar",
+  ]);
+});
+
+Deno.test("local does not take another's dotted name for its own", async () => {
+  using place = new Place();
+  place.write("old/.a.tar.machine_b.part");
+  place.write("old/.a.tar.machine.b.part");
+  await place.store([place.spool(ARCHIVE, "archive")], {}, "b");
+  assert.deepEqual(place.tree(), [ARCHIVE, "old/.a.tar.machine_b.part"]);
+});
+
+Deno.test("local refuses a file in place of its directory", async () => {
+  using place = new Place();
+  await Deno.writeTextFile(place.root, "");
+  const error = await rejection(place.store([place.spool(ARCHIVE, "archive")]));
+  assert.equal(error.code, "destination-refused");
+  assert.equal(error.message, `Cannot store snapshots in "${place.root}": it is a file`);
+  assert.ok(error.hint);
+});
+
+Deno.test("local refuses a directory below a file", async () => {
+  using place = new Place("file/backups");
+  await Deno.writeTextFile(join(place.folder, "file"), "");
+  const error = await rejection(place.store([place.spool(ARCHIVE, "archive")]));
+  assert.equal(error.code, "destination-refused");
+  assert.match(error.message, /: it, or a directory above it, is a file$/);
+});
+
+Deno.test("local refuses a link to nothing in place of its directory", async () => {
+  using place = new Place();
+  await Deno.symlink(join(place.folder, "unplugged"), place.root);
+  const error = await rejection(place.store([place.spool(ARCHIVE, "archive")]));
+  assert.match(error.message, /^Cannot store snapshots in ".*": /);
+  assert.match((await rejection(place.list())).message, /^Cannot list ".*": /);
+});
+
+Deno.test("local stores through a link that stands for its directory", async () => {
+  using place = new Place();
+  await Deno.mkdir(join(place.folder, "disk"));
+  await Deno.symlink(join(place.folder, "disk"), place.root);
+  await place.store([place.spool(ARCHIVE, "archive")]);
+  assert.equal(await Deno.readTextFile(join(place.folder, "disk", ARCHIVE)), "archive");
+  assert.deepEqual(await place.list(), [{ key: ARCHIVE, size: 7 }]);
+  assert.equal(await place.fetch(ARCHIVE), "archive");
+});
+
+Deno.test("local follows no link inside its directory", async () => {
+  using place = new Place();
+  const outside = join(place.folder, "outside");
+  await Deno.mkdir(outside);
+  await Deno.writeTextFile(join(outside, "x.tar"), "outside");
+  await Deno.mkdir(place.root);
+  await Deno.symlink(outside, join(place.root, "claude"));
+  const error = await rejection(place.store([place.spool("claude/y.tar", "archive")]));
+  assert.equal(error.code, "destination-refused");
+  assert.match(error.message, /: it is a link$/);
+  assert.deepEqual(await place.list(), []);
+  assert.equal((await rejection(place.fetch("claude/x.tar"))).code, "snapshot-missing");
+  await place.remove(["claude/x.tar"]);
+  assert.equal(await Deno.readTextFile(join(outside, "x.tar")), "outside");
+});
+
+Deno.test("local stores over no link that has the name of a file", async () => {
+  using place = new Place();
+  const outside = join(place.folder, "outside");
+  await Deno.writeTextFile(outside, "archive");
+  await Deno.mkdir(join(place.root, "claude"), { recursive: true });
+  await Deno.symlink(outside, join(place.root, ARCHIVE));
+  const error = await rejection(place.store([place.spool(ARCHIVE, "archive")]));
+  assert.equal(error.message, `Cannot store "${join(place.root, ARCHIVE)}": it is a link`);
+});
+
+const HOSTILE_KEYS = [
+  "../x.tar",
+  "claude/../../x.tar",
+  "/etc/x.tar",
+  "x.tar",
+  "claude/a/x.tar",
+  "claude/",
+  "claude/.x.tar",
+  "claude\\..\\x.tar",
+  "C:/x.tar",
+  "claude/x\0.tar",
+];
+
+for (const operation of ["store", "fetch", "remove"] as const) {
+  Deno.test(`local refuses to ${operation} a file whose name leads elsewhere`, async () => {
+    using place = new Place();
+    for (const key of HOSTILE_KEYS) {
+      const error = await rejection(
+        operation === "store"
+          ? place.store([{ ...place.spool(ARCHIVE, "archive"), key }])
+          : operation === "fetch"
+          ? place.fetch(key)
+          : place.remove([key]),
+      );
+      assert.equal(error.code, "stage-failed", key);
+      assert.equal(error.message, `Cannot use "${key}" as the name of a stored file`);
+    }
+  });
+}
+
+Deno.test("local removes its temporary file when it is told to stop", async () => {
+  using place = new Place();
+  // Holes only: it takes half a second to read and no room.
+  const file = { ...place.spool(ARCHIVE, ""), size: 2 ** 30 };
+  await Deno.truncate(file.path, file.size);
+  const stop = new AbortController();
+  const onProgress = () => stop.abort(new Error("Enough"));
+  const stored = place.store([file], { call: { signal: stop.signal, onProgress } });
+  await assert.rejects(stored, /Enough/);
+  assert.deepEqual(place.tree(), []);
+  assert.equal((await Deno.lstat(file.path)).size, file.size);
+});
+
+Deno.test("local lists complete files two levels down", async () => {
+  using place = new Place();
+  for (
+    const name of [
+      ARCHIVE,
+      MANIFEST,
+      "claude/.x.tar.machine.part",
+      "claude/deeper/x.tar",
+      "stray.txt",
+      ".Trashes/x.tar",
+      "other/y.tar",
+    ]
+  ) place.write(name, "12345");
+  const byKey = (a: StoredFile, b: StoredFile) => a.key < b.key ? -1 : 1;
+  assert.deepEqual((await place.list()).toSorted(byKey), [
+    { key: MANIFEST, size: 5 },
+    { key: ARCHIVE, size: 5 },
+    { key: "other/y.tar", size: 5 },
+  ]);
+});
+
+Deno.test("local lists nothing when its directory is not there yet", async () => {
+  using place = new Place();
+  assert.deepEqual(await place.list(), []);
+});
+
+Deno.test("local cannot list when a file stands in place of its directory", async () => {
+  using place = new Place();
+  await Deno.writeTextFile(place.root, "");
+  const error = await rejection(place.list());
+  assert.equal(error.code, "destination-unreachable");
+  assert.equal(
+    error.message,
+    `Cannot list "${place.root}": it, or a directory above it, is a file`,
+  );
+});
+
+Deno.test("local fetches what it stored, over many blocks", async () => {
+  using place = new Place();
+  const bytes = "0123456789abcdef".repeat(3 << 16) + "odd end";
+  await place.store([place.spool(ARCHIVE, bytes), place.spool(MANIFEST, "")]);
+  assert.equal(await place.fetch(ARCHIVE), bytes);
+  assert.equal(await place.fetch(MANIFEST), "");
+});
+
+Deno.test("local says where it looked for a file that is missing", async () => {
+  using place = new Place();
+  const error = await rejection(place.fetch(ARCHIVE));
+  assert.equal(error.code, "snapshot-missing");
+  assert.equal(
+    error.message,
+    `Cannot fetch "${join(place.root, ARCHIVE)}": there is no such file`,
+  );
+});
+
+Deno.test("local removes what it is told to and minds nothing that is gone", async () => {
+  using place = new Place();
+  for (const name of [ARCHIVE, MANIFEST, "claude/kept.tar"]) place.write(name);
+  await place.remove([ARCHIVE, MANIFEST, "claude/gone.tar", "gone/gone.tar"]);
+  assert.deepEqual(place.tree(), ["claude/kept.tar"]);
+});
+
+const traces = await works("strace", "-V");
+const unlessTraced = traces ? "" : " (ignored: strace is not installed)";
+
+Deno.test({
+  name: `local flushes before it names, and names the manifest last${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
+    const { calls } = await place.trace({ operation: "run", context: { files, owner: OWNER } });
+    assert.deepEqual(calls, [
+      "mkdir backups",
+      "mkdir claude",
+      "fsync backups",
+      "rename tar > .tar",
+      "fsync .tar",
+      "rename .tar > tar",
+      "fsync claude",
+      "rename json > .json",
+      "fsync .json",
+      "rename .json > json",
+      "fsync claude",
+    ]);
+  },
+});
+
+Deno.test({
+  name: `local removes the manifest for good before the archive${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    for (const name of [ARCHIVE, MANIFEST]) place.write(name);
+    const context = { keys: [ARCHIVE, MANIFEST] };
+    const { calls } = await place.trace({ operation: "remove", context });
+    assert.deepEqual(calls, ["unlink json", "fsync claude", "unlink tar", "fsync claude"]);
+  },
+});
+
+Deno.test({
+  name: `local notices bytes that the disk took and did not keep${unlessMounted}${unlessTraced}`,
+  ignore: !traces || !mounts,
+  async fn() {
+    using place = new Place();
+    const file = place.spool(ARCHIVE, "x".repeat(3 << 20));
+    const { failure, files } = await place.onDisk(
+      "8m",
+      { operation: "run", context: { files: [file], owner: OWNER } },
+      ["strace", "-f", "-o", "/dev/null", "-P", place.temp(ARCHIVE)].concat(
+        ["-e", "inject=write:retval=4096:when=2"],
+      ),
+    );
+    assert.equal(failure?.code, "destination-refused");
+    assert.match(failure.message, /reads back differently/);
+    assert.deepEqual(files, []);
+  },
+});
+
+Deno.test({
+  name: `local killed at any step leaves no torn file, and the next run succeeds${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    const steps: readonly (readonly [call: string, path: (place: Place) => string])[] = [
+      ["mkdir", ({ root }) => root],
+      ["mkdir", ({ root }) => join(root, "claude")],
+      ["fsync", ({ root }) => root],
+      ["fsync", ({ root }) => join(root, "claude")],
+      ...[ARCHIVE, MANIFEST].flatMap((key) =>
+        [
+          ["rename", (place: Place) => place.spoolOf(key)],
+          ["fsync", (place: Place) => place.temp(key)],
+          ["rename", (place: Place) => place.temp(key)],
+        ] as const
+      ),
+    ];
+    const listings = await Promise.all(steps.map(async ([call, path]) => {
+      using place = new Place();
+      const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
+      const job = { operation: "run", context: { files, owner: OWNER } } as const;
+      const options = ["-P", path(place), "-e", `inject=${call}:signal=SIGKILL`];
+      const { signal } = await place.trace(job, options);
+      assert.equal(signal, "SIGKILL", `${call} ${path(place)}`);
+      const listed = (await place.list()).map(({ key }) => key).toSorted();
+      if (listed.includes(ARCHIVE)) assert.equal(place.read(ARCHIVE), "archive");
+      if (listed.includes(MANIFEST)) assert.equal(place.read(MANIFEST), "manifest");
+      await place.store([place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")]);
+      assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
+      return listed;
+    }));
+    for (const listed of listings) {
+      assert.ok(listed.includes(ARCHIVE) || !listed.includes(MANIFEST), listed.join());
+    }
+    assert.deepEqual(new Set(listings.map(({ length }) => length)), new Set([0, 1]));
+  },
+});
+
+/** A folder with a spool directory and a destination that need not be there yet. */
+class Place {
+  readonly folder: string;
+  readonly root: string;
+  readonly #spool: string;
+
+  constructor(name = "backups") {
+    this.folder = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-local-" }));
+    this.root = join(this.folder, name);
+    this.#spool = Deno.makeTempDirSync({ dir: this.folder, prefix: "spool-" });
+  }
+
+  spool(key: string, content: string): SpoolFile {
+    const path = this.spoolOf(key);
+    Deno.writeTextFileSync(path, content, { mode: 0o600 });
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    return { key, path, size: content.length, sha256 };
+  }
+
+  write(name: string, content = ""): void {
+    const path = join(this.root, name);
+    Deno.mkdirSync(join(path, ".."), { recursive: true });
+    Deno.writeTextFileSync(path, content);
+  }
+
+  read(key: string): string {
+    return Deno.readTextFileSync(join(this.root, key));
+  }
+
+  spoolOf(key: string): string {
+    return join(this.#spool, key.replaceAll("/", "-"));
+  }
+
+  temp(key: string): string {
+    return join(this.root, key.replace("/", "/.") + `.${OWNER}.part`);
+  }
+
+  /** All files, sorted. */
+  tree(): string[] {
+    const walk = (folder: string): string[] =>
+      Array.from(Deno.readDirSync(join(this.root, folder))).flatMap(({ name, isDirectory }) =>
+        isDirectory ? walk(`${folder}${name}/`) : [`${folder}${name}`]
+      );
+    return walk("").toSorted();
+  }
+
+  job(job: Omit<StageJob, "use">): StageJob {
+    return {
+      use: "local",
+      options: { path: this.root },
+      grants: { read: [this.#spool], write: [this.#spool] },
+      ...job,
+    };
+  }
+
+  store(
+    files: readonly SpoolFile[],
+    more: Partial<StageJob> = {},
+    owner = OWNER,
+  ): Promise<StageOutcome<StoreResult>> {
+    return runStage(this.job({ operation: "run", context: { files, owner }, ...more }));
+  }
+
+  async list(): Promise<readonly StoredFile[]> {
+    return (await runStage<readonly StoredFile[]>(this.job({ operation: "list" }))).result;
+  }
+
+  async fetch(key: string): Promise<string> {
+    const job = this.job({ operation: "fetch", context: { key }, output: true });
+    return new TextDecoder().decode((await runStage(job)).output);
+  }
+
+  remove(keys: readonly string[]): Promise<unknown> {
+    return runStage(this.job({ operation: "remove", context: { keys } }));
+  }
+
+  /** Runs the job in a process of its own under `strace`; answers the calls that change the disk. */
+  async trace(job: Omit<StageJob, "use">, options: readonly string[] = []): Promise<{
+    readonly calls: readonly string[];
+    readonly failure: FailureRecord | undefined;
+    readonly signal: Deno.Signal | null;
+  }> {
+    const log = join(this.folder, "trace");
+    const { stdout, signal } = await run([
+      "strace",
+      ...["-f", "-y", "-qq", "-s", "4096", "-o", log],
+      ...["-e", "trace=mkdir,rename,unlink,fsync,write"],
+      ...(options.includes("-P") ? [] : this.#paths().flatMap((path) => ["-P", path])),
+      ...options,
+      ...this.#child(job),
+    ]);
+    const calls = Deno.readTextFileSync(log).split("\n").flatMap((line) => {
+      const [, call, rest] = /^\d+ +(mkdir|rename|unlink|fsync)\((.*)/.exec(line) ?? [];
+      const names = rest?.match(/"[^"]+"|<[^<>]+>/g)?.map((name) => shortName(name.slice(1, -1)));
+      return names === undefined ? [] : [`${call} ${names.join(" > ")}`];
+    });
+    const { failure } = stdout === "" ? { failure: undefined } : JSON.parse(stdout);
+    return { calls, failure, signal };
+  }
+
+  /**
+   * Runs the job in a process of its own where the destination is a disk in memory; answers mode,
+   * hash and name of every file there afterwards.
+   */
+  async onDisk(size: string, job: Omit<StageJob, "use">, prefix: readonly string[] = []): Promise<{
+    readonly failure: FailureRecord | undefined;
+    readonly files: readonly string[];
+  }> {
+    await Deno.mkdir(this.root, { mode: 0o700 });
+    const script = 'mount -t tmpfs -o "size=$1" none "$0" && shift && "$@" && cd "$0" && echo && ' +
+      `find * -type f -exec sh -c 'for f; do stat -c "%a" "$f"; sha256sum "$f"; done' sh {} +`;
+    const command = ["unshare", "-rm", "sh", "-c", script, this.root, size];
+    const { stdout } = await run([...command, ...prefix, ...this.#child(job)]);
+    const [json = "", ...lines] = stdout.trim().split("\n");
+    const files = lines.join(" ").match(/\d+ \w{64} {2}\S+/g) ?? [];
+    return { failure: JSON.parse(json).failure, files: files.map((f) => f.replace("  ", " ")) };
+  }
+
+  #child(job: Omit<StageJob, "use">): string[] {
+    const child = fileURLToPath(new URL("local_child.ts", import.meta.url));
+    return [Deno.execPath(), "run", "-A", "--quiet", child, JSON.stringify(this.job(job))];
+  }
+
+  #paths(): string[] {
+    const keys = [ARCHIVE, MANIFEST];
+    return [
+      this.root,
+      join(this.root, "claude"),
+      ...keys.flatMap((key) => [this.spoolOf(key), this.temp(key), join(this.root, key)]),
+    ];
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** `.tar` for an archive under its temporary name. */
+function shortName(path: string): string {
+  const [, dot, ending] = /\/(\.?)(?:claude-)?2026[^/]*?\.(tar|json)[^/]*$/.exec(path) ?? [];
+  return ending === undefined ? path.split("/").at(-1)! : `${dot}${ending}`;
+}
+
+async function run([program, ...args]: readonly string[]): Promise<{
+  readonly stdout: string;
+  readonly signal: Deno.Signal | null;
+}> {
+  const { stdout, signal } = await new Deno.Command(program!, { args, stderr: "inherit" }).output();
+  return { stdout: new TextDecoder().decode(stdout), signal };
+}
+
+async function works(program: string, ...args: string[]): Promise<boolean> {
+  const command = new Deno.Command(program, { args, stdout: "null", stderr: "null" });
+  return await command.output().then(({ success }) => success, () => false);
+}
+
+async function rejection(promise: Promise<unknown>): Promise<BackupError> {
+  return await promise.then(
+    () => assert.fail("It did not fail"),
+    (error: BackupError) => error,
+  );
+}
+
+function modeOf(path: string): number {
+  return Deno.lstatSync(path).mode! & 0o777;
+}
