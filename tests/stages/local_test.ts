@@ -110,9 +110,11 @@ for (
     ];
     const error = await rejection(place.store(files));
     assert.equal(error.code, "destination-refused");
-    assert.match(error.message, /^Cannot store ".*": what was written reads back differently, 8 /);
+    const action = `Cannot store "${join(place.root, MANIFEST)}": `;
+    assert.ok(
+      error.message.startsWith(`${action}what was written reads back differently, 8 bytes`),
+    );
     assert.deepEqual(place.tree(), [ARCHIVE]);
-    assert.ok((await Deno.lstat(files[1]!.path)).isFile, "the run may try again");
   });
 }
 
@@ -121,7 +123,7 @@ Deno.test("local takes a file of the same bytes for its own", async () => {
   const file = place.spool(ARCHIVE, "archive");
   await place.store([file]);
   // As a second attempt does, after the first one failed at a later file.
-  await place.store([file, place.spool(MANIFEST, "manifest")]);
+  await place.store([place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")]);
   assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
 });
 
@@ -258,7 +260,6 @@ Deno.test("local removes its temporary file when it is told to stop", async () =
   const stored = place.store([file], { call: { signal: stop.signal, onProgress } });
   await assert.rejects(stored, /Enough/);
   assert.deepEqual(place.tree(), []);
-  assert.equal((await Deno.lstat(file.path)).size, file.size);
 });
 
 Deno.test("local lists complete files two levels down", async () => {

@@ -35,7 +35,8 @@ function fileIn(entries: readonly Entry[], path: string): FileEntry {
 /** Content of which no part is like another. */
 function content(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(size / 4));
-  for (let at = 0, word = seed; at < words.length; at++) {
+  let word = seed;
+  for (let at = 0; at < words.length; at++) {
     word = Math.imul(word, 1664525) + 1013904223;
     words[at] = word;
   }
@@ -64,10 +65,10 @@ Deno.test("an archive holds every kind of entry, as its entries say", async () =
   tree.write("root/text", "hello", 0o4755);
   tree.write("root/sub/", "");
   if (onPosix) {
-    Deno.linkSync(tree.at("root/text"), tree.at("root/sub/again"));
+    await Deno.link(tree.at("root/text"), tree.at("root/sub/again"));
     tree.link("root/way", "sub/again");
   }
-  Deno.chmodSync(tree.at("root/sub"), 0o1700);
+  await Deno.chmod(tree.at("root/sub"), 0o1700);
   const archived = await archiveOf(selectionOf([tree.at("root")]));
   await assertWellFormed(archived);
   assert.deepEqual(archived.roots, [{ name: "root", path: tree.at("root") }]);
@@ -117,7 +118,7 @@ Deno.test("the same tree at another place and time gives the same archive and co
   const names = ["b", "a/x", "a.b", "\u{1f511}/ü", "a/y", "Z"];
   for (const name of names) one.write(`.claude/${name}`, name, 0o640);
   for (const name of names.toReversed()) two.write(`elsewhere/.claude/${name}`, name, 0o640);
-  for (const name of names) Deno.utimeSync(two.at(`elsewhere/.claude/${name}`), 1, 2);
+  for (const name of names) await Deno.utime(two.at(`elsewhere/.claude/${name}`), 1, 2);
   const a = await archiveOf(selectionOf([one.at(".claude")]));
   const b = await archiveOf(selectionOf([two.at("elsewhere/.claude")]));
   assert.equal(sha256(a.archive), sha256(b.archive));
@@ -268,7 +269,7 @@ Deno.test("a large file that is rewritten while it is read is flagged, and well 
 Deno.test("a file that was changed just now is read twice: its time may hide another change", async () => {
   using tree = new SourceTree();
   const path = tree.write("root", content(6 * MIB));
-  const { mtime } = Deno.statSync(path);
+  const { mtime } = await Deno.stat(path);
   const output = new WatchedSink();
   let commits = 0;
   output.onCommit = () => {

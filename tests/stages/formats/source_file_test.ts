@@ -83,8 +83,8 @@ Deno.test("a source file that is gone is told apart from one that cannot be read
 
 Deno.test("a source file that was replaced by another one is opened at the second try", async () => {
   using tree = new SourceTree({ file: "old", other: "new content" });
-  const before = Deno.lstatSync(tree.at("file"));
-  Deno.renameSync(tree.at("other"), tree.at("file"));
+  const before = await Deno.lstat(tree.at("file"));
+  await Deno.rename(tree.at("other"), tree.at("file"));
   const pauses: number[] = [];
   using file = await openPatiently(tree.at("file"), before, (tries) => {
     pauses.push(tries);

@@ -7,7 +7,8 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname, join, relative } from "node:path";
 import type { ByteSink, SourceResult } from "../../../stages/contract.ts";
-import { type Surroundings, writeArchive } from "../../../stages/formats/archive.ts";
+import { writeArchive } from "../../../stages/formats/archive.ts";
+import type { Surroundings } from "../../../stages/formats/file_writer.ts";
 import type { Selection } from "../../../stages/formats/walk.ts";
 import { MemorySink } from "./byte_streams.ts";
 

@@ -1,0 +1,100 @@
+/**
+ * Writes an archive: everything that a walk meets, with what was read to the byte.
+ *
+ * @module
+ */
+import type {
+  ByteSink,
+  Entry,
+  FileEntry,
+  OptionsSchema,
+  SourceContext,
+  SourceResult,
+} from "../contract.ts";
+import { FileWriter, type Surroundings, WORLD, type WrittenFile } from "./file_writer.ts";
+import { Hashing } from "./hashing.ts";
+import { Pace } from "./pace.ts";
+import { Signature } from "./signature.ts";
+import { ReadFault } from "./source_file.ts";
+import { END_SIZE } from "./tar.ts";
+import { putHeader, putZeros } from "./tar_output.ts";
+import { type Found, idOf, type Remarks, REMOVED, type Selection, Walk } from "./walk.ts";
+
+/**
+ * Walks the selection and writes it to `output`. A file that cannot be read is left out and told
+ * of, and the rest goes on; what goes wrong with `output` ends everything.
+ *
+ * @throws {StageError} `source-missing` or `source-unreadable` when there is nothing at all.
+ */
+export async function writeArchive(
+  selection: Selection,
+  context: Omit<SourceContext<OptionsSchema>, "options">,
+  surroundings: Surroundings = WORLD,
+): Promise<SourceResult> {
+  const { output } = context;
+  const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
+  const walk = await Walk.open(selection, remarks);
+  const hashing = await Hashing.load();
+  const pace = new Pace(context);
+  const signature = new Signature(hashing);
+  const archive = new Archive(output, new FileWriter(output, hashing, pace, surroundings), remarks);
+  for (const found of walk) {
+    signature.add(found);
+    await archive.add(found);
+    if (pace.isDue) await pace.turn();
+  }
+  await putZeros(output, END_SIZE);
+  return {
+    signature: signature.digest(),
+    roots: walk.roots.map(({ name, path }) => ({ name, path })),
+    entries: archive.entries,
+    ...remarks,
+  };
+}
+
+/** An archive on its way out. */
+class Archive {
+  readonly entries: Entry[] = [];
+  readonly #output: ByteSink;
+  readonly #files: FileWriter;
+  readonly #remarks: Remarks;
+  /** Files that have further names, by what they are on this machine. */
+  readonly #firstPaths = new Map<string, string>();
+
+  constructor(output: ByteSink, files: FileWriter, remarks: Remarks) {
+    this.#output = output;
+    this.#files = files;
+    this.#remarks = remarks;
+  }
+
+  async add(found: Found): Promise<void> {
+    const { path, kind, mode, mtime, link } = found;
+    if (kind === "directory") return await this.#addHeader({ path, kind, mode, mtime });
+    if (kind === "symlink") return await this.#addHeader({ path, kind, mode, mtime, link });
+    const first = found.nlink > 1 ? this.#firstPaths.get(idOf(found)) : undefined;
+    if (first === undefined) return await this.#addFile(found);
+    await this.#addHeader({ path, kind: "hardlink", mode, mtime, link: first });
+  }
+
+  async #addHeader(entry: Exclude<Entry, FileEntry>): Promise<void> {
+    await putHeader(this.#output, entry);
+    this.entries.push(entry);
+  }
+
+  async #addFile(found: Found): Promise<void> {
+    let written: WrittenFile;
+    try {
+      written = await this.#files.write(found);
+    } catch (error) {
+      if (!(error instanceof ReadFault)) throw error;
+      const { notes, unreadable } = this.#remarks;
+      if (error.kind === "removed") notes.push({ path: found.shown, reason: REMOVED });
+      else unreadable.push({ path: found.shown, reason: error.reason });
+      return;
+    }
+    this.entries.push(written.entry);
+    if (found.nlink > 1) this.#firstPaths.set(idOf(found), found.path);
+    if (written.fault === undefined) return;
+    this.#remarks.unreadable.push({ path: found.shown, reason: written.fault });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What of Claude Code's own folder is left out: what holds secrets, and what it makes anew.
+ *
+ * @module
+ */
+
+/** The folder's usual name. A project's own settings lie in a folder of that name too. */
+export const CLAUDE_FOLDER = ".claude";
+
+/** A folder of Claude Code's that holds what is being looked at. */
+export interface ClaudeFolder {
+  /**
+   * `home`: where Claude Code keeps its state. `project`: what a project brings along, in which
+   * names like `logs` are the project's own.
+   */
+  readonly kind: "home" | "project";
+  /** What is being looked at, relative to the folder, with slashes; empty for the folder itself. */
+  readonly path: string;
+}
+
+/** What to take all the same. */
+export interface ClaudeChoice {
+  readonly include_secrets: boolean;
+  readonly include_caches: boolean;
+}
+
+/**
+ * Tells whether a directory is a folder of Claude Code's, by its name and by what is in it:
+ * `CLAUDE_CONFIG_DIR` gives it any name.
+ */
+export function claudeFolderKind(
+  name: string,
+  has: (name: string) => boolean,
+): ClaudeFolder["kind"] | undefined {
+  const isNamed = name === CLAUDE_FOLDER;
+  if (!has("projects")) return isNamed ? "project" : undefined;
+  return isNamed || HOME_FILES.some(has) ? "home" : undefined;
+}
+
+const HOME_FILES = [".credentials.json", "history.jsonl", "settings.json"];
+
+/** The folders above an absolute path that bear the usual name. */
+export function claudeFoldersAbove(path: string): ClaudeFolder[] {
+  const names = path.split(/[/\\]/);
+  return names.flatMap((name, index) => {
+    const below = names.slice(index + 1).join("/");
+    return name === CLAUDE_FOLDER && below !== "" ? [{ kind: "home", path: below }] : [];
+  });
+}
+
+/** The same folders, seen from one step further down. */
+export function claudeFoldersBelow(folders: readonly ClaudeFolder[], name: string): ClaudeFolder[] {
+  return folders.map(({ kind, path }) => ({ kind, path: path === "" ? name : `${path}/${name}` }));
+}
+
+/** Why a path is left out; `undefined`: it is not. */
+export function reasonToLeaveOut(
+  folders: readonly ClaudeFolder[],
+  choice: ClaudeChoice,
+): string | undefined {
+  for (const { kind, path } of folders) {
+    if (!choice.include_secrets) {
+      const secret = SECRETS.find(([pattern]) => pattern.test(path));
+      if (secret) return secret[1];
+    }
+    if (!choice.include_caches && kind === "home" && CACHES.test(path)) {
+      return "a cache or state of this machine";
+    }
+  }
+}
+
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/^\.credentials\.json$/, "holds credentials"],
+  [/^ide\/[^/]+\.lock$/, "holds an access token"],
+  [/^channels\/[^/]+\/\.env$/, "holds credentials"],
+  // What a shell exported, and old copies of .claude.json with its session.
+  [/^(session-env|shell-snapshots|backups)$/, "may hold credentials"],
+];
+
+const CACHES = new RegExp(
+  `^(${
+    [
+      "cache",
+      "daemon[^/]*",
+      "debug",
+      "feedback-bundles",
+      "image-cache",
+      "jobs",
+      "local",
+      "logs",
+      "plugins/cache",
+      "sessions",
+      String.raw`skills/(synced|\.trash)`,
+      "statsig",
+      "todos",
+      String.raw`\.last-cleanup`,
+      String.raw`policy-limits\.json`,
+      String.raw`remote-settings\.json`,
+      // An add-on's index of the conversations next to it.
+      String.raw`projects/claude-code-log-cache\.db(-\w+)?`,
+    ].join("|")
+  })$`,
+);

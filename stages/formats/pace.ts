@@ -1,0 +1,58 @@
+/**
+ * Keeps synchronous work from holding up its worker.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { StageContext } from "../contract.ts";
+
+/** Long enough to cost nothing, short enough for Ctrl-C to be felt at once. */
+const TURN_MS = 100;
+const REPORT_BYTES = 16 * 2 ** 20;
+
+/** Says when it is time for the event loop, and how far the work has come. */
+export class Pace {
+  /** Bytes in all, once known. */
+  total: number | undefined;
+  readonly #signal: AbortSignal;
+  readonly #progress: StageContext["progress"];
+  readonly #now: () => number;
+  #done = 0;
+  #reported = 0;
+  #lastTurn: number;
+
+  constructor(
+    { signal, progress }: Pick<StageContext, "signal" | "progress">,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#signal = signal;
+    this.#progress = progress;
+    this.#now = now;
+    this.#lastTurn = now();
+  }
+
+  /** Counts bytes that are done. */
+  add(bytes: number): void {
+    this.#done += bytes;
+    if (this.#done - this.#reported < REPORT_BYTES) return;
+    this.#reported = this.#done;
+    this.#progress(this.#done, this.total);
+  }
+
+  /** Whether to await `turn` now. */
+  get isDue(): boolean {
+    return this.#now() - this.#lastTurn >= TURN_MS;
+  }
+
+  /**
+   * Runs a turn of the event loop, with its timers: a heartbeat is one. Turning by messages to
+   * oneself, twice as fast, starves them.
+   *
+   * @throws The signal's reason.
+   */
+  async turn(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#signal.throwIfAborted();
+    this.#lastTurn = this.#now();
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Undoes an archive: compares it with its manifest, entry by entry and to the byte, and writes its
+ * files and directories to where nothing was.
+ *
+ * @module
+ */
+import type { Hash } from "node:crypto";
+import type { Entry, FileEntry, OptionsSchema, UnpackContext, UnpackResult } from "../contract.ts";
+import { StageError } from "../errors.ts";
+import { checkEntries, checkNamesForWindows, HINT_DAMAGED, quoted } from "./entry_rules.ts";
+import { Staging } from "./staging.ts";
+import { TarReader, type TarVisitor } from "./untar.ts";
+import { TarError, type TarMember } from "./untar_header.ts";
+
+/**
+ * Reads an uncompressed archive to its end and holds it against `entries`: the same paths in the
+ * same order, the same kinds, modes, sizes, link texts and contents, no more and no less. All of it
+ * is compared, also when only some is wanted.
+ *
+ * With `into`, each wanted file and directory is made below the path of its root, which must not
+ * exist while the directory that holds it does. A path is wanted when it is in `wanted` itself:
+ * what lies below it must be listed too. Files get their permission bits, without setuid, setgid and
+ * sticky; directories, also those made on the way to a wanted file, have mode 0700, and links are
+ * left out: both, and times, are the caller's to set, in the end and once this has answered.
+ *
+ * @returns The wanted regular files and their bytes.
+ * @throws {StageError} `snapshot-damaged` unless archive and manifest agree and every path in them
+ *   is harmless; `target-refused` when something is in the way; `storage-full`.
+ */
+export async function unpack(
+  context: Omit<UnpackContext<OptionsSchema>, "options">,
+): Promise<UnpackResult> {
+  const { entries, input, into, signal } = context;
+  const wanted = context.wanted && new Set(context.wanted);
+  checkEntries(entries);
+  const staging = into && new Staging(into, (message) => context.log("warn", message));
+  if (staging) checkPlaces(entries, staging, wanted);
+  const { createHash } = await import("node:crypto");
+  const unpacking = new Unpacking(entries, staging, wanted, () => createHash("sha256"));
+  const reader = new TarReader(unpacking);
+  const total = entries.reduce((sum, entry) => entry.kind === "file" ? sum + entry.size : sum, 0);
+  try {
+    for await (const piece of input) {
+      signal.throwIfAborted();
+      reader.push(piece);
+      context.progress(unpacking.read, total);
+    }
+    signal.throwIfAborted();
+    reader.finish();
+    unpacking.finish();
+  } catch (error) {
+    throw error instanceof TarError ? unpacking.damaged(error.message) : error;
+  } finally {
+    staging?.discard();
+  }
+  return { files: unpacking.files, bytes: unpacking.bytes };
+}
+
+/** Follows the archive along the list. */
+class Unpacking implements TarVisitor {
+  readonly #entries: readonly Entry[];
+  readonly #staging: Staging | undefined;
+  readonly #wanted: ReadonlySet<string> | undefined;
+  readonly #newHash: () => Hash;
+  #next = 0;
+  #entry: Entry | undefined;
+  #hash: Hash | undefined;
+  #isWriting = false;
+  /** Bytes of content compared so far. */
+  read = 0;
+  files = 0;
+  bytes = 0;
+
+  constructor(
+    entries: readonly Entry[],
+    staging: Staging | undefined,
+    wanted: ReadonlySet<string> | undefined,
+    newHash: () => Hash,
+  ) {
+    this.#entries = entries;
+    this.#staging = staging;
+    this.#wanted = wanted;
+    this.#newHash = newHash;
+  }
+
+  begin(member: TarMember): void {
+    const entry = this.#entries[this.#next];
+    if (entry === undefined) {
+      throw damaged(member.path, "it is in the archive and not in the manifest");
+    }
+    const difference = differenceOf(member, entry);
+    if (difference !== undefined) throw damaged(entry.path, difference);
+    this.#next++;
+    this.#entry = entry;
+    const isWanted = this.#wanted?.has(entry.path) ?? true;
+    if (entry.kind === "file") this.#beginFile(entry, isWanted);
+    else if (entry.kind === "directory" && isWanted && this.#staging?.holds(entry.path)) {
+      this.#staging.directory(entry.path);
+    }
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#hash!.update(bytes);
+    if (this.#isWriting) this.#staging!.write(bytes);
+    this.read += bytes.length;
+  }
+
+  end(): void {
+    const entry = this.#entry!;
+    if (entry.kind === "file") {
+      if (this.#hash!.digest("hex") !== entry.sha256) {
+        throw damaged(entry.path, "its content is not what the manifest says");
+      }
+      if (this.#isWriting) this.#staging!.close(entry.mode);
+      this.#isWriting = false;
+    }
+    this.#entry = undefined;
+  }
+
+  finish(): void {
+    const missing = this.#entries[this.#next];
+    if (missing) throw damaged(missing.path, "it is in the manifest and not in the archive");
+  }
+
+  /** For what is wrong with the bytes: of the entry that is being read, or of the next one. */
+  damaged(state: string): StageError {
+    const entry = this.#entry ?? this.#entries[this.#next];
+    return entry ? damaged(entry.path, state) : new StageError(
+      "snapshot-damaged",
+      `Cannot read the archive to its end: ${state}`,
+      { hint: HINT_DAMAGED },
+    );
+  }
+
+  #beginFile(entry: FileEntry, isWanted: boolean): void {
+    this.#hash = this.#newHash();
+    if (!isWanted) return;
+    this.files++;
+    this.bytes += entry.size;
+    if (this.#staging === undefined) return;
+    this.#staging.open(entry.path, entry.size);
+    this.#isWriting = true;
+  }
+}
+
+function differenceOf(member: TarMember, entry: Entry): string | undefined {
+  if (member.path !== entry.path) return `${quoted(member.path)} is in the archive in its place`;
+  if (member.kind !== entry.kind) {
+    return `it is a ${member.kind} in the archive and a ${entry.kind} in the manifest`;
+  }
+  if (member.mode !== entry.mode) return "its mode is not what the manifest says";
+  if (entry.kind === "file") {
+    if (member.size === entry.size) return;
+    return `it has ${member.size} bytes in the archive and ${entry.size} in the manifest`;
+  }
+  if (entry.kind !== "directory" && member.link !== entry.link) {
+    return "its link leads elsewhere than the manifest says";
+  }
+}
+
+/** Everything wanted must have a place, before the first is written. */
+function checkPlaces(
+  entries: readonly Entry[],
+  staging: Staging,
+  wanted: ReadonlySet<string> | undefined,
+): void {
+  const placed = entries.filter(({ path }) => wanted?.has(path) ?? true);
+  for (const { path, kind } of placed) {
+    if (staging.holds(path)) staging.checkLength(path);
+    else if (kind !== "directory" || !staging.isAboveRoots(path)) {
+      throw damaged(path, "it is below none of the roots that the manifest names");
+    }
+  }
+  if (Deno.build.os === "windows") checkNamesForWindows(placed.map(({ path }) => path));
+}
+
+function damaged(path: string, state: string): StageError {
+  return new StageError(
+    "snapshot-damaged",
+    `Cannot read ${quoted(path)} in the archive: ${state}`,
+    {
+      hint: HINT_DAMAGED,
+    },
+  );
+}

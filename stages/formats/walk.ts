@@ -1,0 +1,237 @@
+/**
+ * Walks what is to be backed up, in the order of the archive, by `lstat` alone.
+ *
+ * @module
+ */
+import { basename, dirname, resolve } from "node:path";
+import type { Remark } from "../contract.ts";
+import {
+  CLAUDE_FOLDER,
+  type ClaudeChoice,
+  type ClaudeFolder,
+  claudeFolderKind,
+  claudeFoldersAbove,
+  claudeFoldersBelow,
+  reasonToLeaveOut,
+} from "./claude_code.ts";
+import { childPath, listDirectory, type Listing } from "./directory.ts";
+import { compareUtf8, tarName } from "./entries.ts";
+import { findRoots, type FoundRoot, wayInto } from "./roots.ts";
+import { mtimeOf, ReadFault, reasonOf } from "./source_file.ts";
+
+/** What is to be backed up. */
+export interface Selection extends ClaudeChoice {
+  /** Absolute paths of directories and files. */
+  readonly paths: readonly string[];
+  /** In gitignore syntax, relative to each path. */
+  readonly exclude: readonly string[];
+}
+
+/** What the walk met. */
+export interface Found {
+  readonly kind: "file" | "directory" | "symlink";
+  /** In the archive. */
+  readonly path: string;
+  /** Where it is read. */
+  readonly source: string;
+  /** Where the user sees it, who may have named a link that leads there. */
+  readonly shown: string;
+  readonly mode: number;
+  /** Milliseconds since 1970. */
+  readonly mtime: number;
+  /** 0 unless it is a file. */
+  readonly size: number;
+  /** Text of a symbolic link, empty for the others. */
+  readonly link: string;
+  readonly dev: number;
+  readonly ino: number | null;
+  /** How many names a file has. */
+  readonly nlink: number;
+}
+
+/** What a file is on this machine, under all its names. */
+export function idOf({ dev, ino }: Found): string {
+  return `${dev}:${ino}`;
+}
+
+/** What there is to say of paths, which are those that the user sees. */
+export interface Remarks {
+  readonly unreadable: Remark[];
+  readonly skipped: Remark[];
+  readonly notes: Remark[];
+}
+
+/** Reason for a note on what was there when its directory was listed. */
+export const REMOVED = "removed while it was being backed up";
+
+/** A walk over the roots that are there. */
+export class Walk {
+  readonly roots: readonly FoundRoot[];
+  readonly #selection: Selection;
+  readonly #remarks: Remarks;
+  readonly #isExcluded: (way: string) => boolean;
+
+  private constructor(
+    selection: Selection,
+    remarks: Remarks,
+    isExcluded: (way: string) => boolean,
+  ) {
+    this.#selection = selection;
+    this.#remarks = remarks;
+    this.#isExcluded = isExcluded;
+    this.roots = findRoots(selection.paths, remarks.unreadable);
+  }
+
+  /**
+   * Gets ready to walk.
+   *
+   * @param remarks Gets what there is to say, as the walk goes on.
+   * @throws {StageError} When none of the paths is there.
+   */
+  static async open(selection: Selection, remarks: Remarks): Promise<Walk> {
+    return new Walk(selection, remarks, await loadExcludes(selection.exclude));
+  }
+
+  /** Goes over the roots and all below them. Follows no link. */
+  *[Symbol.iterator](): Generator<Found> {
+    const roots = this.roots.map((root) => this.#meetRoot(root));
+    // A stack of its own: a path may be thousands of levels deep.
+    const stack = [inReverse(roots)];
+    for (let level = stack.at(-1); level; level = stack.at(-1)) {
+      const met = level.pop();
+      if (met === undefined) {
+        stack.pop();
+        continue;
+      }
+      yield met.found;
+      if (met.found.kind === "directory") stack.push(inReverse(this.#meetChildren(met)));
+    }
+  }
+
+  #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
+    const claude = claudeFoldersAbove(path);
+    // A cache that is asked for by name is wanted.
+    const reason = reasonToLeaveOut(claude, { ...this.#selection, include_caches: true });
+    if (reason !== undefined) {
+      this.#remarks.skipped.push({ path, reason });
+    } else if (strangeness(info) !== undefined) {
+      this.#remarks.unreadable.push({ path, reason: `it is ${strangeness(info)}` });
+    } else {
+      return { found: describe(info, name, real, path), way: "", claude };
+    }
+  }
+
+  #meetChildren(directory: Met): (Met | undefined)[] {
+    const { found } = directory;
+    let listing: Listing;
+    try {
+      listing = listDirectory(found.source, found);
+    } catch (error) {
+      if (!(error instanceof ReadFault)) throw error;
+      this.#remarks.unreadable.push({ path: found.shown, reason: error.reason });
+      return [];
+    }
+    for (const [name, reason] of listing.unreadable) {
+      this.#remarks.unreadable.push({ path: childPath(found.shown, name), reason });
+    }
+    const claude = claudeFoldersAt(directory, listing);
+    return Array.from(
+      listing.children,
+      ([name, info]) => this.#meetChild(directory, claude, name, info),
+    );
+  }
+
+  #meetChild(
+    directory: Met,
+    claudeHere: readonly ClaudeFolder[],
+    name: string,
+    info: Deno.FileInfo,
+  ): Met | undefined {
+    const way = directory.way === "" ? name : `${directory.way}/${name}`;
+    const claude = claudeHere.length === 0 ? claudeHere : claudeFoldersBelow(claudeHere, name);
+    const shown = childPath(directory.found.shown, name);
+    const reason = reasonToLeaveOut(claude, this.#selection) ??
+      (this.#isExcluded(info.isDirectory ? `${way}/` : way) ? "excluded" : strangeness(info));
+    if (reason !== undefined) {
+      this.#remarks.skipped.push({ path: shown, reason });
+      return;
+    }
+    const path = `${directory.found.path}/${name}`;
+    const source = childPath(directory.found.source, name);
+    try {
+      const found = describe(info, path, source, shown);
+      if (found.kind === "symlink") this.#noteLink(found);
+      return { found, way, claude };
+    } catch (error) {
+      const isText = error instanceof Deno.errors.InvalidData;
+      const reason = isText ? "its link text is not UTF-8" : reasonOf(error);
+      const isGone = error instanceof Deno.errors.NotFound;
+      if (isGone) this.#remarks.notes.push({ path: shown, reason: REMOVED });
+      else this.#remarks.unreadable.push({ path: shown, reason });
+    }
+  }
+
+  /** A link that leads out of the sources is backed up, and what it leads to is not. */
+  #noteLink({ source, shown, link }: Found): void {
+    const target = resolve(dirname(source), link);
+    const shownTarget = resolve(dirname(shown), link);
+    const isInside = this.roots.some(({ real, path }) =>
+      wayInto(real, target) !== undefined || wayInto(path, shownTarget) !== undefined
+    );
+    if (isInside) return;
+    this.#remarks.notes.push({ path: shown, reason: `a link to "${link}", outside of the backup` });
+  }
+}
+
+interface Met {
+  readonly found: Found;
+  /** From the root. */
+  readonly way: string;
+  readonly claude: readonly ClaudeFolder[];
+}
+
+function inReverse(met: readonly (Met | undefined)[]): Met[] {
+  return met
+    .filter((one) => one !== undefined)
+    .map((one) => ({ one, name: tarName(one.found.path, one.found.kind) }))
+    .sort((a, b) => compareUtf8(b.name, a.name))
+    .map(({ one }) => one);
+}
+
+function claudeFoldersAt({ found, way, claude }: Met, { children }: Listing): ClaudeFolder[] {
+  const name = basename(found.shown);
+  const kind = claudeFolderKind(name, (name) => children.has(name));
+  if (kind === undefined) return [...claude];
+  // Whoever backs up a folder of that name alone means the home.
+  const isHome = way === "" && name === CLAUDE_FOLDER;
+  return [...claude, { kind: isHome ? "home" : kind, path: "" }];
+}
+
+function describe(info: Deno.FileInfo, path: string, source: string, shown: string): Found {
+  const { dev, ino, nlink } = info;
+  const mode = (info.mode ?? (info.isDirectory ? 0o755 : 0o644)) & 0o7777;
+  const common = { path, source, shown, mtime: mtimeOf(info), dev, ino, nlink: nlink ?? 1 };
+  if (info.isSymlink) {
+    // Whatever bits a system gives to links, it does not heed them.
+    return { kind: "symlink", ...common, mode: 0o777, size: 0, link: Deno.readLinkSync(source) };
+  }
+  return info.isDirectory
+    ? { kind: "directory", ...common, mode, size: 0, link: "" }
+    : { kind: "file", ...common, mode, size: info.size, link: "" };
+}
+
+/** What it is, when it is nothing that an archive holds. */
+function strangeness(info: Deno.FileInfo): string | undefined {
+  if (info.isFile || info.isDirectory || info.isSymlink) return;
+  if (info.isFifo) return "a named pipe";
+  if (info.isSocket) return "a socket";
+  return info.isBlockDevice || info.isCharDevice ? "a device" : "no regular file";
+}
+
+async function loadExcludes(patterns: readonly string[]): Promise<(way: string) => boolean> {
+  if (patterns.length === 0) return () => false;
+  const { default: ignore } = await import("ignore");
+  // As git does where names that differ in case are different names.
+  const rules = ignore({ ignoreCase: false }).add(patterns);
+  return (way) => rules.ignores(way);
+}

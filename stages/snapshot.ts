@@ -1,0 +1,44 @@
+/**
+ * Turns paths into one deterministic archive.
+ *
+ * @module
+ */
+import { choice, defineSource, flag, list, optional, options, paths } from "./contract.ts";
+
+export default defineSource({
+  name: "snapshot",
+  summary: "Makes one deterministic archive of some paths",
+  description:
+    "Reads every file in full, so that what is stored is known to the byte. The same tree gives the same archive at any place and time.",
+  options: options({
+    paths: paths("Directories and files to back up.", {
+      example: ["${CLAUDE_CONFIG_DIR:-~/.claude}"],
+    }),
+    exclude: optional(
+      list("Paths to leave out, in gitignore syntax, relative to each path.", {
+        example: ["*.swp", ".git/"],
+      }),
+      [],
+    ),
+    compress: optional(choice(["zstd", "gzip", "none"], "How the archive is compressed."), "zstd"),
+    include_secrets: optional(
+      flag("Also takes Claude Code's credentials, where every destination is encrypted."),
+      false,
+    ),
+    include_caches: optional(flag("Also takes Claude Code's caches and machine state."), false),
+  }),
+
+  permissions: ({ paths }, operation) => operation === "restore" ? {} : { read: paths },
+
+  codec: ({ compress }) => compress,
+
+  needsEncryption: ({ include_secrets }) =>
+    include_secrets ? "include_secrets = true takes credentials" : undefined,
+
+  // Loaded on demand: whoever only plans needs none of it, and no operation the others'.
+  scan: async ({ options, ...context }) =>
+    (await import("./formats/scan.ts")).scan(options, context),
+  run: async ({ options, ...context }) =>
+    (await import("./formats/archive.ts")).writeArchive(options, context),
+  restore: async (context) => (await import("./formats/unpack.ts")).unpack(context),
+});

@@ -1,0 +1,33 @@
+/**
+ * Scans and archives a path as a user who may not read everything, which root may:
+ * `deno run -A nobody_child.ts PATH`. Prints what there is and what could not be read, as JSON.
+ *
+ * @module
+ */
+import process from "node:process";
+import { scan } from "../../../stages/formats/scan.ts";
+import { archiveOf, selectionOf } from "./source_tree.ts";
+
+const NOBODY = 65534;
+const context = {
+  signature: undefined,
+  team: { role: "walker", port: undefined },
+  signal: new AbortController().signal,
+  log: () => {},
+  progress: () => {},
+} as const;
+
+// Whatever is loaded on demand is loaded while all may still be read.
+await scan(selectionOf([import.meta.dirname!]), context);
+if (Deno.uid() === 0) process.seteuid!(NOBODY);
+
+const selection = selectionOf([Deno.args[0]!]);
+const outcome = await archiveOf(selection).then(
+  async ({ entries, unreadable }) => ({
+    paths: entries.map(({ path }) => path),
+    unreadable,
+    scanned: await scan(selection, context),
+  }),
+  ({ code, message, hint }) => ({ failure: { code, message, hint } }),
+);
+Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(outcome)));
