@@ -358,33 +358,55 @@ export type Stage<S extends OptionsSchema = OptionsSchema> =
 export function definePrepare<const S extends OptionsSchema>(
   stage: Omit<PrepareStage<S>, "kind">,
 ): PrepareStage<S> {
-  return { kind: "prepare", ...stage };
+  return offerAlone({ kind: "prepare", ...stage });
 }
 
 /** Declares a stage of this kind; the types of its methods follow from its options. */
 export function defineSource<const S extends OptionsSchema>(
   stage: Omit<SourceStage<S>, "kind">,
 ): SourceStage<S> {
-  return { kind: "source", ...stage };
+  return offerAlone({ kind: "source", ...stage });
 }
 
 /** Declares a stage of this kind; the types of its methods follow from its options. */
 export function defineGate<const S extends OptionsSchema>(
   stage: Omit<GateStage<S>, "kind">,
 ): GateStage<S> {
-  return { kind: "gate", ...stage };
+  return offerAlone({ kind: "gate", ...stage });
 }
 
 /** Declares a stage of this kind; the types of its methods follow from its options. */
 export function defineTransform<const S extends OptionsSchema>(
   stage: Omit<TransformStage<S>, "kind">,
 ): TransformStage<S> {
-  return { kind: "transform", ...stage };
+  return offerAlone({ kind: "transform", ...stage });
 }
 
 /** Declares a stage of this kind; the types of its methods follow from its options. */
 export function defineDestination<const S extends OptionsSchema>(
   stage: Omit<DestinationStage<S>, "kind">,
 ): DestinationStage<S> {
-  return { kind: "destination", ...stage };
+  return offerAlone({ kind: "destination", ...stage });
+}
+
+/**
+ * Gives a stage's file that is run as a script an entry point: `deno run -A stages/snapshot.ts`.
+ * Anywhere else, and in every worker, this does nothing.
+ */
+function offerAlone<T extends Stage>(stage: T): T {
+  const file = `/stages/${stage.name.replaceAll("-", "_")}.ts`;
+  if (mainModule()?.endsWith(file)) {
+    // Later, when the file that declares the stage has been evaluated.
+    // deno-lint-ignore keepsake/layers
+    setTimeout(async () => (await import("../commands/stage_alone.ts")).main(stage, Deno.args));
+  }
+  return stage;
+}
+
+function mainModule(): string | undefined {
+  try {
+    return Deno.mainModule;
+  } catch {
+    return undefined; // A worker may not even ask.
+  }
 }

@@ -1,0 +1,423 @@
+/**
+ * Keeps archives in a directory: a second disk, a NAS mount, a USB stick.
+ *
+ * Longer than most: it is the one stage that answers for bytes on a disk, and all of it is here.
+ *
+ * @module
+ */
+import { basename, dirname, join } from "node:path";
+import { setImmediate } from "node:timers";
+import {
+  defineDestination,
+  options,
+  path,
+  type SpoolFile,
+  StageError,
+  type StoredFile,
+} from "./contract.ts";
+
+export default defineDestination({
+  name: "local",
+  summary: "Keeps archives in a directory",
+  description:
+    "A second disk, a mounted share, a USB stick. Each file is written under another name, flushed, read back and only then given its own name.",
+  options: options({
+    path: path("Directory that holds the archives.", {
+      example: "~/.local/share/keepsake/backups",
+    }),
+  }),
+
+  permissions: ({ path }, operation) =>
+    operation === "run" || operation === "remove"
+      ? { read: [path], write: [path] }
+      : { read: [path] },
+
+  location: ({ path }) => path,
+  fromAddress: (address) => /^[a-z][a-z0-9+.-]*:/i.test(address) ? undefined : { path: address },
+
+  async run({ options: { path: root }, files, owner, signal, log, progress }) {
+    // Names of files hold dots: an owner with dots could pass for the end of another's name.
+    const ending = `.${owner.replaceAll(/[^A-Za-z0-9_-]/g, "_")}.part`;
+    const total = files.reduce((sum, { size }) => sum + size, 0);
+    let done = 0;
+    if (makeRoot(root)) log("info", `Made the directory "${root}"`);
+    removeLeftovers(root, ending);
+    for (const file of files) {
+      const final = locate(root, file.key);
+      const temp = join(dirname(final), `.${basename(final)}${ending}`);
+      try {
+        signal.throwIfAborted();
+        await makeFolder(root, dirname(final));
+        const pace = new Pace(signal, (bytes) => progress(done + bytes, total));
+        await store(file, final, temp, pace);
+      } catch (error) {
+        throw isFull(error)
+          ? full(file, final, 0, error)
+          : explain(error, `Cannot store "${final}"`);
+      }
+      done += file.size;
+    }
+    return { location: root };
+  },
+
+  list({ options: { path: root }, log }) {
+    return Promise.try(() =>
+      foldersOf(root).flatMap((folder) => {
+        try {
+          return filesOf(root, folder);
+        } catch (error) {
+          // Somebody else's, such as `lost+found`, or removed meanwhile.
+          if (!isForbidden(error) && !isMissing(error)) {
+            throw explain(error, `Cannot list "${root}"`, true);
+          }
+          log("warn", `Cannot list "${join(root, folder)}": ${stateOf(error)}`);
+          return [];
+        }
+      })
+    );
+  },
+
+  async fetch({ options: { path: root }, key, output, signal, progress }) {
+    const final = locate(root, key);
+    const action = `Cannot fetch "${final}"`;
+    try {
+      const size = fileAt(final)?.size;
+      if (size === undefined) {
+        throw new StageError("snapshot-missing", `${action}: there is no such file`, {
+          hint: `Check that "${root}" is the right directory, and that its disk is connected`,
+        });
+      }
+      using file = await Deno.open(final);
+      let done = 0;
+      for (;;) {
+        signal.throwIfAborted();
+        const count = file.readSync(output.space());
+        if (count === null) break;
+        await output.commit(count);
+        progress(done += count, size);
+      }
+      if (done === size) return;
+      throw new StageError(
+        "snapshot-damaged",
+        `${action}: it ended after ${done} of ${size} bytes`,
+      );
+    } catch (error) {
+      throw explain(error, action);
+    }
+  },
+
+  async remove({ options: { path: root }, keys }) {
+    // A snapshot exists when its manifest does: a crash halfway must not leave a manifest alone.
+    const manifests = keys.filter(isManifest);
+    await removeAll(root, manifests);
+    await removeAll(root, keys.filter((key) => !isManifest(key)));
+  },
+});
+
+/**
+ * Lets long synchronous work hear of an abort, which is a message and so arrives between turns of
+ * the event loop only, and tell how far it is.
+ */
+class Pace {
+  readonly #signal: AbortSignal;
+  readonly report: (bytes: number) => void;
+  #bytes = 0;
+
+  constructor(signal: AbortSignal, report: (bytes: number) => void) {
+    this.#signal = signal;
+    this.report = report;
+  }
+
+  /** To be awaited after every piece of work; whether a turn has been taken. */
+  async step(bytes: number): Promise<boolean> {
+    this.#bytes += bytes;
+    if (this.#bytes < STRIDE) return false;
+    this.#bytes = 0;
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    this.#signal.throwIfAborted();
+    return true;
+  }
+}
+
+const BLOCK = 2 ** 20;
+/** Bytes between two turns, which take 7 µs each. */
+const STRIDE = 8 * BLOCK;
+
+async function store(file: SpoolFile, final: string, temp: string, pace: Pace): Promise<void> {
+  const there = lstat(final);
+  if (there === undefined) {
+    try {
+      if (!await move(file.path, temp)) await copy(file, temp, final, pace);
+      const work = [differenceAt(temp, file, pace), flushFile(temp)] as const;
+      // Both to their end, also when one fails: the file is removed then.
+      await Promise.allSettled(work);
+      const [difference] = await Promise.all(work);
+      if (difference !== undefined) {
+        throw refused(final, `what was written reads back differently, ${difference}`);
+      }
+      await Deno.rename(temp, final);
+    } catch (error) {
+      // The failure is the one to report; what cannot be removed now is removed by the next run.
+      await Deno.remove(temp).catch(() => {});
+      throw error;
+    }
+  } else if (there.isFile) {
+    const difference = await differenceAt(final, file, pace);
+    if (difference !== undefined) {
+      throw refused(final, `another file has that name, ${difference}`);
+    }
+  } else {
+    throw refused(final, `it is a ${kindOf(there)}`);
+  }
+  await flushFolder(dirname(final));
+}
+
+/** Saves a copy where the spool is on the same file system. */
+async function move(from: string, to: string): Promise<boolean> {
+  return await Deno.rename(from, to).then(() => true, () => false);
+}
+
+async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): Promise<void> {
+  using from = await Deno.open(file.path);
+  using to = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
+  const block = new Uint8Array(BLOCK);
+  let written = 0;
+  try {
+    for (let count = from.readSync(block); count !== null; count = from.readSync(block)) {
+      // A disk that is nearly full takes a part of what it is given, without an error.
+      for (let offset = 0; offset < count;) {
+        const taken = to.writeSync(block.subarray(offset, count));
+        offset += taken;
+        written += taken;
+      }
+      await pace.step(count);
+    }
+    await flush(to);
+  } catch (error) {
+    throw isFull(error) ? full(file, final, written, error) : error;
+  }
+}
+
+/** How the bytes at `path` differ from what they should be; `undefined` when they do not. */
+async function differenceAt(
+  path: string,
+  { size, sha256 }: SpoolFile,
+  pace: Pace,
+): Promise<string | undefined> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  const block = new Uint8Array(BLOCK);
+  using file = await Deno.open(path);
+  let read = 0;
+  for (let count = file.readSync(block); count !== null; count = file.readSync(block)) {
+    hash.update(block.subarray(0, count));
+    read += count;
+    if (await pace.step(count)) pace.report(Math.min(read, size));
+  }
+  const found = hash.digest("hex");
+  if (read !== size || found !== sha256) {
+    return `${read} bytes with hash ${found} for ${size} with ${sha256}`;
+  }
+  pace.report(size);
+  return undefined;
+}
+
+/** Makes the directory that holds everything; whether there was none. */
+function makeRoot(root: string): boolean {
+  const action = `Cannot store snapshots in "${root}"`;
+  let info;
+  try {
+    if (lstat(root) === undefined) {
+      Deno.mkdirSync(root, { recursive: true, mode: 0o700 });
+      return true;
+    }
+    info = Deno.statSync(root);
+  } catch (error) {
+    throw explain(error, action);
+  }
+  if (info.isDirectory) return false;
+  throw new StageError("destination-refused", `${action}: it is a file`, {
+    hint: "Choose another directory, or move the file away",
+  });
+}
+
+/** Makes the folder of one snapshot. A link in its place could lead anywhere. */
+async function makeFolder(root: string, folder: string): Promise<void> {
+  const info = lstat(folder);
+  if (info === undefined) {
+    await Deno.mkdir(folder, { mode: 0o700 });
+    await flushFolder(root);
+  } else if (!info.isDirectory) {
+    throw refused(folder, `it is a ${kindOf(info)}`);
+  }
+}
+
+/** Removes what a run that was killed left behind. The names of others are not touched. */
+function removeLeftovers(root: string, ending: string): void {
+  for (const folder of foldersOf(root)) {
+    try {
+      for (const { name, isFile } of Deno.readDirSync(join(root, folder))) {
+        if (isFile && name.startsWith(".") && name.endsWith(ending)) {
+          Deno.removeSync(join(root, folder, name));
+        }
+      }
+    } catch (error) {
+      if (!isForbidden(error)) throw explain(error, `Cannot clean "${join(root, folder)}"`);
+    }
+  }
+}
+
+async function removeAll(root: string, keys: readonly string[]): Promise<void> {
+  const paths = keys.map((key) => locate(root, key));
+  for (const path of paths) {
+    try {
+      if (fileAt(path) !== undefined) await Deno.remove(path);
+    } catch (error) {
+      throw explain(error, `Cannot remove "${path}"`);
+    }
+  }
+  for (const folder of new Set(paths.map(dirname))) await flushFolder(folder);
+}
+
+/** Names of the folders in the directory; none when it is not there yet. */
+function foldersOf(root: string): readonly string[] {
+  try {
+    if (lstat(root) === undefined) return [];
+    return Array.from(Deno.readDirSync(root))
+      .filter(({ name, isDirectory }) => isDirectory && !name.startsWith("."))
+      .map(({ name }) => name);
+  } catch (error) {
+    throw explain(error, `Cannot list "${root}"`, true);
+  }
+}
+
+function filesOf(root: string, folder: string): readonly StoredFile[] {
+  return Array.from(Deno.readDirSync(join(root, folder)))
+    .filter(({ name, isFile }) => isFile && !name.startsWith("."))
+    .map(({ name }) => ({
+      key: `${folder}/${name}`,
+      size: Deno.lstatSync(join(root, folder, name)).size,
+    }));
+}
+
+/** Turns a key into a path that is certain to lie two levels below the directory. */
+function locate(root: string, key: string): string {
+  const names = key.split("/");
+  if (names.length === 2 && names.every((name) => NAME_REGEXP.test(name))) {
+    return join(root, ...names);
+  }
+  throw new StageError("stage-failed", `Cannot use "${key}" as the name of a stored file`, {
+    hint: "Name the snapshot and the file, with a slash between them",
+  });
+}
+
+/** A name that starts with a dot is a temporary one, or leads up. */
+// deno-lint-ignore no-control-regex
+const NAME_REGEXP = /^[^.\\/:\x00-\x1f][^\\/:\x00-\x1f]*$/;
+
+function isManifest(key: string): boolean {
+  return /\.json(\.|$)/.test(key);
+}
+
+/** What is known of a file that stands where it should, with no link on the way. */
+function fileAt(path: string): Deno.FileInfo | undefined {
+  const info = lstat(dirname(path))?.isDirectory ? lstat(path) : undefined;
+  return info?.isFile ? info : undefined;
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function kindOf({ isSymlink, isDirectory }: Deno.FileInfo): string {
+  return isSymlink ? "link" : isDirectory ? "directory" : "file";
+}
+
+async function flushFile(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  await flush(file);
+}
+
+/**
+ * Makes new and removed names survive a power cut. What stands above the destination's directory is
+ * out of the stage's reach: where that directory is new, the file system's own order has to do.
+ */
+async function flushFolder(path: string): Promise<void> {
+  // Windows opens no directories.
+  if (Deno.build.os === "windows" || lstat(path) === undefined) return;
+  using folder = await Deno.open(path);
+  await flush(folder);
+}
+
+/** Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile. */
+async function flush(file: Deno.FsFile): Promise<void> {
+  try {
+    await file.sync();
+  } catch (error) {
+    // Some network shares know no flush; what is read back has to do there.
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(error))) throw error;
+  }
+}
+
+/** The system's name for what went wrong, `ENOENT`; empty for anything else. */
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "";
+}
+
+function isMissing(error: unknown): boolean {
+  return codeOf(error) === "ENOENT";
+}
+
+function isFull(error: unknown): boolean {
+  return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
+}
+
+function full({ size }: SpoolFile, path: string, written: number, cause: unknown): StageError {
+  return new StageError(
+    "storage-full",
+    `Cannot store "${path}": the disk is full, ${written} of ${size} bytes were written`,
+    { hint: `Free ${size - written} bytes there, or choose another directory`, cause },
+  );
+}
+
+function refused(path: string, state: string): StageError {
+  return new StageError("destination-refused", `Cannot store "${path}": ${state}`, {
+    hint: "Check the disk, move away what should not be there, and run again",
+  });
+}
+
+/** What another attempt does not change, in words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EROFS: "it is read-only",
+  ENOTDIR: "it, or a directory above it, is a file",
+  EEXIST: "it is a link to nothing",
+};
+
+function isForbidden(error: unknown): boolean {
+  return codeOf(error) === "EACCES" || codeOf(error) === "EPERM";
+}
+
+function stateOf(error: unknown): string {
+  return REFUSALS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** Names the place at fault. Mistakes of ours and missing permissions pass as they are. */
+function explain(error: unknown, action: string, unreachable = false): unknown {
+  if (error instanceof StageError || codeOf(error) === "") return error;
+  return new StageError(
+    unreachable || REFUSALS[codeOf(error)] === undefined
+      ? "destination-unreachable"
+      : "destination-refused",
+    `${action}: ${stateOf(error)}`,
+    { hint: "Check that the disk is connected and that the directory may be used", cause: error },
+  );
+}
