@@ -78,7 +78,8 @@ export class ChannelWriter implements ByteSink {
   private constructor(ports: readonly MessagePort[], signal: AbortSignal) {
     this.#signal = signal;
     this.#lanes = ports.map((port) => new Lane(port));
-    signal.addEventListener("abort", () => this.abort(reasonOf(signal)));
+    if (signal.aborted) this.abort(reasonOf(signal));
+    else signal.addEventListener("abort", () => this.abort(reasonOf(signal)));
   }
 
   /** Opens the writing end. `signal` ends every wait. */
@@ -389,7 +390,7 @@ function discard({ buffer }: Uint8Array): void {
 /** Takes turns of the event loop without the 1 ms floor of timers. */
 export interface Turn {
   take(): Promise<void>;
-  /** Lets the event loop end. A turn that is being taken ends too. */
+  /** Lets the event loop end. A turn that is being taken ends too, and so does every later one. */
   close(): void;
 }
 
@@ -397,14 +398,17 @@ export interface Turn {
 export function makeTurn(): Turn {
   const { port1, port2 } = new MessageChannel();
   let resolve = () => {};
+  let closed = false;
   port1.onmessage = () => resolve();
   return {
     take: () =>
       new Promise<void>((done) => {
+        if (closed) return done();
         resolve = done;
         port2.postMessage(0);
       }),
     close() {
+      closed = true;
       port1.close();
       port2.close();
       resolve();

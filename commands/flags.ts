@@ -1,0 +1,63 @@
+/**
+ * Flags and values that several commands have in common.
+ *
+ * @module
+ */
+import { type Message, message } from "@optique/core/message";
+import { multiple, optional } from "@optique/core/modifiers";
+import type { Parser, Suggestion } from "@optique/core/parser";
+import { option } from "@optique/core/primitives";
+import { string, type ValueParser } from "@optique/core/valueparser";
+
+type Flag<T> = Parser<"sync", T>;
+
+/** A path, which a shell completes. */
+export function pathValue(
+  metavar: "FILE" | "DIR" | "DESTINATION",
+  type: "file" | "directory",
+): ValueParser<"sync", string> {
+  return {
+    ...string({ metavar }),
+    *suggest(prefix: string): Iterable<Suggestion> {
+      yield { kind: "file", type, pattern: prefix };
+    },
+  };
+}
+
+/** `--config FILE` */
+export function configFlag(description: Message = CONFIG): Flag<string | undefined> {
+  return optional(option("-c", "--config", pathValue("FILE", "file"), { description }));
+}
+
+const CONFIG =
+  message`The pipeline file. Else $KEEPSAKE_CONFIG, ./pipeline.toml, ~/.config/keepsake/pipeline.toml.`;
+
+/** `--json` */
+export function jsonFlag(): Flag<boolean> {
+  return option("--json", {
+    description: message`Print one JSON document on standard output, and nothing else there.`,
+  });
+}
+
+/** `--quiet` */
+export function quietFlag(): Flag<boolean> {
+  return option("-q", "--quiet", {
+    description: message`Say nothing unless something is wrong.`,
+  });
+}
+
+/** `--from DESTINATION` */
+export function fromFlag(): Flag<string | undefined> {
+  return optional(option("--from", pathValue("DESTINATION", "directory"), {
+    description:
+      message`A destination of the pipeline, by its id, or an address such as a directory: no pipeline file is needed then.`,
+  }));
+}
+
+/** `--identity FILE`, any number of times */
+export function identityFlag(): Flag<readonly string[]> {
+  return multiple(option("-i", "--identity", pathValue("FILE", "file"), {
+    description:
+      message`A file with an age identity, may be repeated. Else $KEEPSAKE_IDENTITY, then what the pipeline names.`,
+  }));
+}

@@ -1,0 +1,147 @@
+/**
+ * `help`: what the program, a command or a stage does.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { type DocEntry, type DocPage, formatDocPage } from "@optique/core/doc";
+import { message, text } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { getDocPage } from "@optique/core/parser";
+import { argument, command } from "@optique/core/primitives";
+import type { Usage, UsageTerm } from "@optique/core/usage";
+import { string } from "@optique/core/valueparser";
+import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { commands } from "./mod.ts";
+import { wrap } from "./ui/text.ts";
+
+export default defineCommand({
+  summary: "explains a command or a stage",
+  description: "Explains the program, one of its commands, or a stage of the pipeline file.",
+  parameters: object({
+    topic: optional(argument(string({ metavar: "TOPIC" }), {
+      description: message`A command, or a stage such as "snapshot".`,
+    })),
+  }),
+  execute: ({ topic }, context) => explain(topic, context),
+});
+
+/**
+ * Prints what the program (`undefined`), a command or a stage does.
+ *
+ * @throws {BackupError} `usage` when the topic is none of these.
+ */
+export async function explain(topic: string | undefined, { terminal }: Context): Promise<number> {
+  const width = Math.min(terminal.out.width, WIDEST);
+  const format: Format = { maxWidth: width, colors: terminal.out.colors, ...FORMAT };
+  if (topic === undefined) terminal.print(await programPage(format));
+  else if (Object.hasOwn(commands, topic)) terminal.print(await commandPage(topic, format));
+  else terminal.print(await stagePage(topic));
+  return 0;
+}
+
+interface Format {
+  readonly maxWidth: number;
+  readonly colors: boolean;
+}
+
+/** Longer lines are hard to read. */
+const WIDEST = 100;
+const FORMAT = { termWidth: "auto", showChoices: true } as const;
+
+async function programPage(format: Format): Promise<string> {
+  const entries = await Promise.all(
+    Object.entries(commands).map(async ([name, load]): Promise<DocEntry> => {
+      const { default: { summary } } = await load();
+      return { term: { type: "command", name }, description: summary };
+    }),
+  );
+  const { stages } = await import("../pipeline/stages.ts");
+  const page: DocPage = {
+    brief: message`Keeps what Claude Code would otherwise lose: backups by a pipeline of stages.`,
+    usage: [
+      { type: "command", name: "COMMAND" },
+      { type: "optional", terms: [{ type: "literal", value: "…" }] },
+    ],
+    sections: [
+      { title: "Commands", entries },
+      {
+        title: "Flags",
+        entries: [
+          flag(["-h", "--help"], "explains the program, or the command before it"),
+          flag(["-V", "--version"], "prints the version"),
+        ],
+      },
+    ],
+  };
+  return [
+    tidy(formatDocPage("keepsake", page, format)),
+    ...["", `Stages, for "keepsake help STAGE": ${Object.keys(stages).join(", ")}`, ""],
+    ...statusTable(format.maxWidth),
+  ].join("\n");
+}
+
+function flag(names: readonly `-${string}`[], summary: string): DocEntry {
+  return { term: { type: "option", names }, description: [text(summary)] };
+}
+
+/** What each exit status means, from the one table that decides them. */
+function statusTable(width: number): string[] {
+  const meanings = new Map<number, string[]>([[0, ["done, or nothing had changed"]]]);
+  for (const { status, means } of Object.values(FAILURES)) {
+    const list = meanings.get(status) ?? [];
+    meanings.set(status, [...list, means]);
+  }
+  meanings.set(143, ["the same, by SIGTERM"]);
+  const rows = [...meanings].toSorted(([a], [b]) => a - b).flatMap(([status, list]) => {
+    const lines = wrap(list.join("; "), Math.max(20, width - 7));
+    return lines.map((line, index) =>
+      `${index === 0 ? String(status).padStart(5) : "     "}  ${line}`
+    );
+  });
+  return ["Exit status:", ...rows];
+}
+
+async function commandPage(name: string, format: Format): Promise<string> {
+  const { default: { parser, description } } = await commands[name]!();
+  const page = getDocPage(command(name, parser), [name]);
+  const entries = page!.sections.flatMap((section) => section.entries);
+  const [words, flags] = [true, false].map((isWord) =>
+    entries.filter(({ term }) => (term.type === "argument") === isWord)
+  );
+  const usage: Usage = [
+    { type: "command", name },
+    ...page!.usage!.filter(isPositional),
+    { type: "optional", terms: [{ type: "literal", value: "FLAGS" }] },
+  ];
+  const help = flag(["-h", "--help"], "Explain this command.");
+  const sections = [
+    ...(words!.length > 0 ? [{ title: "Arguments", entries: words! }] : []),
+    { title: "Flags", entries: [...flags!, help] },
+  ];
+  return tidy(formatDocPage("keepsake", { usage, description, sections }, format));
+}
+
+function isPositional(term: UsageTerm): boolean {
+  if (term.type === "optional") return term.terms.every(isPositional);
+  return term.type === "argument";
+}
+
+/** The library leaves spaces where it breaks lines. */
+function tidy(page: string): string {
+  return page.replace(/ +$/gm, "").trimEnd();
+}
+
+async function stagePage(topic: string): Promise<string> {
+  const { stages } = await import("../pipeline/stages.ts");
+  if (Object.hasOwn(stages, topic)) {
+    const { helpOf } = await import("../pipeline/config/describe.ts");
+    const { default: stage } = await stages[topic]!();
+    return helpOf(stage).trimEnd();
+  }
+  const { hintFor } = await import("./did_you_mean.ts");
+  throw new BackupError("usage", `Cannot explain "${topic}": there is no such command or stage`, {
+    hint: hintFor(topic, [...Object.keys(commands), ...Object.keys(stages)]),
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * `init`: writes a first pipeline file, with an identity if there is none.
+ *
+ * @module
+ */
+import { join, resolve } from "node:path";
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { option } from "@optique/core/primitives";
+import { BackupError } from "../pipeline/errors.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag } from "./flags.ts";
+import { LOSING_IT } from "./keygen.ts";
+import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import type { Terminal } from "./ui/terminal.ts";
+import { escapeControls } from "./ui/text.ts";
+
+export default defineCommand({
+  summary: "writes a first pipeline file, and an identity if there is none",
+  description:
+    "Writes a pipeline file for this machine that backs up Claude Code's folder, encrypted, into a local directory; and makes an age identity if there is none. Overwrites nothing.",
+  parameters: object({
+    yes: option("-y", "--yes", { description: message`Ask nothing, and take what is usual.` }),
+    config: configFlag(
+      message`The file to write. Else $KEEPSAKE_CONFIG, ~/.config/keepsake/pipeline.toml.`,
+    ),
+  }),
+  execute: init,
+});
+
+async function init(
+  { yes, config }: { readonly yes: boolean; readonly config: string | undefined },
+  { terminal }: Context,
+): Promise<number> {
+  const { settingsDirectory } = await import("./identity.ts");
+  const named = config ?? (Deno.env.get("KEEPSAKE_CONFIG") || undefined);
+  const file = named ? resolve(named) : join(settingsDirectory(), "pipeline.toml");
+  await refuseToOverwrite(file);
+  if (!yes && !Deno.stdin.isTerminal()) {
+    throw new BackupError("usage", "Cannot ask questions: there is no terminal", {
+      hint: 'Take what is usual with "keepsake init --yes"',
+    });
+  }
+  const usual = usualAnswers();
+  const answers = yes ? usual : await ask(usual, terminal);
+  const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
+
+  const { createPrivately } = await import("./private_file.ts");
+  const { renderPipeline } = await import("./pipeline_template.ts");
+  const compress = await bestCodec();
+  await createPrivately(file, renderPipeline({ ...answers, ...keys, compress }), HINT_EXISTS);
+  await openPipeline(file); // What was written must be right: if not, this says what is wrong.
+  await tell({ file, ...answers, ...keys }, terminal);
+  return 0;
+}
+
+/** What is asked. */
+interface Answers {
+  /** The folder of Claude Code, as the file has it. */
+  readonly source: string;
+  /** The directory for backups, as the file has it. */
+  readonly destination: string;
+}
+
+interface Keys {
+  readonly identity: string;
+  readonly recipients: string;
+  /** Whether the identity was made just now. */
+  readonly isNew: boolean;
+  /** Whether the backups open with the identity. */
+  readonly opens: boolean;
+}
+
+const HINT_EXISTS = "Go on with it, or name another file with --config FILE";
+
+async function refuseToOverwrite(file: string): Promise<void> {
+  try {
+    await Deno.lstat(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  throw new BackupError("usage", `Cannot write "${file}": it exists already`, {
+    hint: HINT_EXISTS,
+  });
+}
+
+/** Written out where the environment of a nightly run would lack it. */
+function usualAnswers(): Answers {
+  return {
+    source: Deno.env.get("CLAUDE_CONFIG_DIR") || "~/.claude",
+    destination: "~/.local/share/keepsake/backups",
+  };
+}
+
+async function ask(usual: Answers, terminal: Terminal): Promise<Answers> {
+  const { ask } = await import("./ui/ask.ts");
+  const source = await ask("Folder of Claude Code", usual.source, terminal);
+  const destination = await ask("Keep backups in", usual.destination, terminal);
+  return { source, destination };
+}
+
+/** An identity that is there is used as it is: backups made before open with it. */
+async function prepareKeys(identity: string): Promise<Keys> {
+  const { addRecipients, createIdentity, recipientsFileOf, recipientsInFile, recipientsOfFile } =
+    await import("./identity.ts");
+  const recipients = recipientsFileOf(identity);
+  let own = await recipientsOfFile(identity);
+  const isNew = own.length === 0;
+  if (isNew) own = [await createIdentity(identity, false)];
+  const listed = await recipientsInFile(recipients);
+  if (isNew || listed.length === 0) await addRecipients(recipients, own);
+  const opens = isNew || listed.length === 0 || own.some((one) => listed.includes(one));
+  return { identity, recipients, isNew, opens };
+}
+
+/** Asks for the feature: an old Deno compresses with gzip alone. */
+async function bestCodec(): Promise<"zstd" | "gzip"> {
+  const zlib = await import("node:zlib");
+  return "createZstdCompress" in zlib ? "zstd" : "gzip";
+}
+
+async function tell(
+  { file, source, identity, recipients, isNew, opens }:
+    & { readonly file: string }
+    & Answers
+    & Keys,
+  terminal: Terminal,
+): Promise<void> {
+  const folder = source.replace(/^~(?=\/|$)/, homeDirectory() ?? "~");
+  const isThere = await Deno.stat(folder).then(() => true, () => false);
+  terminal.say([
+    `Wrote ${escapeControls(file)}`,
+    `The identity is in ${escapeControls(identity)}${isNew ? "" : ", as before"}`,
+    ...LOSING_IT,
+    ...(opens ? [] : [
+      `Warning: ${escapeControls(recipients)} does not hold its recipient: ` +
+      "backups will not open with it",
+    ]),
+    ...(isThere ? [] : [`Note: there is no ${escapeControls(source)} yet`]),
+    'Next: "keepsake plan" shows what will happen, "keepsake run" makes the first backup',
+  ].join("\n"));
+}

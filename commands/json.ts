@@ -1,0 +1,27 @@
+/**
+ * The one JSON document that `--json` prints.
+ *
+ * @module
+ */
+import type { Terminal } from "./ui/terminal.ts";
+
+/** Prints a value as JSON. */
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.print(escapeData(JSON.stringify(value, null, 2)));
+}
+
+/**
+ * Escapes what JSON and TOML let stand in a text and a terminal would obey. Both read it the same
+ * afterwards.
+ */
+export function escapeData(text: string): string {
+  return text.replace(
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Seconds to the millisecond. */
+export function roundSeconds(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

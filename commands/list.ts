@@ -1,0 +1,120 @@
+/**
+ * `list`: which snapshots there are, and what they hold.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { argument, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { Listing, Lookup } from "../pipeline/list.ts";
+import type { Manifest } from "../pipeline/manifest.ts";
+import { FAILURES } from "../pipeline/errors.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
+import { printJson } from "./json.ts";
+import { lookUp } from "./pipeline_file.ts";
+import { styleFor } from "./ui/style.ts";
+import { escapeControls } from "./ui/text.ts";
+
+export default defineCommand({
+  summary: "lists the snapshots that there are",
+  description:
+    "Lists the snapshots at one destination, or at all of the pipeline: id, name, time, size, files and where. What only an identity could open is shown as unknown.",
+  parameters: object({
+    from: optional(argument(pathValue("DESTINATION", "directory"), {
+      description: message`A destination, by its id, or an address such as a directory.`,
+    })),
+    files: optional(option("--files", string({ metavar: "SNAPSHOT" }), {
+      description: message`List what this snapshot holds; "latest", an id, or a name.`,
+    })),
+    config: configFlag(),
+    identity: identityFlag(),
+    json: jsonFlag(),
+  }),
+  execute: list,
+});
+
+interface Values {
+  readonly from: string | undefined;
+  readonly files: string | undefined;
+  readonly config: string | undefined;
+  readonly identity: readonly string[];
+  readonly json: boolean;
+}
+
+async function list(values: Values, context: Context): Promise<number> {
+  const { terminal, signal } = context;
+  const found = await lookUp(values, (line) => terminal.say(escapeControls(line)));
+  const lookup = { ...found, signal };
+  return values.files === undefined
+    ? await listAll(lookup, values.json, context)
+    : await listFiles(lookup, values.files, values.json, context);
+}
+
+async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Promise<number> {
+  const { listSnapshots } = await import("../pipeline/list.ts");
+  const listing = await listSnapshots(lookup);
+  if (json) printJson(terminal, listingJson(listing));
+  else {
+    const { renderListing } = await import("./ui/list_view.ts");
+    const { out } = terminal;
+    terminal.print(renderListing(listing.snapshots, out.width, styleFor(out)).join("\n"));
+  }
+  const { failures } = listing;
+  if (failures.length > 0) {
+    const { renderUnanswered } = await import("./ui/errors.ts");
+    terminal.say(renderUnanswered(failures, styleFor(terminal.err)).join("\n"));
+  }
+  return Math.max(0, ...failures.map(({ failure }) => FAILURES[failure.code].status));
+}
+
+async function listFiles(
+  lookup: Lookup,
+  snapshot: string,
+  json: boolean,
+  { terminal }: Context,
+): Promise<number> {
+  const { readSnapshot } = await import("../pipeline/list.ts");
+  const manifest = await readSnapshot(lookup, snapshot);
+  if (json) {
+    printJson(terminal, manifestJson(manifest));
+    return 0;
+  }
+  const { renderEntry } = await import("./ui/list_view.ts");
+  const lines = manifest.entries.map((entry) => renderEntry(entry));
+  if (lines.length > 0) terminal.print(lines.join("\n"));
+  return 0;
+}
+
+/** What `list --json` prints. */
+export function listingJson({ snapshots }: Listing): unknown {
+  return snapshots.map((snapshot) => ({
+    id: snapshot.id,
+    name: snapshot.name,
+    created: snapshot.created.toISOString(),
+    content_hash: snapshot.contentHash,
+    files: snapshot.files,
+    bytes: snapshot.bytes,
+    destinations: snapshot.destinations,
+    encrypted: snapshot.encrypted,
+  }));
+}
+
+/** What `list --files SNAPSHOT --json` prints. */
+export function manifestJson(manifest: Manifest): unknown {
+  const { snapshot, name, created, contentHash, host, roots, files, bytes } = manifest;
+  return {
+    id: snapshot,
+    name,
+    created: created.toISOString(),
+    content_hash: contentHash,
+    host,
+    roots,
+    files,
+    bytes,
+    unreadable: manifest.unreadable,
+    entries: manifest.entries,
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * Words on the command line → what to do.
+ *
+ * @module
+ */
+import "./ui/late_segmenter.ts";
+import { formatMessage, type Message } from "@optique/core/message";
+import { parse } from "@optique/core/parser";
+import { BackupError } from "../pipeline/errors.ts";
+import type { Invocation } from "./command.ts";
+import { commands } from "./mod.ts";
+
+/**
+ * Finds the command that the words name, and what its flags and arguments say.
+ *
+ * @throws {BackupError} `usage`, with what was probably meant.
+ */
+export async function parseWords(words: readonly string[]): Promise<Invocation> {
+  const [name, ...rest] = words;
+  if (name === undefined) return help([]);
+  if (HELP_FLAGS.includes(name)) return help(rest);
+  if (VERSION_FLAGS.includes(name)) return version;
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
+  const { default: command } = await load();
+  const result = parse(command.parser, rest);
+  if (result.success) return result.value;
+  if (asksForHelp(rest)) return help([name]);
+  throw misread(name, result.error);
+}
+
+const HELP_FLAGS: readonly string[] = ["-h", "--help"];
+const VERSION_FLAGS: readonly string[] = ["-V", "--version"];
+
+function asksForHelp(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? undefined : end).some((word) => HELP_FLAGS.includes(word));
+}
+
+async function help(topic: readonly string[]): Promise<Invocation> {
+  const { explain } = await import("./help.ts");
+  return (context) => explain(topic[0], context);
+}
+
+const version: Invocation = async ({ terminal }) => {
+  const { default: { version } } = await import("../deno.json", { with: { type: "json" } });
+  terminal.print(`keepsake ${version}`);
+  return 0;
+};
+
+async function refuse(name: string): Promise<never> {
+  if (name.startsWith("-")) {
+    throw new BackupError("usage", `Cannot use "${name}" here: a command comes first`, {
+      hint: 'Write for example "keepsake run --config FILE", or see "keepsake help"',
+    });
+  }
+  const { hintFor } = await import("./did_you_mean.ts");
+  throw new BackupError("usage", `Cannot do "${name}": there is no such command`, {
+    hint: hintFor(name, Object.keys(commands)),
+  });
+}
+
+/** The library's words in our manner: one sentence, and what was probably meant as the hint. */
+function misread(name: string, error: Message): BackupError {
+  const said = formatMessage(error, { quotes: false }).replaceAll("`", "");
+  const [what = "", meant] = said.split("\n\n");
+  const state = what.charAt(0).toLowerCase() + what.slice(1).replace(/\.$/, "");
+  const hint = meant ?? `See "keepsake ${name} --help"`;
+  return new BackupError("usage", `Cannot understand "keepsake ${name}": ${state}`, { hint });
+}

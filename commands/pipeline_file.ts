@@ -1,0 +1,76 @@
+/**
+ * The pipeline file that a command works with, if it needs one.
+ *
+ * @module
+ */
+import { BackupError } from "../pipeline/errors.ts";
+import { findPipelineFile, loadPipeline, PipelineError } from "../pipeline/config/load.ts";
+import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
+import type { Lookup } from "../pipeline/list.ts";
+
+/** A pipeline file that cannot be used, and all that is wrong with it. */
+export class FileError extends BackupError {
+  override name = "FileError";
+  readonly file: string;
+  readonly problems: readonly Problem[];
+
+  constructor(file: string, problems: readonly Problem[], cause: BackupError) {
+    super("pipeline-invalid", cause.message.split("\n")[0]!, { hint: cause.hint, cause });
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the pipeline file that `--config` names, or the one there is.
+ *
+ * @throws {FileError} with every problem of the file.
+ * @throws {BackupError} `pipeline-invalid` when there is none.
+ */
+export async function openPipeline(flag: string | undefined): Promise<Pipeline> {
+  const surroundings = { environment: Deno.env.toObject(), home: homeDirectory() };
+  const file = await findPipelineFile({ flag, cwd: Deno.cwd(), ...surroundings });
+  try {
+    return await loadPipeline(file, surroundings);
+  } catch (error) {
+    if (error instanceof PipelineError) throw new FileError(file, error.problems, error);
+    throw error;
+  }
+}
+
+/** What the flags say of where to look, and with what to open what is there. */
+export interface LookupFlags {
+  readonly config: string | undefined;
+  readonly from: string | undefined;
+  readonly identity: readonly string[];
+}
+
+/**
+ * Finds out where snapshots are.
+ *
+ * Whoever names an address may have lost all else: then the pipeline file is a help when it is
+ * there and right, and no hindrance when not.
+ *
+ * @param warn Told why a pipeline file that is there was passed over.
+ */
+export async function lookUp(
+  { config, from, identity }: LookupFlags,
+  warn: (message: string) => void,
+): Promise<Pick<Lookup, "pipeline" | "from" | "identityFiles">> {
+  const own = Deno.env.get("KEEPSAKE_IDENTITY");
+  const files = identity.length === 0 && own ? [own] : identity;
+  const identityFiles = files.length === 0 ? undefined : files;
+  try {
+    return { pipeline: await openPipeline(config), from, identityFiles };
+  } catch (error) {
+    const spare = from !== undefined && config === undefined;
+    if (!spare || !(error instanceof BackupError) || error.code !== "pipeline-invalid") throw error;
+    if (error instanceof FileError) warn(`Warning: going on without it. ${error.message}`);
+    return { pipeline: undefined, from, identityFiles };
+  }
+}
+
+/** The home directory; `undefined` where there is none. */
+export function homeDirectory(): string | undefined {
+  return Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || undefined;
+}

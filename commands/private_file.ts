@@ -1,0 +1,76 @@
+/**
+ * Files that nobody else may read, and that are never overwritten.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { BackupError } from "../pipeline/errors.ts";
+
+/**
+ * Writes a new file of mode 0600, with its directories of mode 0700 where there are none.
+ *
+ * @param hint What to do when there is one already.
+ * @throws {BackupError} `usage` when there is one already; `storage-full`.
+ */
+export async function createPrivately(path: string, text: string, hint: string): Promise<void> {
+  await naming(path, hint, async () => {
+    await makeDirectory(dirname(path));
+    await using cleanup = new AsyncDisposableStack();
+    using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    cleanup.defer(() => Deno.remove(path));
+    await writeAll(file, text);
+    cleanup.move();
+  });
+}
+
+/** Adds to a file of mode 0600, which is made where there is none. */
+export async function appendPrivately(path: string, text: string): Promise<void> {
+  await naming(path, "", async () => {
+    using file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
+    await writeAll(file, text);
+  });
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+    throw Object.assign(new Error("A file is in the way", { cause }), { code: "ENOTDIR" });
+  }
+}
+
+/** A disk that is full takes a part and says nothing: what is left is offered again, and fails. */
+async function writeAll(file: Deno.FsFile, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  await file.sync();
+}
+
+/** Says what went wrong with which file. */
+async function naming(path: string, hint: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new BackupError("usage", `Cannot write "${path}": it exists already`, { hint, cause });
+    }
+    const { code } = cause as { readonly code?: string };
+    const [failure, state] = REASONS[code ?? ""] ?? [];
+    if (failure === undefined) throw cause;
+    throw new BackupError(failure, `Cannot write "${path}": ${state}`, {
+      hint: "Name another file, or put that right",
+      cause,
+    });
+  }
+}
+
+const REASONS: Readonly<Record<string, readonly ["usage" | "storage-full", string]>> = {
+  EACCES: ["usage", "permission denied"],
+  EPERM: ["usage", "permission denied"],
+  EROFS: ["usage", "it lies on a read-only file system"],
+  ENOTDIR: ["usage", "a part of its path is no directory"],
+  EISDIR: ["usage", "it is a directory"],
+  ENOSPC: ["storage-full", "the disk is full"],
+  EDQUOT: ["storage-full", "the quota is used up"],
+};

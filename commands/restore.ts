@@ -1,0 +1,133 @@
+/**
+ * `restore`: brings a snapshot back.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional, withDefault } from "@optique/core/modifiers";
+import { argument, option } from "@optique/core/primitives";
+import { choice, string } from "@optique/core/valueparser";
+import { BackupError } from "../pipeline/errors.ts";
+import type { RestoreOptions, RestoreReport } from "../pipeline/restore.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue, quietFlag } from "./flags.ts";
+import { printJson } from "./json.ts";
+import { homeDirectory, lookUp } from "./pipeline_file.ts";
+import { escapeControls } from "./ui/text.ts";
+
+const HOW = ["never", "changed", "always"] as const;
+
+export default defineCommand({
+  summary: "brings a snapshot back",
+  description:
+    "Brings a snapshot back, the latest unless another one is named: all of it or nothing. Neither the pipeline file nor the state is needed when --from is an address and --identity is given.",
+  parameters: object({
+    snapshot: withDefault(
+      argument(string({ metavar: "SNAPSHOT" }), {
+        description: message`"latest", an id, a name or the beginning of one, or ID/NAME.`,
+      }),
+      "latest",
+    ),
+    to: optional(option("--to", pathValue("DIR", "directory"), {
+      description: message`Where to put it.`,
+    })),
+    inPlace: option("--in-place", {
+      description: message`Put everything where it was taken from.`,
+    }),
+    from: fromFlag(),
+    path: optional(option("--path", string({ metavar: "GLOB" }), {
+      description: message`Only what this fits, such as ".claude/projects/**".`,
+    })),
+    identity: identityFlag(),
+    overwrite: optional(option("--overwrite", choice(HOW, { metavar: "HOW" }), {
+      description: message`What to do with files that are there already; "never" if not given.`,
+    })),
+    preserveMtime: option("--preserve-mtime", {
+      description:
+        message`Give files the times they had. Otherwise they get the present time, which keeps Claude Code from deleting old conversations.`,
+    }),
+    dryRun: option("-n", "--dry-run", {
+      description: message`Only list what would be done.`,
+    }),
+    config: configFlag(),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  }),
+  execute: restore,
+});
+
+interface Values {
+  readonly snapshot: string;
+  readonly to: string | undefined;
+  readonly inPlace: boolean;
+  readonly from: string | undefined;
+  readonly path: string | undefined;
+  readonly identity: readonly string[];
+  readonly overwrite: RestoreOptions["overwrite"] | undefined;
+  readonly preserveMtime: boolean;
+  readonly dryRun: boolean;
+  readonly config: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function restore(values: Values, { terminal, signal }: Context): Promise<number> {
+  const { snapshot, path, overwrite, preserveMtime, dryRun, json } = values;
+  const target = targetOf(values);
+  const quiet = values.quiet || json;
+  const [lookup, { restoreSnapshot }, { reporterFor }] = await Promise.all([
+    lookUp(values, (line) => terminal.say(escapeControls(line))),
+    import("../pipeline/restore.ts"),
+    import("./ui/reporter.ts"),
+  ]);
+  using reporter = reporterFor(terminal, { quiet });
+  const report = await restoreSnapshot({
+    ...lookup,
+    ...{ snapshot, target, path, preserveMtime, dryRun, signal, listener: reporter.listener },
+    ...(overwrite !== undefined && { overwrite }),
+  });
+  terminal.status("");
+  if (json) {
+    printJson(terminal, restoreJson(report));
+    return 0;
+  }
+  const { renderActions, renderRestore } = await import("./ui/restore_view.ts");
+  if (dryRun && report.actions.length > 0) {
+    terminal.print(renderActions(report.actions).join("\n"));
+  }
+  if (!quiet) terminal.say(renderRestore(report, homeDirectory()).join("\n"));
+  return 0;
+}
+
+function targetOf({ to, inPlace }: Values): RestoreOptions["target"] {
+  if (to !== undefined && inPlace) {
+    throw new BackupError(
+      "usage",
+      'Cannot use "--to" with "--in-place": they say different places',
+      {
+        hint: "Leave out one of them",
+      },
+    );
+  }
+  if (inPlace) return "in-place";
+  if (to !== undefined && to !== "") return { directory: to };
+  throw new BackupError("usage", "Cannot restore a snapshot: nothing says where to", {
+    hint: "Name a directory with --to DIR, or use --in-place",
+  });
+}
+
+/** What `restore --json` prints. */
+export function restoreJson(report: RestoreReport): unknown {
+  return {
+    ok: true,
+    id: report.id,
+    name: report.name,
+    from: report.from,
+    targets: report.targets,
+    files: report.files,
+    bytes: report.bytes,
+    dry_run: report.dryRun,
+    actions: report.actions.map(({ path, action }) => ({ path, action })),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * `run`: makes a backup.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { multiple, optional } from "@optique/core/modifiers";
+import { option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { RunReport } from "../pipeline/events.ts";
+import { runPipeline } from "../pipeline/run.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { printJson, roundSeconds } from "./json.ts";
+import { reporterFor } from "./ui/reporter.ts";
+import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+
+export default defineCommand({
+  summary: "makes a backup",
+  description:
+    "Makes a backup: runs the stages of the pipeline file in their order. What had not changed is not stored again.",
+  parameters: object({
+    config: configFlag(),
+    dryRun: option("-n", "--dry-run", {
+      description: message`Do everything but store: read, compress and encrypt, and tell.`,
+    }),
+    only: multiple(option("--only", string({ metavar: "STAGE" }), {
+      description: message`Run this stage alone, with what it needs above it; may be repeated.`,
+    })),
+    force: option("--force", {
+      description: message`Store a copy at every destination, whether or not something changed.`,
+    }),
+    message: optional(option("-m", "--message", string({ metavar: "TEXT" }), {
+      description: message`What to say of this run, for destinations that keep such words.`,
+    })),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  }),
+  execute: run,
+});
+
+interface Values {
+  readonly config: string | undefined;
+  readonly dryRun: boolean;
+  readonly only: readonly string[];
+  readonly force: boolean;
+  readonly message: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function run(values: Values, { terminal, signal }: Context): Promise<number> {
+  const { config, dryRun, only, force, message, json } = values;
+  const quiet = values.quiet || json;
+  const pipeline = await openPipeline(config);
+  using reporter = reporterFor(terminal, { quiet });
+  const report = await runPipeline(pipeline, {
+    dryRun,
+    force,
+    message,
+    signal,
+    only: only.length > 0 ? only : undefined,
+    listener: reporter.listener,
+  });
+  terminal.status("");
+  if (json) printJson(terminal, runJson(report));
+  else if (!quiet || !report.ok) {
+    const { renderRun } = await import("./ui/run_summary.ts");
+    const { styleFor } = await import("./ui/style.ts");
+    terminal.say(renderRun(report, homeDirectory(), styleFor(terminal.err)).join("\n"));
+  }
+  return report.status;
+}
+
+/** What `run --json` prints. */
+export function runJson(report: RunReport): unknown {
+  return {
+    ok: report.ok,
+    run: report.run,
+    dry_run: report.dryRun,
+    started: report.started.toISOString(),
+    finished: report.finished.toISOString(),
+    stages: report.stages.map(({ id, use, status, message, seconds }) => (
+      { id, use, status, message, seconds: roundSeconds(seconds) }
+    )),
+    snapshots: report.snapshots.map((snapshot) => ({
+      id: snapshot.id,
+      name: snapshot.name,
+      content_hash: snapshot.contentHash,
+      files: snapshot.files,
+      bytes: snapshot.bytes,
+      unreadable: snapshot.unreadable.map(({ path, reason }) => ({ path, reason })),
+      destinations: snapshot.destinations.map(({ id, status, location, message }) => (
+        { id, status, location, message }
+      )),
+    })),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Failures, for a person and as JSON.
+ *
+ * @module
+ */
+import { type FailureRecord, FAILURES, toRecord } from "../../pipeline/errors.ts";
+import type { Failure } from "../../pipeline/events.ts";
+import type { Listing } from "../../pipeline/list.ts";
+import { printJson } from "../json.ts";
+import { FileError } from "../pipeline_file.ts";
+import { type Style, styleFor } from "./style.ts";
+import type { Terminal } from "./terminal.ts";
+import { escapeControls } from "./text.ts";
+
+/** Tells what was thrown, on the stream for it, and answers the exit status. */
+export function tell(thrown: unknown, terminal: Terminal, json: boolean): number {
+  terminal.status("");
+  const record = toRecord(thrown);
+  const isBug = record.code === "bug";
+  if (json) printJson(terminal, failureJson(thrown));
+  if (!json || isBug || terminal.out.failure !== undefined) {
+    terminal.say(renderFailure(thrown, styleFor(terminal.err)).join("\n"));
+  }
+  return FAILURES[record.code].status;
+}
+
+/** What `--json` prints in the place of a result. */
+export function failureJson(thrown: unknown): unknown {
+  const { code, message } = toRecord(thrown);
+  const hint = hintOf(thrown) ?? null;
+  const problems = thrown instanceof FileError ? { problems: thrown.problems } : {};
+  return { ok: false, error: { code, message, hint, ...problems } };
+}
+
+/** Says what was thrown. What is no failure that was foreseen is a bug, and comes with its stack. */
+export function renderFailure(thrown: unknown, style: Style): string[] {
+  const record = toRecord(thrown);
+  const hint = hintOf(thrown);
+  return [
+    ...(record.code === "bug" ? renderBug(record, style) : [renderMessage(record, style)]),
+    ...(thrown instanceof FileError ? renderProblems(thrown, style) : []),
+    ...(hint === undefined ? [] : [`  ${escapeControls(hint)}`]),
+  ];
+}
+
+/** Says which destinations could not be asked, and why. */
+export function renderUnanswered(failures: Listing["failures"], style: Style): string[] {
+  return failures.flatMap(({ destination, failure: { message, hint } }) => {
+    const line = `${style.bad("Error:")} ${escapeControls(`${destination}: ${message}`)}`;
+    return hint === undefined ? [line] : [line, `  ${escapeControls(hint)}`];
+  });
+}
+
+/** A failure that is a part of a document. */
+export function partJson({ code, message, hint }: Failure): unknown {
+  return { code, message, hint: hint ?? null };
+}
+
+function hintOf(thrown: unknown): string | undefined {
+  // Whatever a stage lacks comes as a record out of its worker: this is the program itself.
+  if (thrown instanceof Deno.errors.NotCapable) return "Start it with -A: its workers get less";
+  const { code, hint } = toRecord(thrown);
+  return code === "bug" ? "Please report this with the lines above" : hint;
+}
+
+function renderMessage({ message }: FailureRecord, style: Style): string {
+  return `${style.bad("Error:")} ${escapeControls(message)}`;
+}
+
+function renderBug({ message, stack }: FailureRecord, style: Style): string[] {
+  const frames = (stack ?? message).split("\n").map((line) => `  ${escapeControls(line)}`);
+  return [style.bad("This is a bug in keepsake:"), ...frames];
+}
+
+function renderProblems({ file, problems, message }: FileError, style: Style): string[] {
+  return problems.filter((problem) => problem.message !== message).flatMap((problem) => {
+    const where = escapeControls(`${file}:${problem.line}:${problem.column}`);
+    const path = problem.path === "" ? "" : `${escapeControls(problem.path)}: `;
+    const line = `  ${style.faint(where)}  ${path}${escapeControls(problem.message)}`;
+    return problem.hint === undefined ? [line] : [line, `      ${escapeControls(problem.hint)}`];
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * A plan for a person.
+ *
+ * @module
+ */
+import type { Plan, PlannedStage } from "../../pipeline/plan.ts";
+import { sayPath } from "./format.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { renderTable } from "./table.ts";
+import { escapeControls, pad, widthOf, wrap } from "./text.ts";
+
+/** What a plan is shown on. */
+export interface View {
+  /** Shown as `~`. */
+  readonly home: string | undefined;
+  /** Columns. */
+  readonly width: number;
+  /** What is to be said about this version of Deno, if anything. */
+  readonly deno: string | undefined;
+}
+
+/** Lays out a plan: the stages in their order, what each may touch, and the verdict. */
+export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string[] {
+  return [
+    `${style.strong(escapeControls(plan.pipeline))}  ${say(plan.file, view)}`,
+    style.faint(`state: ${say(plan.state, view)}`),
+    "",
+    ...renderStages(plan.stages, view, style),
+    "",
+    style.strong("What each stage may touch, and nothing else:"),
+    ...renderPermissions(plan.stages, view),
+    "",
+    ...renderVerdict(plan, view, style),
+  ];
+}
+
+function renderStages(stages: readonly PlannedStage[], view: View, style: Style): string[] {
+  const columns = [
+    { title: "#", align: "right" },
+    { title: "STAGE" },
+    { title: "KIND" },
+    { title: "INPUT", shrinks: true },
+    { title: "PLAINTEXT" },
+    { title: "NETWORK" },
+    { title: "WHERE", shrinks: true },
+  ] as const;
+  const rows = stages.map((stage, index) => [
+    String(index + 1),
+    escapeControls(stage.id === stage.use ? stage.id : `${stage.id} (${stage.use})`),
+    stage.kind,
+    escapeControls(stage.inputs.join(", ")),
+    stage.seesPlaintext ? "yes" : "no",
+    stage.reachesNetwork ? "yes" : "no",
+    stage.location === null ? "" : say(stage.location, view),
+  ]);
+  return renderTable(columns, rows, view.width, style);
+}
+
+/** The words for the keys that a stage can be granted. */
+const VERBS = {
+  read: "reads",
+  write: "writes",
+  net: "network",
+  env: "environment",
+  sys: "system",
+  run: "runs",
+  ffi: "native libraries",
+  import: "imports",
+} as const;
+
+function renderPermissions(stages: readonly PlannedStage[], view: View): string[] {
+  const names = stages.map(({ id }) => escapeControls(id));
+  const width = Math.max(...names.map(widthOf));
+  return stages.flatMap((stage, index) => {
+    const granted = Object.entries(VERBS).flatMap(([key, verb]) => {
+      const list = stage.permissions[key as keyof typeof VERBS];
+      return list === false ? [] : [`${verb} ${list.map((item) => say(item, view)).join(", ")}`];
+    });
+    if (!stage.sandboxed) granted.push("unsandboxed: what the programs it runs do is out of reach");
+    const lines = (granted.length === 0 ? ["nothing"] : granted)
+      .flatMap((line) => wrapped(line, view.width - width - 4));
+    return lines.map((line, at) => `  ${pad(at === 0 ? names[index]! : "", width)}  ${line}`);
+  });
+}
+
+function wrapped(line: string, width: number): string[] {
+  const [first, ...rest] = wrap(line, Math.max(width, 20));
+  return [first!, ...rest.map((more) => `  ${more}`)];
+}
+
+function renderVerdict({ secondPromise }: Plan, { deno, width }: View, style: Style): string[] {
+  const { holds, breaches } = secondPromise;
+  const note = deno === undefined ? [] : wrap(`Note: ${deno}`, width).map(style.careful);
+  if (holds) {
+    const words = "Promise 2 holds: no stage can both read plaintext and reach the network";
+    return [style.good(words), ...note];
+  }
+  return [
+    style.bad("Promise 2 does not hold: a stage can both read plaintext and reach the network"),
+    ...breaches.map((breach) => `  ${escapeControls(breach)}`),
+    ...note,
+  ];
+}
+
+function say(path: string, { home }: View): string {
+  return escapeControls(sayPath(path, home));
+}

@@ -1,0 +1,139 @@
+/**
+ * What a run did, in a calm few lines.
+ *
+ * @module
+ */
+import type {
+  Changes,
+  DeliveryReport,
+  Failure,
+  RunReport,
+  SnapshotReport,
+} from "../../pipeline/events.ts";
+import { sayBytes, sayCount, sayPath, saySeconds } from "./format.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { escapeControls, pad, widthOf } from "./text.ts";
+
+/** Says what a run did. Everything that went wrong is named; the rest is counted. */
+export function renderRun(
+  report: RunReport,
+  home: string | undefined,
+  style: Style = PLAIN,
+): string[] {
+  return [
+    ...report.snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
+    ...renderStageFailures(report, style),
+    renderEnd(report, style),
+  ];
+}
+
+/** Paths that are named each; of what is no failure, fewer. */
+const NAMED = 20;
+const NAMED_NOTES = 5;
+const SEE = ": see --json";
+
+function renderSnapshot(
+  snapshot: SnapshotReport,
+  { dryRun }: RunReport,
+  home: string | undefined,
+  style: Style,
+): string[] {
+  const { destinations, unreadable, notes, skipped } = snapshot;
+  const name = style.strong(escapeControls(snapshot.id));
+  const width = Math.max(0, ...destinations.map(({ id }) => widthOf(escapeControls(id))));
+  return [
+    `${name}: ${sayOutcome(snapshot, dryRun)}`,
+    ...destinations.flatMap((delivery) => renderDelivery(delivery, width, home, style)),
+    ...renderRemarks(
+      `could not read ${sayCount(unreadable.length, "path")}`,
+      unreadable,
+      NAMED,
+      SEE,
+    )
+      .map((line, index) => index === 0 ? style.bad(line) : line),
+    ...renderRemarks(`worth a look`, notes, NAMED_NOTES),
+    ...renderRemarks(`left out ${sayCount(skipped.length, "path")}`, skipped, NAMED_NOTES),
+  ];
+}
+
+function sayOutcome(
+  { name, files, bytes, changes, destinations }: SnapshotReport,
+  dryRun: boolean,
+) {
+  const size = `${sayCount(files, "file")}, ${sayBytes(bytes)}`;
+  const settled = destinations.length > 0 &&
+    destinations.every(({ status }) => status === "unchanged");
+  if (settled) return `nothing had changed (${size})`;
+  const changed = changes === undefined ? "" : ` (${sayChanges(changes)})`;
+  const made = dryRun || name === null ? "" : `, ${name}`;
+  return `${size}${changed}${made}`;
+}
+
+function sayChanges({ added, changed, removed }: Changes): string {
+  return `${changed} changed, ${added} new, ${removed} gone`;
+}
+
+function renderDelivery(
+  { id, status, location, message, failure }: DeliveryReport,
+  width: number,
+  home: string | undefined,
+  style: Style,
+): string[] {
+  const mark = {
+    ok: style.good,
+    unchanged: style.faint,
+    failed: style.bad,
+    skipped: style.careful,
+  };
+  const label = mark[status](status === "failed" ? "FAILED   " : status.padEnd(9));
+  const told = status === "failed" || location === null ? message : sayPath(location, home);
+  return [
+    `  ${label}  ${pad(escapeControls(id), width)}  ${escapeControls(told)}`,
+    ...renderFailure(failure, told, "             "),
+  ];
+}
+
+/** What the line above does not say of a failure. */
+function renderFailure(failure: Failure | undefined, told: string, indent: string): string[] {
+  if (failure === undefined) return [];
+  const { message, hint } = failure;
+  const lines = told.includes(message) ? [] : [message];
+  return [...lines, ...(hint === undefined ? [] : [hint])]
+    .map((line) => `${indent}${escapeControls(line)}`);
+}
+
+function renderRemarks(
+  title: string,
+  remarks: SnapshotReport["unreadable"],
+  named: number,
+  where = "",
+): string[] {
+  if (remarks.length === 0) return [];
+  const shown = remarks.slice(0, named).map(({ path, reason }) =>
+    `    ${escapeControls(path)}: ${escapeControls(reason)}`
+  );
+  const more = remarks.length - shown.length;
+  return [`  ${title}:`, ...shown, ...(more > 0 ? [`    and ${more} more${where}`] : [])];
+}
+
+/** Failures of stages that are no destination's own: those stand with their snapshot. */
+function renderStageFailures({ stages, snapshots }: RunReport, style: Style): string[] {
+  const told = new Set(
+    snapshots.flatMap(({ destinations }) =>
+      destinations.filter(({ status }) => status === "failed").map(({ id }) => id)
+    ),
+  );
+  return stages.filter(({ id, status }) => status === "failed" && !told.has(id)).flatMap(
+    (stage) => {
+      const { id, message, failure } = stage;
+      const line = `${style.bad("FAILED")} ${escapeControls(id)}: ${escapeControls(message)}`;
+      return [line, ...renderFailure(failure, message, "  ")];
+    },
+  );
+}
+
+function renderEnd({ ok, dryRun, started, finished }: RunReport, style: Style): string {
+  const took = saySeconds((finished.getTime() - started.getTime()) / 1000);
+  if (!ok) return style.bad(`Not everything is safe: see above (${took})`);
+  return dryRun ? `Nothing was stored: a dry run (${took})` : `Done in ${took}`;
+}

@@ -1,0 +1,105 @@
+/**
+ * `verify`: proves that snapshots can be brought back.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { argument, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { BackupError } from "../pipeline/errors.ts";
+import type { VerifyReport } from "../pipeline/verify.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, fromFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { printJson, roundSeconds } from "./json.ts";
+import { lookUp } from "./pipeline_file.ts";
+import { partJson, renderUnanswered } from "./ui/errors.ts";
+import { styleFor } from "./ui/style.ts";
+import { escapeControls } from "./ui/text.ts";
+
+export default defineCommand({
+  summary: "proves that snapshots can be brought back",
+  description:
+    "Fetches, decrypts and unpacks to nowhere, and compares every size and hash: of the newest snapshot of every id, unless one is named.",
+  parameters: object({
+    snapshot: optional(argument(string({ metavar: "SNAPSHOT" }), {
+      description: message`"latest", an id, a name or the beginning of one, or ID/NAME.`,
+    })),
+    from: fromFlag(),
+    all: option("--all", { description: message`Verify every snapshot that there is.` }),
+    identity: identityFlag(),
+    config: configFlag(),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  }),
+  execute: verify,
+});
+
+interface Values {
+  readonly snapshot: string | undefined;
+  readonly from: string | undefined;
+  readonly all: boolean;
+  readonly identity: readonly string[];
+  readonly config: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function verify(values: Values, { terminal, signal }: Context): Promise<number> {
+  const { snapshot, all, json } = values;
+  if (snapshot !== undefined && all) {
+    throw new BackupError(
+      "usage",
+      'Cannot use "--all" with a snapshot: it is one or all',
+      {
+        hint: "Leave out one of them",
+      },
+    );
+  }
+  const quiet = values.quiet || json;
+  const [lookup, { verifySnapshots }, { reporterFor }] = await Promise.all([
+    lookUp(values, (line) => terminal.say(escapeControls(line))),
+    import("../pipeline/verify.ts"),
+    import("./ui/reporter.ts"),
+  ]);
+  using reporter = reporterFor(terminal, { quiet });
+  const listener = reporter.listener;
+  const report = await verifySnapshots({ ...lookup, snapshot, all, signal, listener });
+  terminal.status("");
+  if (json) {
+    printJson(terminal, verifyJson(report));
+    return report.status;
+  }
+  const { renderFailures, renderVerifications } = await import("./ui/verify_view.ts");
+  const { out, err } = terminal;
+  if (!quiet || !report.ok) {
+    terminal.print(renderVerifications(report, out.width, styleFor(out)).join("\n"));
+  }
+  const failures = [
+    ...renderFailures(report, styleFor(err)),
+    ...renderUnanswered(report.failures, styleFor(err)),
+  ];
+  if (failures.length > 0) terminal.say(failures.join("\n"));
+  return report.status;
+}
+
+/** What `verify --json` prints. */
+function verifyJson({ ok, verifications, failures }: VerifyReport): unknown {
+  return {
+    ok,
+    verifications: verifications.map(({ failure, ...verification }) => ({
+      id: verification.id,
+      name: verification.name,
+      destination: verification.destination,
+      status: verification.status,
+      files: verification.files,
+      bytes: verification.bytes,
+      seconds: roundSeconds(verification.seconds),
+      ...(failure && { failure: partJson(failure) }),
+    })),
+    failures: failures.map(({ destination, failure }) => (
+      { destination, failure: partJson(failure) }
+    )),
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * The program: words on the command line → a command → the exit status.
+ *
+ * @module
+ */
+import { oldDenoWarning } from "./commands/deno_version.ts";
+import { parseWords } from "./commands/parse.ts";
+import { watchSignals } from "./commands/signals.ts";
+import { processTerminal } from "./commands/ui/terminal.ts";
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+/** Does what the words say, tells what went wrong, and answers the exit status. */
+async function main(words: readonly string[]): Promise<number> {
+  const json = words.includes("--json");
+  const terminal = processTerminal();
+  const signals = watchSignals(terminal);
+  const fail = async (error: unknown) => {
+    const { tell } = await import("./commands/ui/errors.ts");
+    const status = tell(error, terminal, json);
+    return signals.status ?? status;
+  };
+  // What nobody waited for failed all the same: Deno would end here with words of its own.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    fail(event.reason).then(Deno.exit);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    fail(event.error).then(Deno.exit);
+  });
+  const warning = oldDenoWarning();
+  if (warning !== undefined && !json) terminal.say(`Warning: ${warning}`);
+  try {
+    const invocation = await parseWords(words);
+    const status = await invocation({ terminal, signal: signals.signal });
+    // A backup is made whether or not anyone can be told; of all else, telling is the point.
+    if (words[0] !== "run") terminal.assertPrinted();
+    return status === 0 ? 0 : signals.status ?? status;
+  } catch (error) {
+    return await fail(error);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Runs one stage by itself, in its worker, without a pipeline around it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { Stage, StoredFile } from "../stages/contract.ts";
+import { BackupError } from "../stages/errors.ts";
+import { runGrants } from "./grants.ts";
+import type { Surroundings } from "./config/expand.ts";
+import type { PipelineStage } from "./config/pipeline.ts";
+import { sayPath } from "./config/problems.ts";
+import { resolvePipeline } from "./config/resolve.ts";
+import { validatePipeline } from "./config/validate.ts";
+import { ChannelReader, ChannelWriter, PLAIN } from "./worker/channel.ts";
+import { StageWorker } from "./worker/host.ts";
+
+export type { Stage } from "../stages/contract.ts";
+
+/** What a stage alone works with. */
+export interface AloneContext extends Surroundings {
+  /** What relative paths are relative to. */
+  readonly cwd: string;
+  readonly input: ReadableStream<Uint8Array>;
+  readonly output: WritableStream<Uint8Array>;
+  readonly signal: AbortSignal;
+  readonly say: (message: string) => void;
+}
+
+/**
+ * Does a stage's work once: a source writes its archive, a transform turns input into output, a
+ * destination lists what it holds.
+ *
+ * @param table The options, as a pipeline file holds them.
+ * @returns Lines for a person to read.
+ * @throws {BackupError} `usage` for options that are wrong; what the stage raises.
+ */
+export async function runStageAlone(
+  stage: Stage,
+  table: Readonly<Record<string, unknown>>,
+  context: AloneContext,
+): Promise<{ readonly lines: readonly string[] }> {
+  const options = await resolveOptions(stage, table, context);
+  const inPipeline: PipelineStage = {
+    id: stage.name,
+    use: stage.name,
+    at: stage.name,
+    stage,
+    options,
+    only: undefined,
+    input: undefined,
+    plaintext: true,
+  };
+  using worker = new StageWorker(stage.name, runGrants(inPipeline, join(context.cwd, "state")));
+  const { signal, say } = context;
+  const call = { signal, onLog: (_: string, message: string) => say(message) };
+  if (stage.kind === "destination") {
+    const { result } = await worker.call<readonly StoredFile[]>(
+      { operation: "list", context: { options } },
+      call,
+    );
+    return { lines: result.map(({ key, size }) => `${key}\t${size}`) };
+  }
+  if (stage.kind === "prepare") {
+    await worker.call({ operation: "run", context: { options } }, call);
+    return { lines: [] };
+  }
+  const [up, down] = [new MessageChannel(), new MessageChannel()];
+  const codec = stage.kind === "source" ? stage.codec(options) : "none";
+  const coding = { way: "encode", codec } as const;
+  const feeding = stage.kind === "transform" && feed(context.input, up.port1, signal);
+  const draining = drain(new ChannelReader(down.port2, coding, signal), context.output);
+  const [{ result }] = await Promise.all([
+    worker.call<{ readonly unreadable?: readonly { path: string; reason: string }[] }>({
+      operation: "run",
+      context: { options, identities: [] },
+      ...(stage.kind === "transform" && { input: { port: up.port2, coding: PLAIN } }),
+      output: { ports: [down.port1], coding },
+    }, call),
+    feeding,
+    draining,
+  ]);
+  for (const { path, reason } of result?.unreadable ?? []) {
+    say(`Not in the archive: ${path}: ${reason}`);
+  }
+  return { lines: [] };
+}
+
+async function resolveOptions(
+  stage: Stage,
+  table: Readonly<Record<string, unknown>>,
+  context: AloneContext,
+): Promise<Readonly<Record<string, unknown>>> {
+  const file = join(context.cwd, stage.name);
+  const registry = { [stage.name]: () => Promise.resolve({ default: stage }) };
+  const draft = await validatePipeline({ stage: [{ use: stage.name, ...table }] }, registry);
+  const { stages, findings } = await resolvePipeline(draft, file, context);
+  const all = [...draft.findings, ...findings].filter(({ path }) => path[0] === "stage");
+  if (all.length === 0) return stages[0]!.options;
+  const told = all.map(({ path, message }) => `${sayPath(path.slice(2))}: ${message}`);
+  throw new BackupError("usage", `Cannot run "${stage.name}": ${told.join("; ")}`, {
+    hint: "See its options with --help",
+  });
+}
+
+async function feed(
+  input: ReadableStream<Uint8Array>,
+  port: MessagePort,
+  signal: AbortSignal,
+): Promise<void> {
+  const writer = await ChannelWriter.open([port], PLAIN, signal);
+  for await (const bytes of input) await writer.write(bytes);
+  await writer.finish();
+}
+
+async function drain(
+  source: AsyncIterable<Uint8Array>,
+  output: WritableStream<Uint8Array>,
+): Promise<void> {
+  const writer = output.getWriter();
+  // Copied: the memory of a piece is used again once the next is asked for.
+  for await (const bytes of source) await writer.write(bytes.slice());
+  await writer.close();
+}

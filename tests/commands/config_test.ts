@@ -1,0 +1,72 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import * as options from "../../stages/options.ts";
+import { defineDestination } from "../../stages/contract.ts";
+import { configJson } from "../../commands/config.ts";
+import { Home } from "./harness.ts";
+
+Deno.test("config shows the file as it is understood, in a form that is the file again", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const shown = await home.keepsake(["config"]);
+  equal(shown.status, 0, shown.stderr);
+  match(shown.stdout, new RegExp(`^paths = \\[ "${home.at(".claude")}" \\]$`, "m"));
+  match(shown.stdout, /^to = \[ "age1[0-9a-z]{58}" \]$/m);
+
+  await home.write("again.toml", shown.stdout);
+  const again = await home.keepsake(["config", "--config", "again.toml", "--json"]);
+  equal(again.status, 0, again.stderr);
+  const { file: _, ...rest } = JSON.parse((await home.keepsake(["config", "--json"])).stdout);
+  const { file: __, ...others } = JSON.parse(again.stdout);
+  deepEqual(others, rest);
+});
+
+Deno.test("config hides secrets, and what addresses carry with them", async () => {
+  const stage = defineDestination({
+    name: "vault",
+    summary: "",
+    description: "",
+    options: options.options({
+      token: options.secret("Token."),
+      hook: options.url("Hook."),
+      hooks: options.optional(options.urls("Hooks.")),
+      part: options.size("Size."),
+      age: options.duration("Age."),
+    }),
+    permissions: () => ({}),
+    location: () => "",
+    fromAddress: () => undefined,
+    run: () => Promise.reject(),
+    list: () => Promise.reject(),
+    fetch: () => Promise.reject(),
+    remove: () => Promise.reject(),
+  });
+  const { stages } = await configJson({
+    file: "/p.toml",
+    name: "claude",
+    state: "/s/claude",
+    identity: undefined,
+    stages: [{
+      id: "vault",
+      use: "vault",
+      at: "stage[1]",
+      stage,
+      options: {
+        token: "hunter2",
+        hook: "https://me:hunter2@example.org",
+        hooks: ["https://example.org/services/hunter2", "https://example.org/?key=hunter2"],
+        part: 5e6,
+        age: 90_000,
+      },
+      only: undefined,
+      input: undefined,
+      plaintext: false,
+    }],
+  });
+  deepEqual(stages[0]!.options, {
+    token: "(hidden)",
+    hook: "https://example.org",
+    hooks: ["https://example.org/(hidden)", "https://example.org/(hidden)"],
+    part: "5000000B",
+    age: "90s",
+  });
+});

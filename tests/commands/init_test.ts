@@ -1,0 +1,99 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { parse } from "smol-toml";
+import { renderPipeline } from "../../commands/pipeline_template.ts";
+import { Home } from "./harness.ts";
+
+Deno.test("init --yes writes a pipeline that works, and an identity", async () => {
+  await using home = await Home.make();
+  await home.write(".claude/CLAUDE.md", "Be kind.\n");
+  const { status, stdout, stderr } = await home.keepsake(["init", "--yes"]);
+  equal(status, 0, stderr);
+  equal(stdout, "");
+  match(stderr, /The identity is in .*\/\.config\/keepsake\/identity\.txt\n/);
+  match(stderr, /Losing the identity loses the backups/);
+  for (const file of ["pipeline.toml", "identity.txt", "recipients.txt"]) {
+    equal((await Deno.stat(home.at(".config/keepsake", file))).mode! & 0o7777, 0o600, file);
+  }
+  const plan = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
+  equal(plan.second_promise.holds, true);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["verify", "--quiet"])).status, 0);
+});
+
+Deno.test("init overwrites nothing, and goes on using an identity that is there", async () => {
+  await using home = await Home.make();
+  const { stdout: recipient } = await home.keepsake(["keygen"]);
+  const identity = await Deno.readTextFile(home.at(".config/keepsake/identity.txt"));
+  const first = await home.keepsake(["init", "--yes"]);
+  equal(first.status, 0, first.stderr);
+  match(first.stderr, /identity\.txt, as before\n/);
+  match(first.stderr, /^Note: there is no ~\/\.claude yet$/m);
+  equal(await Deno.readTextFile(home.at(".config/keepsake/identity.txt")), identity);
+  equal(await Deno.readTextFile(home.at(".config/keepsake/recipients.txt")), recipient);
+
+  const pipeline = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
+  const again = await home.keepsake(["init", "--yes"]);
+  equal(again.status, 3);
+  match(again.stderr, /^Error: Cannot write ".*\/pipeline\.toml": it exists already\n/);
+  equal(await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml")), pipeline);
+});
+
+Deno.test("init warns when the backups will not open with the identity", async () => {
+  await using home = await Home.make();
+  await home.keepsake(["keygen"]);
+  const other = await home.keepsake(["keygen", "--output", "elsewhere/key.txt"]);
+  await home.write(".config/keepsake/recipients.txt", other.stdout);
+  const { stderr } = await home.keepsake(["init", "--yes"]);
+  match(stderr, /^Warning: .*recipients\.txt does not hold its recipient/m);
+});
+
+Deno.test("init takes Claude Code's folder and the file's name from where they are said", async () => {
+  await using home = await Home.make();
+  const { status, stderr } = await home.keepsake(["init", "-y", "--config", "my.toml"], {
+    env: { CLAUDE_CONFIG_DIR: home.at("moved"), XDG_CONFIG_HOME: home.at("xdg") },
+  });
+  equal(status, 0, stderr);
+  const { pipeline, stages } = JSON.parse(
+    (await home.keepsake(["config", "--config", "my.toml", "--json"])).stdout,
+  );
+  deepEqual(stages[0].options.paths, [home.at("moved")]);
+  equal(pipeline.identity, home.at("xdg/keepsake/identity.txt"));
+});
+
+Deno.test("init without --yes asks for a terminal, and changes nothing without one", async () => {
+  await using home = await Home.make();
+  const { status, stderr } = await home.keepsake(["init"]);
+  equal(status, 3);
+  match(stderr, /^Error: Cannot ask questions: there is no terminal\n/);
+  deepEqual(await home.list("."), []);
+});
+
+Deno.test("init asks on a terminal", { ignore: !await hasScript() }, async () => {
+  await using home = await Home.make();
+  const { stdout } = await home.bash(
+    // The line break of a terminal is what Enter sends.
+    `printf '\\nmy/backups\\n' | script -qec 'keepsake init' /dev/null`,
+  );
+  match(stdout, /Folder of Claude Code \[~\/\.claude\]: /);
+  match(stdout, /Keep backups in \[~\/\.local\/share\/keepsake\/backups\]: /);
+  const text = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
+  match(text, /^path = "my\/backups"$/m);
+});
+
+Deno.test("the template is valid TOML whatever the paths are", () => {
+  const source = 'C:\\Users\\"me"\u007f\n\u{1f995}';
+  const keys = { identity: "/i", recipients: "/r", compress: "gzip" } as const;
+  const text = renderPipeline({ source, destination: source, ...keys });
+  const stage = parse(text)["stage"] as { readonly use: string; readonly paths?: string[] }[];
+  deepEqual(stage.map(({ use }) => use), ["snapshot", "hash-gate", "encrypt", "local"]);
+  deepEqual(stage[0]!.paths, [source]);
+  ok(!text.includes("\u007f"));
+});
+
+async function hasScript(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("script", { args: ["--version"] }).output()).success;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,128 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { parseWords } from "../../commands/parse.ts";
+import { hintFor } from "../../commands/did_you_mean.ts";
+import { BackupError } from "../../pipeline/errors.ts";
+import { fakeTerminal } from "./ui/fake_terminal.ts";
+
+async function fails(...words: readonly string[]): Promise<BackupError> {
+  let caught: unknown;
+  await rejects(parseWords(words), (error) => {
+    caught = error;
+    return error instanceof BackupError;
+  });
+  equal((caught as BackupError).code, "usage");
+  return caught as BackupError;
+}
+
+async function prints(...words: readonly string[]): Promise<string> {
+  const { terminal, out, err } = fakeTerminal();
+  const invocation = await parseWords(words);
+  equal(await invocation({ terminal, signal: new AbortController().signal }), 0);
+  equal(err(), "");
+  return out();
+}
+
+Deno.test("a misspelt command is told what was meant", async () => {
+  for (
+    const [written, meant] of [["rnu", "run"], ["restor", "restore"], ["ver", "verify"]] as const
+  ) {
+    const { message, hint } = await fails(written);
+    equal(message, `Cannot do "${written}": there is no such command`);
+    equal(hint, `Did you mean "${meant}"?`);
+  }
+  equal((await fails("frobnicate")).hint, 'See "keepsake help" for those there are');
+});
+
+Deno.test("a misspelt flag is told what was meant", async () => {
+  const { message, hint } = await fails("run", "--dry-rn");
+  equal(message, 'Cannot understand "keepsake run": unexpected option or argument: --dry-rn');
+  equal(hint, "Did you mean --dry-run?");
+});
+
+Deno.test("every mistake on the command line is one sentence and a hint", async () => {
+  const cases = [
+    ["run", "extra"],
+    ["run", "--only"],
+    ["run", "--json", "--json"],
+    ["run", "--json=yes"],
+    ["restore", "--overwrite", "sometimes"],
+    ["completion"],
+    ["completion", "tcsh"],
+    ["--config", "x", "run"],
+    ["__proto__"],
+  ];
+  for (const words of cases) {
+    const { message, hint } = await fails(...words);
+    match(message, /^Cannot [^\n`]*[^\n`.]$/, words.join(" "));
+    match(hint ?? "", /^[A-Z]/, words.join(" "));
+  }
+});
+
+Deno.test("a flag before the command is told to come after it", async () => {
+  equal((await fails("--json", "run")).message, 'Cannot use "--json" here: a command comes first');
+});
+
+Deno.test("help is given wherever it is asked for", async () => {
+  const overview = await prints();
+  match(overview, /^Usage: keepsake COMMAND/m);
+  equal(await prints("help"), overview);
+  equal(await prints("--help"), overview);
+  equal(await prints("-h"), overview);
+  const run = await prints("help", "run");
+  match(run, /--dry-run/);
+  equal(await prints("run", "--help"), run);
+  equal(await prints("run", "--jsno", "-h"), run);
+  equal(await prints("--help", "run"), run);
+});
+
+Deno.test("help of every command names its flags and says what each is for", async (t) => {
+  const names = ["run", "plan", "list", "restore", "verify", "init", "keygen", "config"];
+  for (const name of [...names, "completion", "help"]) {
+    await t.assertSnapshot(await prints("help", name), name);
+  }
+});
+
+Deno.test("help of the program lists every command and every exit status", async (t) => {
+  await t.assertSnapshot(await prints("help"));
+});
+
+Deno.test("help of a stage explains its options", async () => {
+  const help = await prints("help", "snapshot");
+  match(help, /^snapshot: /);
+  match(help, /^ {2}paths /m);
+  equal(await prints("snapshot", "--help"), help);
+});
+
+Deno.test("help of what there is not says what was meant", async () => {
+  const invocation = await parseWords(["help", "snapsot"]);
+  const { terminal } = fakeTerminal();
+  await rejects(invocation({ terminal, signal: new AbortController().signal }), {
+    code: "usage",
+    message: 'Cannot explain "snapsot": there is no such command or stage',
+    hint: 'Did you mean "snapshot"?',
+  });
+});
+
+Deno.test("the version is that of deno.json", async () => {
+  const { version } = JSON.parse(
+    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
+  );
+  equal(await prints("--version"), `keepsake ${version}\n`);
+  equal(await prints("-V"), `keepsake ${version}\n`);
+});
+
+Deno.test("what follows -- is no flag", async () => {
+  const { message } = await fails("run", "--", "--help");
+  equal(message, 'Cannot understand "keepsake run": unexpected option or argument: --help');
+});
+
+Deno.test("hintFor knows misspellings, beginnings and swapped letters", () => {
+  const known = ["run", "restore", "verify"];
+  deepEqual(["rum", "rest", "rnu", "r", "zzz"].map((word) => hintFor(word, known)), [
+    'Did you mean "run"?',
+    'Did you mean "restore"?',
+    'Did you mean "run"?',
+    'See "keepsake help" for those there are',
+    'See "keepsake help" for those there are',
+  ]);
+});

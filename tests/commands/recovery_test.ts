@@ -1,0 +1,151 @@
+/**
+ * Getting things back: `list`, `restore` and `verify`, also where all else is lost.
+ *
+ * @module
+ */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+const BACKUPS = ".local/share/keepsake/backups";
+
+async function backedUp(): Promise<Home> {
+  const home = await Home.make();
+  await home.furnish();
+  const { status, stderr } = await home.keepsake(["run", "--quiet"]);
+  equal(status, 0, stderr);
+  return home;
+}
+
+Deno.test("list shows snapshots as a table, as JSON, and what one holds", async () => {
+  await using home = await backedUp();
+  const { stdout, status } = await home.keepsake(["list"]);
+  equal(status, 0);
+  match(stdout, /^ID {6}SNAPSHOT .*\nclaude {2}\d{8}T\d{6}Z-[0-9a-f]{12} .* local\n$/);
+
+  const [snapshot, ...more] = JSON.parse((await home.keepsake(["list", "--json"])).stdout);
+  deepEqual(more, []);
+  deepEqual(Object.keys(snapshot), [
+    ...["id", "name", "created", "content_hash", "files", "bytes", "destinations", "encrypted"],
+  ]);
+  deepEqual([snapshot.id, snapshot.files, snapshot.bytes], ["claude", 2, 809]);
+  deepEqual([snapshot.destinations, snapshot.encrypted], [["local"], true]);
+  equal(new Date(snapshot.created).toISOString(), snapshot.created);
+
+  const held = (await home.keepsake(["list", "--files", "latest"])).stdout;
+  match(held, /^0644 +9 B {2}[\d: -]{16} {2}\.claude\/CLAUDE\.md$/m);
+  const files = JSON.parse((await home.keepsake(["list", "--files", "claude", "--json"])).stdout);
+  equal(files.name, snapshot.name);
+  equal(files.entries.filter(({ kind }: { kind: string }) => kind === "file").length, 2);
+});
+
+Deno.test("list shows what no identity at hand could tell as unknown", async () => {
+  await using home = await backedUp();
+  await Deno.remove(home.at(".config"), { recursive: true });
+  await Deno.remove(home.at(".local/state"), { recursive: true });
+  const { stdout, stderr, status } = await home.keepsake(["list", home.at(BACKUPS), "--json"]);
+  equal(status, 0, stderr);
+  const [{ files, bytes, content_hash }] = JSON.parse(stdout);
+  deepEqual([files, bytes, content_hash], [null, null, null]);
+});
+
+Deno.test("list ends with 2 and still lists the rest when a destination does not answer", async () => {
+  await using home = await backedUp();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const usb = `\n[[stage]]\nuse = "local"\nid = "usb"\npath = "${home.at("usb")}"\n`;
+  await Deno.writeTextFile(file, usb, { append: true });
+  await home.write("usb", "a file, where a directory should be");
+  const { stdout, stderr, status } = await home.keepsake(["list", "--json"]);
+  equal(status, 2);
+  equal(JSON.parse(stdout).length, 1);
+  match(stderr, /^Error: usb: Cannot /);
+});
+
+Deno.test("restore brings everything back with nothing but the address and the identity", async () => {
+  await using home = await backedUp();
+  const key = home.at("key.txt");
+  await Deno.rename(home.at(".config/keepsake/identity.txt"), key);
+  await Deno.remove(home.at(".config"), { recursive: true });
+  await Deno.remove(home.at(".local/state"), { recursive: true });
+  const from = ["--from", home.at(BACKUPS)];
+  const there = await home.keepsake(["restore", ...from, "--identity", key, "--to", "back"]);
+  equal(there.status, 0, there.stderr);
+  equal(there.stdout, "");
+  match(there.stderr, /^Restored claude\/\S+ from .*: 2 files, 809 B\n {2}to ~\/back/m);
+  equal(await Deno.readTextFile(home.at("back/.claude/CLAUDE.md")), "Be kind.\n");
+
+  const named = await home.keepsake(["restore", ...from, "--to", "again", "--json"], {
+    env: { KEEPSAKE_IDENTITY: key },
+  });
+  equal(named.status, 0, named.stderr);
+  const report = JSON.parse(named.stdout);
+  deepEqual(Object.keys(report), [
+    ...["ok", "id", "name", "from", "targets", "files", "bytes", "dry_run", "actions"],
+  ]);
+});
+
+Deno.test("restore from an address goes on without a pipeline file that is wrong", async () => {
+  await using home = await backedUp();
+  await home.write(".config/keepsake/pipeline.toml", "[[[");
+  const key = home.at(".config/keepsake/identity.txt");
+  const words = ["restore", "--from", home.at(BACKUPS), "-i", key, "--to", "back"];
+  const { status, stderr } = await home.keepsake(words);
+  equal(status, 0, stderr);
+  match(stderr, /^Warning: /);
+  equal((await home.keepsake(["restore", "--to", "other"])).status, 3);
+});
+
+Deno.test("restore --dry-run lists what it would do, and does nothing", async () => {
+  await using home = await backedUp();
+  const { status, stdout } = await home.keepsake(["restore", "--to", "back", "--dry-run"]);
+  equal(status, 0);
+  match(stdout, /^create {3}\.claude\/CLAUDE\.md$/m);
+  equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+});
+
+Deno.test("restore says what is missing when it is not told where to", async () => {
+  await using home = await Home.make();
+  for (const words of [["restore"], ["restore", "--to", "x", "--in-place"]]) {
+    const { status, stderr } = await home.keepsake(words);
+    equal(status, 3);
+    match(stderr, /^Error: Cannot .*\n {2}[A-Z].*\n$/);
+  }
+});
+
+Deno.test("restore ends with 3 for a wrong identity, with 4 for a snapshot that there is not", async () => {
+  await using home = await backedUp();
+  await home.keepsake(["keygen", "--output", "other.txt"]);
+  const wrong = await home.keepsake(["restore", "-i", "other.txt", "--to", "back"]);
+  equal(wrong.status, 3);
+  match(wrong.stderr, /^Error: Cannot /);
+  const missing = await home.keepsake(["restore", "2020", "--to", "back", "--json"]);
+  equal(missing.status, 4);
+  equal(JSON.parse(missing.stdout).error.code, "snapshot-missing");
+  equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+});
+
+Deno.test("verify proves what is well and names what is damaged", async () => {
+  await using home = await backedUp();
+  const well = await home.keepsake(["verify"]);
+  equal(well.status, 0, well.stderr);
+  match(well.stdout, /^RESULT .*\nok +claude /);
+  deepEqual(await home.keepsake(["verify", "--quiet"]), { status: 0, stdout: "", stderr: "" });
+
+  const stored = await home.list(BACKUPS);
+  const archive = home.at(stored.find((path) => path.includes(".tar."))!);
+  const bytes = await Deno.readFile(archive);
+  bytes[bytes.length - 20]! ^= 1;
+  await Deno.writeFile(archive, bytes);
+  const damaged = await home.keepsake(["verify", "--all"]);
+  equal(damaged.status, 4);
+  match(damaged.stdout, /^DAMAGED +claude /m);
+  match(damaged.stderr, /^Error: claude\/\S+ at local: Cannot /m);
+
+  const json = await home.keepsake(["verify", "--json"]);
+  equal(json.status, 4);
+  const { ok, verifications } = JSON.parse(json.stdout);
+  equal(ok, false);
+  deepEqual(Object.keys(verifications[0]), [
+    ...["id", "name", "destination", "status", "files", "bytes", "seconds", "failure"],
+  ]);
+  equal((await home.keepsake(["verify", "latest", "--all"])).status, 3);
+});

@@ -1,0 +1,140 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { acquireLock } from "../../pipeline/lock.ts";
+import { Home } from "./harness.ts";
+
+Deno.test("run says on stderr what it did, and nothing on stdout", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const first = await home.keepsake(["run"]);
+  equal(first.status, 0, first.stderr);
+  equal(first.stdout, "");
+  match(first.stderr, /^claude: 2 files, 809 B, \d{8}T\d{6}Z-[0-9a-f]{12}$/m);
+  match(first.stderr, /^ {2}ok {9}local {2}~\/\.local\/share\/keepsake\/backups/m);
+  match(first.stderr, /^Done in /m);
+
+  const stored = await home.list(".local/share/keepsake/backups");
+  const second = await home.keepsake(["run"]);
+  equal(second.status, 0);
+  match(second.stderr, /^claude: nothing had changed \(2 files, 809 B\)$/m);
+  deepEqual(await home.list(".local/share/keepsake/backups"), stored);
+
+  await home.write(".claude/projects/-tmp-a/2.jsonl", "{}\n");
+  const third = await home.keepsake(["run", "--quiet"]);
+  deepEqual(third, { status: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("run --json prints the document of the design and nothing else", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const { status, stdout, stderr } = await home.keepsake(["run", "--json"]);
+  equal(status, 0);
+  equal(stderr, "");
+  const report = JSON.parse(stdout);
+  deepEqual(Object.keys(report), [
+    ...["ok", "run", "dry_run", "started", "finished", "stages", "snapshots"],
+  ]);
+  equal(report.ok, true);
+  equal(report.dry_run, false);
+  equal(new Date(report.started).toISOString(), report.started);
+  deepEqual(
+    report.stages.map((stage: Record<string, unknown>) => Object.keys(stage)),
+    Array(4).fill(["id", "use", "status", "message", "seconds"]),
+  );
+  const [snapshot] = report.snapshots;
+  deepEqual(Object.keys(snapshot), [
+    ...["id", "name", "content_hash", "files", "bytes", "unreadable", "destinations"],
+  ]);
+  match(snapshot.content_hash, /^[0-9a-f]{64}$/);
+  equal(snapshot.name.endsWith(snapshot.content_hash.slice(0, 12)), true);
+  deepEqual(snapshot.unreadable, []);
+  deepEqual(Object.keys(snapshot.destinations[0]), ["id", "status", "location", "message"]);
+});
+
+Deno.test("run --dry-run stores nothing", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const { status, stderr } = await home.keepsake(["run", "--dry-run"]);
+  equal(status, 0, stderr);
+  match(stderr, /^Nothing was stored: a dry run/m);
+  equal((await home.keepsake(["list", "--json"])).stdout, "[]\n");
+});
+
+Deno.test("run ends with 2 and names the destination when one fails, and the others get theirs", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const usb = `\n[[stage]]\nuse = "local"\nid = "usb"\npath = "${home.at("usb")}"\n`;
+  await Deno.writeTextFile(file, usb, { append: true });
+  await home.write("usb", "a file, where a directory should be");
+  const failed = await home.keepsake(["run"]);
+  equal(failed.status, 2);
+  match(failed.stderr, /^ {2}ok {9}local {2}/m);
+  match(failed.stderr, /^ {2}FAILED {5}usb {4}Cannot /m);
+  match(failed.stderr, /^Not everything is safe: see above/m);
+
+  const again = await home.keepsake(["run", "--json"]);
+  equal(again.status, 2);
+  equal(JSON.parse(again.stdout).ok, false);
+
+  await Deno.remove(home.at("usb"));
+  const mended = await home.keepsake(["run"]);
+  equal(mended.status, 0, mended.stderr);
+  match(mended.stderr, /^ {2}ok {9}usb {4}/m);
+});
+
+Deno.test("run ends with 2 and names what could not be read", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  // A name that is no UTF-8: root can read everything else.
+  await home.bash(`echo lost > .claude/$'bad\\xff'`);
+  const { status, stderr } = await home.keepsake(["run"]);
+  equal(status, 2);
+  match(stderr, /could not read 1 path:\n {4}.*bad/);
+});
+
+Deno.test("run ends with 3 in one sentence when there is no Claude Code", async () => {
+  await using home = await Home.make();
+  await home.keepsake(["init", "--yes"]);
+  const { status, stdout, stderr } = await home.keepsake(["run"]);
+  equal(status, 3);
+  equal(stdout, "");
+  match(stderr, /^Error: Cannot [^\n]+\.claude[^\n]+\n {2}[A-Z][^\n]+\n$/);
+});
+
+Deno.test("run ends with 3 and every problem of the file, with its place", async () => {
+  await using home = await Home.make();
+  const file = await home.write("p.toml", '[[stage]]\nuse = "snapshot"\npth = ["x"]\n');
+  const { status, stderr } = await home.keepsake(["run", "--config", "p.toml"]);
+  equal(status, 3);
+  const places = stderr.split("\n").filter((line) => line.startsWith(`  ${file}:`));
+  match(places.join("\n"), /:3:1 {2}stage\[1\]\.pth: /);
+
+  const json = await home.keepsake(["run", "-c", "p.toml", "--json"]);
+  equal(json.status, 3);
+  equal(json.stderr, "");
+  const { ok, error } = JSON.parse(json.stdout);
+  equal(ok, false);
+  equal(error.code, "pipeline-invalid");
+  equal(error.problems.length, places.length);
+});
+
+Deno.test("run ends with 3 and says where it looked when there is no file", async () => {
+  await using home = await Home.make();
+  const { status, stderr } = await home.keepsake(["run"]);
+  equal(status, 3);
+  match(stderr, /^Error: Cannot find a pipeline file: .*\n {2}Write one with "keepsake init"/);
+});
+
+Deno.test("run ends with 11 while another one is under way", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await Deno.mkdir(home.at(".local/state/keepsake/claude"), { recursive: true });
+  const lock = await acquireLock(home.at(".local/state/keepsake/claude/lock"));
+  try {
+    const { status, stdout } = await home.keepsake(["run", "--json"]);
+    equal(status, 11);
+    equal(JSON.parse(stdout).error.code, "run-in-progress");
+  } finally {
+    lock.release();
+  }
+});

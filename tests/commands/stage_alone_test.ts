@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { World } from "../end_to_end/world.ts";
+
+const STAGES = fileURLToPath(new URL("../../stages/", import.meta.url));
+
+async function runFile(file: string, args: readonly string[], input = new Uint8Array()) {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", `${STAGES}${file}.ts`, ...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(input);
+  await writer.close();
+  const { code, stdout, stderr } = await process.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, bytes: stdout, out: text(stdout), err: text(stderr) };
+}
+
+for (const file of ["snapshot", "hash_gate", "encrypt", "local"]) {
+  Deno.test(`stages/${file}.ts explains itself when it is run with --help`, async () => {
+    const { code, out } = await runFile(file, ["--help"]);
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`^${file.replace("_", "-")}: [A-Z]`));
+  });
+}
+
+Deno.test("stages run as scripts make an archive, encrypt it, and list a destination", async () => {
+  using world = await World.make();
+  const archive = await runFile("snapshot", ["--paths", world.source, "--compress", "none"]);
+  assert.equal(archive.code, 0, archive.err);
+  assert.equal(archive.bytes.length % 512, 0);
+  assert.ok(archive.out.startsWith(".claude/"));
+  const sealed = await runFile("encrypt", ["--to", world.recipient], archive.bytes);
+  assert.equal(sealed.code, 0, sealed.err);
+  assert.ok(sealed.out.startsWith("age-encryption.org/v1\n"));
+  const listed = await runFile("local", ["--path", world.at("nothing")]);
+  assert.deepEqual([listed.code, listed.out], [0, ""]);
+});
+
+Deno.test("a stage run as a script refuses an unknown or wrong option with status 3", async () => {
+  const unknown = await runFile("local", ["--pth", "x"]);
+  assert.equal(unknown.code, 3);
+  assert.match(unknown.err, /Cannot use "--pth": "local" has no such option/);
+  const missing = await runFile("encrypt", []);
+  assert.equal(missing.code, 3);
+  assert.match(missing.err, /Cannot run "encrypt": .*to/);
+});

@@ -1,0 +1,91 @@
+import type { Plan, PlannedStage } from "../../../pipeline/plan.ts";
+import { renderPlan } from "../../../commands/ui/plan_view.ts";
+
+const NOTHING = {
+  env: false,
+  ffi: false,
+  import: false,
+  net: false,
+  read: false,
+  run: false,
+  sys: false,
+  write: false,
+} as const;
+
+function stageOf(stage: Partial<PlannedStage>): PlannedStage {
+  return {
+    id: "encrypt",
+    use: "encrypt",
+    kind: "transform",
+    summary: "",
+    location: null,
+    inputs: [],
+    permissions: NOTHING,
+    seesPlaintext: false,
+    reachesNetwork: false,
+    sandboxed: true,
+    ...stage,
+  };
+}
+
+const STAGES = [
+  stageOf({
+    id: "claude",
+    use: "snapshot",
+    kind: "source",
+    permissions: { ...NOTHING, read: ["/home/u/.claude"] },
+    seesPlaintext: true,
+  }),
+  stageOf({ inputs: ["claude"], seesPlaintext: true }),
+  stageOf({
+    id: "local",
+    use: "local",
+    kind: "destination",
+    inputs: ["encrypt"],
+    location: "/home/u/.local/share/keepsake/backups",
+    permissions: {
+      ...NOTHING,
+      read: ["/home/u/.local/share/keepsake/backups", "/home/u/.local/state/keepsake/claude/spool"],
+      write: ["/home/u/.local/share/keepsake/backups"],
+    },
+  }),
+];
+
+const PLAN: Plan = {
+  pipeline: "claude",
+  file: "/home/u/.config/keepsake/pipeline.toml",
+  state: "/home/u/.local/state/keepsake/claude",
+  stages: STAGES,
+  secondPromise: { holds: true, breaches: [] },
+};
+
+Deno.test("a plan shows every stage, what it may touch, and the verdict", async (t) => {
+  const view = { home: "/home/u", width: Infinity, deno: undefined };
+  await t.assertSnapshot(renderPlan(PLAN, view).join("\n"));
+});
+
+Deno.test("a plan adapts to a narrow terminal", async (t) => {
+  const view = { home: "/home/u", width: 72, deno: undefined };
+  await t.assertSnapshot(renderPlan(PLAN, view).join("\n"));
+});
+
+Deno.test("a plan says which stage breaks the second promise, and what has no sandbox", async (t) => {
+  const git = stageOf({
+    id: "git",
+    use: "git",
+    kind: "destination",
+    inputs: ["claude"],
+    location: "https://example.org/x.git",
+    permissions: { ...NOTHING, run: ["/usr/bin/git"] },
+    seesPlaintext: true,
+    reachesNetwork: true,
+    sandboxed: false,
+  });
+  const plan: Plan = {
+    ...PLAN,
+    stages: [...STAGES, git],
+    secondPromise: { holds: false, breaches: ["git sends plaintext off this machine"] },
+  };
+  const view = { home: "/home/u", width: Infinity, deno: "Deno 2.4.2 is old" };
+  await t.assertSnapshot(renderPlan(plan, view).join("\n"));
+});

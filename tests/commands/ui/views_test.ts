@@ -1,0 +1,78 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { renderEntry, renderListing } from "../../../commands/ui/list_view.ts";
+import { renderActions, renderRestore } from "../../../commands/ui/restore_view.ts";
+import { renderFailures, renderVerifications } from "../../../commands/ui/verify_view.ts";
+
+Deno.test("a listing shows what is known of each snapshot", async (t) => {
+  const snapshot = {
+    id: "claude",
+    name: "20260102T030405Z-0123456789ab",
+    created: new Date("2026-01-02T03:04:05Z"),
+    contentHash: "0123456789ab",
+    files: 190,
+    bytes: 200e6,
+    encrypted: true,
+    storedBytes: 20e6,
+    destinations: ["local", "usb"],
+  };
+  const unread = { ...snapshot, contentHash: null, files: null, bytes: null, encrypted: false };
+  const lines = renderListing([snapshot, unread], Infinity, undefined, 0);
+  await t.assertSnapshot(lines.join("\n"));
+});
+
+Deno.test("a listing of nothing says so", () => {
+  deepEqual(renderListing([], 80), ["There are no snapshots yet"]);
+});
+
+Deno.test("an entry is a line, whatever its name", () => {
+  const file = { kind: "file", mode: 0o644, mtime: 0, size: 5, sha256: "" } as const;
+  equal(
+    renderEntry({ ...file, path: "a\n\x1b[2Jb" }, 0),
+    "0644       5 B  1970-01-01 00:00  a\\n\\u{1b}[2Jb",
+  );
+  const link = { kind: "symlink", mode: 0o777, mtime: 0, path: "l", link: "/etc/passwd" } as const;
+  equal(renderEntry(link, 0), "0777            1970-01-01 00:00  l -> /etc/passwd");
+});
+
+Deno.test("a restore says what came from where to where, and what it left alone", () => {
+  const report = {
+    id: "claude",
+    name: "n",
+    from: "local",
+    targets: ["/home/u/back/.claude"],
+    files: 2,
+    bytes: 11,
+    actions: [{ path: "a", action: "create" }, { path: "b", action: "keep" }],
+    dryRun: false,
+  } as const;
+  deepEqual(renderRestore(report, "/home/u"), [
+    "Restored claude/n from local: 2 files, 11 B",
+    "  to ~/back/.claude",
+    "  left 1 path as it was: see --overwrite",
+  ]);
+  deepEqual(renderActions(report.actions), ["create   a", "keep     b"]);
+});
+
+Deno.test("a verification names the damaged one and why", () => {
+  const one = { id: "claude", name: "n", files: 2, bytes: 11, seconds: 0.2 } as const;
+  const report = {
+    ok: false,
+    status: 4,
+    failures: [],
+    verifications: [
+      { ...one, destination: "local", status: "ok" },
+      {
+        ...one,
+        destination: "usb",
+        status: "damaged",
+        failure: { code: "snapshot-damaged", message: "Cannot read it", hint: "Run again" },
+      },
+    ],
+  } as const;
+  deepEqual(renderVerifications(report, 80), [
+    "RESULT   ID      SNAPSHOT  FILES  SIZE   TOOK  WHERE",
+    "ok       claude  n             2  11 B  0.2 s  local",
+    "DAMAGED  claude  n             2  11 B  0.2 s  usb",
+  ]);
+  deepEqual(renderFailures(report), ["Error: claude/n at usb: Cannot read it", "  Run again"]);
+});
