@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context } from "./command.ts";
+import type { Context } from "./command.ts";
 import { helpOf, rowsOf } from "../pipeline/config/describe.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { runStageAlone, type Stage } from "../pipeline/alone.ts";

@@ -40,6 +40,8 @@ export interface BackupContext {
   readonly workers: WorkerPool;
   readonly log: StageLog;
   readonly clock: () => Date;
+  /** Absolute paths that are no part of any source: the backups themselves. */
+  readonly avoid: readonly string[];
 }
 
 /**
@@ -54,28 +56,6 @@ export function backUp(
   context: BackupContext,
 ): Promise<SnapshotReport> {
   return new Backup(route, destinations, context).run();
-}
-
-/**
- * Starts what a backup will need, before it is asked for: a worker takes its time to come up, and the
- * machine has more than one processor.
- *
- * @param known Whether the source was stored before, and so has probably not changed.
- */
-export function prewarm(
-  { source, steps }: Route,
-  destinations: readonly Step[],
-  stages: readonly PipelineStage[],
-  workers: WorkerPool,
-  known: boolean,
-): void {
-  workers.get(source);
-  if (known) workers.get(source, "helper");
-  for (const { stage } of destinations) workers.get(stage);
-  const gates = new Set(destinations.flatMap(({ gates }) => gates));
-  for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
-  if (known) return;
-  for (const { stage } of steps) if (stage.stage.kind === "transform") workers.get(stage);
 }
 
 class Backup {
@@ -93,7 +73,6 @@ class Backup {
   async run(): Promise<SnapshotReport> {
     const { source } = this.#route;
     const { catalog, force } = this.#context;
-    const listing = this.#listAll();
     const gated = !force && this.#destinations.every(({ gates }) => gates.length > 0);
     const signature = catalog.signature(source.id);
     // A source that was stored before has probably not changed; do not wait to find out.
@@ -101,6 +80,8 @@ class Backup {
       ? scan(source, signature, this.#context)
       : undefined;
     scanning?.catch(() => {}); // Waited for below.
+    const listing = this.#listAll();
+    this.#prewarm(scanning === undefined);
     const held = await listing;
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
     const holdings = new Map(open.map(({ stage }) => {
@@ -118,6 +99,20 @@ class Backup {
     if (open.length === 0) return this.#report(undefined);
     const streamed = await this.#stream(open);
     return await this.#pass(streamed, open, holdings, held);
+  }
+
+  /**
+   * Starts the workers that will be needed, before they are. Making one holds up this thread for a
+   * moment: so they come after those that have work to do already.
+   */
+  #prewarm(streaming: boolean): void {
+    const { workers, stages } = this.#context;
+    const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
+    for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
+    if (!streaming) return;
+    for (const { stage } of this.#route.steps) {
+      if (stage.stage.kind === "transform") workers.get(stage);
+    }
   }
 
   /** Lets the gates decide about an archive that was made, and delivers it. */
@@ -161,7 +156,7 @@ class Backup {
   /** Reads the source, again perhaps, and this time makes its archive. */
   async #stream(steps: readonly Step[]): Promise<Streamed> {
     const { source } = this.#route;
-    const { clock, log, workers } = this.#context;
+    const { clock, log, workers, avoid } = this.#context;
     const created = clock();
     log.start(source, source.id);
     const wanted = new Set(steps.map(({ stage }) => stage.id));
@@ -172,7 +167,7 @@ class Backup {
     const origin: Parameters<typeof runFlow>[0] = {
       async send(output, signal) {
         const answer = await worker.call<SourceResult>(
-          { operation: "run", context: { options: source.options }, output },
+          { operation: "run", context: { options: source.options, avoid }, output },
           { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
         );
         result = answer.result;

@@ -106,8 +106,7 @@ export async function runFlow(
       else context.workers.get(parent.stream.transform).detach(reader, messageOf(error));
     });
   }
-  const written = await settle(writers);
-  const spooled = await settle(spools);
+  const [written, spooled] = await Promise.all([settle(writers), settle(spools)]);
   const first = written.get(streams[0]!.id)!;
   if (first.status === "rejected" && !isBroken(first.reason)) throw first.reason;
   return new Map([...spooled].map(([id, outcome]) => [id, judge(id, outcome, written, streams)]));

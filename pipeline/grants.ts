@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { Grants, Operation } from "../stages/contract.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
+import { resolveGrants } from "./worker/host.ts";
 
 /** Where finished files wait for destination `id`, in a pipeline's state directory. */
 export function spoolDirectory(state: string, id?: string): string {
@@ -20,6 +21,15 @@ export function runGrants({ id, stage, options }: PipelineStage, state: string):
   // A destination is asked what it holds, and takes its files out of a directory of its own.
   const spool = [spoolDirectory(state, id)];
   return union(own("list"), own("run"), { read: spool, write: spool });
+}
+
+/** Where runs of a pipeline write to: its state, and what its destinations may write. */
+export function ownPlaces(stages: readonly PipelineStage[], state: string): string[] {
+  const written = stages.flatMap(({ stage, options }) =>
+    stage.kind === "destination" ? stage.permissions(options, "run").write ?? [] : []
+  );
+  const { read = [] } = resolveGrants({ read: [state, ...written] });
+  return [...read];
 }
 
 /** All that any of these grants. */

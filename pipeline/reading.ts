@@ -54,6 +54,8 @@ export interface ScanContext {
   readonly workers: WorkerPool;
   readonly log: StageLog;
   readonly signal: AbortSignal | undefined;
+  /** Absolute paths that are no part of any source. */
+  readonly avoid: readonly string[];
 }
 
 /**
@@ -65,11 +67,11 @@ export interface ScanContext {
 export async function scan(
   source: PipelineStage,
   signature: string | undefined,
-  { workers, log, signal }: ScanContext,
+  { workers, log, signal, avoid }: ScanContext,
 ): Promise<Reading | undefined> {
   log.start(source, source.id);
   const { port1, port2 } = new MessageChannel();
-  const context = { options: source.options, signature };
+  const context = { options: source.options, signature, avoid };
   const helping = workers.get(source, "helper").call(
     { operation: "scan", context, team: { role: "helper", port: port2 } },
     { signal },

@@ -5,11 +5,11 @@
  */
 import { join } from "node:path";
 import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
-import { backUp, type BackupContext, prewarm } from "./backup.ts";
+import { backUp, type BackupContext } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Listener, RunReport, SnapshotReport } from "./events.ts";
-import { spoolDirectory } from "./grants.ts";
+import { ownPlaces, spoolDirectory } from "./grants.ts";
 import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { Spool } from "./spool.ts";
@@ -46,6 +46,9 @@ export async function runPipeline(
   await makeStateDirectory(pipeline.state);
   const lock = await acquireLock(join(pipeline.state, "lock"));
   using workers = new WorkerPool(pipeline.state);
+  // The first worker comes up while the rest of this is made ready.
+  const [first] = routesOf(pipeline.stages);
+  if (first !== undefined && destinationsOf(first, only).length > 0) workers.get(first.source);
   try {
     const started = clock();
     const log = new StageLog(options.listener);
@@ -56,7 +59,6 @@ export async function runPipeline(
         `The catalog was damaged and begun anew; the old one is "${aside}"`,
       );
     const catalog = Catalog.open(pipeline.state, sayDamaged, started);
-    prewarmFirst(pipeline, only, workers, catalog);
     const run = catalog.beginRun(started);
     const spool = await Spool.open(spoolDirectory(pipeline.state));
     try {
@@ -74,6 +76,7 @@ export async function runPipeline(
         clock,
         host: Deno.hostname(),
         stages: pipeline.stages,
+        avoid: ownPlaces(pipeline.stages, pipeline.state),
       };
       const snapshots = await runStages(pipeline, only, context);
       signal?.throwIfAborted();
@@ -97,19 +100,6 @@ export async function runPipeline(
   } finally {
     lock.release();
   }
-}
-
-/** Later sources find the workers of the stages that they share warm anyway. */
-function prewarmFirst(
-  { stages }: Pipeline,
-  only: ReadonlySet<string> | undefined,
-  workers: WorkerPool,
-  catalog: Catalog,
-): void {
-  const [route] = routesOf(stages);
-  if (route === undefined) return;
-  const known = catalog.signature(route.source.id) !== undefined;
-  prewarm(route, destinationsOf(route, only), stages, workers, known);
 }
 
 /** The stages from top to bottom; a source goes through all that stands below it. */

@@ -140,6 +140,8 @@ export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   readonly signature: string | undefined;
   /** Two workers that scan together: one walks, both hash. */
   readonly team: Team;
+  /** Absolute paths that runs themselves write to: never a part of what is backed up. */
+  readonly avoid?: readonly string[];
 }
 
 /** How two workers of one stage share a scan. */
@@ -163,6 +165,8 @@ export interface ScanResult {
 export interface SourceContext<S extends OptionsSchema> extends StageContext<S> {
   /** Takes the archive, uncompressed: compression is done on the way. */
   readonly output: ByteSink;
+  /** Absolute paths that runs themselves write to: never a part of what is backed up. */
+  readonly avoid?: readonly string[];
 }
 
 /** What a source's `run` answers. */

@@ -172,6 +172,7 @@ export class ChannelWriter implements ByteSink {
         const decoded = this.#decoder !== undefined && lane.credits <= CREDITS / 2
           ? this.#decoder.decode(piece) as Uint8Array<ArrayBuffer>
           : undefined;
+        if (decoded !== undefined) discard(piece);
         const { buffer, length } = decoded ?? piece;
         lane.send(decoded === undefined, buffer, length);
       }
@@ -322,9 +323,14 @@ export class ChannelReader implements ByteSource {
           discard(encoded);
         } else if (decoder !== undefined && frame.encoded) {
           const decoded = decoder.decode(bytes);
-          if (decoded instanceof Uint8Array) yield decoded;
-          else yield* decoded;
-          this.#release(frame);
+          if (decoded instanceof Uint8Array) {
+            this.#release(frame);
+            yield decoded;
+            discard(decoded);
+          } else {
+            yield* decoded; // Reads the frame as it goes.
+            this.#release(frame);
+          }
         } else {
           yield bytes;
           this.#release(frame);

@@ -33,7 +33,7 @@ export async function writeArchive(
 ): Promise<SourceResult> {
   const { output } = context;
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
-  const walk = await Walk.open(selection, remarks);
+  const walk = await Walk.open({ ...selection, avoid: context.avoid }, remarks);
   const hashing = await Hashing.load();
   const pace = new Pace(context);
   const signature = new Signature(hashing);

@@ -42,7 +42,7 @@ async function lead(
   // Before all that can fail: a helper must not wait for ever.
   using leader = new Leader<Task, Outcome>(port, signal);
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
-  const walk = await Walk.open(selection, remarks);
+  const walk = await Walk.open({ ...selection, avoid: context.avoid }, remarks);
   const hashing = await Hashing.load();
   const pace = new Pace(context);
   const work = hashFiles(hashing, pace);

@@ -25,6 +25,8 @@ export interface Selection extends ClaudeChoice {
   readonly paths: readonly string[];
   /** In gitignore syntax, relative to each path. */
   readonly exclude: readonly string[];
+  /** Absolute paths of what backups themselves are made of. */
+  readonly avoid?: readonly string[] | undefined;
 }
 
 /** What the walk met. */
@@ -63,6 +65,8 @@ export interface Remarks {
 
 /** Reason for a note on what was there when its directory was listed. */
 export const REMOVED = "removed while it was being backed up";
+
+const AVOIDED = "keepsake's own: backups, or what it needs to make them";
 
 /** A walk over the roots that are there. */
 export class Walk {
@@ -111,7 +115,9 @@ export class Walk {
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
     const claude = claudeFoldersAbove(path);
     // A cache that is asked for by name is wanted.
-    const reason = reasonToLeaveOut(claude, { ...this.#selection, include_caches: true });
+    const reason = this.#isAvoided(path, real)
+      ? AVOIDED
+      : reasonToLeaveOut(claude, { ...this.#selection, include_caches: true });
     if (reason !== undefined) {
       this.#remarks.skipped.push({ path, reason });
     } else if (strangeness(info) !== undefined) {
@@ -150,14 +156,15 @@ export class Walk {
     const way = directory.way === "" ? name : `${directory.way}/${name}`;
     const claude = claudeHere.length === 0 ? claudeHere : claudeFoldersBelow(claudeHere, name);
     const shown = childPath(directory.found.shown, name);
+    const source = childPath(directory.found.source, name);
     const reason = reasonToLeaveOut(claude, this.#selection) ??
+      (this.#isAvoided(shown, source) ? AVOIDED : undefined) ??
       (this.#isExcluded(info.isDirectory ? `${way}/` : way) ? "excluded" : strangeness(info));
     if (reason !== undefined) {
       this.#remarks.skipped.push({ path: shown, reason });
       return;
     }
     const path = `${directory.found.path}/${name}`;
-    const source = childPath(directory.found.source, name);
     try {
       const found = describe(info, path, source, shown);
       if (found.kind === "symlink") this.#noteLink(found);
@@ -169,6 +176,12 @@ export class Walk {
       if (isGone) this.#remarks.notes.push({ path: shown, reason: REMOVED });
       else this.#remarks.unreadable.push({ path: shown, reason });
     }
+  }
+
+  /** A backup that held backups would never be done. */
+  #isAvoided(...names: readonly string[]): boolean {
+    const { avoid = [] } = this.#selection;
+    return avoid.some((place) => names.some((name) => wayInto(place, name) !== undefined));
   }
 
   /** A link that leads out of the sources is backed up, and what it leads to is not. */

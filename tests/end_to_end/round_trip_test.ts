@@ -243,3 +243,16 @@ Deno.test("restore in place mends what was lost and leaves the rest alone", asyn
   const left = [...Deno.readDirSync(world.at("home"))].map(({ name }) => name);
   assert.deepEqual(left, [".claude"], "the staging directory is gone");
 });
+
+Deno.test("a pipeline whose state and destination lie in what it backs up leaves both out", async () => {
+  using world = await World.make();
+  const inside = world.usual().replace(JSON.stringify(world.source), JSON.stringify(world.path));
+  const pipeline = await world.pipeline(inside);
+  const { snapshots: [first] } = await runPipeline(pipeline);
+  assert.equal(first!.destinations[0]!.status, "ok", JSON.stringify(first));
+  const left = first!.skipped.map(({ path }) => path);
+  assert.ok(left.includes(world.at("backups")) === false, "not there yet when it was read");
+  assert.ok(left.includes(pipeline.state), left.join());
+  const again = await runPipeline(pipeline);
+  assert.equal(again.snapshots[0]!.destinations[0]!.status, "unchanged");
+});
