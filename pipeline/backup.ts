@@ -75,44 +75,35 @@ class Backup {
     const { catalog, force } = this.#context;
     const gated = !force && this.#destinations.every(({ gates }) => gates.length > 0);
     const signature = catalog.signature(source.id);
-    // A source that was stored before has probably not changed; do not wait to find out.
-    const scanning = gated && signature !== undefined
-      ? scan(source, signature, this.#context)
-      : undefined;
-    scanning?.catch(() => {}); // Waited for below.
-    const listing = this.#listAll();
-    this.#prewarm(scanning === undefined);
-    const held = await listing;
+    // What was stored before has probably not changed, and what was not will be needed: begin with
+    // that, whatever the destinations will answer.
+    const scanning = gated && signature !== undefined ? this.#scan(signature) : undefined;
+    const streaming = scanning === undefined ? this.#stream(this.#destinations) : undefined;
+    for (const begun of [scanning, streaming]) begun?.catch(() => {}); // Waited for below.
+    const held = await this.#listAll();
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
     const holdings = new Map(open.map(({ stage }) => {
       const newest = held.get(stage.id)!.at(-1);
       return [stage.id, holdingOf(stage, newest, this.#route, catalog)];
     }));
-    const allHold = open.length > 0 && [...holdings.values()].every(({ newest }) => newest);
-    const reading = scanning !== undefined || !gated || !allHold
-      ? await scanning
-      : await scan(source, undefined, this.#context);
+    const reading = await scanning;
     if (reading !== undefined) {
       const needed = await askGates(open, holdings, reading.contentHash, this.#context);
       if (needed.size === 0) return this.#unchanged(reading, held);
     }
-    if (open.length === 0) return this.#report(undefined);
-    const streamed = await this.#stream(open);
+    if (open.length === 0 && streaming === undefined) return this.#report(undefined);
+    const streamed = await (streaming ?? this.#stream(open));
     return await this.#pass(streamed, open, holdings, held);
   }
 
-  /**
-   * Starts the workers that will be needed, before they are. Making one holds up this thread for a
-   * moment: so they come after those that have work to do already.
-   */
-  #prewarm(streaming: boolean): void {
-    const { workers, stages } = this.#context;
-    const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
-    for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
-    if (!streaming) return;
-    for (const { stage } of this.#route.steps) {
-      if (stage.stage.kind === "transform") workers.get(stage);
-    }
+  #scan(signature: string): Promise<Reading | undefined> {
+    const { id } = this.#route.source;
+    return scan(
+      this.#route.source,
+      signature,
+      this.#context.catalog.newestBytes(id),
+      this.#context,
+    );
   }
 
   /** Lets the gates decide about an archive that was made, and delivers it. */
@@ -127,7 +118,7 @@ class Backup {
     const needed = force
       ? new Set(holdings.keys())
       : await askGates(open, holdings, streamed.contentHash, this.#context);
-    if (needed.size === 0) return this.#unchanged(streamed, held);
+    if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), streamed);
@@ -139,9 +130,9 @@ class Backup {
 
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(): Promise<Map<string, HeldSnapshot[]>> {
-    const { log, signal, workers } = this.#context;
+    const { log, signal, stages, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
-    await Promise.all(this.#destinations.map(async ({ stage }) => {
+    const listing = this.#destinations.map(async ({ stage }) => {
       log.start(stage, this.#route.source.id);
       try {
         const all = await snapshotsIn(workers.get(stage), stage.options, { signal });
@@ -149,7 +140,12 @@ class Backup {
       } catch (error) {
         this.#noteFailure(stage, error);
       }
-    }));
+    });
+    // The gates come up meanwhile. Making a worker holds up this thread for a moment: that is why
+    // they come after what has work to do already.
+    const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
+    for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
+    await Promise.all(listing);
     return held;
   }
 
@@ -252,8 +248,9 @@ class Backup {
 
   #store(stage: PipelineStage, files: readonly NamedFile[]): Promise<StoreResult> {
     const { spool, catalog, message, signal, log, workers } = this.#context;
+    const moves = stage.stage.kind === "destination" && stage.stage.takesFiles;
     const handOver = async () => {
-      const directory = await spool.handOver(stage.id, files);
+      const directory = await spool.handOver(stage.id, files, moves);
       return {
         options: stage.options,
         owner: catalog.owner,

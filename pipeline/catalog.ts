@@ -230,6 +230,12 @@ export class Catalog {
     return this.#get<{ signature: string }>(sql, id)?.signature;
   }
 
+  /** How many bytes the newest snapshot of a source holds, as far as is known. */
+  newestBytes(id: string): number | undefined {
+    const sql = "SELECT bytes FROM snapshots WHERE id = ? ORDER BY name DESC LIMIT 1";
+    return this.#get<{ bytes: number }>(sql, id)?.bytes;
+  }
+
   /** Remembers the state of a source. */
   remember(id: string, signature: string, entries: readonly Entry[]): void {
     const remembered: Remembered = entries.map((entry) => [entry.path, fingerprint(entry)]);

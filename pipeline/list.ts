@@ -10,8 +10,9 @@ import type { Failure, Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf } from "./names.ts";
-import { findPlaces, type HeldSnapshot, type Place, snapshotsAt } from "./places.ts";
+import { findPlaces, type HeldSnapshot, type Place, snapshotsIn } from "./places.ts";
 import { SnapshotReader } from "./reader.ts";
+import { ReadingPool } from "./worker_pool.ts";
 
 /** Where to look and with what to open it. */
 export interface Lookup {
@@ -64,7 +65,8 @@ export interface Copies {
 
 /** Lists the snapshots at one destination or all. */
 export async function listSnapshots(lookup: Lookup): Promise<Listing> {
-  const { copies, failures } = await findCopies(lookup);
+  using pool = new ReadingPool();
+  const { copies, failures } = await findCopies(lookup, pool);
   const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
   const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
@@ -73,7 +75,7 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
     for (const group of groups.values()) {
       const { place, held } = group[0]!;
       const known = catalog?.snapshot(held.id, held.name) ??
-        await readTotals(place, held, identities, lookup);
+        await readTotals(place, held, pool, identities, lookup);
       snapshots.push({
         id: held.id,
         name: held.name,
@@ -99,16 +101,18 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
  * @throws {BackupError} `snapshot-missing`, `identity-wrong`, `snapshot-damaged`.
  */
 export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Manifest> {
-  const { place, held } = await findSnapshot(lookup, snapshot);
-  using reader = new SnapshotReader(place, await readerOptions(lookup));
+  using pool = new ReadingPool();
+  const { place, held } = await findSnapshot(lookup, snapshot, pool);
+  const reader = new SnapshotReader(place, pool, await readerOptions(lookup));
   return await reader.manifest(held);
 }
 
 /** Looks everywhere that a lookup means. */
-export async function findCopies(lookup: Lookup): Promise<Copies> {
+export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Copies> {
   const places = await findPlaces(lookup.pipeline, lookup.from);
+  const { signal } = lookup;
   const found = await Promise.allSettled(
-    places.map((place) => snapshotsAt(place, { signal: lookup.signal })),
+    places.map((place) => snapshotsIn(pool.at(place), place.options, { signal })),
   );
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];
@@ -134,8 +138,12 @@ export async function findCopies(lookup: Lookup): Promise<Copies> {
  *
  * @throws {BackupError} `snapshot-missing`, `usage` when several are meant.
  */
-export async function findSnapshot(lookup: Lookup, wanted: string): Promise<Copy> {
-  const { copies, errors } = await findCopies(lookup);
+export async function findSnapshot(
+  lookup: Lookup,
+  wanted: string,
+  pool: ReadingPool,
+): Promise<Copy> {
+  const { copies, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
   return chooseCopy(copies, wanted);
@@ -244,11 +252,12 @@ function isEncrypted({ transforms }: HeldSnapshot): boolean {
 async function readTotals(
   place: Place,
   held: HeldSnapshot,
+  pool: ReadingPool,
   identities: readonly string[],
   { signal }: Lookup,
 ) {
   if (isEncrypted(held) && identities.length === 0) return undefined;
-  using reader = new SnapshotReader(place, { identities, signal });
+  const reader = new SnapshotReader(place, pool, { identities, signal });
   try {
     return await reader.manifest(held);
   } catch {

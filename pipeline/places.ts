@@ -8,8 +8,7 @@ import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { parseKey } from "./names.ts";
-import type { CallOptions } from "./worker/host.ts";
-import { StageWorker } from "./worker/host.ts";
+import type { CallOptions, StageWorker } from "./worker/host.ts";
 
 /** Somewhere that keeps snapshots. */
 export interface Place {
@@ -75,16 +74,7 @@ export async function findPlaces(
   });
 }
 
-/** Lists what a place holds: whole snapshots only, oldest first. */
-export async function snapshotsAt(
-  { use, stage, options }: Place,
-  call: CallOptions = {},
-): Promise<HeldSnapshot[]> {
-  using worker = new StageWorker(use, stage.permissions(options, "list"));
-  return await snapshotsIn(worker, options, call);
-}
-
-/** The same through a worker that is there already. */
+/** Lists what a destination holds, through its worker: whole snapshots only, oldest first. */
 export async function snapshotsIn(
   worker: StageWorker,
   options: Readonly<Record<string, unknown>>,

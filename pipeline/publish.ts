@@ -8,11 +8,12 @@ import { dirname, join } from "node:path";
 import { BackupError } from "../stages/errors.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 
-/** A fresh directory next to where things will go, and where each root lies in it. */
+/** Fresh directories next to where things will go. */
 export interface Staging {
-  /** Root name to path. */
-  readonly into: Readonly<Record<string, string>>;
-  /** Removes what is left of it. */
+  readonly directories: readonly string[];
+  /** Where each root is unpacked: root name to path. */
+  into(placements: readonly Placement[]): Record<string, string>;
+  /** Removes what is left of them. */
   remove(): Promise<void>;
 }
 
@@ -22,32 +23,38 @@ export interface Staging {
  *
  * @throws {BackupError} `target-refused`.
  */
-export async function makeStaging(placements: readonly Placement[]): Promise<Staging> {
+export async function makeStaging(bases: readonly string[]): Promise<Staging> {
   const made = new Map<string, string>();
-  const into: Record<string, string> = {};
   const remove = async () => {
     for (const directory of made.values()) {
       await Deno.remove(directory, { recursive: true }).catch(() => {});
     }
   };
   try {
-    for (const [index, { root, target }] of placements.entries()) {
-      const base = dirname(target);
-      const staging = made.get(base) ?? await makeNextTo(base);
-      made.set(base, staging);
-      into[root] = join(staging, String(index));
-    }
-    return { into, remove };
+    for (const base of new Set(bases)) made.set(base, await makeNextTo(base));
   } catch (error) {
     await remove();
     throw error;
   }
+  return {
+    directories: [...made.values()],
+    into: (placements) =>
+      Object.fromEntries(
+        placements.map(({ root, base }, index) => [root, join(made.get(base)!, String(index))]),
+      ),
+    remove,
+  };
 }
 
-/** Moves everything into place. `preserveMtime`: with the times it had. */
+/**
+ * Moves everything into place.
+ *
+ * @param into Where each root was unpacked.
+ * @param preserveMtime Whether files get the times they had.
+ */
 export async function publish(
   { placements, entries }: RestorePlan,
-  { into }: Staging,
+  into: Readonly<Record<string, string>>,
   preserveMtime: boolean,
 ): Promise<void> {
   const moved = new Set<string>();

@@ -4,15 +4,16 @@
  *
  * @module
  */
-import type { TransformStage, UnpackResult } from "../stages/contract.ts";
+import type { UnpackResult } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { parseKey } from "./names.ts";
-import { type HeldSnapshot, type Place, snapshotsAt } from "./places.ts";
+import type { HeldSnapshot, Place } from "./places.ts";
 import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
-import { type Answer, StageWorker } from "./worker/host.ts";
+import type { Answer, StageWorker } from "./worker/host.ts";
 import type { Inlet } from "./worker/protocol.ts";
+import type { ReadingPool } from "./worker_pool.ts";
 
 /** The most text that a manifest may have: some two million entries. */
 const MANIFEST_LIMIT = 512 << 20;
@@ -34,22 +35,16 @@ export interface Unpacking {
   readonly wanted: readonly string[] | undefined;
 }
 
-/** Reads what one place holds. Keeps its workers, so that reading on is quick. */
+/** Reads what one place holds. */
 export class SnapshotReader {
   readonly place: Place;
+  readonly #pool: ReadingPool;
   readonly #options: ReaderOptions;
-  readonly #fetcher: StageWorker;
-  readonly #transforms = new Map<string, StageWorker>();
 
-  constructor(place: Place, options: ReaderOptions) {
+  constructor(place: Place, pool: ReadingPool, options: ReaderOptions) {
     this.place = place;
+    this.#pool = pool;
     this.#options = options;
-    this.#fetcher = new StageWorker(place.use, place.stage.permissions(place.options, "fetch"));
-  }
-
-  /** What is there, oldest first. */
-  list(): Promise<HeldSnapshot[]> {
-    return snapshotsAt(this.place, { signal: this.#options.signal });
   }
 
   /**
@@ -98,8 +93,7 @@ export class SnapshotReader {
     if (stored.size !== archive.size) {
       throw damaged(key, `it has ${stored.size} bytes instead of ${archive.size}`);
     }
-    const places = Object.values(into ?? {});
-    using worker = new StageWorker(manifest.source, { read: places, write: places });
+    const worker = this.#pool.unpacking(manifest.source);
     const { onProgress, onLog } = this.#options;
     const { result, sent } = await this.#read(key, async (input, signal) => {
       const context = { options: {}, into, wanted, entries: manifest.entries };
@@ -117,11 +111,6 @@ export class SnapshotReader {
       throw damaged(key, "it is not the file that the manifest names");
     }
     return result;
-  }
-
-  [Symbol.dispose](): void {
-    this.#fetcher.close();
-    for (const worker of this.#transforms.values()) worker.close();
   }
 
   /** Sends a stored file through all that undoes its endings, and gives the rest to `consume`. */
@@ -146,7 +135,7 @@ export class SnapshotReader {
       coding: codingOf(index),
     });
     const inlet = (index: number) => ({ port: channels[index]!.port2, coding: codingOf(index) });
-    const fetching = this.#fetcher.call(
+    const fetching = this.#pool.at(this.place).call(
       { operation: "fetch", context: { options: this.place.options, key }, output: outlet(0) },
       { signal: stop.signal },
     );
@@ -176,17 +165,9 @@ export class SnapshotReader {
     return { result: await consuming, sent: sent! };
   }
 
-  /** The worker of the transform whose files have this ending. */
   async #undoing(suffix: string, key: string): Promise<StageWorker> {
-    const there = this.#transforms.get(suffix);
-    if (there !== undefined) return there;
-    for (const [use, load] of Object.entries(stages)) {
-      const { default: stage } = await load();
-      if (stage.kind !== "transform" || stage.suffix !== suffix) continue;
-      const worker = new StageWorker(use, (stage as TransformStage).permissions({}, "restore"));
-      this.#transforms.set(suffix, worker);
-      return worker;
-    }
+    const worker = await this.#pool.undoing(suffix);
+    if (worker !== undefined) return worker;
     throw damaged(key, `nothing here knows the ending "${suffix}"`);
   }
 }

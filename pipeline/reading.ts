@@ -58,30 +58,40 @@ export interface ScanContext {
   readonly avoid: readonly string[];
 }
 
+/** A second worker takes longer to come up than it takes to read so much. */
+const WORTH_A_HELPER = 32 << 20;
+
 /**
- * Reads a source in full, with two workers.
+ * Reads a source in full, with two workers where it is large.
  *
  * @param signature What the last scan found: one that differs ends the scan.
+ * @param bytes How much there is to read, as far as is known.
  * @returns `undefined` when the source has changed for certain.
  */
 export async function scan(
   source: PipelineStage,
   signature: string | undefined,
+  bytes: number | undefined,
   { workers, log, signal, avoid }: ScanContext,
 ): Promise<Reading | undefined> {
   log.start(source, source.id);
   const { port1, port2 } = new MessageChannel();
   const context = { options: source.options, signature, avoid };
-  const helping = workers.get(source, "helper").call(
+  const hasHelper = bytes === undefined || bytes > WORTH_A_HELPER;
+  const walking = workers.get(source).call<ScanResult>(
+    {
+      operation: "scan",
+      context,
+      team: { role: "walker", port: hasHelper ? port1 : undefined },
+    },
+    { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
+  );
+  const helping = hasHelper && workers.get(source, "helper").call(
     { operation: "scan", context, team: { role: "helper", port: port2 } },
     { signal },
   );
-  const walking = workers.get(source).call<ScanResult>(
-    { operation: "scan", context, team: { role: "walker", port: port1 } },
-    { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
-  );
   // A helper that dies leaves the walker waiting for ever: its failure is the scan's.
-  const failing = new Promise<never>((_, reject) => helping.catch(reject));
+  const failing = new Promise<never>((_, reject) => helping && helping.catch(reject));
   const { result } = await Promise.race([walking, failing]);
   const { entries, unreadable } = result;
   if (entries === undefined) return undefined;

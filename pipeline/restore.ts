@@ -7,11 +7,13 @@ import { resolve } from "node:path";
 // @ts-types="../tools/std/glob_to_regexp.d.ts"
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import { BackupError } from "../stages/errors.ts";
+import type { Pipeline } from "./config/pipeline.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
-import { findSnapshot, type Lookup, readerOptions } from "./list.ts";
+import { type Copy, findSnapshot, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
-import { makeStaging, publish } from "./publish.ts";
+import { makeStaging, publish, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
+import { ReadingPool } from "./worker_pool.ts";
 import {
   chooseEntries,
   type Overwrite,
@@ -69,27 +71,48 @@ export interface RestoreReport {
  *   `target-refused`, `storage-full`.
  */
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
-  const { listener, dryRun = false } = options;
-  const { place, held } = await findSnapshot(options, options.snapshot);
+  const { dryRun = false, target } = options;
+  using pool = new ReadingPool();
+  const finding = findSnapshot(options, options.snapshot, pool);
+  finding.catch(() => {}); // Waited for below.
+  // Where one directory is the target, all can be made ready before the manifest is read.
+  const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
+  const early = base === undefined ? undefined : await makeStaging([base]);
+  try {
+    if (early !== undefined) await pool.warm(early.directories);
+    return await restore(await finding, options, pool, early);
+  } finally {
+    await early?.remove();
+  }
+}
+
+async function restore(
+  { place, held }: Copy,
+  options: RestoreOptions,
+  pool: ReadingPool,
+  early: Staging | undefined,
+): Promise<RestoreReport> {
+  const { listener, dryRun = false, preserveMtime = false, signal } = options;
   const stage = place.id;
-  const reading = await readerOptions(options);
-  using reader = new SnapshotReader(place, {
-    ...reading,
+  const reader = new SnapshotReader(place, pool, {
+    ...await readerOptions(options),
     onProgress: (done, total) => listener?.({ type: "stage-progress", stage, done, total }),
   });
   listener?.({ type: "stage-started", stage, snapshot: `${held.id}/${held.name}` });
   const manifest = await reader.manifest(held);
   const plan = await planRestore(manifest, options);
-  const written = plan.entries.filter(({ action }) => action !== "keep");
+  const { placements, entries } = plan;
+  const written = entries.filter(({ action }) => action !== "keep");
   if (!dryRun && written.length > 0) {
-    const staging = await makeStaging(plan.placements);
+    const staging = early ?? await makeStaging(placements.map(({ base }) => base));
     try {
-      const wanted = written.length === manifest.entries.length
-        ? undefined
-        : plan.entries.map(({ entry }) => entry.path);
-      await reader.unpack(held, manifest, { into: staging.into, wanted });
-      options.signal?.throwIfAborted();
-      await publish(plan, staging, options.preserveMtime ?? false);
+      if (early === undefined) await pool.warm(staging.directories);
+      const into = staging.into(placements);
+      const all = written.length === manifest.entries.length;
+      const wanted = all ? undefined : entries.map(({ entry }) => entry.path);
+      await reader.unpack(held, manifest, { into, wanted });
+      signal?.throwIfAborted();
+      await publish(plan, into, preserveMtime);
     } finally {
       await staging.remove();
     }
@@ -99,16 +122,17 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
     id: held.id,
     name: held.name,
     from: place.id,
-    targets: plan.placements.map(({ target }) => target),
+    targets: placements.map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    actions: plan.entries.map(({ entry, action }) => ({ path: entry.path, action })),
+    actions: entries.map(({ entry, action }) => ({ path: entry.path, action })),
     dryRun,
   };
 }
 
 async function planRestore(manifest: Manifest, options: RestoreOptions): Promise<RestorePlan> {
-  checkEntries(manifest.entries); // Whoever has the recipient can make a manifest, and a hostile one.
+  // Whoever has the recipient can make a manifest, and a hostile one.
+  checkEntries(manifest.entries, manifest.roots.map(({ name }) => name));
   const target = options.target === "in-place"
     ? options.target
     : { directory: resolve(options.target.directory) };
@@ -124,6 +148,7 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
       },
     );
   }
+  if (target === "in-place") requireKnownRoots(manifest, options.pipeline);
   const placements = placeRoots(manifest, target).filter(({ root }) =>
     entries.some(({ path }) => path === root || path.startsWith(`${root}/`))
   );
@@ -131,6 +156,26 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
     placements,
     entries: await planEntries(entries, placements, options.overwrite ?? "never"),
   };
+}
+
+/**
+ * Where things are put back is for the pipeline file to say: a manifest that is hostile may name any
+ * place.
+ *
+ * @throws {BackupError} `target-refused`.
+ */
+function requireKnownRoots({ snapshot, roots }: Manifest, pipeline: Pipeline | undefined): void {
+  const source = pipeline?.stages.find(({ id, stage }) =>
+    id === snapshot && stage.kind === "source"
+  );
+  const places = source?.stage.permissions(source.options, "run").read ?? [];
+  const stranger = roots.find(({ path }) => !places.includes(path));
+  if (stranger === undefined) return;
+  throw new BackupError(
+    "target-refused",
+    `Cannot restore "${stranger.path}" in place: no snapshot "${snapshot}" of a pipeline file has it`,
+    { hint: "Restore with --to DIRECTORY, or name the pipeline file with --config" },
+  );
 }
 
 /** A glob over whole paths; one without a slash means a name anywhere. */

@@ -27,6 +27,8 @@ const FLUSH_EVERY = 16 << 20;
 export class Spool {
   readonly #directory: string;
   #files = 0;
+  /** Who may keep a file itself: the first that asks. */
+  readonly #keepers = new Map<string, string>();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -89,16 +91,26 @@ export class Spool {
   /**
    * Makes a directory for one destination, in which these files have the given names. They are
    * links: what the destination does to its names disturbs no other.
+   *
+   * @param keeping Whether the destination may keep the files themselves. No two get the same then:
+   *   damage to one copy must not be damage to another.
    */
-  async handOver(id: string, files: readonly { name: string; path: string }[]): Promise<string> {
+  async handOver(
+    id: string,
+    files: readonly { name: string; path: string }[],
+    keeping: boolean,
+  ): Promise<string> {
     const directory = this.directoryOf(id);
     await Deno.remove(directory, { recursive: true }).catch(() => {});
     await this.#makeDirectory(directory);
     for (const { name, path } of files) {
       const own = join(directory, name);
       try {
+        const keeper = this.#keepers.get(path) ?? id;
+        if (keeping) this.#keepers.set(path, keeper);
+        if (keeping && keeper !== id) await Deno.copyFile(path, own);
         // Some file systems have no hard links.
-        await Deno.link(path, own).catch(() => Deno.copyFile(path, own));
+        else await Deno.link(path, own).catch(() => Deno.copyFile(path, own));
       } catch (error) {
         throw stateFault(error, `Cannot hand over "${own}"`);
       }

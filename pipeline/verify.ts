@@ -8,6 +8,7 @@ import { Catalog } from "./catalog.ts";
 import type { Failure } from "./events.ts";
 import { chooseCopy, type Copy, findCopies, type Lookup, readerOptions } from "./list.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import { ReadingPool } from "./worker_pool.ts";
 
 /** What to prove. */
 export interface VerifyOptions extends Lookup {
@@ -47,7 +48,11 @@ export interface VerifyReport {
  */
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyReport> {
   const { pipeline, signal, listener, clock = () => new Date() } = options;
-  const { copies, failures, errors } = await findCopies(options);
+  using pool = new ReadingPool();
+  const finding = findCopies(options, pool);
+  finding.catch(() => {}); // Waited for below.
+  await pool.warm([]);
+  const { copies, failures, errors } = await finding;
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
   const chosen = choose(copies, options);
@@ -61,7 +66,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
       listener?.({ type: "stage-started", stage, snapshot: `${copy.held.id}/${copy.held.name}` });
       const onProgress = (done: number, total: number | undefined) =>
         listener?.({ type: "stage-progress", stage, done, total });
-      const verification = await verify(copy, { ...reading, onProgress });
+      const verification = await verify(copy, pool, { ...reading, onProgress });
       signal?.throwIfAborted();
       const { id, name, status } = verification;
       catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
@@ -86,12 +91,16 @@ function choose(copies: readonly Copy[], { snapshot, all }: VerifyOptions): read
   return [...newest.values()];
 }
 
-async function verify({ place, held }: Copy, options: ReaderOptions): Promise<Verification> {
+async function verify(
+  { place, held }: Copy,
+  pool: ReadingPool,
+  options: ReaderOptions,
+): Promise<Verification> {
   const started = performance.now();
   const { id, name } = held;
   const seconds = () => (performance.now() - started) / 1000;
   const which = { id, name, destination: place.id };
-  using reader = new SnapshotReader(place, options);
+  const reader = new SnapshotReader(place, pool, options);
   try {
     const manifest = await reader.manifest(held);
     const { files, bytes } = await reader.unpack(held, manifest, {

@@ -1,10 +1,14 @@
 /**
- * The workers of a run: one for each stage that acts, made before it is needed and kept to the end.
+ * The workers of a run, or of a look at what is stored: one for each stage that acts, made before it
+ * is needed and kept to the end.
  *
  * @module
  */
+import type { TransformStage } from "../stages/contract.ts";
+import { stages } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
-import { runGrants } from "./grants.ts";
+import { runGrants, union } from "./grants.ts";
+import type { Place } from "./places.ts";
 import { StageWorker } from "./worker/host.ts";
 
 /** Starts stages' workers, each with what its stage is granted and nothing else. */
@@ -26,7 +30,8 @@ export class WorkerPool {
     const key = `${stage.id} ${role}`;
     const there = this.#workers.get(key);
     if (there?.isAlive) return there;
-    const worker = new StageWorker(stage.use, runGrants(stage, this.#state));
+    const operation = stage.stage.kind === "source" && role !== "" ? "scan" : "run";
+    const worker = new StageWorker(stage.use, runGrants(stage, this.#state), { operation });
     this.#workers.set(key, worker);
     return worker;
   }
@@ -34,5 +39,66 @@ export class WorkerPool {
   [Symbol.dispose](): void {
     for (const worker of this.#workers.values()) worker.close();
     this.#workers.clear();
+  }
+}
+
+/** The workers that look at what is stored. Each is made once, or warmed up beforehand. */
+export class ReadingPool {
+  readonly #workers = new Map<unknown, StageWorker>();
+  #places: readonly string[] = [];
+
+  /** The worker of a place, which may list and fetch. */
+  at(place: Place): StageWorker {
+    const { stage, options, use } = place;
+    return this.#get(place, () => {
+      const grants = union(stage.permissions(options, "list"), stage.permissions(options, "fetch"));
+      return new StageWorker(use, grants, { operation: "fetch" });
+    });
+  }
+
+  /** The worker that undoes what gave files this ending; `undefined`: nothing here does. */
+  async undoing(suffix: string): Promise<StageWorker | undefined> {
+    for (const load of Object.values(stages)) {
+      const { default: stage } = await load();
+      if (stage.kind === "transform" && stage.suffix === suffix) return this.#undoing(stage);
+    }
+  }
+
+  /** The worker that unpacks what source `use` made; it may write where {@linkcode warm} said. */
+  unpacking(use: string): StageWorker {
+    const grants = { read: this.#places, write: this.#places };
+    return this.#get(use, () => new StageWorker(use, grants, { operation: "restore" }));
+  }
+
+  /**
+   * Starts the workers that undo transforms and unpack: what is stored most probably needs both.
+   *
+   * @param places Directories that may be unpacked into.
+   */
+  async warm(places: readonly string[]): Promise<void> {
+    this.#places = places;
+    const all = await Promise.all(
+      Object.values(stages).map(async (load) => (await load()).default),
+    );
+    for (const stage of all) if (stage.kind === "transform") this.#undoing(stage);
+    for (const stage of all) if (stage.kind === "source") this.unpacking(stage.name);
+  }
+
+  [Symbol.dispose](): void {
+    for (const worker of this.#workers.values()) worker.close();
+  }
+
+  #undoing(stage: TransformStage): StageWorker {
+    const make = () =>
+      new StageWorker(stage.name, stage.permissions({}, "restore"), { operation: "restore" });
+    return this.#get(stage.name, make);
+  }
+
+  #get(key: unknown, make: () => StageWorker): StageWorker {
+    const there = this.#workers.get(key);
+    if (there?.isAlive) return there;
+    const worker = make();
+    this.#workers.set(key, worker);
+    return worker;
   }
 }

@@ -290,6 +290,8 @@ interface StageBase<S extends OptionsSchema> {
    * own spool directory) and for a source's `restore` (the staging directory).
    */
   permissions(options: Options<S>, operation: Operation): Grants;
+  /** Loads what an operation is going to need, while there is time. Called in the worker. */
+  prepare?(operation: Operation): Promise<unknown>;
 }
 
 /** Makes or updates files on this machine. */
@@ -337,6 +339,8 @@ export interface TransformStage<S extends OptionsSchema = OptionsSchema> extends
 /** Keeps archives where they survive this machine. */
 export interface DestinationStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "destination";
+  /** Whether `run` may move the files that it is handed away and keep them. */
+  readonly takesFiles: boolean;
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
   /** Reads an address given on the command line (`--from`); `undefined` when it is not one of these. */

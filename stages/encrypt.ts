@@ -22,6 +22,7 @@ export default defineTransform({
 
   // Bytes come and go over the channel, and keys arrive with the call.
   permissions: () => ({}),
+  prepare: () => Promise.all([import("node:crypto"), import("age-encryption")]),
   suffix: ".age",
   seals: true,
 

@@ -32,19 +32,23 @@ export default defineDestination({
       ? { read: [path], write: [path] }
       : { read: [path] },
 
+  prepare: () => import("node:crypto"),
+  takesFiles: true,
   location: ({ path }) => path,
   fromAddress: (address) => /^[a-z][a-z0-9+.-]*:/i.test(address) ? undefined : { path: address },
 
   async run({ options: { path: root }, files, owner, signal, log, progress }) {
     // Names of files hold dots: an owner with dots could pass for the end of another's name.
     const ending = `.${owner.replaceAll(/[^A-Za-z0-9_-]/g, "_")}.part`;
+    // A worker that was ended may still be writing, or about to rename: no name is used again.
+    const attempt = crypto.randomUUID().slice(0, 8);
     const total = files.reduce((sum, { size }) => sum + size, 0);
     let done = 0;
     if (makeRoot(root)) log("info", `Made the directory "${root}"`);
     removeLeftovers(root, ending);
     for (const file of files) {
       const final = locate(root, file.key);
-      const temp = join(dirname(final), `.${basename(final)}${ending}`);
+      const temp = join(dirname(final), `.${basename(final)}.${attempt}${ending}`);
       try {
         signal.throwIfAborted();
         await makeFolder(root, dirname(final));

@@ -3,7 +3,23 @@
  *
  * @module
  */
-import { choice, defineSource, flag, list, optional, options, paths } from "./contract.ts";
+import {
+  choice,
+  defineSource,
+  flag,
+  list,
+  type Operation,
+  optional,
+  options,
+  paths,
+} from "./contract.ts";
+
+/** What each operation is made of. */
+const LOAD = {
+  scan: () => import("./formats/scan.ts"),
+  run: () => import("./formats/archive.ts"),
+  restore: () => import("./formats/unpack.ts"),
+};
 
 export default defineSource({
   name: "snapshot",
@@ -36,9 +52,12 @@ export default defineSource({
     include_secrets ? "include_secrets = true takes credentials" : undefined,
 
   // Loaded on demand: whoever only plans needs none of it, and no operation the others'.
-  scan: async ({ options, ...context }) =>
-    (await import("./formats/scan.ts")).scan(options, context),
-  run: async ({ options, ...context }) =>
-    (await import("./formats/archive.ts")).writeArchive(options, context),
-  restore: async (context) => (await import("./formats/unpack.ts")).unpack(context),
+  prepare: (operation) =>
+    Promise.all([
+      (LOAD as Partial<Record<Operation, () => Promise<unknown>>>)[operation]?.(),
+      import("node:crypto"),
+    ]),
+  scan: async ({ options, ...context }) => (await LOAD.scan()).scan(options, context),
+  run: async ({ options, ...context }) => (await LOAD.run()).writeArchive(options, context),
+  restore: async (context) => (await LOAD.restore()).unpack(context),
 });

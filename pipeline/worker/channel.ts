@@ -400,18 +400,28 @@ export interface Turn {
   close(): void;
 }
 
+/** How long turns may go on before timers get theirs, in milliseconds. */
+const TIMERS_EVERY = 250;
+
 /** Makes a {@linkcode Turn}. */
 export function makeTurn(): Turn {
   const { port1, port2 } = new MessageChannel();
   let resolve = () => {};
   let closed = false;
+  let last = performance.now();
   port1.onmessage = () => resolve();
   return {
     take: () =>
       new Promise<void>((done) => {
+        // A message to a port that is closed is never answered.
         if (closed) return done();
         resolve = done;
-        port2.postMessage(0);
+        // Messages alone starve the timers, and with them the sign of life that the runner waits for.
+        if (performance.now() - last < TIMERS_EVERY) return port2.postMessage(0);
+        setTimeout(() => {
+          last = performance.now();
+          done();
+        });
       }),
     close() {
       closed = true;

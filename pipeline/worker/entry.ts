@@ -25,7 +25,10 @@ let loading: Promise<Operations> | undefined;
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "load") {
     loading = load(data.use);
-    loading.catch(() => {}); // The calls that wait for it say so.
+    const { operation } = data;
+    const preparing = operation && loading.then((stage) => stage["prepare"]?.(operation));
+    // The calls that wait for it say what is wrong.
+    for (const begun of [loading, preparing]) begun?.catch(() => {});
   } else if (data.type === "call") void answer(data.id, data.call);
   else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
   else ongoing.get(data.id)?.writer?.detach(data.reader, data.reason);

@@ -6,7 +6,7 @@
  */
 import { dirname, join, resolve } from "node:path";
 import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
-import type { Grants } from "../../stages/contract.ts";
+import type { Grants, Operation } from "../../stages/contract.ts";
 import type { Sent } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 
@@ -90,9 +90,13 @@ export class StageWorker {
   /**
    * Starts a worker for the stage that the registry knows as `use`.
    *
+   * @param operation What it will probably be asked first, to get ready for that.
    * @param patience Milliseconds of silence after which it is taken for dead.
    */
-  constructor(use: string, grants: Grants, patience = PATIENCE_MS) {
+  constructor(use: string, grants: Grants, { operation, patience = PATIENCE_MS }: {
+    readonly operation?: Operation;
+    readonly patience?: number;
+  } = {}) {
     this.#use = use;
     this.#patience = patience;
     this.#worker = new Worker(new URL("./entry.ts", import.meta.url), {
@@ -109,7 +113,7 @@ export class StageWorker {
       this.#die(`its worker failed: ${event.message}`);
     });
     this.#worker.addEventListener("messageerror", () => this.#die("it sent what cannot be read"));
-    this.#post({ type: "load", use });
+    this.#post({ type: "load", use, operation });
   }
 
   /**

@@ -21,13 +21,18 @@ export function quoted(path: string): string {
  * alone, and behind the directory that holds it where that has an entry; a hard link names a file
  * before it.
  *
+ * @param roots Names of the archive's roots. With them, each entry must be a root or stand in a
+ *   directory that has an entry. Who restores into a tree that exists needs that: a directory
+ *   without an entry is never looked at, and may be a link there.
  * @throws {StageError} `snapshot-damaged`, naming the first entry that breaks a rule.
  */
-export function checkEntries(entries: readonly Entry[]): void {
-  const known = new Map<string, Entry["kind"]>();
+export function checkEntries(entries: readonly Entry[], roots?: readonly string[]): void {
+  const known: Known = new Map();
+  const rootNames = roots && new Set(roots);
   let total = 0;
   for (const entry of entries) {
-    const fault = pathFault(entry.path, known) ?? entryFault(entry, known);
+    const fault = pathFault(entry.path, known) ?? entryFault(entry, known) ??
+      rootFault(entry.path, known, rootNames);
     if (fault !== undefined) throw refused(entry, fault);
     if (entry.kind === "file") total += entry.size;
     if (!Number.isSafeInteger(total)) throw refused(entry, "all sizes together are too large");
@@ -65,8 +70,11 @@ const MAX_DEPTH = 5000;
 /** A path of fewer characters has neither too many bytes nor too many levels. */
 const SHORT = 2 * MAX_DEPTH;
 
+/** What each path is. `unlisted`: a directory that others stand in and that has no entry. */
+type Known = Map<string, Entry["kind"] | "unlisted">;
+
 /** Adds the directories that have no entry of their own to `known`. */
-function pathFault(path: string, known: Map<string, Entry["kind"]>): string | undefined {
+function pathFault(path: string, known: Known): string | undefined {
   if (typeof path !== "string") return "its path is not a text";
   if (known.has(path)) return "it is listed twice, or after what is in it";
   const slash = path.lastIndexOf("/");
@@ -86,8 +94,10 @@ function pathFault(path: string, known: Map<string, Entry["kind"]>): string | un
     if (index === names.length - 1) return;
     const above = path.slice(0, end);
     const kind = known.get(above);
-    if (kind === undefined) known.set(above, "directory");
-    else if (kind !== "directory") return `it stands below ${quoted(above)}, which is a ${kind}`;
+    if (kind === undefined) known.set(above, "unlisted");
+    else if (kind !== "directory" && kind !== "unlisted") {
+      return `it stands below ${quoted(above)}, which is a ${kind}`;
+    }
   }
 }
 
@@ -99,7 +109,17 @@ function nameFault(name: string): string | undefined {
   if (isLonger(name, MAX_NAME_BYTES)) return "its path has a name longer than 255 characters";
 }
 
-function entryFault(entry: Entry, known: ReadonlyMap<string, Entry["kind"]>): string | undefined {
+function rootFault(
+  path: string,
+  known: Known,
+  roots: ReadonlySet<string> | undefined,
+): string | undefined {
+  if (roots === undefined || roots.has(path)) return;
+  if (known.get(path.slice(0, Math.max(path.lastIndexOf("/"), 0))) === "directory") return;
+  return "it is no root, and the directory that holds it is not listed";
+}
+
+function entryFault(entry: Entry, known: Known): string | undefined {
   if (!Number.isInteger(entry.mode) || entry.mode < 0 || entry.mode > 0o7777) {
     return "its mode is not permission bits";
   }

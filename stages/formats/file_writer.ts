@@ -39,9 +39,10 @@ export interface WrittenFile {
 
 /**
  * Up to this size a file is read whole before anything of it goes out, so that it can be read
- * again when it changes meanwhile.
+ * again when it changes meanwhile. Larger ones are not worth the copy (0.1 s a GB): what is large
+ * is mostly a log, and a log that grows is no harm.
  */
-const WHOLE_SIZE = 4 * 2 ** 20;
+const WHOLE_SIZE = 2 ** 20;
 
 /** Writes one file after the other. */
 export class FileWriter {

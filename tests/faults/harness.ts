@@ -12,11 +12,12 @@ import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { RunReport } from "../../pipeline/events.ts";
 import { listSnapshots, type StoredSnapshot } from "../../pipeline/list.ts";
-import { findPlaces, type HeldSnapshot } from "../../pipeline/places.ts";
+import { findPlaces, type HeldSnapshot, type Place, snapshotsIn } from "../../pipeline/places.ts";
 import { SnapshotReader } from "../../pipeline/reader.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { type RunOptions, runPipeline } from "../../pipeline/run.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
+import { ReadingPool } from "../../pipeline/worker_pool.ts";
 import { BackupError } from "../../stages/errors.ts";
 import { type Ending, ending } from "../platform/probe.ts";
 
@@ -30,13 +31,14 @@ export const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 export type Stages = (sandbox: Sandbox) => string;
 
 /** One snapshot `m` of the tree, past a gate, encrypted, into `backups`. */
-export const ENCRYPTED: Stages = (sandbox) =>
-  [
+export function encrypted(sandbox: Sandbox): string {
+  return [
     sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
     sandbox.stage("hash-gate"),
     sandbox.stage("encrypt", { to: [sandbox.recipient] }),
-    sandbox.stage("local", { path: sandbox.destination() }),
+    sandbox.stage("local", { id: "backups", path: sandbox.destination() }),
   ].join("");
+}
 
 /** A folder with a tree, an identity, a pipeline file and all that comes of them. */
 export class Sandbox implements Disposable {
@@ -64,7 +66,7 @@ export class Sandbox implements Disposable {
 
   /** Makes one with some forty files, or with those of `files`. */
   static async make(
-    stages: Stages = ENCRYPTED,
+    stages: Stages = encrypted,
     files: Readonly<Record<string, string>> = treeOf(40),
   ): Promise<Sandbox> {
     const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
@@ -188,16 +190,42 @@ export class Sandbox implements Disposable {
     return contentsOf(this.tree);
   }
 
-  /** A reader for one destination, which keeps its workers, and what is there. */
-  async reader(from?: string): Promise<{ reader: SnapshotReader; held: HeldSnapshot[] }> {
-    const [place] = await findPlaces(this.pipeline, from);
+  /** Looks at a destination closely. */
+  async look(): Promise<Look> {
+    const [place] = await findPlaces(this.pipeline, undefined);
     assert.ok(place);
-    const reader = new SnapshotReader(place, { identities: [this.identity], signal: undefined });
-    return { reader, held: await reader.list() };
+    return new Look(place, this.identity);
+  }
+
+  /** What the first destination holds, oldest first. */
+  async held(): Promise<HeldSnapshot[]> {
+    using look = await this.look();
+    return await look.list();
   }
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** Looks at one place, with workers that it keeps. */
+export class Look implements Disposable {
+  readonly place: Place;
+  readonly reader: SnapshotReader;
+  readonly #pool = new ReadingPool();
+
+  constructor(place: Place, identity: string) {
+    this.place = place;
+    const options = { identities: [identity], signal: undefined };
+    this.reader = new SnapshotReader(place, this.#pool, options);
+  }
+
+  list(): Promise<HeldSnapshot[]> {
+    return snapshotsIn(this.#pool.at(this.place), this.place.options);
+  }
+
+  [Symbol.dispose](): void {
+    this.#pool[Symbol.dispose]();
   }
 }
 
@@ -216,12 +244,13 @@ export function treeOf(count: number, bulk = 300_000): Record<string, string> {
   return files;
 }
 
-/** Text that compresses badly. */
+/** Text that does not compress to less than three quarters. */
 export function noise(length: number): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(Math.min(length, 60_000)));
-  const piece = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   let text = "";
-  while (text.length < length) text += piece.slice(text.length % 13);
+  while (text.length < length) {
+    const bytes = crypto.getRandomValues(new Uint8Array(30_000));
+    text += btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  }
   return text.slice(0, length);
 }
 
@@ -253,6 +282,11 @@ export function filesIn(directory: string): Map<string, string> {
   return files;
 }
 
+/** Names of what stands in a directory, sorted. */
+export function namesIn(directory: string): string[] {
+  return Array.from(Deno.readDirSync(directory), ({ name }) => name).toSorted();
+}
+
 export function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -280,6 +314,18 @@ export function complaints({ stages, snapshots }: RunReport): string[] {
       unreadable.map(({ path, reason }) => `${path}: ${reason}`)
     ),
   ];
+}
+
+/** A test with a step for every case, all at once: for what spends its time with waiting. */
+export function together(
+  name: string,
+  cases: Readonly<Record<string, () => Promise<void>>>,
+): void {
+  const unguarded = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+  Deno.test(name, async (test) => {
+    const steps = Object.entries(cases).map(([name, fn]) => test.step({ name, fn, ...unguarded }));
+    assert.ok((await Promise.all(steps)).every((passed) => passed));
+  });
 }
 
 /** What a promise was rejected with, which is no bug. */

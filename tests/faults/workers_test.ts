@@ -1,20 +1,19 @@
 /** Stages whose workers fail in every way there is: a failure with a code, and nothing published. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Stage } from "../../stages/contract.ts";
 import hashGate from "../../stages/hash_gate.ts";
 import local from "../../stages/local.ts";
 import snapshot from "../../stages/snapshot.ts";
 import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
-import { runFlow, type Stream } from "../../pipeline/flow.ts";
+import { type FlowContext, type Origin, runFlow, type Stream } from "../../pipeline/flow.ts";
 import { runGrants } from "../../pipeline/grants.ts";
-import { SnapshotReader } from "../../pipeline/reader.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { Spool } from "../../pipeline/spool.ts";
 import { ChannelReader, ChannelWriter, PLAIN } from "../../pipeline/worker/channel.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";
 import { WorkerPool } from "../../pipeline/worker_pool.ts";
-import { filesIn, rejection, Sandbox } from "./harness.ts";
+import { filesIn, Look, rejection, Sandbox, together } from "./harness.ts";
 import type { Manner } from "./stages/unruly.ts";
 import unrulyDestination, { LIES } from "./stages/unruly_destination.ts";
 import unrulyGate from "./stages/unruly_gate.ts";
@@ -37,9 +36,44 @@ const ENDINGS: Readonly<Record<Exclude<Manner, "none">, readonly [code: string, 
   "reads nothing": ["stream-broken", /left a part unread/],
 };
 
-together("a call fails with a code", ENDINGS, "when its worker", async (manner, [code, says]) => {
+const manners = Object.keys(ENDINGS) as (keyof typeof ENDINGS)[];
+
+together("a worker that fails or falls silent ends what it was to do, and no more", {
+  ...casesOf(manners, (manner) => [`a call ends when its worker ${manner}`, endCall]),
+  ...casesOf(["closes itself", "blocks"], (manner) => [
+    `a stream fails, and no other one, when its transform ${manner}`,
+    failStream,
+  ]),
+  ...casesOf(["closes itself", "blocks"], (manner) => [
+    `all streams fail and leave nothing when their source ${manner}`,
+    failSource,
+  ]),
+
+  async "a worker that works is not taken for dead, however long it takes"() {
+    const manner = "waits for ever";
+    const { use, options, stage } = stageOf("unruly_source.ts", unrulySource, { manner });
+    using worker = new StageWorker(use, stage.permissions(options, "run"), { patience: PATIENCE });
+    const timeout = PATIENCE * 1.5;
+    const call = worker.call({ operation: "scan", context: { options } }, { timeout });
+    assert.equal((await rejection(call)).code, "timed-out");
+  },
+
+  async "a worker that takes no notice of an abort is ended"() {
+    const { use, options, stage } = stageOf("unruly_gate.ts", unrulyGate, { manner: "blocks" });
+    using worker = new StageWorker(use, stage.permissions(options, "run"), { patience: 60_000 });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = worker.call({ operation: "run", context: { options } }, { signal });
+    const reason = new Error("The user had enough");
+    controller.abort(reason);
+    await assert.rejects(call, reason);
+  },
+});
+
+async function endCall(manner: Exclude<Manner, "none">): Promise<void> {
+  const [code, says] = ENDINGS[manner];
   const { use, options, stage } = stageOf("unruly_transform.ts", unrulyTransform, { manner });
-  using worker = new StageWorker(use, stage.permissions(options, "run"), PATIENCE);
+  using worker = new StageWorker(use, stage.permissions(options, "run"), { patience: PATIENCE });
   const stop = new AbortController();
   const [up, down] = [new MessageChannel(), new MessageChannel()];
   const neighbours = Promise.allSettled(
@@ -57,88 +91,72 @@ together("a call fails with a code", ENDINGS, "when its worker", async (manner, 
   stop.abort(error);
   for (const { status } of await neighbours) assert.equal(status, "rejected");
   if (code === "worker-died") await assert.rejects(worker.call({ operation: "run", context: {} }));
-});
+}
 
-const PATIENT = {
-  "that works is not taken for dead, however long it takes": async () => {
-    const manner = "waits for ever";
-    const { use, options, stage } = stageOf("unruly_source.ts", unrulySource, { manner });
-    using worker = new StageWorker(use, stage.permissions(options, "run"), PATIENCE);
-    const timeout = PATIENCE * 1.5;
-    const call = worker.call({ operation: "scan", context: { options } }, { timeout });
-    assert.equal((await rejection(call)).code, "timed-out");
-  },
-  "that takes no notice of an abort is ended": async () => {
-    const { use, options, stage } = stageOf("unruly_gate.ts", unrulyGate, { manner: "blocks" });
-    using worker = new StageWorker(use, stage.permissions(options, "run"), 60_000);
-    const controller = new AbortController();
-    const { signal } = controller;
-    const call = worker.call({ operation: "run", context: { options } }, { signal });
-    const reason = new Error("The user had enough");
-    controller.abort(reason);
-    await assert.rejects(call, reason);
-  },
-};
-
-together("a worker", PATIENT, "", (_, attempt) => attempt());
-
-const SILENCES = { "closes itself": 0, "blocks": 0 };
-
-together("a stream fails, and no other one,", SILENCES, "when its transform", async (manner) => {
+async function failStream(manner: Manner): Promise<void> {
   using place = new Folder();
-  const spool = await Spool.open(join(place.path, "spool"));
   using workers = new ImpatientPool(place.path);
   const good = stageOf("unruly_transform.ts", unrulyTransform, { manner: "none" }, "good");
   const bad = stageOf("unruly_transform.ts", unrulyTransform, { manner }, "bad");
-  const stream = (id: string, transform: PipelineStage | undefined): Stream => ({
-    id,
-    transform,
-    readers: transform === undefined ? ["bad", "good"] : [],
-    spooled: transform !== undefined,
-  });
-  const streams = [stream("source", undefined), stream("bad", bad), stream("good", good)];
+  const streams: Stream[] = [
+    { id: "source", transform: undefined, readers: ["bad", "good"], spooled: false },
+    { id: "bad", transform: bad, readers: [], spooled: true },
+    { id: "good", transform: good, readers: [], spooled: true },
+  ];
   let writer: ChannelWriter | undefined;
-  const origin = {
-    async send(output: { readonly ports: readonly MessagePort[] }, signal: AbortSignal) {
-      writer = await ChannelWriter.open(output.ports, PLAIN, signal);
+  const origin: Origin = {
+    async send({ ports }, signal) {
+      writer = await ChannelWriter.open(ports, PLAIN, signal);
       return await pour(writer);
     },
-    detach: (reader: number, reason: string) => writer!.detach(reader, reason),
+    detach: (reader, reason) => writer!.detach(reader, reason),
   };
-  const context = { spool, workers, signal: undefined, codec: "none" as const };
-  const outcomes = await runFlow(origin, streams, context);
+  const outcomes = await runFlow(origin, streams, await contextOf(place, workers));
   const [badly, well] = [outcomes.get("bad")!, outcomes.get("good")!];
   assert.equal(badly.status, "rejected");
   assert.equal(badly.reason.code, "worker-died");
   assert.equal(well.status, "fulfilled");
   assert.equal(well.value.size, AMOUNT);
-  assert.deepEqual([...filesIn(join(place.path, "spool")).keys()], [well.value.path.slice(-1)]);
-});
+  assert.deepEqual([...filesIn(place.spool).keys()], [basename(well.value.path)]);
+}
 
-together("all streams fail and leave nothing", SILENCES, "when the source", async (manner) => {
+async function failSource(manner: Manner): Promise<void> {
   using place = new Folder();
-  const spool = await Spool.open(join(place.path, "spool"));
   using workers = new ImpatientPool(place.path);
   const source = stageOf("unruly_source.ts", unrulySource, { manner });
   const good = stageOf("unruly_transform.ts", unrulyTransform, { manner: "none" }, "good");
   const worker = workers.get(source);
-  const origin = {
-    async send(output: Parameters<Parameters<typeof runFlow>[0]["send"]>[0]) {
+  const origin: Origin = {
+    async send(output) {
       const context = { options: source.options };
       return (await worker.call({ operation: "run", context, output })).sent;
     },
-    detach: (reader: number, reason: string) => worker.detach(reader, reason),
+    detach: (reader, reason) => worker.detach(reader, reason),
   };
   const streams: Stream[] = [
     { id: "source", transform: undefined, readers: ["good"], spooled: true },
     { id: "good", transform: good, readers: [], spooled: true },
   ];
-  const context = { spool, workers, signal: undefined, codec: "none" as const };
-  assert.equal((await rejection(runFlow(origin, streams, context))).code, "worker-died");
-  assert.deepEqual([...filesIn(join(place.path, "spool")).keys()], []);
+  const flow = runFlow(origin, streams, await contextOf(place, workers));
+  assert.equal((await rejection(flow)).code, "worker-died");
+  assert.deepEqual([...filesIn(place.spool).keys()], []);
+}
+
+Deno.test("a stage that writes on after it was told to stop hears of it", async () => {
+  for (const early of [true, false]) {
+    const controller = new AbortController();
+    const { port1, port2 } = new MessageChannel();
+    const reason = new Error("The user had enough");
+    if (early) controller.abort(reason);
+    const writer = await ChannelWriter.open([port1], PLAIN, controller.signal);
+    controller.abort(reason);
+    await assert.rejects(writer.write(new Uint8Array(2 << 20)), reason);
+    await assert.rejects(writer.finish(), /had enough/);
+    port2.close();
+  }
 });
 
-for (const manner of ["throws", "throws aside", "stops reading", "reads nothing"] as const) {
+for (const manner of ["throws aside", "stops reading", "reads nothing"] as const) {
   Deno.test(`a run delivers what does not depend on a transform that ${manner}`, async () => {
     using sandbox = await Sandbox.make();
     const bad = stageOf("unruly_transform.ts", unrulyTransform, { manner }, "bad");
@@ -160,9 +178,30 @@ for (const manner of ["throws", "throws aside", "stops reading", "reads nothing"
   });
 }
 
+Deno.test("a run with a bug in one stage delivers all the same where that does not stand in the way", async () => {
+  using sandbox = await Sandbox.make();
+  const bad = stageOf("unruly_transform.ts", unrulyTransform, { manner: "throws" }, "bad");
+  const pipeline = pipelineOf(sandbox, [
+    destinationOf(sandbox, "plain"),
+    bad,
+    destinationOf(sandbox, "behind"),
+  ]);
+  await assert.rejects(runPipeline(pipeline), /Nobody had thought of this/);
+  assert.equal(filesIn(sandbox.destination("plain")).size, 2);
+  assert.equal(filesIn(sandbox.destination("behind")).size, 0);
+  assert.equal(filesIn(join(sandbox.state, "spool")).size, 0);
+});
+
 Deno.test("a run tells of a destination that fails in the middle, and stores at the others", async () => {
   using sandbox = await Sandbox.make();
   const pipeline = pipelineOf(sandbox, [
+    {
+      ...PLAIN_STAGE,
+      id: "gate",
+      use: "hash-gate",
+      stage: hashGate as unknown as Stage,
+      options: {},
+    },
     destinationOf(sandbox, "first"),
     stageOf("unruly_destination.ts", unrulyDestination, {
       path: sandbox.folder + "/elsewhere",
@@ -170,7 +209,7 @@ Deno.test("a run tells of a destination that fails in the middle, and stores at 
       lie: "none",
     }, "second"),
   ]);
-  Deno.mkdirSync(join(sandbox.folder, "elsewhere"));
+  await Deno.mkdir(join(sandbox.folder, "elsewhere"));
   const report = await runPipeline(pipeline);
   assert.equal(report.status, 2);
   assert.deepEqual(report.snapshots[0]!.destinations.map(({ status }) => status), ["ok", "failed"]);
@@ -197,50 +236,41 @@ for (const manner of ["throws aside", "throws"] as const) {
   });
 }
 
-for (const lie of LIES.slice(1)) {
-  Deno.test(`what a destination sends back with ${lie} is taken for damaged`, async () => {
-    using sandbox = await Sandbox.make(undefined, { "a.txt": "content" });
-    await sandbox.backUp();
+Deno.test("what a destination sends back otherwise than it got it is taken for damaged", async () => {
+  using sandbox = await Sandbox.make(undefined, { "a.txt": "content" });
+  await sandbox.backUp();
+  const nowhere = { into: undefined, wanted: undefined };
+  const lookWith = (lie: typeof LIES[number]) => {
     const options = { path: sandbox.destination(), manner: "none", lie };
     const { use, stage } = stageOf("unruly_destination.ts", unrulyDestination, options);
     assert.ok(stage.kind === "destination");
     const place = { id: "liar", use, stage, options, location: "" };
-    const honest = { ...place, options: { ...options, lie: "none" } };
-    const reading = { identities: [sandbox.identity], signal: undefined };
-    using reader = new SnapshotReader(place, reading);
-    using other = new SnapshotReader(honest, reading);
-    const [held] = await reader.list();
-    assert.equal((await rejection(reader.manifest(held!))).code, "snapshot-damaged");
-    const manifest = await other.manifest(held!);
-    const nowhere = { into: undefined, wanted: undefined };
-    await other.unpack(held!, manifest, nowhere);
-    const failure = await rejection(reader.unpack(held!, manifest, nowhere));
-    assert.equal(failure.code, "snapshot-damaged");
-  });
-}
+    return new Look(place, sandbox.identity);
+  };
+  using honest = lookWith("none");
+  const [held] = await honest.list();
+  const manifest = await honest.reader.manifest(held!);
+  await honest.reader.unpack(held!, manifest, nowhere);
+  await Promise.all(
+    LIES.slice(1).map(async (lie) => {
+      using look = lookWith(lie);
+      const liar = look.reader;
+      assert.equal((await rejection(liar.manifest(held!))).code, "snapshot-damaged", lie);
+      const failure = await rejection(liar.unpack(held!, manifest, nowhere));
+      assert.equal(failure.code, "snapshot-damaged", lie);
+    }),
+  );
+});
 
-/** A test with a step for every case, all at once: most of the time is spent with waiting. */
-function together<T>(
-  what: string,
-  cases: Readonly<Record<string, T>>,
-  when: string,
-  attempt: (name: string, value: T) => Promise<void>,
-): void {
-  const [first, ...others] = Object.keys(cases);
-  const name = others.length === 0 ? first : "…";
-  Deno.test(`${what} ${when} ${name}`.replaceAll("  ", " "), async (test) => {
-    await Promise.all(
-      Object.entries(cases).map(([name, value]) =>
-        test.step({
-          name: `${what} ${when} ${name}`.replaceAll("  ", " "),
-          fn: () => attempt(name, value),
-          sanitizeOps: false,
-          sanitizeResources: false,
-          sanitizeExit: false,
-        })
-      ),
-    );
-  });
+/** What to try, under its name, for each of these manners. */
+function casesOf<M extends Manner>(
+  manners: readonly M[],
+  caseOf: (manner: M) => readonly [name: string, attempt: (manner: M) => Promise<void>],
+): Record<string, () => Promise<void>> {
+  return Object.fromEntries(manners.map((manner) => {
+    const [name, attempt] = caseOf(manner);
+    return [name, () => attempt(manner)];
+  }));
 }
 
 /** A stage of this folder, as a pipeline holds it. */
@@ -289,7 +319,7 @@ class ImpatientPool extends WorkerPool {
 
   override get(stage: PipelineStage): StageWorker {
     const worker = this.#workers.get(stage.id) ??
-      new StageWorker(stage.use, runGrants(stage, this.#state), PATIENCE);
+      new StageWorker(stage.use, runGrants(stage, this.#state), { patience: PATIENCE });
     this.#workers.set(stage.id, worker);
     return worker;
   }
@@ -302,10 +332,15 @@ class ImpatientPool extends WorkerPool {
 
 class Folder implements Disposable {
   readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-faults-" }));
+  readonly spool = join(this.path, "spool");
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
+}
+
+async function contextOf({ spool }: Folder, workers: WorkerPool): Promise<FlowContext> {
+  return { spool: await Spool.open(spool), workers, signal: undefined, codec: "none" };
 }
 
 /** More than is under way between two stages at any time. */

@@ -10,6 +10,7 @@ const REMOTE: Stage = defineDestination({
   description: "Stands for any destination that reaches the network.",
   options: options({}),
   permissions: () => ({ net: ["backup.example:443"] }),
+  takesFiles: false,
   location: () => "https://backup.example",
   fromAddress: () => undefined,
   run: () => Promise.reject(new Error("never run")),

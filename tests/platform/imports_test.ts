@@ -1,6 +1,7 @@
 /** What a worker without permissions can load, and whom it can reach by that. Finding C6. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import config from "../../deno.json" with { type: "json" };
 import { ending, Folder, NOTHING, probe, spawn, workerSource, works } from "./probe.ts";
 
 const traces = await works("strace", "-V");
@@ -68,6 +69,10 @@ Deno.test({
     const connections = (await Deno.readTextFile(log)).match(/(connect|sendto)\(.*AF_INET.*/g);
     assert.equal(connections, null);
   },
+});
+
+Deno.test("deno task backup keeps workers from the npm registry", () => {
+  assert.match(config.tasks.backup.command, / --cached-only --frozen --no-prompt /);
 });
 
 Deno.test("a worker without permissions imports nothing by http", async () => {

@@ -784,6 +784,26 @@ Deno.test("checkEntries counts levels also where each has an entry of its own", 
   assertRefusal(thrownBy(() => checkEntries([...entries, one])), /more than 5000 levels/);
 });
 
+Deno.test("checkEntries with roots refuses what stands in a directory that is not listed", () => {
+  const members: Member[] = [
+    { path: "conf/one.json" },
+    X,
+    { path: "x/d", type: "5" },
+    { path: "x/d/file" },
+    { path: "y/x", type: "5" },
+    { path: "y/x/file" },
+  ];
+  const roots = ["conf/one.json", "x", "y/x"];
+  checkEntries(entriesOf(members), roots);
+  for (const [index, says] of [[1, /"x\/d" .* no root/], [2, /"x\/d\/file" .* no root/]] as const) {
+    const entries = entriesOf(members.toSpliced(index, 1));
+    checkEntries(entries);
+    assertRefusal(thrownBy(() => checkEntries(entries, roots)), says);
+  }
+  const error = thrownBy(() => checkEntries(entriesOf(members), roots.slice(1)));
+  assertRefusal(error, /"conf\/one\.json" .* no root/);
+});
+
 Deno.test("checkNamesForWindows refuses what Windows would take for something else", () => {
   checkNamesForWindows(
     ["x/.claude/a b.txt", "x/con-text/nullable/com10.txt", "x/ü"],

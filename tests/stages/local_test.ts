@@ -1,3 +1,7 @@
+/**
+ * The `local` stage in its own worker, on full and failing disks, and killed. Long because half of
+ * it is the ways in which a disk lets one down.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -80,7 +84,8 @@ Deno.test({
   async fn() {
     using place = new Place();
     const archive = place.spool(ARCHIVE, "small");
-    const manifest = place.spool(MANIFEST, "x".repeat(5 << 20));
+    // Its last block is the one of which the disk takes a part.
+    const manifest = place.spool(MANIFEST, "x".repeat(3 << 20));
     const { failure, files } = await place.onDisk("3m", {
       operation: "run",
       context: { files: [archive, manifest], owner: OWNER },
@@ -90,7 +95,7 @@ Deno.test({
       /^Cannot store "(.+)": the disk is full, (\d+) of (\d+) bytes were written$/
         .exec(failure.message) ?? assert.fail(failure.message);
     assert.equal(path, join(place.root, MANIFEST));
-    assert.ok(Number(written) > 2 ** 21 && Number(written) < 3 * 2 ** 20, written);
+    assert.ok(Number(written) > 2 << 20 && Number(written) < 3 << 20, written);
     assert.equal(Number(needed), manifest.size);
     assert.deepEqual(files, [`600 ${archive.sha256} ${ARCHIVE}`]);
   },
@@ -363,21 +368,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: `local notices bytes that the disk took and did not keep${unlessMounted}${unlessTraced}`,
-  ignore: !traces || !mounts,
+  name: `local publishes nothing that the disk did not flush${unlessTraced}`,
+  ignore: !traces,
   async fn() {
     using place = new Place();
-    const file = place.spool(ARCHIVE, "x".repeat(3 << 20));
-    const { failure, files } = await place.onDisk(
-      "8m",
-      { operation: "run", context: { files: [file], owner: OWNER } },
-      ["strace", "-f", "-o", "/dev/null", "-P", place.temp(ARCHIVE)].concat(
-        ["-e", "inject=write:retval=4096:when=2"],
-      ),
+    const files = [place.spool(ARCHIVE, "archive")];
+    await Deno.mkdir(join(place.root, "claude"), { recursive: true });
+    const { failure } = await place.trace(
+      { operation: "run", context: { files, owner: OWNER } },
+      ["-e", "inject=fsync:error=EIO"],
     );
-    assert.equal(failure?.code, "destination-refused");
-    assert.match(failure.message, /reads back differently/);
-    assert.deepEqual(files, []);
+    assert.equal(failure?.code, "destination-unreachable");
+    assert.match(failure.message, /^Cannot store ".*\.age": Input\/output error/);
+    assert.deepEqual(place.tree(), []);
   },
 });
 
@@ -385,37 +388,27 @@ Deno.test({
   name: `local killed at any step leaves no torn file, and the next run succeeds${unlessTraced}`,
   ignore: !traces,
   async fn() {
-    const steps: readonly (readonly [call: string, path: (place: Place) => string])[] = [
-      ["mkdir", ({ root }) => root],
-      ["mkdir", ({ root }) => join(root, "claude")],
-      ["fsync", ({ root }) => root],
-      ["fsync", ({ root }) => join(root, "claude")],
-      ...[ARCHIVE, MANIFEST].flatMap((key) =>
-        [
-          ["rename", (place: Place) => place.spoolOf(key)],
-          ["fsync", (place: Place) => place.temp(key)],
-          ["rename", (place: Place) => place.temp(key)],
-        ] as const
-      ),
-    ];
-    const listings = await Promise.all(steps.map(async ([call, path]) => {
+    const steps = { mkdir: 2, fsync: 5, rename: 4 };
+    const points = Object.entries(steps).flatMap(([call, count]) =>
+      Array.from({ length: count }, (_, index) => `inject=${call}:signal=SIGKILL:when=${index + 1}`)
+    );
+    const killed = await Promise.all(points.map(async (point) => {
       using place = new Place();
       const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
       const job = { operation: "run", context: { files, owner: OWNER } } as const;
-      const options = ["-P", path(place), "-e", `inject=${call}:signal=SIGKILL`];
-      const { signal } = await place.trace(job, options);
-      assert.equal(signal, "SIGKILL", `${call} ${path(place)}`);
-      const listed = (await place.list()).map(({ key }) => key).toSorted();
-      if (listed.includes(ARCHIVE)) assert.equal(place.read(ARCHIVE), "archive");
-      if (listed.includes(MANIFEST)) assert.equal(place.read(MANIFEST), "manifest");
+      const { signal } = await place.trace(job, ["-e", point]);
+      const listed = (await place.list()).map(({ key }) => key);
+      if (listed.includes(ARCHIVE)) assert.equal(place.read(ARCHIVE), "archive", point);
+      if (listed.includes(MANIFEST)) {
+        assert.equal(place.read(MANIFEST), "manifest", point);
+        assert.ok(listed.includes(ARCHIVE), point);
+      }
       await place.store([place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")]);
-      assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
-      return listed;
+      assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE], point);
+      return signal === "SIGKILL";
     }));
-    for (const listed of listings) {
-      assert.ok(listed.includes(ARCHIVE) || !listed.includes(MANIFEST), listed.join());
-    }
-    assert.deepEqual(new Set(listings.map(({ length }) => length)), new Set([0, 1]));
+    // Calls are counted in each thread on its own, so that a late one may never come.
+    assert.ok(killed.filter(Boolean).length >= 6, `${killed}`);
   },
 });
 
@@ -450,10 +443,6 @@ class Place {
 
   spoolOf(key: string): string {
     return join(this.#spool, key.replaceAll("/", "-"));
-  }
-
-  temp(key: string): string {
-    return join(this.root, key.replace("/", "/.") + `.${OWNER}.part`);
   }
 
   /** All files, sorted. */
@@ -505,15 +494,15 @@ class Place {
     const { stdout, signal } = await run([
       "strace",
       ...["-f", "-y", "-qq", "-s", "4096", "-o", log],
-      ...["-e", "trace=mkdir,rename,unlink,fsync,write"],
-      ...(options.includes("-P") ? [] : this.#paths().flatMap((path) => ["-P", path])),
+      ...["-e", "trace=mkdir,rename,unlink,fsync"],
       ...options,
       ...this.#child(job),
     ]);
     const calls = Deno.readTextFileSync(log).split("\n").flatMap((line) => {
       const [, call, rest] = /^\d+ +(mkdir|rename|unlink|fsync)\((.*)/.exec(line) ?? [];
-      const names = rest?.match(/"[^"]+"|<[^<>]+>/g)?.map((name) => shortName(name.slice(1, -1)));
-      return names === undefined ? [] : [`${call} ${names.join(" > ")}`];
+      if (!rest?.includes(this.folder)) return [];
+      const names = rest.match(/"[^"]+"|<[^<>]+>/g) ?? [];
+      return [`${call} ${names.map((name) => shortName(name.slice(1, -1))).join(" > ")}`];
     });
     const { failure } = stdout === "" ? { failure: undefined } : JSON.parse(stdout);
     return { calls, failure, signal };
@@ -523,7 +512,7 @@ class Place {
    * Runs the job in a process of its own where the destination is a disk in memory; answers mode,
    * hash and name of every file there afterwards.
    */
-  async onDisk(size: string, job: Omit<StageJob, "use">, prefix: readonly string[] = []): Promise<{
+  async onDisk(size: string, job: Omit<StageJob, "use">): Promise<{
     readonly failure: FailureRecord | undefined;
     readonly files: readonly string[];
   }> {
@@ -531,7 +520,7 @@ class Place {
     const script = 'mount -t tmpfs -o "size=$1" none "$0" && shift && "$@" && cd "$0" && echo && ' +
       `find * -type f -exec sh -c 'for f; do stat -c "%a" "$f"; sha256sum "$f"; done' sh {} +`;
     const command = ["unshare", "-rm", "sh", "-c", script, this.root, size];
-    const { stdout } = await run([...command, ...prefix, ...this.#child(job)]);
+    const { stdout } = await run([...command, ...this.#child(job)]);
     const [json = "", ...lines] = stdout.trim().split("\n");
     const files = lines.join(" ").match(/\d+ \w{64} {2}\S+/g) ?? [];
     return { failure: JSON.parse(json).failure, files: files.map((f) => f.replace("  ", " ")) };
@@ -540,15 +529,6 @@ class Place {
   #child(job: Omit<StageJob, "use">): string[] {
     const child = fileURLToPath(new URL("local_child.ts", import.meta.url));
     return [Deno.execPath(), "run", "-A", "--quiet", child, JSON.stringify(this.job(job))];
-  }
-
-  #paths(): string[] {
-    const keys = [ARCHIVE, MANIFEST];
-    return [
-      this.root,
-      join(this.root, "claude"),
-      ...keys.flatMap((key) => [this.spoolOf(key), this.temp(key), join(this.root, key)]),
-    ];
   }
 
   [Symbol.dispose](): void {

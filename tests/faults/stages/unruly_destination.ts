@@ -21,6 +21,7 @@ export default defineDestination({
     lie: optional(choice(LIES, "What it does to what it sends back."), "none"),
   }),
   permissions: ({ path }) => ({ read: [path, OWN_FOLDER] }),
+  takesFiles: false,
   location: ({ path }) => path,
   fromAddress: () => undefined,
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openPatiently, ReadFault, SourceFile } from "../../../stages/formats/source_file.ts";
-import { SourceTree } from "./source_tree.ts";
+import { output, SourceTree } from "./source_tree.ts";
 
 const onPosix = Deno.build.os !== "windows";
 const never = () => assert.fail("it paused");
@@ -73,6 +73,16 @@ Deno.test("a source file that is a directory by now is not read", () => {
     Deno.mkdirSync(tree.at("file"));
   };
   assert.match(openAfter(tree.at("file"), change), /^replaced: /);
+});
+
+Deno.test({
+  name: "a named pipe is not even opened: that would never end",
+  ignore: !onPosix,
+  async fn() {
+    using tree = new SourceTree();
+    await output("mkfifo", [tree.at("pipe")]);
+    assert.match(textOf(() => SourceFile.open(tree.at("pipe"))), /^replaced: /);
+  },
 });
 
 Deno.test("a source file that is gone is told apart from one that cannot be read", () => {

@@ -45,6 +45,16 @@ Deno.test("a header splits a name where it can, and else says it in a pax record
   assert.equal(blocks(name(4000)), 2 + Math.ceil(4000 / 512));
 });
 
+Deno.test("a header says a name in pax that libarchive would not change, and no other if it can", () => {
+  const blocks = (name: string) => [
+    tarHeader({ path: name, kind: "directory", mode: 0o755 }).length / 512,
+    tarHeader({ path: "l", kind: "symlink", mode: 0o777, link: name }).length / 512,
+  ];
+  assert.deepEqual(blocks("\u00e9"), [3, 3]);
+  assert.deepEqual(blocks("e\u0301"), [1, 1]);
+  assert.deepEqual(blocks("e\u0301".repeat(40)), [3, 3]);
+});
+
 Deno.test("a header comes back from keepsake's own reader as it went in", () => {
   const path = fc.array(
     fc.oneof(

@@ -1,0 +1,378 @@
+/** When a destination gets a copy, and when it is left in peace. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { listSnapshots } from "../../pipeline/list.ts";
+import type { RunReport } from "../../pipeline/events.ts";
+import type { RunOptions } from "../../pipeline/run.ts";
+import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
+
+const FEW = { "a.txt": "one", "folder/b.txt": "two", "empty": "" };
+
+Deno.test("a second run of an unchanged tree says so and writes nothing", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const first = await sandbox.backUp();
+  assert.deepEqual(statuses(first), { backups: "ok" });
+  const stored = filesIn(sandbox.destination());
+  assert.equal(stored.size, 2);
+  using watch = new Watch([sandbox.destination(), join(sandbox.state, "spool")]);
+  const second = await sandbox.backUp();
+  assert.deepEqual(statuses(second), { backups: "unchanged" });
+  assert.equal(second.ok, true);
+  assert.equal(second.snapshots[0]?.name, null);
+  assert.deepEqual(filesIn(sandbox.destination()), stored);
+  assert.deepEqual(await watch.changes(), []);
+});
+
+Deno.test("a tree whose times changed and nothing else is unchanged", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  await sandbox.backUp();
+  const stored = filesIn(sandbox.destination());
+  await Deno.utime(join(sandbox.tree, "a.txt"), 1, 1);
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+  await Deno.utime(join(sandbox.tree, "folder"), 2, 2);
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+  assert.deepEqual(filesIn(sandbox.destination()), stored);
+  assert.deepEqual([...filesIn(join(sandbox.state, "spool"))], []);
+});
+
+Deno.test("a tree that differs in any way that is kept is stored again", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const { tree } = sandbox;
+  const changes: Readonly<Record<string, () => Promise<void>>> = {
+    async "a byte of a file, with its size and time as they were"() {
+      const path = join(tree, "a.txt");
+      const { atime, mtime } = await Deno.stat(path);
+      await Deno.writeTextFile(path, "oNe");
+      await Deno.utime(path, atime!, mtime!);
+    },
+    "a mode": () => Deno.chmod(join(tree, "a.txt"), 0o755),
+    "a name": () => Deno.rename(join(tree, "a.txt"), join(tree, "c.txt")),
+    "an empty directory": () => Deno.mkdir(join(tree, "new")),
+    async "a link in place of a file"() {
+      await Deno.remove(join(tree, "c.txt"));
+      await Deno.symlink("folder/b.txt", join(tree, "c.txt"));
+    },
+    "a file that is gone": () => Deno.remove(join(tree, "empty")),
+  };
+  await sandbox.backUp(at(0));
+  for (const [second, [what, change]] of Object.entries(changes).entries()) {
+    await change();
+    assert.deepEqual(statuses(await sandbox.backUp(at(second + 1))), { backups: "ok" }, what);
+  }
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("a tree that is as it was before the last snapshot is stored a third time", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  for (const [second, content] of ["A", "B", "A"].entries()) {
+    sandbox.write("a.txt", content);
+    assert.deepEqual(statuses(await sandbox.run(at(second))), { backups: "ok" });
+  }
+  const names = await sandbox.names();
+  assert.equal(names.length, 3);
+  assert.equal(names[0]?.slice(-12), names[2]?.slice(-12));
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  assert.equal(await sandbox.verifyAll(), 3);
+});
+
+Deno.test("the same content is stored twice within one second when that is asked for", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const now = new Date("2026-01-02T03:04:05Z");
+  await sandbox.backUp({ clock: () => now });
+  await sandbox.backUp({ clock: () => now, force: true });
+  assert.equal(await sandbox.verifyAll(), 2);
+});
+
+Deno.test("the newest snapshot is the one that was made last, also when both are of one second", async () => {
+  const now = new Date("2026-01-02T03:04:05Z");
+  for (const names of ["AB", "BA"]) {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    for (const content of names) {
+      sandbox.write("a.txt", content);
+      await sandbox.backUp({ clock: () => now });
+    }
+    assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+    assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  }
+});
+
+Deno.test("the newest snapshot is the one that was made last, also when the clock went back", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  await sandbox.backUp({ clock: () => new Date("2026-01-02T03:04:05Z") });
+  sandbox.change();
+  const clock = () => new Date("2025-01-02T03:04:05Z");
+  await sandbox.backUp({ clock });
+  assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("a destination that failed gets its copy later, and the others are left in peace", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await Deno.writeTextFile(sandbox.destination("first"), "in the way");
+  const report = await sandbox.run();
+  assert.equal(report.status, 2);
+  assert.equal(report.ok, false);
+  assert.deepEqual(statuses(report), { first: "failed", second: "ok" });
+  assert.match(complaints(report).join(), /^first: .*is a file/);
+  const stored = filesIn(sandbox.destination("second"));
+  assert.equal(stored.size, 2);
+  assert.equal(await Deno.readTextFile(sandbox.destination("first")), "in the way");
+
+  assert.deepEqual(statuses(await sandbox.run()), { first: "failed", second: "unchanged" });
+  assert.deepEqual(filesIn(sandbox.destination("second")), stored);
+
+  await Deno.remove(sandbox.destination("first"));
+  using watch = new Watch([sandbox.destination("second")]);
+  assert.deepEqual(statuses(await sandbox.backUp()), { first: "ok", second: "unchanged" });
+  assert.deepEqual(await watch.changes(), []);
+  assert.deepEqual(filesIn(sandbox.destination("second")), stored);
+  assert.equal(filesIn(sandbox.destination("first")).size, 2);
+  assert.deepEqual(statuses(await sandbox.backUp()), { first: "unchanged", second: "unchanged" });
+  assert.equal(await sandbox.verifyAll(), 2);
+});
+
+Deno.test("a destination that is lost while the tree changes catches up with the newest", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await sandbox.backUp(at(0));
+  const aside = sandbox.destination("aside");
+  await Deno.rename(sandbox.destination("first"), aside);
+  await Deno.writeTextFile(sandbox.destination("first"), "in the way");
+  sandbox.change();
+  assert.deepEqual(statuses(await sandbox.run(at(1))), { first: "failed", second: "ok" });
+  await Deno.remove(sandbox.destination("first"));
+  await Deno.rename(aside, sandbox.destination("first"));
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { first: "ok", second: "unchanged" });
+  assert.equal(filesIn(sandbox.destination("first")).size, 4);
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("two destinations on one disk share no bytes: what happens to one copy leaves the other", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await sandbox.backUp();
+  for (const path of filesIn(sandbox.destination("first")).keys()) {
+    const file = await Deno.open(join(sandbox.destination("first"), path), { write: true });
+    await file.write(new TextEncoder().encode("scribbled over"));
+    file.close();
+  }
+  const damaged = await verify(sandbox);
+  assert.deepEqual(damaged, { first: "damaged", second: "ok" });
+});
+
+Deno.test("a destination that was emptied gets a copy", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await sandbox.backUp();
+  await Deno.remove(sandbox.destination("second"), { recursive: true });
+  assert.deepEqual(statuses(await sandbox.backUp()), { first: "unchanged", second: "ok" });
+  assert.deepEqual(await verify(sandbox), { first: "ok", second: "ok" });
+});
+
+Deno.test("a copy that is not whole does not count, and is made again", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const harms: Readonly<Record<string, () => Promise<void>>> = {
+    "its manifest is gone": () => Deno.remove(newest(sandbox, "json")),
+    "its archive is gone": () => Deno.remove(newest(sandbox, "tar")),
+    async "its archive was cut short"() {
+      const archive = newest(sandbox, "tar");
+      await Deno.truncate(archive, (await Deno.stat(archive)).size - 1);
+    },
+    "its manifest is empty": () => Deno.truncate(newest(sandbox, "json"), 0),
+  };
+  await sandbox.backUp(at(0));
+  for (const [second, [what, harm]] of Object.entries(harms).entries()) {
+    await harm();
+    assert.deepEqual(statuses(await sandbox.backUp(at(second + 1))), { backups: "ok" }, what);
+  }
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("a copy for other recipients does not count, and is made again", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  await sandbox.backUp(at(0));
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+  const second = await identityToRecipient(await generateX25519Identity());
+  const both = (it: Sandbox) =>
+    encrypted(it).replace(`["${it.recipient}"]`, (to) => {
+      return to.replace("]", `,"${second}"]`);
+    });
+  await sandbox.configure(both);
+  assert.deepEqual(statuses(await sandbox.backUp(at(1))), { backups: "ok" });
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "unchanged" });
+  await sandbox.configure(encrypted);
+  assert.deepEqual(statuses(await sandbox.backUp(at(3))), { backups: "ok" });
+});
+
+Deno.test("a run whose catalog is lost or damaged goes by what destinations hold", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const catalog = join(sandbox.state, "catalog.db");
+  const harms: Readonly<Record<string, () => Promise<void>>> = {
+    "lost": () => Deno.remove(catalog),
+    "empty": () => Deno.truncate(catalog, 0),
+    "cut short": async () => Deno.truncate(catalog, (await Deno.stat(catalog)).size - 4096),
+    "no database": () => Deno.writeTextFile(catalog, "scribbled over".repeat(1000)),
+    async "damaged in the middle"() {
+      const bytes = await Deno.readFile(catalog);
+      for (let at = 4096; at < bytes.length; at += 512) bytes.fill(0xa5, at, at + 100);
+      await Deno.writeFile(catalog, bytes);
+    },
+  };
+  await sandbox.backUp(at(0));
+  for (const [index, [what, harm]] of Object.entries(harms).entries()) {
+    const stored = filesIn(sandbox.destination());
+    await harm();
+    assert.equal((await sandbox.list()).length, index + 1, what);
+    const time = at(index + 1);
+    assert.deepEqual(statuses(await sandbox.backUp(time)), { backups: "unchanged" }, what);
+    assert.deepEqual(filesIn(sandbox.destination()), stored, what);
+    sandbox.change();
+    assert.deepEqual(statuses(await sandbox.backUp(time)), { backups: "ok" }, what);
+  }
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+  assert.equal(await sandbox.verifyAll(), Object.keys(harms).length + 1);
+});
+
+Deno.test("no bit of the catalog can be flipped so that a run or a list is a bug", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  await sandbox.backUp();
+  const stored = filesIn(sandbox.destination());
+  const path = join(sandbox.state, "catalog.db");
+  const good = await Deno.readFile(path);
+  for (let round = 0; round < (SLOW ? 200 : 8); round++) {
+    const bad = good.slice();
+    const [at = 0, bit = 0] = crypto.getRandomValues(new Uint32Array(2));
+    bad[at % bad.length]! ^= 1 << (bit % 8);
+    await Deno.writeFile(path, bad);
+    const where = `bit ${bit % 8} of byte ${at % bad.length}`;
+    const { snapshots } = await listSnapshots({ pipeline: sandbox.pipeline });
+    assert.equal(snapshots.length, 1, where);
+    const report = await sandbox.run();
+    assert.equal(report.status, 0, where);
+    for (const [file, hash] of stored) {
+      assert.equal(filesIn(sandbox.destination()).get(file), hash, where);
+    }
+  }
+});
+
+Deno.test("two pipelines that share a destination keep out of each other's way", async () => {
+  using sandbox = await Sandbox.make(namedSnapshot("m"), FEW);
+  using other = await Sandbox.make(undefined, { "other.txt": "other" });
+  const shared = (id: string) => (it: Sandbox) =>
+    namedSnapshot(id)(it).replace(it.destination(), sandbox.destination());
+  await sandbox.configure(shared("m"), "mine");
+  await other.configure(shared("m-work"), "yours");
+  await sandbox.backUp();
+  await other.backUp();
+  const stored = filesIn(sandbox.destination());
+  assert.equal(stored.size, 4);
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
+  assert.deepEqual(statuses(await other.backUp()), { backups: "unchanged" });
+  other.change();
+  await Promise.all([other.backUp(), sandbox.backUp()]);
+  assert.equal(filesIn(join(sandbox.destination(), "m")).size, 2);
+  assert.equal(filesIn(join(sandbox.destination(), "m-work")).size, 4);
+  assert.deepEqual(await sandbox.restore("m"), sandbox.contents());
+  assert.deepEqual(await other.restore("m-work"), other.contents());
+});
+
+Deno.test("two snapshots of one pipeline go by their own content", async () => {
+  const two = (it: Sandbox) =>
+    [
+      it.stage("snapshot", { id: "m", paths: [join(it.tree, "m")] }),
+      it.stage("snapshot", { id: "m-work", paths: [join(it.tree, "work")] }),
+      it.stage("hash-gate"),
+      it.stage("encrypt", { to: [it.recipient] }),
+      it.stage("local", { id: "backups", path: it.destination() }),
+    ].join("");
+  using sandbox = await Sandbox.make(two, { "m/a": "a", "work/b": "b" });
+  await sandbox.backUp(at(0));
+  sandbox.write("work/b", "changed");
+  await sandbox.backUp(at(1));
+  assert.equal(filesIn(join(sandbox.destination(), "m")).size, 2);
+  assert.equal(filesIn(join(sandbox.destination(), "m-work")).size, 4);
+  assert.equal(await sandbox.verifyAll(), 3);
+});
+
+Deno.test("a source that is gone is told of, and what is stored of it stays", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  await sandbox.backUp();
+  const stored = filesIn(sandbox.destination());
+  await Deno.rename(sandbox.tree, `${sandbox.tree}-moved`);
+  await assert.rejects(sandbox.run(), { code: "source-missing" });
+  assert.deepEqual(filesIn(sandbox.destination()), stored);
+  assert.ok(!exists(join(sandbox.state, "spool")));
+});
+
+/** Two destinations of one stream. */
+function twoDestinations(sandbox: Sandbox): string {
+  return [
+    sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
+    sandbox.stage("hash-gate"),
+    sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+    sandbox.stage("local", { id: "first", path: sandbox.destination("first") }),
+    sandbox.stage("local", { id: "second", path: sandbox.destination("second") }),
+  ].join("");
+}
+
+function namedSnapshot(id: string): (sandbox: Sandbox) => string {
+  return (sandbox) => encrypted(sandbox).replace('id = "m"', `id = "${id}"`);
+}
+
+/** How each destination of the one snapshot fared. */
+function statuses({ snapshots }: RunReport): Record<string, string> {
+  assert.equal(snapshots.length, 1);
+  return Object.fromEntries(snapshots[0]!.destinations.map(({ id, status }) => [id, status]));
+}
+
+/** How the newest snapshot at each destination verifies. */
+async function verify(sandbox: Sandbox): Promise<Record<string, string>> {
+  const { verifySnapshots } = await import("../../pipeline/verify.ts");
+  const { verifications } = await verifySnapshots({ pipeline: sandbox.pipeline });
+  return Object.fromEntries(verifications.map(({ destination, status }) => [destination, status]));
+}
+
+/** The newest archive (`tar`) or manifest (`json`). */
+function newest(sandbox: Sandbox, kind: string): string {
+  const paths = [...filesIn(sandbox.destination()).keys()];
+  const newest = paths.filter((path) => path.includes(`.${kind}`)).toSorted().at(-1);
+  assert.ok(newest);
+  return join(sandbox.destination(), newest);
+}
+
+/** A run at a time of its own: so that its snapshot has a name of its own. */
+function at(second: number): RunOptions {
+  return { clock: () => new Date(Date.UTC(2026, 0, 2, 3, 4, second)) };
+}
+
+/** Watches directories for whatever is written below them. */
+class Watch implements Disposable {
+  readonly #watcher: Deno.FsWatcher;
+  readonly #folder: string;
+  readonly #seen: string[] = [];
+  readonly #reading: Promise<void>;
+  #mark = Promise.withResolvers<void>();
+
+  constructor(directories: readonly string[]) {
+    this.#folder = Deno.makeTempDirSync({ prefix: "keepsake-faults-" });
+    this.#watcher = Deno.watchFs([this.#folder, ...directories.filter(exists)]);
+    this.#reading = this.#read();
+  }
+
+  /** What was changed so far. */
+  async changes(): Promise<readonly string[]> {
+    await Deno.writeTextFile(join(this.#folder, "mark"), "");
+    await this.#mark.promise; // Events come in their order.
+    return this.#seen;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+
+  async #read(): Promise<void> {
+    for await (const { kind, paths } of this.#watcher) {
+      if (paths.some((path) => path.startsWith(this.#folder))) this.#mark.resolve();
+      else if (kind !== "access") this.#seen.push(`${kind} ${paths}`);
+    }
+  }
+}
