@@ -63,6 +63,8 @@ class Backup {
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
   readonly #reports = new Map<string, DeliveryReport>();
+  /** The first failure that nobody foresaw: told when the others have had their turn. */
+  #bug: { readonly error: unknown } | undefined;
 
   constructor(route: Route, destinations: readonly Step[], context: BackupContext) {
     this.#route = route;
@@ -71,6 +73,12 @@ class Backup {
   }
 
   async run(): Promise<SnapshotReport> {
+    const report = await this.#run();
+    if (this.#bug) throw this.#bug.error;
+    return report;
+  }
+
+  async #run(): Promise<SnapshotReport> {
     const { source } = this.#route;
     const { catalog, force } = this.#context;
     const gated = !force && this.#destinations.every(({ gates }) => gates.length > 0);
@@ -80,6 +88,7 @@ class Backup {
     const scanning = gated && signature !== undefined ? this.#scan(signature) : undefined;
     const streaming = scanning === undefined ? this.#stream(this.#destinations) : undefined;
     for (const begun of [scanning, streaming]) begun?.catch(() => {}); // Waited for below.
+    await this.#context.workers.settled(); // What has work to do comes up first.
     const held = await this.#listAll();
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
     const holdings = new Map(open.map(({ stage }) => {
@@ -121,11 +130,13 @@ class Backup {
     if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
-    await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), streamed);
+    const name = nameAfter([...held.values()].flat(), streamed);
+    await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) catalog.remember(source.id, streamed.signature, streamed.entries);
     log.finish(source, "ok", `${totalsOf(streamed).files} files`);
-    return { ...this.#report(streamed), changes };
+    const made = [...this.#reports.values()].some(({ status }) => status === "ok");
+    return { ...this.#report(streamed), name: made ? name : null, changes };
   }
 
   /** What each destination holds of this source; those that do not answer are reported. */
@@ -141,8 +152,6 @@ class Backup {
         this.#noteFailure(stage, error);
       }
     });
-    // The gates come up meanwhile. Making a worker holds up this thread for a moment: that is why
-    // they come after what has work to do already.
     const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
     for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
     await Promise.all(listing);
@@ -202,10 +211,9 @@ class Backup {
   }
 
   /** Every destination on its own fate. */
-  async #deliverAll(steps: readonly Step[], streamed: Streamed): Promise<void> {
+  async #deliverAll(steps: readonly Step[], name: string, streamed: Streamed): Promise<void> {
     const { pipeline, host, dryRun } = this.#context;
     const { source } = this.#route;
-    const name = snapshotName(streamed.created, streamed.contentHash);
     const circumstances = { name, pipeline, host, source, codec: this.#codec() };
     const groups = Map.groupBy(steps, ({ from }) => from);
     await Promise.all([...groups].map(async ([from, group]) => {
@@ -309,7 +317,7 @@ class Backup {
     if (this.#context.signal?.aborted) throw this.#context.signal.reason;
     const { id } = stage;
     const { code, message, hint } = toRecord(error);
-    if (code === "bug") throw error;
+    if (code === "bug") this.#bug ??= { error };
     const failure = { code, message, hint };
     this.#reports.set(id, { id, status: "failed", location: null, message, failure });
     this.#context.log.fail(stage, error);
@@ -318,10 +326,9 @@ class Backup {
   #report(reading: Reading | Streamed | undefined): SnapshotReport {
     const { files, bytes } = reading ? totalsOf(reading) : { files: 0, bytes: 0 };
     const streamed = reading !== undefined && "source" in reading ? reading : undefined;
-    const made = [...this.#reports.values()].some(({ status }) => status === "ok");
     return {
       id: this.#route.source.id,
-      name: made && streamed ? snapshotName(streamed.created, streamed.contentHash) : null,
+      name: null,
       contentHash: reading?.contentHash ?? null,
       files,
       bytes,
@@ -332,6 +339,15 @@ class Backup {
       destinations: this.#destinations.flatMap(({ stage }) => this.#reports.get(stage.id) ?? []),
     };
   }
+}
+
+/**
+ * What the snapshot is called. The newest is the one whose name comes last: also when another was
+ * made within the same second, or the clock went back.
+ */
+function nameAfter(held: readonly HeldSnapshot[], { created, contentHash }: Streamed): string {
+  const newest = Math.max(...held.map(({ name }) => createdOf(name).getTime() + 1000));
+  return snapshotName(new Date(Math.max(created.getTime(), newest)), contentHash);
 }
 
 function firstReason(spooled: FlowResult): unknown {

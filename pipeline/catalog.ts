@@ -5,11 +5,9 @@
  * @module
  */
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { Entry } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { Database, putAside } from "./database.ts";
 import type { Changes, RunReport } from "./events.ts";
-import { stateFault } from "./state_fault.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -60,19 +58,12 @@ export interface Delivery {
 /** What is remembered of a source, to tell what changed: path and fingerprint of each entry. */
 type Remembered = readonly (readonly [path: string, fingerprint: string])[];
 
-type Value = string | number;
-
 /** The catalog of one pipeline. */
 export class Catalog {
-  readonly #path: string;
-  /** Puts a damaged catalog aside. Whoever only looks leaves it where it is. */
-  readonly #putAside: (() => void) | undefined;
-  #database: DatabaseSync | undefined;
+  readonly #database: Database;
 
-  private constructor(path: string, putAside?: () => void) {
-    this.#path = path;
-    this.#putAside = putAside;
-    this.#attempt(() => {}, undefined);
+  private constructor(database: Database) {
+    this.#database = database;
   }
 
   /**
@@ -83,12 +74,12 @@ export class Catalog {
    */
   static open(state: string, onDamaged: (aside: string) => void, now: Date): Catalog {
     const path = join(state, FILE);
-    return new Catalog(path, () => {
+    const database = new Database(path, SCHEMA, () => {
       const aside = `${path}.damaged-${now.getTime()}`;
-      Deno.renameSync(path, aside);
-      for (const rest of ["-wal", "-shm"]) removeIfThere(path + rest);
+      putAside(path, aside);
       onDamaged(aside);
     });
+    return new Catalog(database);
   }
 
   /**
@@ -99,7 +90,7 @@ export class Catalog {
     const path = join(state, FILE);
     try {
       Deno.lstatSync(path);
-      return new Catalog(path);
+      return new Catalog(new Database(path, SCHEMA));
     } catch {
       return undefined;
     }
@@ -107,16 +98,18 @@ export class Catalog {
 
   /** A random name for this installation, the same for as long as the catalog lives. */
   get owner(): string {
-    const row = this.#get<{ value: string }>("SELECT value FROM facts WHERE key = 'owner'");
+    const row = this.#database.get<{ value: string }>(
+      "SELECT value FROM facts WHERE key = 'owner'",
+    );
     if (row) return row.value;
     const owner = crypto.randomUUID().slice(0, 8);
-    this.#run("INSERT INTO facts VALUES ('owner', ?)", owner);
+    this.#database.run("INSERT INTO facts VALUES ('owner', ?)", owner);
     return owner;
   }
 
   /** Notes that a run began; answers its number. */
   beginRun(started: Date): number {
-    const { lastInsertRowid } = this.#run(
+    const { lastInsertRowid } = this.#database.run(
       "INSERT INTO runs (started) VALUES (?)",
       started.toISOString(),
     );
@@ -125,7 +118,7 @@ export class Catalog {
 
   /** Notes how a run ended. */
   finishRun(report: RunReport): void {
-    this.#transaction((run) => {
+    this.#database.transaction((run) => {
       run(
         // Not an update: the catalog may have been begun anew meanwhile.
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
@@ -152,7 +145,7 @@ export class Catalog {
   /** Notes that a run ended without a report: it was interrupted or could not begin. */
   abandonRun(run: number, finished: Date, status: number): void {
     const sql = "UPDATE runs SET finished = ?, status = ? WHERE id = ?";
-    this.#run(sql, finished.toISOString(), status, run);
+    this.#database.run(sql, finished.toISOString(), status, run);
   }
 
   /** Notes a snapshot that was made. */
@@ -163,7 +156,7 @@ export class Catalog {
     { contentHash, files, bytes }: KnownSnapshot,
     run: number,
   ): void {
-    this.#run(
+    this.#database.run(
       "INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)",
       id,
       name,
@@ -177,7 +170,7 @@ export class Catalog {
 
   /** What is known of a snapshot. */
   snapshot(id: string, name: string): KnownSnapshot | undefined {
-    return this.#get(
+    return this.#database.get(
       "SELECT content_hash AS contentHash, files, bytes FROM snapshots WHERE id = ? AND name = ?",
       id,
       name,
@@ -186,7 +179,7 @@ export class Catalog {
 
   /** Notes that a destination confirmed a snapshot. */
   addDelivery(delivery: Delivery, delivered: Date, run: number): void {
-    this.#run(
+    this.#database.run(
       "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)",
       delivery.id,
       delivery.name,
@@ -200,7 +193,7 @@ export class Catalog {
 
   /** The delivery of this very snapshot to this place, if it is known. */
   delivery(id: string, name: string, location: string): Delivery | undefined {
-    return this.#get(
+    return this.#database.get(
       "SELECT * FROM deliveries WHERE id = ? AND name = ? AND location = ?",
       id,
       name,
@@ -214,7 +207,7 @@ export class Catalog {
     verified: Date,
     status: string,
   ): void {
-    this.#run(
+    this.#database.run(
       "INSERT INTO verifications VALUES (?, ?, ?, ?, ?)",
       id,
       name,
@@ -227,30 +220,33 @@ export class Catalog {
   /** The signature that the last delivered state of a source had. */
   signature(id: string): string | undefined {
     const sql = "SELECT signature FROM sources WHERE id = ?";
-    return this.#get<{ signature: string }>(sql, id)?.signature;
+    return this.#database.get<{ signature: string }>(sql, id)?.signature;
   }
 
   /** How many bytes the newest snapshot of a source holds, as far as is known. */
   newestBytes(id: string): number | undefined {
     const sql = "SELECT bytes FROM snapshots WHERE id = ? ORDER BY name DESC LIMIT 1";
-    return this.#get<{ bytes: number }>(sql, id)?.bytes;
+    return this.#database.get<{ bytes: number }>(sql, id)?.bytes;
   }
 
   /** Remembers the state of a source. */
   remember(id: string, signature: string, entries: readonly Entry[]): void {
     const remembered: Remembered = entries.map((entry) => [entry.path, fingerprint(entry)]);
     const sql = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
-    this.#run(sql, id, signature, JSON.stringify(remembered));
+    this.#database.run(sql, id, signature, JSON.stringify(remembered));
   }
 
   /** Remembers that a source with other times still has the same content. */
   rememberSignature(id: string, signature: string): void {
-    this.#run("UPDATE sources SET signature = ? WHERE id = ?", signature, id);
+    this.#database.run("UPDATE sources SET signature = ? WHERE id = ?", signature, id);
   }
 
   /** What is different from the state that was remembered. */
   changes(id: string, entries: readonly Entry[]): Changes | undefined {
-    const row = this.#get<{ entries: string }>("SELECT entries FROM sources WHERE id = ?", id);
+    const row = this.#database.get<{ entries: string }>(
+      "SELECT entries FROM sources WHERE id = ?",
+      id,
+    );
     const before = row && recall(row.entries);
     if (before === undefined) return undefined;
     let added = 0;
@@ -265,113 +261,11 @@ export class Catalog {
   }
 
   close(): void {
-    this.#database?.close();
-    this.#database = undefined;
-  }
-
-  #run(sql: string, ...values: Value[]): { lastInsertRowid: number | bigint } {
-    return this.#attempt<{ lastInsertRowid: number | bigint }>(
-      (database) => database.prepare(sql).run(...values),
-      { lastInsertRowid: 0 },
-    );
-  }
-
-  #get<T>(sql: string, ...values: Value[]): T | undefined {
-    return this.#attempt((database) => database.prepare(sql).get(...values), undefined) as T;
-  }
-
-  /** All of it or nothing. */
-  #transaction(work: (run: (sql: string, ...values: Value[]) => void) => void): void {
-    this.#attempt((database) => {
-      database.exec("BEGIN IMMEDIATE");
-      try {
-        work((sql, ...values) => void database.prepare(sql).run(...values));
-        database.exec("COMMIT");
-      } catch (error) {
-        rollBackQuietly(database);
-        throw error;
-      }
-    }, undefined);
-  }
-
-  /** Works with the database; with a new one where it turns out to be damaged. */
-  #attempt<T>(work: (database: DatabaseSync) => T, otherwise: T): T {
-    try {
-      return work(this.#database ??= openDatabase(this.#path));
-    } catch (error) {
-      if (!isDamage(error)) throw explain(error, this.#path);
-    }
-    closeQuietly(this.#database);
-    this.#database = undefined;
-    if (this.#putAside === undefined) return otherwise;
-    this.#putAside();
-    return work(this.#database = openDatabase(this.#path));
+    this.#database.close();
   }
 }
 
 const FILE = "catalog.db";
-
-function openDatabase(path: string): DatabaseSync {
-  // SQLite makes its files with the mode of the database: it names what others need not know.
-  Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
-  const database = new DatabaseSync(path);
-  try {
-    // A verification that writes at the same time is done in a moment.
-    database.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;");
-    database.exec("PRAGMA synchronous = FULL;");
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    closeQuietly(database);
-    throw error;
-  }
-}
-
-function rollBackQuietly(database: DatabaseSync): void {
-  try {
-    database.exec("ROLLBACK");
-  } catch {
-    // SQLite has done so on its own, as it does where the disk is full.
-  }
-}
-
-function closeQuietly(database: DatabaseSync | undefined): void {
-  try {
-    database?.close();
-  } catch {
-    // It is given up anyway.
-  }
-}
-
-/** What SQLite says of a file that is no catalog, or no longer. */
-const DAMAGE_REGEXP =
-  /malformed|not a database|no such (table|column)|has no column|unsupported file format/;
-
-/** A full disk or a missing right is no reason to begin anew. */
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && DAMAGE_REGEXP.test(error.message);
-}
-
-/** What the disk has against it, in words; anything else that SQLite says is a mistake of ours. */
-function explain(error: unknown, path: string): unknown {
-  const action = `Cannot use the catalog "${path}"`;
-  const { message, code } = error as { message: string; code?: string };
-  if (code !== "ERR_SQLITE_ERROR") return stateFault(error, action);
-  if (message.includes("is full")) {
-    return stateFault(Object.assign(error as Error, { code: "ENOSPC" }), action);
-  }
-  if (!/readonly|read-only|unable to open|disk I\/O|is locked/.test(message)) return error;
-  const hint = 'Check its disk and its rights, or choose another "state"';
-  return new BackupError("stage-failed", `${action}: ${message}`, { hint, cause: error });
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
 
 function fingerprint(entry: Entry): string {
   const mode = entry.mode.toString(8);

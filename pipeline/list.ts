@@ -11,7 +11,7 @@ import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf } from "./names.ts";
 import { findPlaces, type HeldSnapshot, type Place, snapshotsIn } from "./places.ts";
-import { SnapshotReader } from "./reader.ts";
+import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 /** Where to look and with what to open it. */
@@ -216,7 +216,7 @@ function fail(error: Error): never {
 }
 
 /** What a reader needs for this lookup. */
-export async function readerOptions(lookup: Lookup) {
+export async function readerOptions(lookup: Lookup): Promise<ReaderOptions> {
   const { signal, listener } = lookup;
   return {
     identities: await identitiesFor(lookup, true),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Codec } from "../stages/contract.ts";
+import type { Codec } from "../stages/contract.ts";
 import { SUFFIXES } from "./worker/codec.ts";
 
 /** What a stored file is, read off its key. */

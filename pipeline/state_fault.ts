@@ -14,8 +14,8 @@ import { BackupError, HINT_FULL } from "../stages/errors.ts";
  */
 export function stateFault(error: unknown, action: string, progress?: string): unknown {
   if (error instanceof BackupError || error instanceof Deno.errors.NotCapable) return error;
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const code = systemCode(error);
+  if (code === undefined) return error;
   if (code === "ENOSPC" || code === "EDQUOT") {
     const state = progress === undefined ? "the disk is full" : `the disk is full ${progress}`;
     const hint = `${HINT_FULL} for the pipeline's "state"`;
@@ -28,6 +28,17 @@ export function stateFault(error: unknown, action: string, progress?: string): u
     { hint: 'Check its disk and its rights, or choose another "state"', cause: error },
   );
 }
+
+/** The system's name for what went wrong; `undefined` when it was not the system that said so. */
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && /^E[A-Z0-9]+$/.test(String(error.code))) return String(error.code);
+  // Deno has no name for some of them, of which a full quota is one.
+  const [, number] = /\(os error (\d+)\)/.exec(error.message) ?? [];
+  return number === QUOTA_NUMBER ? "EDQUOT" : number && `os error ${number}`;
+}
+
+const QUOTA_NUMBER = Deno.build.os === "linux" ? "122" : "69";
 
 const REFUSALS: ReadonlyMap<string, string> = new Map([
   ["EACCES", "permission denied"],

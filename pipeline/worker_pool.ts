@@ -36,6 +36,11 @@ export class WorkerPool {
     return worker;
   }
 
+  /** Waits until the workers there are have come up: those that are made later would delay them. */
+  async settled(): Promise<void> {
+    await Promise.all(Array.from(this.#workers.values(), ({ ready }) => ready));
+  }
+
   [Symbol.dispose](): void {
     for (const worker of this.#workers.values()) worker.close();
     this.#workers.clear();

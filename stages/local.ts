@@ -46,6 +46,7 @@ export default defineDestination({
     let done = 0;
     if (makeRoot(root)) log("info", `Made the directory "${root}"`);
     removeLeftovers(root, ending);
+    const stored: string[] = [];
     for (const file of files) {
       const final = locate(root, file.key);
       const temp = join(dirname(final), `.${basename(final)}.${attempt}${ending}`);
@@ -53,8 +54,10 @@ export default defineDestination({
         signal.throwIfAborted();
         await makeFolder(root, dirname(final));
         const pace = new Pace(signal, (bytes) => progress(done + bytes, total));
-        await store(file, final, temp, pace);
+        if (await store(file, final, temp, pace)) stored.push(final);
       } catch (error) {
+        // An archive that gets no manifest is of use to nobody, and takes room.
+        for (const path of stored) await Deno.remove(path).catch(() => {});
         throw isFull(error)
           ? full(file, final, 0, error)
           : explain(error, `Cannot store "${final}"`);
@@ -147,7 +150,12 @@ const BLOCK = 2 ** 20;
 /** Bytes between two turns, which take 7 µs each. */
 const STRIDE = 8 * BLOCK;
 
-async function store(file: SpoolFile, final: string, temp: string, pace: Pace): Promise<void> {
+async function store(
+  file: SpoolFile,
+  final: string,
+  temp: string,
+  pace: Pace,
+): Promise<boolean> {
   const there = lstat(final);
   if (there === undefined) {
     try {
@@ -174,6 +182,7 @@ async function store(file: SpoolFile, final: string, temp: string, pace: Pace): 
     throw refused(final, `it is a ${kindOf(there)}`);
   }
   await flushFolder(dirname(final));
+  return there === undefined;
 }
 
 /** Saves a copy where the spool is on the same file system. */

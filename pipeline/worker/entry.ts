@@ -28,7 +28,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     const { operation } = data;
     const preparing = operation && loading.then((stage) => stage["prepare"]?.(operation));
     // The calls that wait for it say what is wrong.
-    for (const begun of [loading, preparing]) begun?.catch(() => {});
+    void Promise.allSettled([loading, preparing]).then(() => post({ type: "ready" }));
   } else if (data.type === "call") void answer(data.id, data.call);
   else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
   else ongoing.get(data.id)?.writer?.detach(data.reader, data.reason);

@@ -83,6 +83,7 @@ export class StageWorker {
   readonly #patience: number;
   readonly #pending = new Map<number, Pending>();
   #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #ready = Promise.withResolvers<void>();
   #silence = 0;
   #calls = 0;
   #dead: Error | undefined;
@@ -163,6 +164,11 @@ export class StageWorker {
     return this.#dead === undefined;
   }
 
+  /** Resolves when it has loaded all that it will need first, or is dead. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
   /** Goes on without one reader of the output of all calls under way: that reader is gone. */
   detach(reader: number, reason: string): void {
     for (const id of this.#pending.keys()) this.#post({ type: "detach", id, reader, reason });
@@ -180,6 +186,7 @@ export class StageWorker {
   #take(message: FromWorker): void {
     this.#silence = 0;
     if (message.type === "beat") return;
+    if (message.type === "ready") return this.#ready.resolve();
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
     if (message.type === "log") pending.options.onLog?.(message.level, message.message);
@@ -209,6 +216,7 @@ export class StageWorker {
     if (this.#dead) return;
     this.#dead = new BackupError(code, `Cannot finish "${this.#use}": ${state}`);
     this.#stopWatching();
+    this.#ready.resolve();
     this.#worker.terminate();
     for (const pending of [...this.#pending.values()]) pending.reject(this.#dead);
   }

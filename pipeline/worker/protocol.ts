@@ -51,6 +51,8 @@ export type ToWorker =
 /** Worker to runner. Exactly one `done` or `failed` ends a call. */
 export type FromWorker =
   | { readonly type: "beat" }
+  /** All that the first call will need has been loaded. */
+  | { readonly type: "ready" }
   | {
     readonly type: "log";
     readonly id: number;

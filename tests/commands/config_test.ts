@@ -33,6 +33,7 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
       age: options.duration("Age."),
     }),
     permissions: () => ({}),
+    takesFiles: false,
     location: () => "",
     fromAddress: () => undefined,
     run: () => Promise.reject(),

@@ -22,7 +22,7 @@ for (const codec of ["zstd", "gzip", "none"] as const) {
       const report = await runPipeline(await world.pipeline(stages));
       assert.equal(report.status, 0, JSON.stringify(report));
       // A machine that has neither state nor pipeline file.
-      Deno.removeSync(world.state, { recursive: true });
+      await Deno.remove(world.state, { recursive: true });
       const lookup = {
         pipeline: undefined,
         from: world.at("backups"),
@@ -240,7 +240,7 @@ Deno.test("restore in place mends what was lost and leaves the rest alone", asyn
   assert.deepEqual(replaced, [".claude/AGENTS.md", ".claude/CLAUDE.md"].toSorted());
   assert.equal(await Deno.readTextFile(join(world.source, "CLAUDE.md")), "# Be kind\n");
   assert.equal(await Deno.readTextFile(join(world.source, "not-in-backup")), "stays");
-  const left = [...Deno.readDirSync(world.at("home"))].map(({ name }) => name);
+  const left = await Array.fromAsync(Deno.readDir(world.at("home")), ({ name }) => name);
   assert.deepEqual(left, [".claude"], "the staging directory is gone");
 });
 

@@ -1,0 +1,345 @@
+/** Disks that are full, read-only or take less than they say. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { restoreSnapshot } from "../../pipeline/restore.ts";
+import { verifySnapshots } from "../../pipeline/verify.ts";
+import { works } from "../platform/probe.ts";
+import {
+  assertTidy,
+  complaints,
+  encrypted,
+  exists,
+  filesIn,
+  namesIn,
+  noise,
+  rejection,
+  Sandbox,
+  SLOW,
+} from "./harness.ts";
+
+const FEW = { "a.txt": "one", "folder/b.txt": "two" };
+
+const mounts = await canMount();
+const unlessMounts = mounts ? "" : " (ignored: no disk in memory can be mounted here)";
+
+const traces = await works("strace", "-V");
+const unlessTraces = traces ? "" : " (ignored: strace is not installed)";
+
+Deno.test({
+  name: `a full disk under the spool is named with its bytes, and nothing is lost${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    using _ = new Disk(join(sandbox.folder, "state"), "1m");
+    await sandbox.backUp();
+    const stored = filesIn(sandbox.destination());
+    sandbox.write("bulk", noise(3 << 20));
+    const report = await sandbox.run();
+    assert.equal(report.status, 2);
+    const failure = report.stages.find(({ status }) => status === "failed")?.failure;
+    assert.equal(failure?.code, "storage-full");
+    const spool = join(sandbox.state, "spool", "0");
+    const words = `Cannot spool the archive in "${spool}": the disk is full after \\d+ bytes`;
+    assert.match(failure.message, new RegExp(`^${words}$`));
+    assert.match(failure.hint ?? "", /Free some space/);
+    assert.deepEqual(filesIn(sandbox.destination()), stored);
+    assert.ok(!exists(join(sandbox.state, "spool")));
+    await Deno.remove(join(sandbox.tree, "bulk"));
+    sandbox.change();
+    await sandbox.backUp();
+    assert.equal(await sandbox.verifyAll(), 2);
+  },
+});
+
+Deno.test({
+  name: `a full disk under one destination is named with its bytes, and the other is served` +
+    unlessMounts,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(twoDestinations, FEW);
+    using _ = new Disk(sandbox.destination("small"), "1m");
+    await sandbox.backUp();
+    const stored = filesIn(sandbox.destination("small"));
+    sandbox.write("bulk", noise(3 << 20));
+    const report = await sandbox.run();
+    assert.equal(report.status, 2);
+    const [small, large] = report.snapshots[0]!.destinations;
+    assert.equal(large?.status, "ok");
+    assert.equal(small?.failure?.code, "storage-full");
+    const path = join(
+      sandbox.destination("small"),
+      "m",
+      `${report.snapshots[0]!.name}.tar.zst.age`,
+    );
+    const [, file, written, all] =
+      /^Cannot store "(.*)": the disk is full, (\d+) of (\d+) bytes were written$/
+        .exec(small.message) ?? [];
+    assert.equal(file, path, small.message);
+    assert.ok(Number(written) > 500_000 && Number(written) < 1 << 20, written);
+    assert.ok(Number(all) > 2 << 20, all);
+    assert.deepEqual(filesIn(sandbox.destination("small")), stored);
+    assertTidy({ state: sandbox.state, destination: sandbox.destination("small") });
+    await Deno.remove(join(sandbox.tree, "bulk"));
+    sandbox.change();
+    await sandbox.backUp();
+    await sandbox.verifyAll();
+  },
+});
+
+Deno.test({
+  name: `a destination with any number of free pages or names keeps what it has${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    using disk = new Disk(sandbox.destination(), "256k,nr_inodes=14");
+    sandbox.write("bulk", noise(30_000));
+    await sandbox.backUp();
+    let known = 1;
+    const failures = new Set<string>();
+    for (let free = 0; free < 14; free += SLOW ? 1 : 4) {
+      for (const names of SLOW ? [1, 2, 3, 9] : [free === 4 ? 1 : 9]) {
+        disk.leave(free, names);
+        sandbox.write("bulk", noise(30_000));
+        const { status, snapshots } = await sandbox.run();
+        const [delivery] = snapshots[0]!.destinations;
+        if (status === 0) known++;
+        else {
+          assert.equal(status, 2);
+          assert.equal(delivery?.failure?.code, "storage-full", delivery?.message);
+          assert.match(delivery.message, new RegExp(`"${sandbox.destination()}/m/.*disk is full`));
+        }
+        failures.add(delivery!.status);
+        disk.leave(undefined, undefined);
+        assertTidy({ state: sandbox.state, destination: sandbox.destination() });
+        assert.equal((await sandbox.list()).length, known);
+      }
+    }
+    assert.deepEqual([...failures].toSorted(), ["failed", "ok"]);
+    await sandbox.verifyAll();
+  },
+});
+
+Deno.test({
+  name: `a state directory with any number of free pages fails a run in words or not at all` +
+    unlessMounts,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    using disk = new Disk(join(sandbox.folder, "state"), "1m,nr_inodes=24");
+    await sandbox.backUp();
+    const outcomes = new Set<string>();
+    for (let free = 0; free < 40; free += SLOW ? 1 : free < 12 ? 2 : 9) {
+      disk.leave(free, free % 4 === 1 ? 1 : 9);
+      sandbox.change();
+      const outcome = await sandbox.run().then(
+        ({ status, stages }) => ({
+          status,
+          failure: stages.find(({ status }) => status === "failed")?.failure,
+        }),
+        (error) => ({ status: 2, failure: error }),
+      );
+      const { status, failure } = outcome;
+      outcomes.add(`${status}`);
+      const where = `${free} pages: ${failure?.stack ?? failure?.message}`;
+      if (status !== 0) {
+        assert.equal(failure?.code, "storage-full", where);
+        assert.ok(failure.message.includes(sandbox.state), where);
+        assert.match(failure.message, /^Cannot .*disk is full/, where);
+      }
+      disk.leave(undefined, undefined);
+      assertTidy({ state: sandbox.state, destination: sandbox.destination() });
+    }
+    assert.deepEqual([...outcomes].toSorted(), ["0", "2"]);
+    sandbox.change();
+    await sandbox.backUp();
+    await sandbox.verifyAll();
+    assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  },
+});
+
+Deno.test({
+  name: `a full disk under a restore is named with its bytes, and nothing is published` +
+    unlessMounts,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, { ...FEW, bulk: noise(3 << 20) });
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    using disk = new Disk(directory, "1m,nr_inodes=8");
+    const restoring = () =>
+      restoreSnapshot({ pipeline: sandbox.pipeline, snapshot: "latest", target: { directory } });
+    const error = await rejection(restoring());
+    assert.equal(error.code, "storage-full");
+    assert.match(error.message, new RegExp(`^Cannot write "${directory}/.*": the disk is full`));
+    assert.match(error.message, /\d+ (of \d+ )?bytes/);
+    assert.deepEqual(namesIn(directory), []);
+    disk.leave(undefined, 2);
+    const other = await rejection(restoring());
+    assert.equal(other.code, "storage-full");
+    disk.leave(undefined, undefined);
+    assert.deepEqual(namesIn(directory), []);
+  },
+});
+
+Deno.test({
+  name: `a destination or state that turns read-only is refused in words${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    using backups = new Disk(sandbox.destination(), "1m");
+    using state = new Disk(join(sandbox.folder, "state"), "1m");
+    await sandbox.backUp();
+    const stored = filesIn(sandbox.destination());
+    sandbox.change();
+    backups.remount("ro");
+    const { status, snapshots } = await sandbox.run();
+    assert.equal(status, 2);
+    const [delivery] = snapshots[0]!.destinations;
+    assert.equal(delivery?.failure?.code, "destination-refused");
+    assert.match(delivery.message, /^Cannot .*: it is read-only/);
+    backups.remount("rw");
+    state.remount("ro");
+    const error = await rejection(sandbox.run());
+    assert.match(error.message, new RegExp(`^Cannot .*"${sandbox.state}.*read-only`));
+    assert.deepEqual(filesIn(sandbox.destination()), stored);
+    assert.equal((await sandbox.list()).length, 1);
+    assert.ok((await verifySnapshots({ pipeline: sandbox.pipeline })).ok);
+    state.remount("rw");
+    await sandbox.backUp();
+  },
+});
+
+Deno.test({
+  name: `bytes that a disk took and did not keep are noticed before anything is published` +
+    unlessTraces,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, { ...FEW, bulk: noise(200_000) });
+    await sandbox.backUp();
+    const stored = filesIn(sandbox.destination());
+    for (const file of ["0", "1"]) {
+      sandbox.change();
+      const path = join(sandbox.state, "spool", file);
+      const { code, stderr } = await sandbox.keepsake(
+        ["run"],
+        trace("write", "write:retval=100:when=1", "-P", path),
+      );
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /reads back differently/);
+      assert.deepEqual(filesIn(sandbox.destination()), stored);
+    }
+    await sandbox.backUp();
+    await sandbox.verifyAll();
+  },
+});
+
+Deno.test({
+  name: `whatever the system refuses, a run fails in words and loses nothing${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    await sandbox.backUp();
+    const calls = ["fsync", "fdatasync", "rename", "link", "mkdir", "pwrite64", "ftruncate"];
+    const errors = ["EIO", "EDQUOT", "EROFS", "EACCES"];
+    const cases = calls.flatMap((call) => errors.map((error) => [call, error] as const));
+    const chosen = SLOW ? cases : cases.filter((_, index) => index % 5 === 0);
+    for (const [call, error] of chosen) {
+      const stored = filesIn(sandbox.destination());
+      for (const when of SLOW ? ["1", "2", "3", "1+"] : ["1+"]) {
+        sandbox.change();
+        const { code, stderr } = await sandbox.keepsake(
+          ["run"],
+          trace(call, `${call}:error=${error}:when=${when}`),
+        );
+        const where = `${call} ${error} ${when}: ${stderr}`;
+        assert.ok([0, 2, 3].includes(code), where);
+        if (code !== 0) assert.match(stderr, /Cannot /, where);
+        const now = filesIn(sandbox.destination());
+        for (const [file, hash] of stored) assert.equal(now.get(file), hash, where);
+        const { verifications } = await verifySnapshots({ pipeline: sandbox.pipeline });
+        assert.deepEqual(verifications.map(({ status }) => status), ["ok"], where);
+      }
+    }
+    sandbox.change();
+    const report = await sandbox.run();
+    assert.deepEqual(complaints(report), []);
+    assertTidy({ state: sandbox.state, destination: sandbox.destination() });
+    await sandbox.verifyAll();
+  },
+});
+
+/** `strace` with a fault in one call. */
+function trace(call: string, fault: string, ...more: readonly string[]): string[] {
+  const options = ["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${call}`];
+  return ["strace", ...options, "-e", `inject=${fault}`, ...more];
+}
+
+/** Two destinations, of which `small` comes first. */
+function twoDestinations(sandbox: Sandbox): string {
+  return encrypted(sandbox).replace(
+    sandbox.stage("local", { id: "backups", path: sandbox.destination() }),
+    [
+      sandbox.stage("local", { id: "small", path: sandbox.destination("small") }),
+      sandbox.stage("local", { id: "large", path: sandbox.destination("large") }),
+    ].join(""),
+  );
+}
+
+const PAGE = 4096;
+
+/** A small disk in memory, mounted on a directory. */
+class Disk implements Disposable {
+  readonly #path: string;
+
+  constructor(path: string, options: string) {
+    this.#path = path;
+    Deno.mkdirSync(path, { recursive: true });
+    run("mount", "-t", "tmpfs", "-o", `size=${options}`, "none", path);
+  }
+
+  /** Fills it up so that this many pages and names are left; `undefined`: all that there were. */
+  leave(pages: number | undefined, names: number | undefined): void {
+    const filler = join(this.#path, ".filler");
+    if (exists(filler)) Deno.removeSync(filler, { recursive: true });
+    if (names !== undefined) {
+      Deno.mkdirSync(filler);
+      const left = this.#free("%d") - names - (pages === undefined ? 0 : 1);
+      for (let name = 0; name < left; name++) Deno.writeTextFileSync(join(filler, `${name}`), "");
+    }
+    if (pages !== undefined) {
+      Deno.mkdirSync(filler, { recursive: true });
+      const size = (this.#free("%a") - pages) * PAGE;
+      Deno.writeFileSync(join(filler, "bytes"), new Uint8Array(Math.max(size, 0)));
+    }
+  }
+
+  remount(mode: "ro" | "rw"): void {
+    run("mount", "-o", `remount,${mode}`, this.#path);
+  }
+
+  [Symbol.dispose](): void {
+    // Lazily: whoever has a file open there, a test that failed, is in nobody's way.
+    run("umount", "-l", this.#path);
+  }
+
+  /** Free pages (`%a`) or names (`%d`). */
+  #free(what: string): number {
+    return Number(run("stat", "-f", "-c", what, this.#path));
+  }
+}
+
+function run(program: string, ...args: readonly string[]): string {
+  const { success, stdout, stderr } = new Deno.Command(program, { args: [...args] }).outputSync();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+async function canMount(): Promise<boolean> {
+  const path = await Deno.makeTempDir();
+  try {
+    if (!await works("mount", "-t", "tmpfs", "-o", "size=64k", "none", path)) return false;
+    return await works("umount", path);
+  } finally {
+    await Deno.remove(path).catch(() => {});
+  }
+}
