@@ -236,11 +236,6 @@ export class Catalog {
     this.#database.run(sql, id, signature, JSON.stringify(remembered));
   }
 
-  /** Remembers that a source with other times still has the same content. */
-  rememberSignature(id: string, signature: string): void {
-    this.#database.run("UPDATE sources SET signature = ? WHERE id = ?", signature, id);
-  }
-
   /** What is different from the state that was remembered. */
   changes(id: string, entries: readonly Entry[]): Changes | undefined {
     const row = this.#database.get<{ entries: string }>(

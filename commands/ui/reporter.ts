@@ -53,6 +53,9 @@ export function reporterFor(terminal: Terminal, options: ReporterOptions): Repor
 
 const REDRAW_MS = 80;
 
+/** A stage that takes so long is worth a line of its own where there is no progress bar. */
+const LONG_SECONDS = 10;
+
 /** The line that stays of an event, if any. */
 export function lineOf(
   event: Event,
@@ -67,6 +70,7 @@ export function lineOf(
   }
   if (event.type !== "stage-finished" || quiet || interactive) return undefined;
   const { id, status, message, seconds } = event.report;
-  if (status === "failed") return undefined; // Told at the end, with all there is to say of it.
+  // What was quick is in the summary; what failed is told at the end, with all there is to say of it.
+  if (status === "failed" || seconds < LONG_SECONDS) return undefined;
   return `${escapeControls(id)}: ${status}, ${escapeControls(message)} (${saySeconds(seconds)})`;
 }

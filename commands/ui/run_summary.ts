@@ -48,11 +48,12 @@ function renderSnapshot(
       `could not read ${sayCount(unreadable.length, "path")}`,
       unreadable,
       NAMED,
+      home,
       SEE,
     )
       .map((line, index) => index === 0 ? style.bad(line) : line),
-    ...renderRemarks(`worth a look`, notes, NAMED_NOTES),
-    ...renderRemarks(`left out ${sayCount(skipped.length, "path")}`, skipped, NAMED_NOTES),
+    ...renderRemarks(`worth a look`, notes, NAMED_NOTES, home),
+    ...renderSkipped(skipped),
   ];
 }
 
@@ -106,14 +107,23 @@ function renderRemarks(
   title: string,
   remarks: SnapshotReport["unreadable"],
   named: number,
+  home: string | undefined,
   where = "",
 ): string[] {
   if (remarks.length === 0) return [];
   const shown = remarks.slice(0, named).map(({ path, reason }) =>
-    `    ${escapeControls(path)}: ${escapeControls(reason)}`
+    `    ${escapeControls(sayPath(path, home))}: ${escapeControls(reason)}`
   );
   const more = remarks.length - shown.length;
   return [`  ${title}:`, ...shown, ...(more > 0 ? [`    and ${more} more${where}`] : [])];
+}
+
+/** What was left out on purpose is the same every day: how much for which reason is enough. */
+function renderSkipped(skipped: SnapshotReport["skipped"]): string[] {
+  if (skipped.length === 0) return [];
+  const reasons = [...Map.groupBy(skipped, ({ reason }) => reason)]
+    .map(([reason, paths]) => `${paths.length} × ${escapeControls(reason)}`);
+  return [`  left out ${sayCount(skipped.length, "path")}: ${reasons.join(", ")}`];
 }
 
 /** Failures of stages that are no destination's own: those stand with their snapshot. */
