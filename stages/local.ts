@@ -181,7 +181,13 @@ async function store(
   } else {
     throw refused(final, `it is a ${kindOf(there)}`);
   }
-  await flushFolder(dirname(final));
+  try {
+    await flushFolder(dirname(final));
+  } catch (error) {
+    // A name that may not outlast a power cut was never given.
+    if (there === undefined) await Deno.remove(final).catch(() => {});
+    throw error;
+  }
   return there === undefined;
 }
 
