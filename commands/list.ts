@@ -57,7 +57,7 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
   const { listSnapshots } = await import("../pipeline/list.ts");
   const listing = await listSnapshots(lookup);
   if (json) printJson(terminal, listingJson(listing));
-  else {
+  else if (listing.snapshots.length > 0 || listing.failures.length === 0) {
     const { renderListing } = await import("./ui/list_view.ts");
     const { out } = terminal;
     terminal.print(renderListing(listing.snapshots, out.width, styleFor(out)).join("\n"));

@@ -68,7 +68,8 @@ async function run(values: Values, { terminal, signal }: Context): Promise<numbe
   else if (!quiet || !report.ok) {
     const { renderRun } = await import("./ui/run_summary.ts");
     const { styleFor } = await import("./ui/style.ts");
-    terminal.say(renderRun(report, homeDirectory(), styleFor(terminal.err)).join("\n"));
+    const lines = renderRun(report, homeDirectory(), styleFor(terminal.err), quiet);
+    terminal.say(lines.join("\n"));
   }
   return report.status;
 }

@@ -15,8 +15,8 @@ import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { finishStream, type NamedFile } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
-import { createdOf, snapshotName } from "./names.ts";
-import { type HeldSnapshot, snapshotsIn } from "./places.ts";
+import { createdOf, parseKey, snapshotName } from "./names.ts";
+import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
 import { type Reading, scan, type Streamed, totalsOf } from "./reading.ts";
 import type { Route, Step } from "./routes.ts";
 import type { Spool } from "./spool.ts";
@@ -63,6 +63,10 @@ class Backup {
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
   readonly #reports = new Map<string, DeliveryReport>();
+  /** Names that a destination has a file of, whole snapshot or not. */
+  readonly #taken = new Set<string>();
+  /** What was begun ahead of time: not left behind, whatever happens. */
+  readonly #begun: Promise<unknown>[] = [];
   /** The first failure that nobody foresaw: told when the others have had their turn. */
   #bug: { readonly error: unknown } | undefined;
 
@@ -73,7 +77,8 @@ class Backup {
   }
 
   async run(): Promise<SnapshotReport> {
-    const report = await this.#run();
+    const report = await this.#run().finally(() => Promise.allSettled(this.#begun));
+    this.#context.signal?.throwIfAborted();
     if (this.#bug) throw this.#bug.error;
     return report;
   }
@@ -87,7 +92,8 @@ class Backup {
     // that, whatever the destinations will answer.
     const scanning = gated && signature !== undefined ? this.#scan(signature) : undefined;
     const streaming = scanning === undefined ? this.#stream(this.#destinations) : undefined;
-    for (const begun of [scanning, streaming]) begun?.catch(() => {}); // Waited for below.
+    this.#begun.push(...[scanning, streaming].filter((begun) => begun !== undefined));
+    for (const begun of this.#begun) begun.catch(() => {}); // Waited for below.
     await this.#context.workers.settled(); // What has work to do comes up first.
     const held = await this.#listAll();
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
@@ -96,7 +102,7 @@ class Backup {
       return [stage.id, holdingOf(stage, newest, this.#route, catalog)];
     }));
     const reading = await scanning;
-    if (reading !== undefined) {
+    if (reading !== undefined && open.length > 0) {
       const needed = await askGates(open, holdings, reading.contentHash, this.#context);
       if (needed.size === 0) return this.#unchanged(reading, held);
     }
@@ -130,7 +136,7 @@ class Backup {
     if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
-    const name = nameAfter([...held.values()].flat(), streamed);
+    const name = nameAfter(this.#taken, streamed);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) catalog.remember(source.id, streamed.signature, streamed.entries);
@@ -141,13 +147,24 @@ class Backup {
 
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(): Promise<Map<string, HeldSnapshot[]>> {
-    const { log, signal, stages, workers } = this.#context;
+    const { catalog, log, signal, stages, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
     const listing = this.#destinations.map(async ({ stage }) => {
       log.start(stage, this.#route.source.id);
       try {
-        const all = await snapshotsIn(workers.get(stage), stage.options, { signal });
-        held.set(stage.id, all.filter(({ id }) => id === this.#route.source.id));
+        // What held snapshots and is gone was not emptied: its disk is not there.
+        const known = catalog.deliveriesTo(locationOf(stage));
+        const worker = workers.get(stage);
+        const files = await filesIn(worker, stage.options, known.length > 0, { signal });
+        const { id } = this.#route.source;
+        const mine = files.filter(({ key }) => parseKey(key)?.id === id);
+        for (const { key } of mine) this.#taken.add(parseKey(key)!.name);
+        const own = groupFiles(mine);
+        if (own.length === 0 && known.some(({ id }) => id === this.#route.source.id)) {
+          const message = "It held snapshots and holds none now: is its disk connected?";
+          log.say("warn", stage.id, message);
+        }
+        held.set(stage.id, own);
       } catch (error) {
         this.#noteFailure(stage, error);
       }
@@ -155,6 +172,7 @@ class Backup {
     const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
     for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
     await Promise.all(listing);
+    signal?.throwIfAborted();
     return held;
   }
 
@@ -271,7 +289,7 @@ class Backup {
         })),
       };
     };
-    return deliver(workers.get(stage), handOver, {
+    return deliver(() => workers.get(stage), handOver, {
       signal,
       onProgress: (done, total) => log.progress(stage.id, done, total),
       onLog: (level, text) => log.say(level, stage.id, text),
@@ -314,7 +332,7 @@ class Backup {
   }
 
   #noteFailure(stage: PipelineStage, error: unknown): void {
-    if (this.#context.signal?.aborted) throw this.#context.signal.reason;
+    if (this.#context.signal?.aborted) return; // The run ends with that, once all have stopped.
     const { id } = stage;
     const { code, message, hint } = toRecord(error);
     if (code === "bug") this.#bug ??= { error };
@@ -345,8 +363,8 @@ class Backup {
  * What the snapshot is called. The newest is the one whose name comes last: also when another was
  * made within the same second, or the clock went back.
  */
-function nameAfter(held: readonly HeldSnapshot[], { created, contentHash }: Streamed): string {
-  const newest = Math.max(...held.map(({ name }) => createdOf(name).getTime() + 1000));
+function nameAfter(taken: ReadonlySet<string>, { created, contentHash }: Streamed): string {
+  const newest = Math.max(...Array.from(taken, (name) => createdOf(name).getTime() + 1000));
   return snapshotName(new Date(Math.max(created.getTime(), newest)), contentHash);
 }
 

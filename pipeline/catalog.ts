@@ -201,6 +201,12 @@ export class Catalog {
     );
   }
 
+  /** Every snapshot that is known to be at a place, oldest first. */
+  deliveriesTo(location: string): { readonly id: string; readonly name: string }[] {
+    const sql = "SELECT id, name FROM deliveries WHERE location = ? ORDER BY name";
+    return this.#database.all(sql, location);
+  }
+
   /** Notes how a verification ended. */
   addVerification(
     { id, name, location }: Pick<Delivery, "id" | "name" | "location">,
@@ -231,7 +237,9 @@ export class Catalog {
 
   /** Remembers the state of a source. */
   remember(id: string, signature: string, entries: readonly Entry[]): void {
-    const remembered: Remembered = entries.map((entry) => [entry.path, fingerprint(entry)]);
+    const remembered: Remembered = entries
+      .filter(({ kind }) => kind !== "directory")
+      .map((entry) => [entry.path, fingerprint(entry)]);
     const sql = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
     this.#database.run(sql, id, signature, JSON.stringify(remembered));
   }
@@ -247,6 +255,7 @@ export class Catalog {
     let added = 0;
     let changed = 0;
     for (const entry of entries) {
+      if (entry.kind === "directory") continue; // People count files.
       const known = before.get(entry.path);
       if (known === undefined) added++;
       else if (known !== fingerprint(entry)) changed++;

@@ -47,6 +47,11 @@ export class Database {
     return this.#attempt((database) => database.prepare(sql).get(...values), undefined) as T;
   }
 
+  /** All rows; none of a database that is damaged. */
+  all<T>(sql: string, ...values: Value[]): T[] {
+    return this.#attempt((database) => database.prepare(sql).all(...values), []) as T[];
+  }
+
   /** Runs all of the statements or none. */
   transaction(work: (run: Run) => void): void {
     this.#attempt((database) => {

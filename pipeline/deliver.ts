@@ -29,17 +29,18 @@ const PATIENCE: Patience = { attempts: 3, pause: 1000 };
 /**
  * Delivers. Whether another attempt makes sense is a property of the failure's code.
  *
+ * @param worker The destination's worker: another one when that has died.
  * @param handOver Puts the files where the destination takes them from; called before each attempt.
  */
 export async function deliver(
-  worker: StageWorker,
+  worker: () => StageWorker,
   handOver: () => Promise<Shipment>,
   call: CallOptions,
   { attempts, pause }: Patience = PATIENCE,
 ): Promise<StoreResult> {
   const attempt = async () => {
     const context = await handOver();
-    const answer = await worker.call<StoreResult>(
+    const answer = await worker().call<StoreResult>(
       { operation: "run", context: { ...context } },
       call,
     );

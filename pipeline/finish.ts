@@ -5,9 +5,9 @@
  * @module
  */
 import type { Codec } from "../stages/contract.ts";
-import { toRecord } from "../stages/errors.ts";
+import { BackupError, toRecord } from "../stages/errors.ts";
 import { chainTo, type FlowContext, runFlow } from "./flow.ts";
-import { type Manifest, writeManifest } from "./manifest.ts";
+import { type Manifest, MANIFEST_LIMIT, writeManifest } from "./manifest.ts";
 import { fileName } from "./names.ts";
 import { type Streamed, totalsOf } from "./reading.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
@@ -98,10 +98,23 @@ async function sendManifest(
   return outcome.value;
 }
 
+function tooLong({ snapshot, entries }: Manifest): BackupError {
+  return new BackupError(
+    "stage-failed",
+    `Cannot describe "${snapshot}": ${entries.length} paths make a manifest that could not be read again`,
+    { hint: "Divide its paths between several snapshots" },
+  );
+}
+
 async function write(manifest: Manifest, output: Outlet, signal: AbortSignal): Promise<Sent> {
   const writer = await ChannelWriter.open(output.ports, output.coding, signal);
   try {
-    for (const piece of writeManifest(manifest)) await writer.write(piece);
+    let size = 0;
+    for (const piece of writeManifest(manifest)) {
+      size += piece.length;
+      if (size > MANIFEST_LIMIT) throw tooLong(manifest);
+      await writer.write(piece);
+    }
     return await writer.finish();
   } catch (error) {
     writer.abort(toRecord(error).message);

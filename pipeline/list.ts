@@ -110,10 +110,13 @@ export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Ma
 /** Looks everywhere that a lookup means. */
 export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Copies> {
   const places = await findPlaces(lookup.pipeline, lookup.from);
-  const { signal } = lookup;
-  const found = await Promise.allSettled(
-    places.map((place) => snapshotsIn(pool.at(place), place.options, { signal })),
-  );
+  const { signal, pipeline } = lookup;
+  const found = await Promise.allSettled(places.map((place) => {
+    // An address that a user names, and a place that held snapshots, must be there.
+    const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
+    const mustExist = !own || deliveriesTo(place, pipeline).length > 0;
+    return snapshotsIn(pool.at(place), place.options, mustExist, { signal });
+  }));
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];
   const failures: { destination: string; failure: Failure }[] = [];
@@ -131,6 +134,19 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   }
   copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
   return { copies, failures, errors };
+}
+
+/** What this machine remembers to have stored there. */
+export function deliveriesTo(
+  { location }: Place,
+  pipeline: Pipeline | undefined,
+): { readonly id: string; readonly name: string }[] {
+  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  try {
+    return catalog?.deliveriesTo(location) ?? [];
+  } finally {
+    catalog?.close();
+  }
 }
 
 /**
@@ -161,7 +177,7 @@ export function chooseCopy(copies: readonly Copy[], wanted: string): Copy {
     new BackupError("snapshot-missing", `Cannot find snapshot "${wanted}": ${state}`, { hint });
   if (copies.length === 0) {
     throw missing(
-      "there are no snapshots yet",
+      "there are no snapshots there",
       'Make one with "keepsake run", or look elsewhere with --from',
     );
   }
@@ -220,6 +236,7 @@ export async function readerOptions(lookup: Lookup): Promise<ReaderOptions> {
   const { signal, listener } = lookup;
   return {
     identities: await identitiesFor(lookup, true),
+    identityFile: lookup.identityFiles?.length ? undefined : lookup.pipeline?.identity,
     signal,
     onLog: (level: "debug" | "info" | "warn", message: string) =>
       listener?.({ type: "log", level, stage: undefined, message }),

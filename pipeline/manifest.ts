@@ -43,6 +43,9 @@ export interface Manifest {
   readonly entries: readonly Entry[];
 }
 
+/** The most text, in bytes, that a manifest may have: a string of this runtime holds no more. */
+export const MANIFEST_LIMIT = 500_000_000;
+
 /** How many entries are put into one piece of text: one string for all could be too long. */
 const ENTRIES_A_PIECE = 1000;
 

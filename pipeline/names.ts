@@ -24,7 +24,7 @@ const KEY_REGEXP =
 /** Reads a key; `undefined` for a file that is none of keepsake's. */
 export function parseKey(key: string): StoredName | undefined {
   const [, id, name, kind, compressed = "", rest] = KEY_REGEXP.exec(key) ?? [];
-  if (id === undefined) return undefined;
+  if (id === undefined || stampOf(createdOf(name!)) !== name!.slice(0, -13)) return undefined;
   const codec = compressed === SUFFIXES.zstd
     ? "zstd"
     : compressed === SUFFIXES.gzip
@@ -47,8 +47,13 @@ export function fileName({ name, kind, codec, transforms }: Omit<StoredName, "id
 
 /** `<stamp>-<hash>`: UTC `YYYYMMDDTHHMMSSZ` and the first 12 digits of the content hash. */
 export function snapshotName(created: Date, contentHash: string): string {
-  const stamp = created.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z");
-  return `${stamp}-${contentHash.slice(0, HASH_DIGITS)}`;
+  return `${stampOf(created)}-${contentHash.slice(0, HASH_DIGITS)}`;
+}
+
+/** `undefined` for what is no moment: `99999999T999999Z`. */
+function stampOf(created: Date): string | undefined {
+  if (Number.isNaN(created.getTime())) return undefined;
+  return created.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z");
 }
 
 /** How many digits of the content hash stand in a name. */

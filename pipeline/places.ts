@@ -78,13 +78,28 @@ export async function findPlaces(
 export async function snapshotsIn(
   worker: StageWorker,
   options: Readonly<Record<string, unknown>>,
+  mustExist: boolean,
   call: CallOptions = {},
 ): Promise<HeldSnapshot[]> {
+  return groupFiles(await filesIn(worker, options, mustExist, call));
+}
+
+/**
+ * Lists the files that a destination holds.
+ *
+ * @param mustExist Whether a place that is not there is a failure, and not just empty.
+ */
+export async function filesIn(
+  worker: StageWorker,
+  options: Readonly<Record<string, unknown>>,
+  mustExist: boolean,
+  call: CallOptions = {},
+): Promise<readonly StoredFile[]> {
   const { result } = await worker.call<readonly StoredFile[]>(
-    { operation: "list", context: { options } },
+    { operation: "list", context: { options, mustExist } },
     call,
   );
-  return groupFiles(result);
+  return result;
 }
 
 /** Puts the files of each snapshot together. A snapshot exists when its manifest does. */

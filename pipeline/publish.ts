@@ -5,6 +5,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
+import type { SymlinkEntry } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 
@@ -70,7 +71,7 @@ export async function publish(
     await Deno.rename(into[root]!, target);
     moved.add(root);
   }
-  const stagedPath = ({ path }: PlannedEntry["entry"]) => {
+  const stagedPath = ({ path }: Pick<PlannedEntry["entry"], "path">) => {
     const { root } = placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!;
     return {
       root,
@@ -84,18 +85,31 @@ export async function publish(
     if (entry.kind === "directory") await Deno.mkdir(target, { mode: 0o700 });
     else await Deno.rename(staged, target);
   }
-  await makeLinks(entries);
+  await makeLinks(entries, (path) => stagedPath({ path }).staged);
   await finishTimesAndModes(entries, preserveMtime);
 }
 
-async function makeLinks(entries: readonly PlannedEntry[]): Promise<void> {
-  const targets = new Map(entries.map(({ entry, target }) => [entry.path, target]));
+async function makeLinks(
+  entries: readonly PlannedEntry[],
+  stagedPath: (path: string) => string,
+): Promise<void> {
+  /** Where the content of a file lies. What was kept is the user's own, and may be another. */
+  const contents = new Map(
+    entries.map((
+      { entry, target, action },
+    ) => [entry.path, action === "keep" ? undefined : target]),
+  );
   for (const kind of ["hardlink", "symlink"] as const) {
     for (const { entry, target, action } of entries) {
       if (entry.kind !== kind || action === "keep") continue;
       if (action === "replace") await Deno.remove(target);
-      if (entry.kind === "hardlink") await Deno.link(targets.get(entry.link)!, target);
-      else await Deno.symlink(entry.link, target);
+      if (entry.kind !== "hardlink") await Deno.symlink((entry as SymlinkEntry).link, target);
+      else if (contents.get(entry.link) !== undefined) {
+        await Deno.link(contents.get(entry.link)!, target);
+      } else {
+        await Deno.rename(stagedPath(entry.link), target);
+        contents.set(entry.link, target);
+      }
     }
   }
 }

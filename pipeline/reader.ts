@@ -7,7 +7,7 @@
 import type { UnpackResult } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { type Manifest, MANIFEST_LIMIT, readManifest } from "./manifest.ts";
 import { parseKey } from "./names.ts";
 import type { HeldSnapshot, Place } from "./places.ts";
 import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
@@ -15,13 +15,12 @@ import type { Answer, StageWorker } from "./worker/host.ts";
 import type { Inlet } from "./worker/protocol.ts";
 import type { ReadingPool } from "./worker_pool.ts";
 
-/** The most text that a manifest may have: some two million entries. */
-const MANIFEST_LIMIT = 512 << 20;
-
 /** What a reader is told of the work. */
 export interface ReaderOptions {
   /** Lines of identity files. */
   readonly identities: readonly string[];
+  /** The file in which they should have been, where it is not there. */
+  readonly identityFile?: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
   readonly onLog?: ((level: "debug" | "info" | "warn", message: string) => void) | undefined;
@@ -160,7 +159,13 @@ export class SnapshotReader {
     const reasons = outcomes.flatMap((outcome) =>
       outcome.status === "rejected" ? [outcome.reason] : []
     );
-    if (reasons.length > 0) throw inContext(key, this.place, gravest(reasons));
+    if (reasons.length > 0) {
+      const reason = gravest(reasons);
+      const { identities, identityFile } = this.#options;
+      const lacking = reason instanceof BackupError && reason.code === "identity-wrong" &&
+        identities.length === 0 && identityFile !== undefined;
+      throw lacking ? noIdentityFile(identityFile) : inContext(key, this.place, reason);
+    }
     const { sent } = await fetching as Answer<unknown>;
     return { result: await consuming, sent: sent! };
   }
@@ -190,6 +195,16 @@ function inContext(key: string, { id }: Place, error: unknown): unknown {
   if (error.message.includes(key)) return error;
   const { code, hint, cause, message } = error;
   return new BackupError(code, `${message} (in "${key}" at "${id}")`, { hint, cause });
+}
+
+function noIdentityFile(file: string): BackupError {
+  return new BackupError(
+    "identity-wrong",
+    `Cannot read the identity "${file}": there is no such file`,
+    {
+      hint: "Bring it back from where you keep its copy, or name another with --identity FILE",
+    },
+  );
 }
 
 function decode(decoder: TextDecoder, bytes: Uint8Array, key: string): string {

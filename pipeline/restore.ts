@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 // @ts-types="../tools/std/glob_to_regexp.d.ts"
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
+import type { Entry, Remark } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
@@ -45,6 +46,7 @@ export interface RestoreOptions extends Lookup {
 /** What is, or would be, done with one path. */
 export interface RestoreAction {
   readonly path: string;
+  readonly kind: Entry["kind"];
   readonly action: "create" | "replace" | "keep";
 }
 
@@ -60,6 +62,8 @@ export interface RestoreReport {
   readonly bytes: number;
   /** Every path that was wanted, in archive order. */
   readonly actions: readonly RestoreAction[];
+  /** What could not be read when the snapshot was made. */
+  readonly unreadable: readonly Remark[];
   readonly dryRun: boolean;
 }
 
@@ -125,7 +129,8 @@ async function restore(
     targets: placements.map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    actions: entries.map(({ entry, action }) => ({ path: entry.path, action })),
+    actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
+    unreadable: manifest.unreadable,
     dryRun,
   };
 }

@@ -41,64 +41,68 @@ export async function runPipeline(
   pipeline: Pipeline,
   options: RunOptions = {},
 ): Promise<RunReport> {
-  const { clock = () => new Date(), signal } = options;
   const only = selectionOf(pipeline, options.only);
   await makeStateDirectory(pipeline.state);
   const lock = await acquireLock(join(pipeline.state, "lock"));
-  using workers = new WorkerPool(pipeline.state);
-  // The first worker comes up while the rest of this is made ready.
-  const [first] = routesOf(pipeline.stages);
-  if (first !== undefined && destinationsOf(first, only).length > 0) workers.get(first.source);
+  const workers = new WorkerPool(pipeline.state);
   try {
-    const started = clock();
-    const log = new StageLog(options.listener);
-    const sayDamaged = (aside: string) =>
-      log.say(
-        "warn",
-        undefined,
-        `The catalog was damaged and begun anew; the old one is "${aside}"`,
-      );
-    const catalog = Catalog.open(pipeline.state, sayDamaged, started);
-    const run = catalog.beginRun(started);
-    const spool = await Spool.open(spoolDirectory(pipeline.state));
-    try {
-      const context: BackupContext = {
-        pipeline: pipeline.name,
-        run,
-        dryRun: options.dryRun ?? false,
-        force: options.force ?? false,
-        message: options.message,
-        signal,
-        catalog,
-        spool,
-        workers,
-        log,
-        clock,
-        host: Deno.hostname(),
-        stages: pipeline.stages,
-        avoid: ownPlaces(pipeline.stages, pipeline.state),
-      };
-      const snapshots = await runStages(pipeline, only, context);
-      signal?.throwIfAborted();
-      const stages = log.reports(pipeline.stages);
-      const failed = stages.some(({ status }) => status === "failed") ||
-        snapshots.some(({ unreadable }) => unreadable.length > 0);
-      const status = failed ? FAILURES["stage-failed"].status : 0;
-      const { dryRun } = context;
-      const ok = status === 0;
-      const finished = clock();
-      const report = { ok, run, dryRun, started, finished, stages, snapshots, status };
-      catalog.finishRun(report);
-      return report;
-    } catch (error) {
-      catalog.abandonRun(run, clock(), statusOf(error));
-      throw error;
-    } finally {
-      await spool.empty();
-      catalog.close();
-    }
+    // The first worker comes up while the rest is made ready.
+    const [first] = routesOf(pipeline.stages);
+    if (first !== undefined && destinationsOf(first, only).length > 0) workers.get(first.source);
+    return await runLocked(pipeline, only, workers, options);
   } finally {
+    workers[Symbol.dispose](); // Before others may begin.
     lock.release();
+  }
+}
+
+/** What a run does while it holds the lock. */
+async function runLocked(
+  pipeline: Pipeline,
+  only: ReadonlySet<string> | undefined,
+  workers: WorkerPool,
+  options: RunOptions,
+): Promise<RunReport> {
+  const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
+  const started = clock();
+  const log = new StageLog(options.listener);
+  const sayDamaged = (aside: string) =>
+    log.say("warn", undefined, `The catalog was damaged and begun anew; the old one is "${aside}"`);
+  const catalog = Catalog.open(pipeline.state, sayDamaged, started);
+  let run: number | undefined;
+  let spool: Spool | undefined;
+  try {
+    run = catalog.beginRun(started);
+    spool = await Spool.open(spoolDirectory(pipeline.state));
+    const { stages, name, state } = pipeline;
+    const host = Deno.hostname();
+    const avoid = ownPlaces(stages, state);
+    const told = { run, dryRun, force, message, signal, log, clock, host, stages, avoid };
+    const snapshots = await runStages(pipeline, only, {
+      pipeline: name,
+      catalog,
+      spool,
+      workers,
+      ...told,
+    });
+    signal?.throwIfAborted();
+    const reports = log.reports(stages);
+    const failed = reports.some(({ status }) => status === "failed") ||
+      snapshots.some(({ unreadable }) => unreadable.length > 0);
+    const status = failed ? FAILURES["stage-failed"].status : 0;
+    const ok = status === 0;
+    const finished = clock();
+    const report = { ok, run, dryRun, started, finished, stages: reports, snapshots, status };
+    catalog.finishRun(report);
+    return report;
+  } catch (error) {
+    if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
+    throw error;
+  } finally {
+    workers[Symbol.dispose](); // What they were writing must not come after what follows.
+    // The next run empties it too.
+    await spool?.empty().catch((error) => log.say("warn", undefined, messageOf(error)));
+    catalog.close();
   }
 }
 
@@ -122,11 +126,15 @@ async function runStages(
         if (destinations.length > 0) reports.push(await backUp(route, destinations, context));
       }
     } catch (error) {
-      if (context.signal?.aborted || toRecord(error).code === "bug") throw error;
+      if (context.signal?.aborted) throw error;
       context.log.fail(stage, error);
       failures.push(error);
+      const reason = `"${stage.id}" failed`;
+      for (const step of route?.steps ?? []) context.log.finish(step.stage, "skipped", reason);
     }
   }
+  const bug = failures.find((error) => toRecord(error).code === "bug");
+  if (bug !== undefined) throw bug; // When the others have had their turn.
   // Nothing could even be begun: the request is wrong, and nothing was sent.
   const [first] = failures;
   if (reports.length === 0 && first !== undefined && statusOf(first) === FAILURES.usage.status) {
@@ -186,4 +194,8 @@ async function makeStateDirectory(state: string): Promise<void> {
       cause,
     });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -6,7 +6,14 @@
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Failure } from "./events.ts";
-import { chooseCopy, type Copy, findCopies, type Lookup, readerOptions } from "./list.ts";
+import {
+  chooseCopy,
+  type Copy,
+  deliveriesTo,
+  findCopies,
+  type Lookup,
+  readerOptions,
+} from "./list.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
@@ -75,8 +82,36 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   } finally {
     catalog?.close();
   }
+  if (options.snapshot === undefined) verifications.push(...lostCopies(copies, options));
   const ok = failures.length === 0 && verifications.every(({ status }) => status === "ok");
   return { ok, verifications, failures, status: statusFor(verifications, failures.length > 0) };
+}
+
+/** What this machine stored and is not there any more: the newest of every id, or with `all` any. */
+function lostCopies(copies: readonly Copy[], { pipeline, all }: VerifyOptions): Verification[] {
+  const places = new Map(copies.map(({ place }) => [place.id, place]));
+  return [...places.values()].flatMap((place) => {
+    const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
+    return deliveriesTo(place, pipeline).filter(({ id, name }) => {
+      const same = there.filter((held) => held.id === id);
+      const isThere = same.some((held) => held.name === name);
+      return !isThere && (all || same.every((held) => held.name < name));
+    }).map(({ id, name }): Verification => {
+      const message = "It was stored there, and its manifest is gone";
+      const hint = 'Store it anew with "keepsake run --force"; its archive may still be there';
+      const failure = { code: "snapshot-missing" as const, message, hint };
+      return {
+        id,
+        name,
+        destination: place.id,
+        status: "damaged",
+        files: 0,
+        bytes: 0,
+        seconds: 0,
+        failure,
+      };
+    });
+  });
 }
 
 /** The copies that are meant: one snapshot wherever it is, the newest of every id, or all. */

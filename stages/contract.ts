@@ -258,6 +258,12 @@ export interface StoreResult {
   readonly location: string;
 }
 
+/** What a destination's `list` is given. */
+export interface ListContext<S extends OptionsSchema> extends StageContext<S> {
+  /** Whether there must be something: a place that is not there is a failure then, not empty. */
+  readonly mustExist?: boolean;
+}
+
 /** A file that a destination holds. */
 export interface StoredFile {
   readonly key: string;
@@ -348,7 +354,7 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   /** Stores the files, in order, each confirmed before the next. */
   run(context: StoreContext<S>): Promise<StoreResult>;
   /** Lists what it holds, complete files only. */
-  list(context: StageContext<S>): Promise<readonly StoredFile[]>;
+  list(context: ListContext<S>): Promise<readonly StoredFile[]>;
   /** @throws {StageError} `snapshot-missing` when there is no such file. */
   fetch(context: FetchContext<S>): Promise<void>;
   remove(context: RemoveContext<S>): Promise<void>;

@@ -35,7 +35,9 @@ export default defineDestination({
   prepare: () => import("node:crypto"),
   takesFiles: true,
   location: ({ path }) => path,
-  fromAddress: (address) => /^[a-z][a-z0-9+.-]*:/i.test(address) ? undefined : { path: address },
+  // A bare word is more probably a misspelt destination than a directory.
+  fromAddress: (address) =>
+    /^(\.{1,2}$|[^:]*[/\\]|[a-z]:[/\\])/i.test(address) ? { path: address } : undefined,
 
   async run({ options: { path: root }, files, owner, signal, log, progress }) {
     // Names of files hold dots: an owner with dots could pass for the end of another's name.
@@ -57,7 +59,10 @@ export default defineDestination({
         if (await store(file, final, temp, pace)) stored.push(final);
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
-        for (const path of stored) await Deno.remove(path).catch(() => {});
+        // But a manifest that cannot be taken back keeps its archive.
+        if (lstat(final) === undefined) {
+          for (const path of stored) await Deno.remove(path).catch(() => {});
+        }
         throw isFull(error)
           ? full(file, final, 0, error)
           : explain(error, `Cannot store "${final}"`);
@@ -67,9 +72,9 @@ export default defineDestination({
     return { location: root };
   },
 
-  list({ options: { path: root }, log }) {
+  list({ options: { path: root }, mustExist = false, log }) {
     return Promise.try(() =>
-      foldersOf(root).flatMap((folder) => {
+      foldersOf(root, mustExist).flatMap((folder) => {
         try {
           return filesOf(root, folder);
         } catch (error) {
@@ -273,7 +278,7 @@ async function makeFolder(root: string, folder: string): Promise<void> {
 
 /** Removes what a run that was killed left behind. The names of others are not touched. */
 function removeLeftovers(root: string, ending: string): void {
-  for (const folder of foldersOf(root)) {
+  for (const folder of foldersOf(root, false)) {
     try {
       for (const { name, isFile } of Deno.readDirSync(join(root, folder))) {
         if (isFile && name.startsWith(".") && name.endsWith(ending)) {
@@ -299,7 +304,14 @@ async function removeAll(root: string, keys: readonly string[]): Promise<void> {
 }
 
 /** Names of the folders in the directory; none when it is not there yet. */
-function foldersOf(root: string): readonly string[] {
+function foldersOf(root: string, mustExist: boolean): readonly string[] {
+  if (lstat(root) === undefined && mustExist) {
+    throw new StageError(
+      "destination-unreachable",
+      `Cannot list "${root}": there is no such directory`,
+      { hint: "Connect its disk, or correct the path; to begin anew there, make the directory" },
+    );
+  }
   try {
     if (lstat(root) === undefined) return [];
     return Array.from(Deno.readDirSync(root))

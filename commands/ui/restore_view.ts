@@ -7,24 +7,38 @@ import type { RestoreAction, RestoreReport } from "../../pipeline/restore.ts";
 import { sayBytes, sayCount, sayPath } from "./format.ts";
 import { escapeControls } from "./text.ts";
 
-/** One line for each path. */
+/** Paths that could not be read and are named each. */
+const NAMED = 20;
+
+/** One line for each path that would be written. */
 export function renderActions(actions: readonly RestoreAction[]): string[] {
-  return actions.map(({ path, action }) => `${action.padEnd(7)}  ${escapeControls(path)}`);
+  return actions.filter(({ action }) => action !== "keep").map(({ path, action }) =>
+    `${action.padEnd(7)}  ${escapeControls(path)}`
+  );
 }
 
 /** Says what came back, from where and to where. */
 export function renderRestore(report: RestoreReport, home: string | undefined): string[] {
-  const { id, name, from, targets, files, bytes, actions, dryRun } = report;
+  const { id, name, from, targets, files, bytes, actions, unreadable, dryRun } = report;
   const verb = dryRun ? "Would restore" : "Restored";
   const what = `${sayCount(files, "file")}, ${sayBytes(bytes)}`;
-  const kept = actions.filter(({ action }) => action === "keep").length;
+  const kept =
+    actions.filter(({ action, kind }) => action === "keep" && kind !== "directory").length;
   return [
     `${verb} ${escapeControls(`${id}/${name}`)} from ${
       escapeControls(sayPath(from, home))
     }: ${what}`,
     ...targets.map((target) => `  to ${escapeControls(sayPath(target, home))}`),
     ...(kept === 0 ? [] : [
-      `  left ${sayCount(kept, "path")} as ${kept === 1 ? "it was" : "they were"}: see --overwrite`,
+      `  kept ${sayCount(kept, "file")} that ${
+        kept === 1 ? "was" : "were"
+      } there already: "--overwrite changed" replaces what differs`,
+    ]),
+    ...(unreadable.length === 0 ? [] : [
+      `  not in this snapshot: ${sayCount(unreadable.length, "path")} that could not be read`,
+      ...unreadable.slice(0, NAMED).map(({ path, reason }) =>
+        `    ${escapeControls(sayPath(path, home))}: ${escapeControls(reason)}`
+      ),
     ]),
   ];
 }

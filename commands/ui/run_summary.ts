@@ -14,14 +14,21 @@ import { sayBytes, sayCount, sayPath, saySeconds } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls, pad, widthOf } from "./text.ts";
 
-/** Says what a run did. Everything that went wrong is named; the rest is counted. */
+/**
+ * Says what a run did. Everything that went wrong is named; the rest is counted, or left out when it
+ * is to be quiet.
+ */
 export function renderRun(
   report: RunReport,
   home: string | undefined,
   style: Style = PLAIN,
+  quiet = false,
 ): string[] {
+  const snapshots = quiet
+    ? report.snapshots.map((snapshot) => ({ ...snapshot, notes: [], skipped: [] }))
+    : report.snapshots;
   return [
-    ...report.snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
+    ...snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
     ...renderStageFailures(report, style),
     renderEnd(report, style),
   ];

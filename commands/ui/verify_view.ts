@@ -28,8 +28,8 @@ export function renderVerifications(
     one.status === "damaged" ? "DAMAGED" : one.status,
     escapeControls(one.id),
     escapeControls(one.name),
-    String(one.files),
-    sayBytes(one.bytes),
+    one.status === "ok" ? String(one.files) : "?",
+    one.status === "ok" ? sayBytes(one.bytes) : "?",
     saySeconds(one.seconds),
     escapeControls(one.destination),
   ]);

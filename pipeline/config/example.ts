@@ -53,6 +53,8 @@ function blockOf(stage: Stage): string {
     `# ${stage.summary}.`,
     "[[stage]]",
     `use = ${sayValue(stage.name)}`,
+    // It names the folder in which a snapshot is found again.
+    ...(stage.kind === "source" ? ['id = "claude"'] : []),
     ...rowsOf(stage.options.entries).flatMap(linesOf),
     ...common.flatMap((row) => linesOf({ ...row, example: undefined })),
   ].join("\n");

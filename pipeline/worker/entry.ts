@@ -17,6 +17,8 @@ type Operations = Readonly<Record<string, (context: unknown) => Promise<unknown>
 interface Ongoing {
   readonly controller: AbortController;
   writer?: ChannelWriter;
+  /** Readers that were lost before there was a writer. */
+  readonly detached: [reader: number, reason: string][];
 }
 
 const ongoing = new Map<number, Ongoing>();
@@ -31,19 +33,26 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     void Promise.allSettled([loading, preparing]).then(() => post({ type: "ready" }));
   } else if (data.type === "call") void answer(data.id, data.call);
   else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
-  else ongoing.get(data.id)?.writer?.detach(data.reader, data.reason);
+  else {
+    const call = ongoing.get(data.id);
+    call?.detached.push([data.reader, data.reason]);
+    call?.writer?.detach(data.reader, data.reason);
+  }
 });
 
 setInterval(() => post({ type: "beat" }), BEAT_MS);
 
 async function answer(id: number, { operation, context, input, output, team }: Call) {
   const controller = new AbortController();
-  const call: Ongoing = { controller };
+  const call: Ongoing = { controller, detached: [] };
   ongoing.set(id, call);
   const { signal } = controller;
   const reader = input && new ChannelReader(input.port, input.coding, signal);
   try {
-    if (output) call.writer = await ChannelWriter.open(output.ports, output.coding, signal);
+    if (output) {
+      call.writer = await ChannelWriter.open(output.ports, output.coding, signal);
+      for (const [reader, reason] of call.detached) call.writer.detach(reader, reason);
+    }
     const stage = await loading!;
     const result = await stage[operation]!({
       ...context,

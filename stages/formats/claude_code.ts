@@ -33,11 +33,13 @@ export function claudeFolderKind(
   has: (name: string) => boolean,
 ): ClaudeFolder["kind"] | undefined {
   const isNamed = name === CLAUDE_FOLDER;
-  if (!has("projects")) return isNamed ? "project" : undefined;
+  // Claude Code makes its credentials before any project.
+  if (!has("projects")) return isNamed || has(CREDENTIALS) ? "project" : undefined;
   return isNamed || HOME_FILES.some(has) ? "home" : undefined;
 }
 
-const HOME_FILES = [".credentials.json", "history.jsonl", "settings.json"];
+const CREDENTIALS = ".credentials.json";
+const HOME_FILES = [CREDENTIALS, "history.jsonl", "settings.json"];
 
 /** The folders above an absolute path that bear the usual name. */
 export function claudeFoldersAbove(path: string): ClaudeFolder[] {

@@ -129,7 +129,8 @@ const COARSEST_TIME = 2000;
 
 /** A file's time of change in milliseconds since 1970; 0 where the system has none. */
 export function mtimeOf({ mtime }: Deno.FileInfo): number {
-  return mtime?.getTime() ?? 0;
+  const time = mtime?.getTime() ?? 0;
+  return Number.isFinite(time) ? time : 0; // File systems know times that no Date does.
 }
 
 /** Tries to open a file that is being replaced a few times. */

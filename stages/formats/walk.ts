@@ -5,6 +5,7 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import type { Remark } from "../contract.ts";
+import { StageError } from "../errors.ts";
 import {
   CLAUDE_FOLDER,
   type ClaudeChoice,
@@ -74,6 +75,8 @@ export class Walk {
   readonly #selection: Selection;
   readonly #remarks: Remarks;
   readonly #isExcluded: (way: string) => boolean;
+  /** Roots that could not be listed. */
+  #lost = 0;
 
   private constructor(
     selection: Selection,
@@ -110,6 +113,17 @@ export class Walk {
       yield met.found;
       if (met.found.kind === "directory") stack.push(inReverse(this.#meetChildren(met)));
     }
+    this.#requireContent();
+  }
+
+  /** @throws {StageError} When nothing at all could be read: that is no empty backup. */
+  #requireContent(): void {
+    const [first] = this.roots;
+    if (first === undefined || this.#lost < this.roots.length) return;
+    const reason = this.#remarks.unreadable.find(({ path }) => path === first.path)?.reason;
+    throw new StageError("source-unreadable", `Cannot back up "${first.path}": ${reason}`, {
+      hint: "Run keepsake as a user who may read it",
+    });
   }
 
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
@@ -135,6 +149,7 @@ export class Walk {
     } catch (error) {
       if (!(error instanceof ReadFault)) throw error;
       this.#remarks.unreadable.push({ path: found.shown, reason: error.reason });
+      if (directory.way === "") this.#lost++;
       return [];
     }
     for (const [name, reason] of listing.unreadable) {

@@ -256,3 +256,71 @@ Deno.test("a pipeline whose state and destination lie in what it backs up leaves
   const again = await runPipeline(pipeline);
   assert.equal(again.snapshots[0]!.destinations[0]!.status, "unchanged");
 });
+
+Deno.test("a hard link to a file that was kept gets its own content back", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  const directory = world.at("restored");
+  await Deno.mkdir(join(directory, ".claude"), { recursive: true });
+  // AGENTS.md comes first in the archive, and CLAUDE.md is its other name.
+  await Deno.writeTextFile(join(directory, ".claude", "AGENTS.md"), "mine");
+  await restoreSnapshot({ pipeline, snapshot: "latest", target: { directory } });
+  assert.equal(await Deno.readTextFile(join(directory, ".claude", "AGENTS.md")), "mine");
+  assert.equal(await Deno.readTextFile(join(directory, ".claude", "CLAUDE.md")), "# Be kind\n");
+});
+
+Deno.test("a destination that held snapshots and is gone fails, and is not begun anew", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  await Deno.rename(world.at("backups"), world.at("unplugged"));
+  const { status, snapshots } = await runPipeline(pipeline);
+  assert.equal(status, 2);
+  assert.match(snapshots[0]!.destinations[0]!.message, /there is no such directory/);
+  assert.deepEqual(await world.files("backups"), {});
+  await Deno.rename(world.at("unplugged"), world.at("backups"));
+  assert.equal((await runPipeline(pipeline)).snapshots[0]!.destinations[0]!.status, "unchanged");
+});
+
+Deno.test("verify names a snapshot that was stored and is there no more", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Be kinder\n");
+  const { snapshots: [second] } = await runPipeline(pipeline);
+  const manifest = `${second!.name}.json.zst.age`;
+  await Deno.remove(world.at("backups", "claude", manifest));
+  const report = await verifySnapshots({ pipeline });
+  assert.equal(report.status, 4);
+  const lost = report.verifications.find(({ status }) => status === "damaged");
+  assert.equal(lost?.name, second!.name);
+});
+
+Deno.test("an address that is not there, or is a bare word, is no empty destination", async () => {
+  using world = await World.make();
+  const lookup = { pipeline: undefined, identityFiles: [world.identity] };
+  await assert.rejects(verifySnapshots({ ...lookup, from: world.at("nowhere") }), {
+    code: "destination-unreachable",
+  });
+  await assert.rejects(verifySnapshots({ ...lookup, from: "lcoal" }), { code: "usage" });
+});
+
+Deno.test("a file with a time that no date has is backed up all the same", async () => {
+  using world = await World.make();
+  await Deno.utime(join(world.source, "nothing"), 9_999_999_999, 9_999_999_999).catch(() => {});
+  const { status } = await runPipeline(await world.pipeline(world.usual()));
+  assert.equal(status, 0);
+});
+
+Deno.test("credentials are left out also where Claude Code has only just begun", async () => {
+  using world = await World.make();
+  const fresh = world.at("conf");
+  await Deno.mkdir(fresh);
+  await Deno.writeTextFile(join(fresh, ".credentials.json"), "{}");
+  await Deno.writeTextFile(join(fresh, "settings.json"), "{}");
+  const stages = world.usual().replace(JSON.stringify(world.source), JSON.stringify(fresh));
+  const { snapshots: [snapshot] } = await runPipeline(await world.pipeline(stages));
+  assert.equal(snapshot!.files, 1);
+  assert.deepEqual(snapshot!.skipped.map(({ reason }) => reason), ["holds credentials"]);
+});

@@ -128,8 +128,8 @@ Deno.test({
     using disk = new Disk(join(sandbox.folder, "state"), "1m,nr_inodes=24");
     await sandbox.backUp();
     const outcomes = new Set<string>();
-    for (let free = 0; free < 40; free += SLOW ? 1 : free < 12 ? 2 : 9) {
-      disk.leave(free, free % 4 === 1 ? 1 : 9);
+    for (let free = 0; free < 40; free += SLOW ? 1 : free < 9 ? 3 : 27) {
+      disk.leave(free, free % 4 === 3 ? 1 : 9);
       sandbox.change();
       const outcome = await sandbox.run().then(
         ({ status, stages }) => ({
@@ -234,21 +234,20 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a flush that fails is not made up for by another, and takes back what it was for` +
-    unlessTraces,
+  name: `a folder that cannot be flushed takes back what it was flushed for${unlessTraces}`,
   ignore: !traces,
   async fn() {
     using sandbox = await Sandbox.make(encrypted, FEW);
     await sandbox.backUp();
-    const stored = filesIn(sandbox.destination());
-    // At the folder of the snapshot: when the archive has its name, and when the manifest has.
-    const folder = join(sandbox.destination(), "m");
-    for (const when of ["1", "2"]) {
+    // Always, or from some time on: when the archive has its name, when the manifest has.
+    for (const when of ["1+", "2+", "2"]) {
+      const stored = filesIn(sandbox.destination());
       sandbox.change();
+      const folder = join(sandbox.destination(), "m");
       const fault = trace("fsync", `fsync:error=EIO:when=${when}`, "-P", folder);
       const { code, stderr } = await sandbox.keepsake(["run"], fault);
-      assert.equal(code, 2, `${when}: ${stderr}`);
-      assert.deepEqual(filesIn(sandbox.destination()), stored, when);
+      assert.ok(code === 2 || (code === 0 && when !== "1+"), `${when}: ${stderr}`);
+      if (code === 2) assert.deepEqual(filesIn(sandbox.destination()), stored, when);
     }
     await sandbox.backUp();
     await sandbox.verifyAll();
@@ -267,7 +266,7 @@ Deno.test({
     const cases = calls.flatMap((call) =>
       errors.flatMap((error) => times.map((when) => [call, error, when] as const))
     );
-    for (const [call, error, when] of cases.filter((_, index) => SLOW || index % 5 === 0)) {
+    for (const [call, error, when] of cases.filter((_, index) => SLOW || index % 7 === 0)) {
       const stored = filesIn(sandbox.destination());
       sandbox.change();
       const fault = trace(call, `${call}:error=${error}:when=${when}`);

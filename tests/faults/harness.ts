@@ -221,7 +221,7 @@ export class Look implements Disposable {
   }
 
   list(): Promise<HeldSnapshot[]> {
-    return snapshotsIn(this.#pool.at(this.place), this.place.options);
+    return snapshotsIn(this.#pool.at(this.place), this.place.options, false);
   }
 
   [Symbol.dispose](): void {

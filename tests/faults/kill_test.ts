@@ -7,7 +7,7 @@ import {
   CANARY,
   encrypted,
   filesIn,
-  Look,
+  type Look,
   Sandbox,
   SLOW,
   together,

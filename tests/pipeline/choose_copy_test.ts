@@ -48,7 +48,7 @@ Deno.test("chooseCopy() asks which one when several may be meant", () => {
 });
 
 Deno.test("chooseCopy() says when there is none", () => {
-  assert.throws(() => chooseCopy([], "latest"), /there are no snapshots yet/);
+  assert.throws(() => chooseCopy([], "latest"), /there are no snapshots there/);
   assert.throws(() => chooseCopy(COPIES, "1999"), { code: "snapshot-missing" });
   assert.throws(() => chooseCopy(COPIES, "other/latest"), { code: "snapshot-missing" });
 });

@@ -34,6 +34,8 @@ Deno.test("parseKey() knows nothing of files that are not keepsake's", () => {
       `${NAME}.tar`,
       `../${NAME}.tar`,
       "claude/2026-01-02-0123456789ab.tar",
+      "claude/99999999T999999Z-0123456789ab.json.zst.age",
+      "claude/20260230T000000Z-0123456789ab.tar",
     ]
   ) assert.equal(parseKey(key), undefined, key);
 });

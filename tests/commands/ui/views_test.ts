@@ -42,15 +42,22 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     targets: ["/home/u/back/.claude"],
     files: 2,
     bytes: 11,
-    actions: [{ path: "a", action: "create" }, { path: "b", action: "keep" }],
+    actions: [
+      { path: "a", kind: "file", action: "create" },
+      { path: "b", kind: "file", action: "keep" },
+      { path: "c", kind: "directory", action: "keep" },
+    ],
+    unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
   } as const;
   deepEqual(renderRestore(report, "/home/u"), [
     "Restored claude/n from local: 2 files, 11 B",
     "  to ~/back/.claude",
-    "  left 1 path as it was: see --overwrite",
+    '  kept 1 file that was there already: "--overwrite changed" replaces what differs',
+    "  not in this snapshot: 1 path that could not be read",
+    "    ~/.claude/locked: permission denied",
   ]);
-  deepEqual(renderActions(report.actions), ["create   a", "keep     b"]);
+  deepEqual(renderActions(report.actions), ["create   a"]);
 });
 
 Deno.test("a verification names the damaged one and why", () => {
@@ -72,7 +79,7 @@ Deno.test("a verification names the damaged one and why", () => {
   deepEqual(renderVerifications(report, 80), [
     "RESULT   ID      SNAPSHOT  FILES  SIZE   TOOK  WHERE",
     "ok       claude  n             2  11 B  0.2 s  local",
-    "DAMAGED  claude  n             2  11 B  0.2 s  usb",
+    "DAMAGED  claude  n             ?     ?  0.2 s  usb",
   ]);
   deepEqual(renderFailures(report), ["Error: claude/n at usb: Cannot read it", "  Run again"]);
 });

@@ -37,7 +37,7 @@ Deno.test("the example is a pipeline that works as it is", async () => {
     assert.deepEqual(
       route?.steps.map(({ stage, from, gates, sealed }) => ({ id: stage.id, from, gates, sealed })),
       [
-        { id: "encrypt", from: "snapshot", gates: ["hash-gate"], sealed: false },
+        { id: "encrypt", from: "claude", gates: ["hash-gate"], sealed: false },
         { id: "local", from: "encrypt", gates: ["hash-gate"], sealed: true },
       ],
     );
