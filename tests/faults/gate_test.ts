@@ -88,6 +88,7 @@ Deno.test("an archive without a manifest, as a killed run leaves it, is in nobod
   using sandbox = await Sandbox.make(encrypted, FEW);
   await sandbox.backUp(at(0));
   await Deno.remove(newest(sandbox, "json"));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
   await sandbox.backUp(at(0));
   assert.deepEqual(statuses(await sandbox.backUp(at(0))), { backups: "unchanged" });
   assert.equal(await sandbox.verifyAll(), 1);
