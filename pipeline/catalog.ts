@@ -49,7 +49,7 @@ export interface Delivery {
   readonly name: string;
   /** The destination's location: it, not the stage's id, says which place this is. */
   readonly location: string;
-  /** What was done to the archive on its way there, as {@linkcode Catalog.lastDelivery} answers. */
+  /** What was done to the archive on its way there, as {@linkcode Catalog.delivery} answers. */
   readonly way: string;
   /** Of archive and manifest. */
   readonly bytes: number;

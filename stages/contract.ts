@@ -2,7 +2,8 @@
  * The stage contract: what a stage declares, what it is given and what it answers.
  *
  * This module, with what it re-exports, is the whole of the project that a stage imports besides
- * `formats/`; a custom stage imports it as `keepsake/stage`.
+ * `formats/`; a custom stage imports it as `keepsake/stage`. It is long because it is the one page
+ * that whoever writes a stage has to read.
  *
  * @module
  */

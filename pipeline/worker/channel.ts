@@ -13,6 +13,8 @@
  * silent is never an end. Compression belongs to the channel: a block goes raw while the reader has
  * time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses it.
  *
+ * Longer than most files here: the two ends are one protocol, and are read together.
+ *
  * @module
  */
 import type { ByteSink, ByteSource, Codec } from "../../stages/contract.ts";
@@ -26,6 +28,7 @@ import {
   loadDecoder,
   loadEncoder,
 } from "./codec.ts";
+import { makeTurn } from "./turn.ts";
 
 const CREDITS = 8;
 const RAW_CREDITS = 2;
@@ -314,7 +317,7 @@ export class ChannelReader implements ByteSource {
     const encode = way === "encode" && codec !== "none" ? await loadEncoder(codec) : undefined;
     const decoder = way === "decode" ? await loadDecoder(codec) : undefined;
     try {
-      for await (const frame of this.#frames_()) {
+      for await (const frame of this.#receive()) {
         const bytes = new Uint8Array(frame.buffer, 0, frame.length);
         if (encode !== undefined && !frame.encoded) {
           const encoded = encode(bytes);
@@ -346,7 +349,7 @@ export class ChannelReader implements ByteSource {
     }
   }
 
-  async *#frames_(): AsyncGenerator<ToReader & { type: "data" }, void, void> {
+  async *#receive(): AsyncGenerator<ToReader & { type: "data" }, void, void> {
     while (true) {
       this.#signal.throwIfAborted();
       const message = this.#queue.shift();
@@ -391,45 +394,6 @@ function discard({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > 0 && !buffer.detached) {
     buffer.transfer(0);
   }
-}
-
-/** Takes turns of the event loop without the 1 ms floor of timers. */
-export interface Turn {
-  take(): Promise<void>;
-  /** Lets the event loop end. A turn that is being taken ends too, and so does every later one. */
-  close(): void;
-}
-
-/** How long turns may go on before timers get theirs, in milliseconds. */
-const TIMERS_EVERY = 250;
-
-/** Makes a {@linkcode Turn}. */
-export function makeTurn(): Turn {
-  const { port1, port2 } = new MessageChannel();
-  let resolve = () => {};
-  let closed = false;
-  let last = performance.now();
-  port1.onmessage = () => resolve();
-  return {
-    take: () =>
-      new Promise<void>((done) => {
-        // A message to a port that is closed is never answered.
-        if (closed) return done();
-        resolve = done;
-        // Messages alone starve the timers, and with them the sign of life that the runner waits for.
-        if (performance.now() - last < TIMERS_EVERY) return port2.postMessage(0);
-        setTimeout(() => {
-          last = performance.now();
-          done();
-        });
-      }),
-    close() {
-      closed = true;
-      port1.close();
-      port2.close();
-      resolve();
-    },
-  };
 }
 
 function reasonOf(signal: AbortSignal): string {
