@@ -28,12 +28,12 @@ export async function acquireLock(path: string): Promise<Lock> {
     const file = await lockFile(path);
     return {
       release() {
-        file.close();
-        directory?.close();
+        letGo(file);
+        if (directory) letGo(directory);
       },
     };
   } catch (error) {
-    directory?.close();
+    if (directory) letGo(directory);
     throw stateFault(error, `Cannot lock "${path}"`);
   }
 }
@@ -65,11 +65,21 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
         return file;
       }
     } catch (error) {
-      file.close();
+      letGo(file);
       throw error;
     }
-    file.close();
+    letGo(file);
   }
+}
+
+/** Closing is not enough: a program that is being started at this moment has the file open, too. */
+function letGo(file: Deno.FsFile): void {
+  try {
+    file.unlockSync();
+  } catch {
+    // It was not locked.
+  }
+  file.close();
 }
 
 async function inProgress(path: string): Promise<BackupError> {

@@ -253,7 +253,7 @@ Deno.test("no bit of the catalog can be flipped so that a run or a list is a bug
   const stored = filesIn(sandbox.destination());
   const path = join(sandbox.state, "catalog.db");
   const good = await Deno.readFile(path);
-  for (let round = 0; round < (SLOW ? 200 : 4); round++) {
+  for (let round = 0; round < (SLOW ? 200 : 2); round++) {
     const bad = good.slice();
     const [at = 0, bit = 0] = crypto.getRandomValues(new Uint32Array(2));
     bad[at % bad.length]! ^= 1 << (bit % 8);

@@ -16,7 +16,7 @@ import {
 const posix = Deno.build.os !== "windows";
 
 /** How many moments of a run, over all lanes. */
-const MOMENTS = SLOW ? 200 : 12;
+const MOMENTS = SLOW ? 200 : 8;
 const LANES = ["zstd", "none"];
 
 if (posix) {
@@ -78,7 +78,7 @@ Deno.test({
     const { seen: all, code } = await traced(sandbox, Infinity);
     assert.equal(code, 0);
     assert.ok(all.length > 20, `${all.length} calls`);
-    const step = SLOW ? 1 : all.length / 5;
+    const step = SLOW ? 1 : all.length / 3;
     let killed = 0;
     for (let at = 1 + Math.random() * (step - 1); at <= all.length; at += step) {
       sandbox.change();
