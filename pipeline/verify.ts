@@ -6,6 +6,7 @@
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Failure } from "./events.ts";
+import { findPlaces } from "./places.ts";
 import {
   chooseCopy,
   type Copy,
@@ -55,6 +56,9 @@ export interface VerifyReport {
  */
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyReport> {
   const { pipeline, signal, listener, clock = () => new Date() } = options;
+  // Before looking: what a run stores meanwhile must not count as gone.
+  const stored = (await findPlaces(pipeline, options.from))
+    .map((place): Stored => ({ place: place.id, deliveries: deliveriesTo(place, pipeline) }));
   using pool = new ReadingPool();
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
@@ -82,20 +86,35 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   } finally {
     catalog?.close();
   }
-  if (options.snapshot === undefined) verifications.push(...lostCopies(copies, options));
+  if (options.snapshot === undefined) {
+    const silent = failures.map(({ destination }) => destination);
+    const asked = stored.filter(({ place }) => !silent.includes(place));
+    verifications.push(...lostCopies(asked, copies, options.all ?? false));
+  }
   const ok = failures.length === 0 && verifications.every(({ status }) => status === "ok");
   return { ok, verifications, failures, status: statusFor(verifications, failures.length > 0) };
 }
 
-/** What this machine stored and is not there any more: the newest of every id, or with `all` any. */
-function lostCopies(copies: readonly Copy[], { pipeline, all }: VerifyOptions): Verification[] {
-  const places = new Map(copies.map(({ place }) => [place.id, place]));
-  return [...places.values()].flatMap((place) => {
-    const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
-    return deliveriesTo(place, pipeline).filter(({ id, name }) => {
+/** What this machine remembers to have stored at a place. */
+interface Stored {
+  /** Its id. */
+  readonly place: string;
+  readonly deliveries: readonly { readonly id: string; readonly name: string }[];
+}
+
+/** What was stored and is not there any more: the newest of every id, or with `all` any. */
+function lostCopies(
+  stored: readonly Stored[],
+  copies: readonly Copy[],
+  all: boolean,
+): Verification[] {
+  return stored.flatMap(({ place, deliveries }) => {
+    const there = copies.filter((copy) => copy.place.id === place).map(({ held }) => held);
+    return deliveries.filter(({ id, name }) => {
       const same = there.filter((held) => held.id === id);
       const isThere = same.some((held) => held.name === name);
-      return !isThere && (all || same.every((held) => held.name < name));
+      const isNewest = !deliveries.some((other) => other.id === id && other.name > name);
+      return !isThere && (all || isNewest && same.every((held) => held.name < name));
     }).map(({ id, name }): Verification => {
       const message = "It was stored there, and its manifest is gone";
       const hint = 'Store it anew with "keepsake run --force"; its archive may still be there';
@@ -103,7 +122,7 @@ function lostCopies(copies: readonly Copy[], { pipeline, all }: VerifyOptions): 
       return {
         id,
         name,
-        destination: place.id,
+        destination: place,
         status: "damaged",
         files: 0,
         bytes: 0,

@@ -9,7 +9,7 @@ import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness
 const FEW = { "a.txt": "one", "folder/b.txt": "two", "empty": "" };
 
 Deno.test("a second run of an unchanged tree says so and writes nothing", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   const first = await sandbox.backUp();
   assert.deepEqual(statuses(first), { backups: "ok" });
   const stored = filesIn(sandbox.destination());
@@ -24,7 +24,7 @@ Deno.test("a second run of an unchanged tree says so and writes nothing", async 
 });
 
 Deno.test("a tree whose times changed and nothing else is unchanged", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();
   const stored = filesIn(sandbox.destination());
   await Deno.utime(join(sandbox.tree, "a.txt"), 1, 1);
@@ -36,7 +36,7 @@ Deno.test("a tree whose times changed and nothing else is unchanged", async () =
 });
 
 Deno.test("a tree that differs in any way that is kept is stored again", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   const { tree } = sandbox;
   const changes: Readonly<Record<string, () => Promise<void>>> = {
     async "a byte of a file, with its size and time as they were"() {
@@ -64,7 +64,7 @@ Deno.test("a tree that differs in any way that is kept is stored again", async (
 });
 
 Deno.test("a tree that is as it was before the last snapshot is stored a third time", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   for (const [second, content] of ["A", "B", "A"].entries()) {
     sandbox.write("a.txt", content);
     assert.deepEqual(statuses(await sandbox.run(at(second))), { backups: "ok" });
@@ -77,7 +77,7 @@ Deno.test("a tree that is as it was before the last snapshot is stored a third t
 });
 
 Deno.test("the same content is stored twice within one second when that is asked for", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   const now = new Date("2026-01-02T03:04:05Z");
   await sandbox.backUp({ clock: () => now });
   await sandbox.backUp({ clock: () => now, force: true });
@@ -85,7 +85,7 @@ Deno.test("the same content is stored twice within one second when that is asked
 });
 
 Deno.test("an archive without a manifest, as a killed run leaves it, is in nobody's way", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp(at(0));
   await Deno.remove(newest(sandbox, "json"));
   await Deno.remove(join(sandbox.state, "catalog.db"));
@@ -97,7 +97,7 @@ Deno.test("an archive without a manifest, as a killed run leaves it, is in nobod
 Deno.test("the newest snapshot is the one that was made last, also when both are of one second", async () => {
   const now = new Date("2026-01-02T03:04:05Z");
   for (const names of ["AB", "BA"]) {
-    using sandbox = await Sandbox.make(encrypted, FEW);
+    using sandbox = await Sandbox.make(plain, FEW);
     for (const content of names) {
       sandbox.write("a.txt", content);
       await sandbox.backUp({ clock: () => now });
@@ -108,7 +108,7 @@ Deno.test("the newest snapshot is the one that was made last, also when both are
 });
 
 Deno.test("the newest snapshot is the one that was made last, also when the clock went back", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp({ clock: () => new Date("2026-01-02T03:04:05Z") });
   sandbox.change();
   const clock = () => new Date("2025-01-02T03:04:05Z");
@@ -185,7 +185,7 @@ Deno.test("a destination that was emptied gets a copy, and one that is gone is t
 });
 
 Deno.test("a copy that is not whole does not count, and is made again", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   const harms: Readonly<Record<string, () => Promise<void>>> = {
     "its manifest is gone": () => Deno.remove(newest(sandbox, "json")),
     "its archive is gone": () => Deno.remove(newest(sandbox, "tar")),
@@ -220,7 +220,7 @@ Deno.test("a copy for other recipients does not count, and is made again", async
 });
 
 Deno.test("a run whose catalog is lost or damaged goes by what destinations hold", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   const catalog = join(sandbox.state, "catalog.db");
   const harms: Readonly<Record<string, () => Promise<void>>> = {
     "lost": () => Deno.remove(catalog),
@@ -248,7 +248,7 @@ Deno.test("a run whose catalog is lost or damaged goes by what destinations hold
 });
 
 Deno.test("no bit of the catalog can be flipped so that a run or a list is a bug", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();
   const stored = filesIn(sandbox.destination());
   const path = join(sandbox.state, "catalog.db");
@@ -296,8 +296,7 @@ Deno.test("two snapshots of one pipeline go by their own content", async () => {
       it.stage("snapshot", { id: "m", paths: [join(it.tree, "m")] }),
       it.stage("snapshot", { id: "m-work", paths: [join(it.tree, "work")] }),
       it.stage("hash-gate"),
-      it.stage("encrypt", { to: [it.recipient] }),
-      it.stage("local", { id: "backups", path: it.destination() }),
+      it.stage("local", { id: "backups", path: it.destination(), plaintext: true }),
     ].join("");
   using sandbox = await Sandbox.make(two, { "m/a": "a", "work/b": "b" });
   await sandbox.backUp(at(0));
@@ -309,7 +308,7 @@ Deno.test("two snapshots of one pipeline go by their own content", async () => {
 });
 
 Deno.test("a source that is gone is told of, and what is stored of it stays", async () => {
-  using sandbox = await Sandbox.make(encrypted, FEW);
+  using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();
   const stored = filesIn(sandbox.destination());
   await Deno.rename(sandbox.tree, `${sandbox.tree}-moved`);
@@ -318,15 +317,22 @@ Deno.test("a source that is gone is told of, and what is stored of it stays", as
   assert.ok(!exists(join(sandbox.state, "spool")));
 });
 
+/** As {@linkcode encrypted}, but in plaintext: the gate decides alike, and sooner. */
+function plain(sandbox: Sandbox): string {
+  return destinations(sandbox, "backups");
+}
+
 /** Two destinations of one stream. */
 function twoDestinations(sandbox: Sandbox): string {
-  return [
-    sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
-    sandbox.stage("hash-gate"),
-    sandbox.stage("encrypt", { to: [sandbox.recipient] }),
-    sandbox.stage("local", { id: "first", path: sandbox.destination("first") }),
-    sandbox.stage("local", { id: "second", path: sandbox.destination("second") }),
-  ].join("");
+  return destinations(sandbox, "first", "second");
+}
+
+function destinations(sandbox: Sandbox, ...ids: readonly string[]): string {
+  const locals = ids.map((id) =>
+    sandbox.stage("local", { id, path: sandbox.destination(id), plaintext: true })
+  );
+  const source = sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] });
+  return [source, sandbox.stage("hash-gate"), ...locals].join("");
 }
 
 function namedSnapshot(id: string): (sandbox: Sandbox) => string {
