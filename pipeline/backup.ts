@@ -141,8 +141,7 @@ class Backup {
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) catalog.remember(source.id, streamed.signature, streamed.entries);
     log.finish(source, "ok", `${totalsOf(streamed).files} files`);
-    const made = [...this.#reports.values()].some(({ status }) => status === "ok");
-    return { ...this.#report(streamed), name: made ? name : null, changes };
+    return { ...this.#report(streamed), name: delivered ? name : null, changes };
   }
 
   /** What each destination holds of this source; those that do not answer are reported. */
