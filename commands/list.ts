@@ -10,9 +10,9 @@ import { argument, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { Listing, Lookup } from "../pipeline/list.ts";
 import type { Manifest } from "../pipeline/manifest.ts";
-import { FAILURES } from "../pipeline/errors.ts";
+import { BackupError, FAILURES } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
+import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { lookUp } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
@@ -21,11 +21,12 @@ import { escapeControls } from "./ui/text.ts";
 export default defineCommand({
   summary: "lists the snapshots that there are",
   description:
-    "Lists the snapshots at one destination, or at all of the pipeline: id, name, time, size, files and where. What only an identity could open is shown as unknown.",
+    "Lists the snapshots at one destination, or at all of the pipeline: id, name, time, size, files and where. What only an identity could open is shown as unknown. Neither the pipeline file nor the state is needed when --from is an address.",
   parameters: object({
-    from: optional(argument(pathValue("DESTINATION", "directory"), {
-      description: message`A destination, by its id, or an address such as a directory.`,
+    place: optional(argument(pathValue("DESTINATION", "directory"), {
+      description: message`The same as --from DESTINATION.`,
     })),
+    from: fromFlag(),
     files: optional(option("--files", string({ metavar: "SNAPSHOT" }), {
       description: message`List what this snapshot holds; "latest", an id, or a name.`,
     })),
@@ -37,6 +38,7 @@ export default defineCommand({
 });
 
 interface Values {
+  readonly place: string | undefined;
   readonly from: string | undefined;
   readonly files: string | undefined;
   readonly config: string | undefined;
@@ -46,11 +48,20 @@ interface Values {
 
 async function list(values: Values, context: Context): Promise<number> {
   const { terminal, signal } = context;
-  const found = await lookUp(values, (line) => terminal.say(escapeControls(line)));
+  const from = placeOf(values);
+  const found = await lookUp({ ...values, from }, (line) => terminal.say(escapeControls(line)));
   const lookup = { ...found, signal };
   return values.files === undefined
     ? await listAll(lookup, values.json, context)
     : await listFiles(lookup, values.files, values.json, context);
+}
+
+/** Both ways of naming a destination mean one. */
+function placeOf({ place, from }: Values): string | undefined {
+  if (place === undefined || from === undefined || place === from) return from ?? place;
+  throw new BackupError("usage", `Cannot list "${place}" and "${from}": it is one or all`, {
+    hint: "Leave out one of them",
+  });
 }
 
 async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Promise<number> {

@@ -62,15 +62,22 @@ export async function findPlaces(
   }
   const named = known.find(({ id }) => id === from);
   if (named !== undefined) return [named];
+  const forms: string[] = [];
   for (const [use, load] of Object.entries(stages)) {
     const { default: stage } = await load();
-    const options = stage.kind === "destination" ? stage.fromAddress(from) : undefined;
-    if (stage.kind !== "destination" || options === undefined) continue;
-    return [{ id: from, use, stage, options, location: stage.location(options) }];
+    if (stage.kind !== "destination") continue;
+    const options = stage.fromAddress(from);
+    if (options !== undefined) {
+      return [{ id: from, use, stage, options, location: stage.location(options) }];
+    }
+    forms.push(stage.addressForm);
   }
-  const ids = known.map(({ id }) => `"${id}"`).join(", ");
-  throw new BackupError("usage", `Cannot look in "${from}": it is no destination and no address`, {
-    hint: ids ? `Name one of ${ids}, or a directory` : "Name a directory",
+  const choices = [...known.map(({ id }) => `"${id}"`), ...forms].join(", or ");
+  const state = pipeline === undefined
+    ? "it is no address, and there is no pipeline file that could name it"
+    : "it is no destination of the pipeline file, and no address";
+  throw new BackupError("usage", `Cannot look in "${from}": ${state}`, {
+    hint: `Name ${choices}`,
   });
 }
 

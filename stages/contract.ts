@@ -350,6 +350,8 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   readonly takesFiles: boolean;
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
+  /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */
+  readonly addressForm: string;
   /** Reads an address given on the command line (`--from`); `undefined` when it is not one of these. */
   fromAddress(address: string): Options<S> | undefined;
   /** Stores the files, in order, each confirmed before the next. */

@@ -35,6 +35,7 @@ export default defineDestination({
   prepare: () => import("node:crypto"),
   takesFiles: true,
   location: ({ path }) => path,
+  addressForm: 'a directory, such as "/mnt/usb/keepsake" or "./keepsake"',
   // A bare word is more probably a misspelt destination than a directory.
   fromAddress: (address) =>
     /^(\.{1,2}$|[^:]*[/\\]|[a-z]:[/\\])/i.test(address) ? { path: address } : undefined,

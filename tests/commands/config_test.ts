@@ -35,6 +35,7 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
     permissions: () => ({}),
     takesFiles: false,
     location: () => "",
+    addressForm: "nothing",
     fromAddress: () => undefined,
     run: () => Promise.reject(),
     list: () => Promise.reject(),

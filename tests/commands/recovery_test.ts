@@ -4,6 +4,7 @@
  * @module
  */
 import { deepEqual, equal, match } from "node:assert/strict";
+import { stages } from "../../stages/mod.ts";
 import { Home } from "./harness.ts";
 
 const BACKUPS = ".local/share/keepsake/backups";
@@ -36,6 +37,50 @@ Deno.test("list shows snapshots as a table, as JSON, and what one holds", async 
   const files = JSON.parse((await home.keepsake(["list", "--files", "claude", "--json"])).stdout);
   equal(files.name, snapshot.name);
   equal(files.entries.filter(({ kind }: { kind: string }) => kind === "file").length, 2);
+});
+
+Deno.test("list, verify and restore need nothing but an address and the identity", async () => {
+  await using home = await backedUp();
+  await using bare = await Home.make();
+  await Deno.rename(home.at(BACKUPS), bare.at("copy"));
+  await Deno.rename(home.at(".config/keepsake/identity.txt"), bare.at("key"));
+  const there = ["--from", bare.at("copy"), "--identity", bare.at("key")];
+  const listed = await bare.keepsake(["list", ...there, "--json"]);
+  equal(listed.status, 0, listed.stderr);
+  const [snapshot] = JSON.parse(listed.stdout);
+  deepEqual([snapshot.files, snapshot.bytes], [2, 809]);
+  deepEqual(snapshot.destinations, [bare.at("copy")]);
+  const held = await bare.keepsake(["list", ...there, "--files", snapshot.name]);
+  match(held.stdout, /^0644 .* \.claude\/CLAUDE\.md$/m, held.stderr);
+  equal((await bare.keepsake(["verify", ...there])).status, 0);
+  equal((await bare.keepsake(["restore", ...there, "--to", "back"])).status, 0);
+  deepEqual(await bare.list("back"), [
+    "back/.claude/CLAUDE.md",
+    "back/.claude/projects/-tmp-a/1.jsonl",
+  ]);
+  deepEqual((await Array.fromAsync(Deno.readDir(bare.path))).map(({ name }) => name).sort(), [
+    ...["back", "copy", "key"], // No state was made.
+  ]);
+});
+
+Deno.test("an address of no destination is answered with the forms that destinations state", async () => {
+  await using home = await Home.make();
+  const forms = (await Promise.all(Object.values(stages).map((load) => load())))
+    .flatMap(({ default: stage }) => stage.kind === "destination" ? [stage.addressForm] : []);
+  for (const command of ["list", "verify", "restore --to x"]) {
+    const words = [...command.split(" "), "--from", "ftp://host/x", "--json"];
+    const { status, stdout } = await home.keepsake(words);
+    equal(status, 3);
+    const { error } = JSON.parse(stdout);
+    equal(error.code, "usage");
+    match(error.message, /^Cannot look in "ftp:\/\/host\/x": it is no address/);
+    for (const form of forms) equal(error.hint.includes(form), true, `${error.hint} lacks ${form}`);
+  }
+  await home.furnish();
+  const { status, stderr } = await home.keepsake(["list", "lokal"]);
+  equal(status, 3);
+  match(stderr, /no destination of the pipeline file, .*\n {2}Name "local", or a directory/);
+  equal((await home.keepsake(["list", "local", "--from", "/x"])).status, 3);
 });
 
 Deno.test("list shows what no identity at hand could tell as unknown", async () => {

@@ -12,6 +12,7 @@ const REMOTE: Stage = defineDestination({
   permissions: () => ({ net: ["backup.example:443"] }),
   takesFiles: false,
   location: () => "https://backup.example",
+  addressForm: "nothing",
   fromAddress: () => undefined,
   run: () => Promise.reject(new Error("never run")),
   list: () => Promise.reject(new Error("never run")),

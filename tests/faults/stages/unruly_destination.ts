@@ -23,6 +23,7 @@ export default defineDestination({
   permissions: ({ path }) => ({ read: [path, OWN_FOLDER] }),
   takesFiles: false,
   location: ({ path }) => path,
+  addressForm: "nothing",
   fromAddress: () => undefined,
 
   async run({ options: { manner, path } }) {
