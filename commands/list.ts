@@ -14,7 +14,7 @@ import { BackupError, FAILURES } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
 import { printJson } from "./json.ts";
-import { lookUp } from "./pipeline_file.ts";
+import { homeDirectory, lookUp } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -73,7 +73,11 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
     const { out } = terminal;
     terminal.print(renderListing(listing.snapshots, out.width, styleFor(out)).join("\n"));
   }
-  const { failures } = listing;
+  const { failures, strays } = listing;
+  if (strays.length > 0) {
+    const { renderStrays } = await import("./ui/remarks_view.ts");
+    terminal.say(renderStrays(strays, styleFor(terminal.err)).join("\n"));
+  }
   if (failures.length > 0) {
     const { renderUnanswered } = await import("./ui/errors.ts");
     terminal.say(renderUnanswered(failures, styleFor(terminal.err)).join("\n"));
@@ -96,6 +100,11 @@ async function listFiles(
   const { renderEntry } = await import("./ui/list_view.ts");
   const lines = manifest.entries.map((entry) => renderEntry(entry));
   if (lines.length > 0) terminal.print(lines.join("\n"));
+  const { renderIncomplete } = await import("./ui/remarks_view.ts");
+  const which = `${manifest.snapshot}/${manifest.name}`;
+  const style = styleFor(terminal.err);
+  const lacking = renderIncomplete(which, manifest.unreadable, homeDirectory(), style);
+  if (lacking.length > 0) terminal.say(lacking.join("\n"));
   return 0;
 }
 
@@ -110,6 +119,7 @@ export function listingJson({ snapshots }: Listing): unknown {
     bytes: snapshot.bytes,
     destinations: snapshot.destinations,
     encrypted: snapshot.encrypted,
+    complete: snapshot.complete,
   }));
 }
 

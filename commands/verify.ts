@@ -13,7 +13,7 @@ import type { VerifyReport } from "../pipeline/verify.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson, roundSeconds } from "./json.ts";
-import { lookUp } from "./pipeline_file.ts";
+import { homeDirectory, lookUp } from "./pipeline_file.ts";
 import { partJson, renderUnanswered } from "./ui/errors.ts";
 import { styleFor } from "./ui/style.ts";
 import { escapeControls } from "./ui/text.ts";
@@ -71,24 +71,29 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
     printJson(terminal, verifyJson(report));
     return report.status;
   }
-  const { renderFailures, renderVerifications } = await import("./ui/verify_view.ts");
+  const { renderFailures, renderLacking, renderVerifications } = await import(
+    "./ui/verify_view.ts"
+  );
   const { out, err } = terminal;
   if (!quiet || !report.ok) {
     terminal.print(renderVerifications(report, out.width, styleFor(out)).join("\n"));
   }
-  const failures = [
+  const { renderStrays } = await import("./ui/remarks_view.ts");
+  const notes = [
+    ...(quiet ? [] : renderLacking(report, homeDirectory(), styleFor(err))),
+    ...(quiet ? [] : renderStrays(report.strays, styleFor(err))),
     ...renderFailures(report, styleFor(err)),
     ...renderUnanswered(report.failures, styleFor(err)),
   ];
-  if (failures.length > 0) terminal.say(failures.join("\n"));
+  if (notes.length > 0) terminal.say(notes.join("\n"));
   return report.status;
 }
 
 /** What `verify --json` prints. */
-function verifyJson({ ok, verifications, failures }: VerifyReport): unknown {
+function verifyJson({ ok, verifications, strays, failures }: VerifyReport): unknown {
   return {
     ok,
-    verifications: verifications.map(({ failure, ...verification }) => ({
+    verifications: verifications.map(({ failure, unreadable, ...verification }) => ({
       id: verification.id,
       name: verification.name,
       destination: verification.destination,
@@ -96,10 +101,13 @@ function verifyJson({ ok, verifications, failures }: VerifyReport): unknown {
       files: verification.files,
       bytes: verification.bytes,
       seconds: roundSeconds(verification.seconds),
+      complete: unreadable === undefined ? null : unreadable.length === 0,
+      unreadable: unreadable ?? [],
       ...(failure && { failure: partJson(failure) }),
     })),
     failures: failures.map(({ destination, failure }) => (
       { destination, failure: partJson(failure) }
     )),
+    archives_without_manifest: strays.map(({ destination, key }) => ({ destination, key })),
   };
 }

@@ -43,6 +43,12 @@ export interface KnownSnapshot {
   readonly bytes: number;
 }
 
+/** A snapshot with what the report of its run says of it. */
+export interface RememberedSnapshot extends KnownSnapshot {
+  /** How many paths could not be read; `null` when no report of the run that made it is there. */
+  readonly unreadable: number | null;
+}
+
 /** A snapshot's copy at one destination. */
 export interface Delivery {
   readonly id: string;
@@ -169,9 +175,14 @@ export class Catalog {
   }
 
   /** What is known of a snapshot. */
-  snapshot(id: string, name: string): KnownSnapshot | undefined {
+  snapshot(id: string, name: string): RememberedSnapshot | undefined {
     return this.#database.get(
-      "SELECT content_hash AS contentHash, files, bytes FROM snapshots WHERE id = ? AND name = ?",
+      `SELECT content_hash AS contentHash, files, bytes, (
+        SELECT json_array_length(told.value, '$.unreadable')
+        FROM runs, json_each(runs.report, '$.snapshots') AS told
+        WHERE runs.id = snapshots.run AND told.value ->> 'id' = snapshots.id
+          AND told.value ->> 'name' = snapshots.name
+      ) AS unreadable FROM snapshots WHERE id = ? AND name = ?`,
       id,
       name,
     );

@@ -4,13 +4,20 @@
  * @module
  */
 import { BackupError, toRecord } from "../stages/errors.ts";
-import { Catalog } from "./catalog.ts";
+import { Catalog, type RememberedSnapshot } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure, Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf } from "./names.ts";
-import { findPlaces, type HeldSnapshot, type Place, snapshotsIn } from "./places.ts";
+import {
+  filesIn,
+  findPlaces,
+  groupFiles,
+  type HeldSnapshot,
+  type Place,
+  strayArchives,
+} from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
@@ -38,15 +45,25 @@ export interface StoredSnapshot {
   readonly files: number | null;
   readonly bytes: number | null;
   readonly encrypted: boolean;
+  /** Whether everything could be read when it was made; `null` when that is not known. */
+  readonly complete: boolean | null;
   /** What it takes up at one destination, in bytes. */
   readonly storedBytes: number;
   /** Ids or addresses of the destinations that hold it. */
   readonly destinations: readonly string[];
 }
 
+/** An archive that has no manifest. */
+export interface StrayArchive {
+  /** Id or address of the destination that holds it. */
+  readonly destination: string;
+  readonly key: string;
+}
+
 /** What was found, oldest first, and which destinations did not answer. */
 export interface Listing {
   readonly snapshots: readonly StoredSnapshot[];
+  readonly strays: readonly StrayArchive[];
   readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
 }
 
@@ -59,6 +76,7 @@ export interface Copy {
 /** Every copy at the places that a lookup means, oldest first, and the places that failed. */
 export interface Copies {
   readonly copies: readonly Copy[];
+  readonly strays: readonly StrayArchive[];
   readonly failures: Listing["failures"];
   readonly errors: readonly unknown[];
 }
@@ -66,16 +84,15 @@ export interface Copies {
 /** Lists the snapshots at one destination or all. */
 export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   using pool = new ReadingPool();
-  const { copies, failures } = await findCopies(lookup, pool);
+  const { copies, strays, failures } = await findCopies(lookup, pool);
   const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
   const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
   try {
     const snapshots: StoredSnapshot[] = [];
     for (const group of groups.values()) {
-      const { place, held } = group[0]!;
-      const known = catalog?.snapshot(held.id, held.name) ??
-        await readTotals(place, held, pool, identities, lookup);
+      const { held } = group[0]!;
+      const known = await totalsOf(group[0]!, catalog, pool, identities, lookup);
       snapshots.push({
         id: held.id,
         name: held.name,
@@ -83,12 +100,13 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         contentHash: known?.contentHash ?? null,
         files: known?.files ?? null,
         bytes: known?.bytes ?? null,
+        complete: known === undefined || known.unreadable === null ? null : known.unreadable === 0,
         encrypted: group.every(({ held }) => isEncrypted(held)),
         storedBytes: held.archives.reduce((sum, { size }) => sum + size, held.manifest.size),
         destinations: [...new Set(group.map(({ place }) => place.id))],
       });
     }
-    return { snapshots, failures };
+    return { snapshots, strays, failures };
   } finally {
     catalog?.close();
   }
@@ -115,16 +133,18 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     // An address that a user names, and a place that held snapshots, must be there.
     const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
     const mustExist = !own || deliveriesTo(place, pipeline).length > 0;
-    return snapshotsIn(pool.at(place), place.options, mustExist, { signal });
+    return filesIn(pool.at(place), place.options, mustExist, { signal });
   }));
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];
+  const strays: StrayArchive[] = [];
   const failures: { destination: string; failure: Failure }[] = [];
   const errors: unknown[] = [];
   for (const [index, outcome] of found.entries()) {
     const place = places[index]!;
     if (outcome.status === "fulfilled") {
-      copies.push(...outcome.value.map((held) => ({ place, held })));
+      copies.push(...groupFiles(outcome.value).map((held) => ({ place, held })));
+      strays.push(...strayArchives(outcome.value).map((key) => ({ destination: place.id, key })));
       continue;
     }
     const { code, message, hint } = toRecord(outcome.reason);
@@ -133,7 +153,7 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     errors.push(outcome.reason);
   }
   copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
-  return { copies, failures, errors };
+  return { copies, strays, failures, errors };
 }
 
 /** What this machine remembers to have stored there. */
@@ -266,19 +286,23 @@ function isEncrypted({ transforms }: HeldSnapshot): boolean {
   return transforms.length > 0;
 }
 
-async function readTotals(
-  place: Place,
-  held: HeldSnapshot,
+/** What the catalog knows of a snapshot; where that is not all, what its manifest says. */
+async function totalsOf(
+  { place, held }: Copy,
+  catalog: Catalog | undefined,
   pool: ReadingPool,
   identities: readonly string[],
   { signal }: Lookup,
-) {
-  if (isEncrypted(held) && identities.length === 0) return undefined;
+): Promise<RememberedSnapshot | undefined> {
+  const known = catalog?.snapshot(held.id, held.name);
+  if (known !== undefined && known.unreadable !== null) return known;
+  if (isEncrypted(held) && identities.length === 0) return known;
   const reader = new SnapshotReader(place, pool, { identities, signal });
   try {
-    return await reader.manifest(held);
+    const manifest = await reader.manifest(held);
+    return { ...manifest, unreadable: manifest.unreadable.length };
   } catch {
     signal?.throwIfAborted();
-    return undefined; // A list shows what there is; verify says what is wrong with it.
+    return known; // A list shows what there is; verify says what is wrong with it.
   }
 }

@@ -124,6 +124,14 @@ export function groupFiles(files: readonly StoredFile[]): HeldSnapshot[] {
   }).sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
+/** Keys of the archives that have no manifest: they are no snapshots. */
+export function strayArchives(files: readonly StoredFile[]): string[] {
+  const named = new Set(groupFiles(files).map(({ id, name }) => `${id}/${name}`));
+  return files.map(({ key }) => key).filter((key) =>
+    parseKey(key)?.kind === "archive" && !named.has(nameOf(key))
+  ).sort();
+}
+
 function nameOf(key: string): string {
   const parsed = parseKey(key)!;
   return `${parsed.id}/${parsed.name}`;

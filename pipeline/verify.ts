@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Remark } from "../stages/contract.ts";
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Failure } from "./events.ts";
@@ -14,6 +15,7 @@ import {
   findCopies,
   type Lookup,
   readerOptions,
+  type StrayArchive,
 } from "./list.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
@@ -37,12 +39,16 @@ export interface Verification {
   readonly bytes: number;
   readonly seconds: number;
   readonly failure?: Failure;
+  /** What could not be read when it was made; left out when its manifest cannot tell. */
+  readonly unreadable?: readonly Remark[];
 }
 
 /** How all fared. */
 export interface VerifyReport {
   readonly ok: boolean;
   readonly verifications: readonly Verification[];
+  /** Archives that have no manifest, and so cannot be verified. */
+  readonly strays: readonly StrayArchive[];
   /** Destinations that could not be asked what they hold. */
   readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
   /** Exit status by the table of `stages/errors.ts`. */
@@ -63,7 +69,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
   await pool.warm([]);
-  const { copies, failures, errors } = await finding;
+  const { copies, strays, failures, errors } = await finding;
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
   const chosen = choose(copies, options);
@@ -92,7 +98,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
     verifications.push(...lostCopies(asked, copies, options.all ?? false));
   }
   const ok = failures.length === 0 && verifications.every(({ status }) => status === "ok");
-  return { ok, verifications, failures, status: statusFor(verifications, failures.length > 0) };
+  const status = statusFor(verifications, failures.length > 0);
+  return { ok, verifications, strays, failures, status };
 }
 
 /** What this machine remembers to have stored at a place. */
@@ -161,7 +168,8 @@ async function verify(
       into: undefined,
       wanted: undefined,
     });
-    return { ...which, status: "ok", files, bytes, seconds: seconds() };
+    const { unreadable } = manifest;
+    return { ...which, status: "ok", files, bytes, seconds: seconds(), unreadable };
   } catch (error) {
     const { code, message, hint } = toRecord(error);
     if (code === "bug" || code === "interrupted") throw error;

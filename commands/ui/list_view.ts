@@ -31,7 +31,7 @@ export function renderListing(
     escapeControls(snapshot.id),
     escapeControls(snapshot.name),
     sayTime(snapshot.created, offsetMinutes),
-    snapshot.files === null ? UNKNOWN : String(snapshot.files),
+    `${snapshot.files ?? UNKNOWN}${snapshot.complete === false ? ", incomplete" : ""}`,
     snapshot.bytes === null ? UNKNOWN : sayBytes(snapshot.bytes),
     `${sayBytes(snapshot.storedBytes)}${snapshot.encrypted ? "" : ", plain"}`,
     escapeControls(snapshot.destinations.join(", ")),

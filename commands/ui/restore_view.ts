@@ -5,10 +5,8 @@
  */
 import type { RestoreAction, RestoreReport } from "../../pipeline/restore.ts";
 import { sayBytes, sayCount, sayPath } from "./format.ts";
+import { renderUnreadable } from "./remarks_view.ts";
 import { escapeControls } from "./text.ts";
-
-/** Paths that could not be read and are named each. */
-const NAMED = 20;
 
 /** One line for each path that would be written. */
 export function renderActions(actions: readonly RestoreAction[]): string[] {
@@ -34,11 +32,6 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
         kept === 1 ? "was" : "were"
       } there already: "--overwrite changed" replaces what differs`,
     ]),
-    ...(unreadable.length === 0 ? [] : [
-      `  not in this snapshot: ${sayCount(unreadable.length, "path")} that could not be read`,
-      ...unreadable.slice(0, NAMED).map(({ path, reason }) =>
-        `    ${escapeControls(sayPath(path, home))}: ${escapeControls(reason)}`
-      ),
-    ]),
+    ...renderUnreadable(unreadable, home),
   ];
 }

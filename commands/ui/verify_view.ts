@@ -5,6 +5,7 @@
  */
 import type { VerifyReport } from "../../pipeline/verify.ts";
 import { sayBytes, saySeconds } from "./format.ts";
+import { renderIncomplete } from "./remarks_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
 import { escapeControls } from "./text.ts";
@@ -25,7 +26,7 @@ export function renderVerifications(
     { title: "WHERE", shrinks: true },
   ] as const;
   const rows = verifications.map((one) => [
-    one.status === "damaged" ? "DAMAGED" : one.status,
+    sayResult(one),
     escapeControls(one.id),
     escapeControls(one.name),
     one.status === "ok" ? String(one.files) : "?",
@@ -34,6 +35,26 @@ export function renderVerifications(
     escapeControls(one.destination),
   ]);
   return renderTable(columns, rows, width, style);
+}
+
+/** What was not read when a snapshot was made cannot come back, however well it is kept. */
+function sayResult({ status, unreadable = [] }: VerifyReport["verifications"][number]): string {
+  if (status === "damaged") return "DAMAGED";
+  return unreadable.length > 0 ? `${status}, incomplete` : status;
+}
+
+/** Says what the snapshots that are well lack, each once. */
+export function renderLacking(
+  { verifications }: VerifyReport,
+  home: string | undefined,
+  style: Style = PLAIN,
+): string[] {
+  const lacking = new Map(
+    verifications.map(({ id, name, unreadable = [] }) => [`${id}/${name}`, unreadable]),
+  );
+  return [...lacking].flatMap(([snapshot, unreadable]) =>
+    renderIncomplete(snapshot, unreadable, home, style)
+  );
 }
 
 /** Says why each that is not well is not. */

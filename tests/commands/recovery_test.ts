@@ -27,6 +27,7 @@ Deno.test("list shows snapshots as a table, as JSON, and what one holds", async 
   deepEqual(more, []);
   deepEqual(Object.keys(snapshot), [
     ...["id", "name", "created", "content_hash", "files", "bytes", "destinations", "encrypted"],
+    ...["complete"],
   ]);
   deepEqual([snapshot.id, snapshot.files, snapshot.bytes], ["claude", 2, 809]);
   deepEqual([snapshot.destinations, snapshot.encrypted], [["local"], true]);
@@ -190,7 +191,64 @@ Deno.test("verify proves what is well and names what is damaged", async () => {
   const { ok, verifications } = JSON.parse(json.stdout);
   equal(ok, false);
   deepEqual(Object.keys(verifications[0]), [
-    ...["id", "name", "destination", "status", "files", "bytes", "seconds", "failure"],
+    ...["id", "name", "destination", "status", "files", "bytes", "seconds", "complete"],
+    ...["unreadable", "failure"],
   ]);
   equal((await home.keepsake(["verify", "latest", "--all"])).status, 3);
+});
+
+Deno.test("list and verify mark what could not be read in full, with the catalog and without", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, text.replace('paths = ["', 'paths = ["~/gone", "'));
+  equal((await home.keepsake(["run"])).status, 2);
+  const identity = home.at(".config/keepsake/identity.txt");
+  await Deno.rename(identity, home.at("key"));
+  match((await home.keepsake(["list"])).stdout, / 2, incomplete /); // From the catalog.
+  await Deno.remove(home.at(".local/state"), { recursive: true });
+  const isComplete = async () =>
+    JSON.parse((await home.keepsake(["list", "--json"])).stdout)[0].complete;
+  equal(await isComplete(), null);
+  await Deno.rename(home.at("key"), identity);
+  equal(await isComplete(), false); // From the manifest.
+  const files = await home.keepsake(["list", "--files", "latest"]);
+  match(
+    files.stderr,
+    /^Note: claude\/\S+ is incomplete\n.*1 path .*\n {4}~\/gone: it does not exist/,
+  );
+
+  const verified = await home.keepsake(["verify"]);
+  deepEqual([verified.status, verified.stdout.includes("ok, incomplete ")], [0, true]);
+  match(
+    verified.stderr,
+    /^Note: claude\/\S+ is incomplete\n.*1 path .*\n {4}~\/gone: it does not exist/,
+  );
+  const [one] = JSON.parse((await home.keepsake(["verify", "--json"])).stdout).verifications;
+  deepEqual([one.status, one.complete], ["ok", false]);
+  deepEqual(one.unreadable, [{ path: home.at("gone"), reason: "it does not exist" }]);
+  deepEqual(await home.keepsake(["verify", "--quiet"]), { status: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("list and verify mention an archive that has no manifest, and count it for nothing", async () => {
+  await using home = await backedUp();
+  const [archive = ""] = (await home.list(BACKUPS)).filter((path) => path.includes(".tar."));
+  const name = "claude/20200102T030405Z-0123456789ab.tar.zst.age";
+  await Deno.copyFile(home.at(archive), home.at(BACKUPS, name));
+  const listed = await home.keepsake(["list", "--json"]);
+  equal(JSON.parse(listed.stdout).length, 1);
+  equal(listed.status, 0);
+  match(
+    listed.stderr,
+    /^Note: local holds 1 archive without a manifest, .*\n {4}claude\/20200102T/,
+  );
+  const verified = await home.keepsake(["verify", "--all"]);
+  equal(verified.status, 0);
+  equal(verified.stdout.split("\n").length, 3);
+  match(verified.stderr, /^Note: local holds 1 archive without a manifest/);
+  const { archives_without_manifest } = JSON.parse(
+    (await home.keepsake(["verify", "--json"])).stdout,
+  );
+  deepEqual(archives_without_manifest, [{ destination: "local", key: name }]);
 });

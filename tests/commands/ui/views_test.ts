@@ -1,7 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { renderEntry, renderListing } from "../../../commands/ui/list_view.ts";
+import { renderStrays } from "../../../commands/ui/remarks_view.ts";
 import { renderActions, renderRestore } from "../../../commands/ui/restore_view.ts";
-import { renderFailures, renderVerifications } from "../../../commands/ui/verify_view.ts";
+import {
+  renderFailures,
+  renderLacking,
+  renderVerifications,
+} from "../../../commands/ui/verify_view.ts";
 
 Deno.test("a listing shows what is known of each snapshot", async (t) => {
   const snapshot = {
@@ -12,11 +17,13 @@ Deno.test("a listing shows what is known of each snapshot", async (t) => {
     files: 190,
     bytes: 200e6,
     encrypted: true,
+    complete: true,
     storedBytes: 20e6,
     destinations: ["local", "usb"],
   };
   const unread = { ...snapshot, contentHash: null, files: null, bytes: null, encrypted: false };
-  const lines = renderListing([snapshot, unread], Infinity, undefined, 0);
+  const partial = { ...snapshot, complete: false };
+  const lines = renderListing([snapshot, unread, partial], Infinity, undefined, 0);
   await t.assertSnapshot(lines.join("\n"));
 });
 
@@ -66,6 +73,7 @@ Deno.test("a verification names the damaged one and why", () => {
     ok: false,
     status: 4,
     failures: [],
+    strays: [],
     verifications: [
       { ...one, destination: "local", status: "ok" },
       {
@@ -82,4 +90,44 @@ Deno.test("a verification names the damaged one and why", () => {
     "DAMAGED  claude  n             ?     ?  0.2 s  usb",
   ]);
   deepEqual(renderFailures(report), ["Error: claude/n at usb: Cannot read it", "  Run again"]);
+});
+
+Deno.test("a verification marks what is incomplete, and says once what each snapshot lacks", () => {
+  const unreadable = Array.from({ length: 22 }, (_, index) => (
+    { path: `/home/u/.claude/${index}`, reason: "permission denied" }
+  ));
+  const one = { id: "claude", name: "n", files: 2, bytes: 11, seconds: 0.2, status: "ok" } as const;
+  const verifications = ["local", "usb"].map((destination) => ({
+    ...one,
+    destination,
+    unreadable,
+  }));
+  const report = { ok: true, status: 0, failures: [], strays: [], verifications };
+  equal(
+    renderVerifications(report, 80)[1],
+    "ok, incomplete  claude  n             2  11 B  0.2 s  local",
+  );
+  const lines = renderLacking(report, "/home/u");
+  deepEqual([lines.length, ...lines.slice(0, 3), lines.at(-1)], [
+    23,
+    "Note: claude/n is incomplete",
+    "  not in this snapshot: 22 paths that could not be read",
+    "    ~/.claude/0: permission denied",
+    "    and 2 more: see --json",
+  ]);
+  deepEqual(renderLacking({ ...report, verifications: [{ ...one, destination: "a" }] }, "/"), []);
+});
+
+Deno.test("archives without a manifest are named by destination", () => {
+  deepEqual(renderStrays([]), []);
+  const strays = ["a/1.tar", "a/2.tar"].map((key) => ({ destination: "local", key }));
+  deepEqual(renderStrays([...strays, { destination: "usb", key: "a/1.tar" }]), [
+    "Note: local holds 2 archives without a manifest, which are no snapshots",
+    "    a/1.tar",
+    "    a/2.tar",
+    "  A run was cut short there, or is storing it now, or its manifest was lost",
+    "Note: usb holds 1 archive without a manifest, which is no snapshot",
+    "    a/1.tar",
+    "  A run was cut short there, or is storing it now, or its manifest was lost",
+  ]);
 });

@@ -1,0 +1,56 @@
+/**
+ * What there is to say of snapshots besides what they hold, for a person.
+ *
+ * @module
+ */
+import type { StrayArchive } from "../../pipeline/list.ts";
+import type { Manifest } from "../../pipeline/manifest.ts";
+import { sayCount, sayPath } from "./format.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { escapeControls } from "./text.ts";
+
+/** Paths or archives that are named each. */
+const NAMED = 20;
+
+/** What a snapshot lacks, because it could not be read when it was made. */
+export function renderUnreadable(
+  unreadable: Manifest["unreadable"],
+  home: string | undefined,
+): string[] {
+  if (unreadable.length === 0) return [];
+  return [
+    `  not in this snapshot: ${sayCount(unreadable.length, "path")} that could not be read`,
+    ...unreadable.slice(0, NAMED).map(({ path, reason }) =>
+      `    ${escapeControls(sayPath(path, home))}: ${escapeControls(reason)}`
+    ),
+    ...renderMore(unreadable.length),
+  ];
+}
+
+/** A snapshot, by id and name, with what it lacks; nothing when it lacks nothing. */
+export function renderIncomplete(
+  snapshot: string,
+  unreadable: Manifest["unreadable"],
+  home: string | undefined,
+  style: Style = PLAIN,
+): string[] {
+  const lines = renderUnreadable(unreadable, home);
+  if (lines.length === 0) return [];
+  return [`${style.careful("Note:")} ${escapeControls(snapshot)} is incomplete`, ...lines];
+}
+
+/** Archives that are no snapshots, by destination. */
+export function renderStrays(strays: readonly StrayArchive[], style: Style = PLAIN): string[] {
+  return [...Map.groupBy(strays, ({ destination }) => destination)].flatMap(([id, own]) => [
+    `${style.careful("Note:")} ${escapeControls(id)} holds ${
+      sayCount(own.length, "archive")
+    } without a manifest, which ${own.length === 1 ? "is no snapshot" : "are no snapshots"}`,
+    ...own.slice(0, NAMED).map(({ key }) => `    ${escapeControls(key)}`),
+    ...renderMore(own.length),
+    "  A run was cut short there, or is storing it now, or its manifest was lost",
+  ]);
+}
+
+function renderMore(count: number): string[] {
+  return count > NAMED ? [`    and ${count - NAMED} more: see --json`] : [];
+}
