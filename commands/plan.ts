@@ -4,6 +4,7 @@
  * @module
  */
 import { object } from "@optique/core/constructs";
+import type { Outlook } from "../pipeline/outlook.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
@@ -13,7 +14,7 @@ import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 export default defineCommand({
   summary: "shows what would run, and what each stage may touch",
   description:
-    "Shows the stages in their order, where things go, what each stage may touch, and whether any could both read plaintext and reach the network. Runs nothing.",
+    "Shows the stages in their order, where things go, what each stage may touch, and whether any could both read plaintext and reach the network; also which sources are not there right now. Runs nothing.",
   parameters: object({ config: configFlag(), json: jsonFlag() }),
   execute: plan,
 });
@@ -22,25 +23,29 @@ async function plan(
   { config, json }: { readonly config: string | undefined; readonly json: boolean },
   { terminal }: Context,
 ): Promise<number> {
-  const [pipeline, { planOf }] = await Promise.all([
+  const [pipeline, { planOf }, { lookAhead }] = await Promise.all([
     openPipeline(config),
     import("../pipeline/plan.ts"),
+    import("../pipeline/outlook.ts"),
   ]);
   const plan = planOf(pipeline);
+  const outlook = await lookAhead(pipeline);
   if (json) {
-    printJson(terminal, planJson(plan));
+    printJson(terminal, planJson(plan, outlook));
     return 0;
   }
-  const { renderPlan } = await import("./ui/plan_view.ts");
+  const { renderOutlook, renderPlan } = await import("./ui/plan_view.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { oldDenoWarning } = await import("./deno_version.ts");
   const view = { home: homeDirectory(), width: terminal.out.width, deno: oldDenoWarning() };
-  terminal.print(renderPlan(plan, view, styleFor(terminal.out)).join("\n"));
+  const style = styleFor(terminal.out);
+  const lines = [...renderPlan(plan, view, style), ...renderOutlook(outlook, view, style)];
+  terminal.print(lines.join("\n"));
   return 0;
 }
 
 /** What `plan --json` prints. */
-export function planJson(plan: Plan): unknown {
+export function planJson(plan: Plan, { status, findings }: Outlook): unknown {
   return {
     pipeline: plan.pipeline,
     file: plan.file,
@@ -57,5 +62,9 @@ export function planJson(plan: Plan): unknown {
       sandboxed: stage.sandboxed,
     })),
     second_promise: plan.secondPromise,
+    outlook: {
+      status,
+      findings: findings.map(({ stage, path, state, reason }) => ({ stage, path, state, reason })),
+    },
   };
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { FAILURES } from "../../pipeline/errors.ts";
+import type { Outlook } from "../../pipeline/outlook.ts";
 import type { Plan, PlannedStage } from "../../pipeline/plan.ts";
 import { sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -32,6 +34,30 @@ export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string
     "",
     ...renderVerdict(plan, view, style),
   ];
+}
+
+/** Says what a run would meet now; nothing when all is as it should be. */
+export function renderOutlook(
+  { findings, status }: Outlook,
+  view: View,
+  style: Style = PLAIN,
+): string[] {
+  if (findings.length === 0) return [];
+  const names = findings.map(({ stage }) => escapeControls(stage));
+  const width = Math.max(...names.map(widthOf));
+  const lines = findings.map(({ path, state, reason }, index) => {
+    const told = state === "new" ? `${reason} yet: a run makes it` : escapeControls(reason);
+    return `  ${pad(names[index]!, width)}  ${say(path, view)}: ${told}`;
+  });
+  return ["", style.strong("As things are now:"), ...lines, ...renderEnd(status, style)];
+}
+
+function renderEnd(status: number, style: Style): string[] {
+  if (status === 0) return [];
+  const what = status === FAILURES["source-missing"].status
+    ? "there is nothing to back up"
+    : "the rest would go on";
+  return [style.bad(`A run would end with status ${status}: ${what}`)];
 }
 
 function renderStages(stages: readonly PlannedStage[], view: View, style: Style): string[] {

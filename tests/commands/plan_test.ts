@@ -21,8 +21,19 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
   const { stdout, stderr } = await home.keepsake(["plan", "--json"]);
   equal(stderr, "");
   const plan = JSON.parse(stdout);
-  deepEqual(Object.keys(plan), ["pipeline", "file", "state", "stages", "second_promise"]);
+  deepEqual(Object.keys(plan), [
+    "pipeline",
+    "file",
+    "state",
+    "stages",
+    "second_promise",
+    "outlook",
+  ]);
   deepEqual(plan.second_promise, { holds: true, breaches: [] });
+  const path = home.at(".local/share/keepsake/backups");
+  const reason = "it does not exist";
+  const findings = [{ stage: "local", path, state: "new", reason }];
+  deepEqual(plan.outlook, { status: 0, findings });
   for (const stage of plan.stages) {
     deepEqual(Object.keys(stage), [
       ...["id", "use", "kind", "location", "inputs", "permissions"],
@@ -35,6 +46,38 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
       equal(granted === false || Array.isArray(granted), true);
     }
   }
+});
+
+Deno.test("plan says how a run would end for what is not there, and a run then does", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const outcomes = async () => {
+    const planned = await home.keepsake(["plan"]);
+    equal(planned.status, 0, planned.stderr);
+    return [planned.stdout, (await home.keepsake(["run"])).status] as const;
+  };
+  const [ready, zero] = await outcomes();
+  match(
+    ready,
+    /^As things are now:\n {2}local {2}~\/\.local\/\S+: it does not exist yet: a run makes it\n$/m,
+  );
+  equal(zero, 0);
+  equal((await home.keepsake(["plan"])).stdout.includes("As things are now"), false);
+
+  await Deno.writeTextFile(file, text.replace('paths = ["', 'paths = ["~/gone", "'));
+  const [partly, two] = await outcomes();
+  match(
+    partly,
+    /^ {2}claude {2}~\/gone: it does not exist\nA run would end with status 2: the rest /m,
+  );
+  equal(two, 2);
+
+  await Deno.writeTextFile(file, text.replace(/paths = \[.*\]/, 'paths = ["~/gone"]'));
+  const [nothing, three] = await outcomes();
+  match(nothing, /^A run would end with status 3: there is nothing to back up$/m);
+  equal(three, 3);
 });
 
 Deno.test("a Deno with known ways out of its sandbox is told of", () => {

@@ -1,5 +1,6 @@
+import { deepEqual } from "node:assert/strict";
 import type { Plan, PlannedStage } from "../../../pipeline/plan.ts";
-import { renderPlan } from "../../../commands/ui/plan_view.ts";
+import { renderOutlook, renderPlan } from "../../../commands/ui/plan_view.ts";
 
 const NOTHING = {
   env: false,
@@ -88,4 +89,26 @@ Deno.test("a plan says which stage breaks the second promise, and what has no sa
   };
   const view = { home: "/home/u", width: Infinity, deno: "Deno 2.4.2 is old" };
   await t.assertSnapshot(renderPlan(plan, view).join("\n"));
+});
+
+Deno.test("an outlook names every path, and how a run would end", () => {
+  const view = { home: "/home/u", width: 80, deno: undefined };
+  deepEqual(renderOutlook({ findings: [], status: 0 }, view), []);
+  const gone = { stage: "claude", path: "/home/u/a\n", state: "missing", reason: "gone" } as const;
+  const made = {
+    stage: "usb",
+    path: "/mnt/usb",
+    state: "new",
+    reason: "it does not exist",
+  } as const;
+  const before = ["", "As things are now:"];
+  const line = "  claude  ~/a\\n: gone";
+  const end = "A run would end with status 3: there is nothing to back up";
+  deepEqual(renderOutlook({ findings: [gone], status: 3 }, view), [...before, line, end]);
+  deepEqual(renderOutlook({ findings: [gone, made], status: 2 }, view), [
+    ...before,
+    line,
+    "  usb     /mnt/usb: it does not exist yet: a run makes it",
+    "A run would end with status 2: the rest would go on",
+  ]);
 });

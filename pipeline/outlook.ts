@@ -1,0 +1,97 @@
+/**
+ * What a run would meet if it began now: sources that are not there or cannot be read, directories
+ * of destinations that would have to be made.
+ *
+ * @module
+ */
+import { FAILURES } from "../stages/errors.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+
+/** One path that is not as a run would like it. */
+export interface Finding {
+  /** Id of the stage that needs it. */
+  readonly stage: string;
+  readonly path: string;
+  /**
+   * Of a source: `missing` or `unreadable`. Of a destination: `new` when a run would make it,
+   * `blocked` when it could not.
+   */
+  readonly state: "missing" | "unreadable" | "new" | "blocked";
+  /** A short phrase without a full stop: `it does not exist`. */
+  readonly reason: string;
+}
+
+/** What a run would meet now. */
+export interface Outlook {
+  readonly findings: readonly Finding[];
+  /** How a run would end for these reasons alone, by the table of `stages/errors.ts`. */
+  readonly status: number;
+}
+
+/** Looks at the paths of sources and destinations. Makes nothing, and opens no file's content. */
+export async function lookAhead({ stages }: Pipeline): Promise<Outlook> {
+  const findings = (await Promise.all(stages.map(findingsOf))).flat();
+  return { findings, status: statusOf(stages, findings) };
+}
+
+async function findingsOf({ id, stage, options }: PipelineStage): Promise<Finding[]> {
+  const { read = [], write = [] } = stage.permissions(options, "run");
+  if (stage.kind === "source") {
+    return (await Promise.all(read.map((path) => lookAtSource(id, path)))).flat();
+  }
+  if (stage.kind !== "destination") return [];
+  // What it keeps elsewhere is no directory that it would make.
+  const place = stage.location(options);
+  return write.includes(place) ? await lookAtDirectory(id, place) : [];
+}
+
+async function lookAtSource(stage: string, path: string): Promise<Finding[]> {
+  try {
+    const { isDirectory, isFile } = await Deno.stat(path);
+    if (isDirectory) await Array.fromAsync(first(Deno.readDir(path)));
+    else if (isFile) (await Deno.open(path)).close();
+    return [];
+  } catch (error) {
+    const state = error instanceof Deno.errors.NotFound ? "missing" : "unreadable";
+    return [{ stage, path, state, reason: reasonOf(error) }];
+  }
+}
+
+async function lookAtDirectory(stage: string, path: string): Promise<Finding[]> {
+  try {
+    if ((await Deno.stat(path)).isDirectory) return [];
+    return [{ stage, path, state: "blocked", reason: "it is no directory" }];
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      return [{ stage, path, state: "blocked", reason: reasonOf(error) }];
+    }
+    const isLink = await Deno.lstat(path).then(() => true, () => false);
+    return isLink
+      ? [{ stage, path, state: "blocked", reason: "its link leads nowhere" }]
+      : [{ stage, path, state: "new", reason: reasonOf(error) }];
+  }
+}
+
+/** What there is at least goes on; where nothing of any source is there, the request is wrong. */
+function statusOf(stages: readonly PipelineStage[], findings: readonly Finding[]): number {
+  const sources = stages.filter(({ stage }) => stage.kind === "source");
+  const nothingIsThere = sources.every(({ id, stage, options }) =>
+    stage.permissions(options, "run").read?.every((path) =>
+      findings.some((one) => one.stage === id && one.path === path && one.state === "missing")
+    )
+  );
+  if (nothingIsThere) return FAILURES["source-missing"].status;
+  return findings.some(({ state }) => state !== "new") ? FAILURES["source-unreadable"].status : 0;
+}
+
+async function* first<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const item of items) return yield item;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotADirectory) return "a file is in its way";
+  if (error instanceof Deno.errors.FilesystemLoop) return "its links lead in a circle";
+  return error instanceof Error ? error.message : String(error);
+}

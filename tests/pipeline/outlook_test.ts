@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
+import { lookAhead } from "../../pipeline/outlook.ts";
+import type { Stage } from "../../stages/contract.ts";
+import { stages } from "../../stages/mod.ts";
+
+async function pipelineOf(
+  paths: readonly string[],
+  destination: string,
+  others: readonly string[] = [],
+): Promise<Pipeline> {
+  const stageOf = (id: string, stage: Stage, options: Record<string, unknown>): PipelineStage => {
+    const rest = { only: undefined, input: undefined, plaintext: true };
+    return { id, use: stage.name, at: id, stage, options, ...rest };
+  };
+  const [snapshot, local] = await Promise.all(
+    ["snapshot", "local"].map(async (name) => (await stages[name]!()).default),
+  );
+  const more = { exclude: [], compress: "none" };
+  return {
+    ...{ file: "/pipeline.toml", name: "claude", state: "/state", identity: undefined },
+    stages: [
+      stageOf("claude", snapshot!, { paths, ...more }),
+      ...(others.length === 0 ? [] : [stageOf("other", snapshot!, { paths: others, ...more })]),
+      stageOf("local", local!, { path: destination }),
+    ],
+  };
+}
+
+Deno.test("lookAhead() finds nothing where all is there, and makes nothing", async () => {
+  const base = await Deno.makeTempDir();
+  await Deno.writeTextFile(join(base, "file"), "");
+  const well = await lookAhead(await pipelineOf([base, join(base, "file")], base));
+  assert.deepEqual(well, { findings: [], status: 0 });
+  const place = join(base, "new");
+  const { findings, status } = await lookAhead(await pipelineOf([base], place));
+  const found = { stage: "local", path: place, state: "new", reason: "it does not exist" };
+  assert.deepEqual([findings, status], [[found], 0]);
+  await assert.rejects(Deno.stat(place));
+  await Deno.remove(base, { recursive: true });
+});
+
+Deno.test("lookAhead() tells what is missing, what cannot be read and what is in the way", async () => {
+  const base = await Deno.makeTempDir();
+  const file = join(base, "file");
+  await Deno.writeTextFile(file, "");
+  await Deno.symlink("circle", join(base, "circle"));
+  await Deno.symlink("gone", join(base, "dangling"));
+  const at = (...names: string[]) => names.map((name) => join(base, name));
+  const cases = [
+    [at("gone", "file"), base, [], ["claude missing"], 2],
+    [at("gone"), base, [], ["claude missing"], 3],
+    [at("gone"), base, at("away"), ["claude missing", "other missing"], 3],
+    [at("gone"), base, at("file"), ["claude missing"], 2],
+    [at("circle"), base, [], ["claude unreadable"], 2],
+    [at("file"), join(base, "dangling"), [], ["local blocked"], 2],
+    [at("file"), file, [], ["local blocked"], 2],
+    [at("file"), join(file, "below"), [], ["local blocked"], 2],
+  ] as const;
+  for (const [paths, destination, others, expected, status] of cases) {
+    const outlook = await lookAhead(await pipelineOf(paths, destination, others));
+    const found = outlook.findings.map(({ stage, state }) => `${stage} ${state}`);
+    assert.deepEqual([found, outlook.status], [expected, status], paths.join());
+  }
+  await Deno.remove(base, { recursive: true });
+});
