@@ -23,7 +23,7 @@ export default defineCommand({
       description: message`Your shell.`,
     }),
     words: passThrough({ format: "greedy", hidden: true }),
-  }),
+  }, { errors: { endOfInput: message`SHELL is missing: one of bash, zsh, fish, and powershell` } }),
   execute: complete,
 });
 

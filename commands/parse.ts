@@ -64,7 +64,12 @@ async function refuse(name: string): Promise<never> {
 function misread(name: string, error: Message): BackupError {
   const said = formatMessage(error, { quotes: false }).replaceAll("`", "");
   const [what = "", meant] = said.split("\n\n");
-  const state = what.charAt(0).toLowerCase() + what.slice(1).replace(/\.$/, "");
+  const state = lowerFirst(what).replace(/(?<=: )[A-Z][a-z]/, lowerFirst).replace(/\.$/, "");
   const hint = meant ?? `See "keepsake ${name} --help"`;
   return new BackupError("usage", `Cannot understand "keepsake ${name}": ${state}`, { hint });
+}
+
+/** A name such as SHELL stays as it is. */
+function lowerFirst(text: string): string {
+  return /^[A-Z]{2}/.test(text) ? text : text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -37,7 +37,8 @@ export default defineCommand({
     }),
     from: fromFlag(),
     path: optional(option("--path", string({ metavar: "GLOB" }), {
-      description: message`Only what this fits, such as ".claude/projects/**".`,
+      description:
+        message`Only what this fits, of the paths that "list --files" shows: ".claude/projects/*/memory". "*" stays within one name, "**" stands for any folders, and what has no "/" fits a name anywhere, such as "*.md". A directory that fits brings all that is in it.`,
     })),
     identity: identityFlag(),
     overwrite: optional(option("--overwrite", choice(HOW, { metavar: "HOW" }), {

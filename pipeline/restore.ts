@@ -149,7 +149,9 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
       "usage",
       `Cannot restore "${options.path}": nothing in "${where}" matches`,
       {
-        hint: `See what there is with "keepsake list --files ${where}"`,
+        hint: `Write it as "keepsake list --files ${where}" shows paths: "${
+          manifest.roots[0]?.name
+        }/**"`,
       },
     );
   }
@@ -185,6 +187,11 @@ function requireKnownRoots({ snapshot, roots }: Manifest, pipeline: Pipeline | u
 
 /** A glob over whole paths; one without a slash means a name anywhere. */
 function matcherOf(glob: string): (path: string) => boolean {
+  if (glob === "") {
+    throw new BackupError("usage", 'Cannot restore "": --path is empty', {
+      hint: "Leave --path out for everything",
+    });
+  }
   const pattern = globToRegExp(glob.includes("/") ? glob : `**/${glob}`, { globstar: true });
   return (path) => pattern.test(path);
 }

@@ -58,6 +58,28 @@ Deno.test("every mistake on the command line is one sentence and a hint", async 
   }
 });
 
+Deno.test("the name of an argument is said as help has it", async () => {
+  equal(
+    (await fails("completion", "tcsh")).message,
+    'Cannot understand "keepsake completion": ' +
+      "SHELL: expected one of bash, zsh, fish, and powershell, but got tcsh",
+  );
+  equal(
+    (await fails("completion")).message,
+    'Cannot understand "keepsake completion": ' +
+      "SHELL is missing: one of bash, zsh, fish, and powershell",
+  );
+  equal(
+    (await fails("run", "--only")).message,
+    'Cannot understand "keepsake run": --only requires STAGE',
+  );
+  equal(
+    (await fails("restore", "--overwrite", "Sometimes")).message,
+    'Cannot understand "keepsake restore": ' +
+      "--overwrite: expected one of never, changed, and always, but got Sometimes",
+  );
+});
+
 Deno.test("a flag before the command is told to come after it", async () => {
   equal((await fails("--json", "run")).message, 'Cannot use "--json" here: a command comes first');
 });

@@ -148,6 +148,35 @@ Deno.test("restore --dry-run lists what it would do, and does nothing", async ()
   equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
 });
 
+Deno.test("restore --path fits paths as list shows them, names anywhere, and whole directories", async () => {
+  await using home = await backedUp();
+  await home.write(".claude/projects/-tmp-a/memory/notes.md", "Notes.\n");
+  await home.keepsake(["run", "--quiet"]);
+  const chosen = async (path: string) => {
+    const words = ["restore", "--to", "back", "--dry-run", "--json", "--path", path];
+    const { stdout, status } = await home.keepsake(words);
+    if (status !== 0) return [status, JSON.parse(stdout).error.hint ?? ""];
+    const { actions } = JSON.parse(stdout) as { actions: { path: string }[] };
+    return actions.map(({ path }) => path).filter((path) => /\.(md|jsonl)$/.test(path));
+  };
+  const [memory, notes, log] = ["/memory", "/memory/notes.md", "/1.jsonl"].map((rest) =>
+    `.claude/projects/-tmp-a${rest}`
+  );
+  deepEqual(await chosen(".claude/projects"), [log, notes]);
+  deepEqual(await chosen(".claude/projects/*/memory/"), [notes]);
+  deepEqual(await chosen(memory!), [notes]);
+  deepEqual(await chosen(".claude/*.md"), [".claude/CLAUDE.md"]);
+  deepEqual(await chosen("*.md"), [".claude/CLAUDE.md", notes]);
+  deepEqual(await chosen("**/memory/**"), [notes]);
+  const [status, hint] = await chosen(home.at(".claude/projects"));
+  equal(status, 3);
+  match(
+    `${hint}`,
+    /^Write it as "keepsake list --files claude\/\S+" shows paths: "\.claude\/\*\*"$/,
+  );
+  deepEqual(await chosen(""), [3, "Leave --path out for everything"]);
+});
+
 Deno.test("restore says what is missing when it is not told where to", async () => {
   await using home = await Home.make();
   for (const words of [["restore"], ["restore", "--to", "x", "--in-place"]]) {
