@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import { BackupError } from "../pipeline/errors.ts";
+import { BackupError, systemFault } from "../pipeline/errors.ts";
 
 /**
  * Writes a new file of mode 0600, with its directories of mode 0700 where there are none.
@@ -55,22 +55,12 @@ async function naming(path: string, hint: string, work: () => Promise<void>): Pr
     if (cause instanceof Deno.errors.AlreadyExists) {
       throw new BackupError("usage", `Cannot write "${path}": it exists already`, { hint, cause });
     }
-    const { code } = cause as { readonly code?: string };
-    const [failure, state] = REASONS[code ?? ""] ?? [];
-    if (failure === undefined) throw cause;
-    throw new BackupError(failure, `Cannot write "${path}": ${state}`, {
+    const fault = systemFault(cause);
+    if (fault === undefined) throw cause;
+    const code = fault.kind === "full" ? "storage-full" : "usage";
+    throw new BackupError(code, `Cannot write "${path}": ${fault.state}`, {
       hint: "Name another file, or put that right",
       cause,
     });
   }
 }
-
-const REASONS: Readonly<Record<string, readonly ["usage" | "storage-full", string]>> = {
-  EACCES: ["usage", "permission denied"],
-  EPERM: ["usage", "permission denied"],
-  EROFS: ["usage", "it lies on a read-only file system"],
-  ENOTDIR: ["usage", "a part of its path is no directory"],
-  EISDIR: ["usage", "it is a directory"],
-  ENOSPC: ["storage-full", "the disk is full"],
-  EDQUOT: ["storage-full", "the quota is used up"],
-};

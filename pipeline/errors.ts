@@ -8,5 +8,7 @@ export {
   type FailureCode,
   type FailureRecord,
   FAILURES,
+  stateOf,
+  systemFault,
   toRecord,
 } from "../stages/errors.ts";

@@ -6,7 +6,7 @@
  */
 import { dirname, join } from "node:path";
 import type { SymlinkEntry } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, systemFault } from "../stages/errors.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 
 /** Fresh directories next to where things will go. */
@@ -146,8 +146,10 @@ async function makeNextTo(base: string): Promise<string> {
       failure = error;
     }
   }
-  const state = failure instanceof Error ? failure.message : String(failure);
-  throw new BackupError("target-refused", `Cannot restore to "${base}": ${state}`, {
+  const fault = systemFault(failure);
+  if (fault === undefined) throw failure;
+  const code = fault.kind === "full" ? "storage-full" : "target-refused";
+  throw new BackupError(code, `Cannot restore to "${base}": ${fault.state}`, {
     hint: "Choose a directory that you may write to",
     cause: failure,
   });

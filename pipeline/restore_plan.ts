@@ -5,7 +5,7 @@
  */
 import { dirname, isAbsolute, join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, stateOf } from "../stages/errors.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What to do with a file that is there already: `changed` replaces what differs. */
@@ -169,8 +169,9 @@ async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    const state = error instanceof Error ? error.message : String(error);
-    throw new BackupError("target-refused", `Cannot look at "${path}": ${state}`, { cause: error });
+    throw new BackupError("target-refused", `Cannot look at "${path}": ${stateOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

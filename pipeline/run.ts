@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
+import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -188,11 +188,14 @@ async function makeStateDirectory(state: string): Promise<void> {
   try {
     await Deno.mkdir(state, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BackupError("pipeline-invalid", `Cannot make "${state}" as state: ${reason}`, {
-      hint: 'Choose another directory with "state" under [pipeline]',
-      cause,
-    });
+    throw new BackupError(
+      "pipeline-invalid",
+      `Cannot make "${state}" as state: ${stateOf(cause)}`,
+      {
+        hint: 'Choose another directory with "state" under [pipeline]',
+        cause,
+      },
+    );
   }
 }
 

@@ -10,7 +10,7 @@
 import type { Options, OptionsSchema } from "./options.ts";
 
 export * from "./options.ts";
-export { StageError } from "./errors.ts";
+export { StageError, systemCode, systemFault } from "./errors.ts";
 
 /** What a stage does to a run. */
 export type StageKind =

@@ -1,5 +1,6 @@
 /**
- * Everything that can go wrong, as a closed set of codes with their exit status.
+ * Everything that can go wrong, as a closed set of codes with their exit status, and what the
+ * system's own refusals mean.
  *
  * @module
  */
@@ -109,8 +110,17 @@ export function toRecord(thrown: unknown): FailureRecord {
       stack: error.stack,
     };
   }
-  if ("code" in error && error.code === "ENOSPC") {
-    return { code: "storage-full", message, hint: HINT_FULL, causes, stack: undefined };
+  const fault = systemFault(error);
+  if (fault?.kind === "full" || fault?.kind === "broken") {
+    const [, path] = /'([^']+)'$/.exec(message) ?? [];
+    return {
+      ...fault.kind === "full"
+        ? { code: "storage-full", hint: HINT_FULL }
+        : { code: "stage-failed", hint: "Check this machine, its disks and its connections" },
+      message: `${path === undefined ? "Cannot go on" : `Cannot use "${path}"`}: ${fault.state}`,
+      causes: [message, ...causes],
+      stack: undefined,
+    };
   }
   return { code: "bug", message, hint: undefined, causes, stack: error.stack };
 }
@@ -136,3 +146,113 @@ export const HINT_FULL = "Free some space there, or choose another directory";
 export function statusOf(thrown: unknown): number {
   return FAILURES[toRecord(thrown).code].status;
 }
+
+/** What the system refused. */
+export interface SystemFault {
+  /** As {@linkcode systemCode} answers it. */
+  readonly code: string;
+  /**
+   * `full`: there is no room left. `forbidden`: it takes other rights. `refused`: it takes another
+   * path or file system. `broken`: a device, a connection or this machine fails. Any but `broken`
+   * stays so however often it is tried; of `other` nothing is known.
+   */
+  readonly kind: "full" | "forbidden" | "refused" | "broken" | "other";
+  /** What it is like there, for the end of a sentence. */
+  readonly state: string;
+}
+
+/**
+ * What the system refused; `undefined` for a failure of another kind.
+ *
+ * @param words What a code means here, where that is more than it means everywhere. What they name
+ *   counts as `refused`, unless it has a kind of its own.
+ */
+export function systemFault(
+  error: unknown,
+  words: Readonly<Record<string, string>> = {},
+): SystemFault | undefined {
+  const code = systemCode(error);
+  if (code === undefined) return undefined;
+  const [kind, state] = STATES[code] ?? ["other", `the system answers ${code}`];
+  const own = words[code];
+  return { code, kind: own && kind === "other" ? "refused" : kind, state: own ?? state };
+}
+
+/** What a failure says, for the end of a sentence: words of ours for what the system refused. */
+export function stateOf(error: unknown, words?: Readonly<Record<string, string>>): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return systemFault(error, words)?.state ?? message;
+}
+
+/**
+ * The system's name for what went wrong, such as `ENOENT`, or `error 1234` for what has no name here;
+ * `undefined` when it was not the system that said so.
+ */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof BackupError) return undefined;
+  if (error instanceof Deno.errors.NotCapable) return undefined;
+  if ("code" in error && /^E[A-Z0-9]+$/.test(String(error.code))) return String(error.code);
+  // Deno has names for some of them only, and numbers differ from system to system.
+  const [, number] = /\(os error (\d+)\)/.exec(error.message) ?? [];
+  return number === undefined ? undefined : NUMBERS[Number(number)] ?? `error ${number}`;
+}
+
+/** The numbers without a name in Deno that a disk, a share or a full machine answers with. */
+const NUMBERS: Readonly<Record<number, string>> = {
+  linux: {
+    ...{ 6: "ENXIO", 19: "ENODEV", 23: "ENFILE", 26: "ETXTBSY", 27: "EFBIG", 31: "EMLINK" },
+    ...{ 67: "ENOLINK", 84: "EILSEQ", 112: "EHOSTDOWN", 116: "ESTALE", 117: "EUCLEAN" },
+    ...{ 121: "EREMOTEIO", 122: "EDQUOT", 123: "ENOMEDIUM" },
+  },
+  darwin: {
+    ...{ 6: "ENXIO", 19: "ENODEV", 23: "ENFILE", 26: "ETXTBSY", 27: "EFBIG", 31: "EMLINK" },
+    ...{ 64: "EHOSTDOWN", 69: "EDQUOT", 70: "ESTALE", 92: "EILSEQ", 97: "ENOLINK" },
+  },
+  windows: { 21: "ENOMEDIUM", 223: "EFBIG", 1006: "ESTALE", 1295: "EDQUOT" },
+}[Deno.build.os as string] ?? {};
+
+const UNREACHABLE = "the machine that holds it cannot be reached";
+const DISCONNECTED = "the connection to it is lost";
+const GONE = "its disk is not there any more";
+
+const STATES: Readonly<Record<string, readonly [SystemFault["kind"], string]>> = {
+  EACCES: ["forbidden", "permission denied"],
+  EBUSY: ["other", "something else is using it"],
+  ECONNABORTED: ["broken", DISCONNECTED],
+  ECONNREFUSED: ["broken", UNREACHABLE],
+  ECONNRESET: ["broken", DISCONNECTED],
+  EDQUOT: ["full", "the quota there is used up"],
+  EEXIST: ["refused", "it is there already"],
+  EFBIG: ["refused", "the file system does not take files of that size"],
+  EHOSTDOWN: ["broken", UNREACHABLE],
+  EHOSTUNREACH: ["broken", UNREACHABLE],
+  EILSEQ: ["refused", "the file system does not take that name"],
+  EIO: ["broken", "its disk or device reports an input or output error"],
+  EISDIR: ["refused", "it is a directory"],
+  ELOOP: ["refused", "its links lead in a circle"],
+  EMFILE: ["broken", "too many files are open"],
+  EMLINK: ["refused", "the file system takes no more links to it"],
+  ENAMETOOLONG: ["refused", "its name or its path is too long for this system"],
+  ENETDOWN: ["broken", UNREACHABLE],
+  ENETUNREACH: ["broken", UNREACHABLE],
+  ENFILE: ["broken", "too many files are open on this machine"],
+  ENODEV: ["broken", GONE],
+  ENOENT: ["other", "there is no such file or directory"],
+  ENOLINK: ["broken", DISCONNECTED],
+  ENOMEDIUM: ["broken", GONE],
+  ENOMEM: ["broken", "this machine has no memory left"],
+  ENOSPC: ["full", "the disk is full"],
+  ENOTCONN: ["broken", DISCONNECTED],
+  ENOTDIR: ["refused", "a part of its path is no directory"],
+  ENOTEMPTY: ["other", "something is in it"],
+  ENOTSUP: ["refused", "the file system cannot do that"],
+  ENXIO: ["broken", GONE],
+  EPERM: ["forbidden", "permission denied"],
+  EREMOTEIO: ["broken", "the device at the other end reports an error"],
+  EROFS: ["forbidden", "the file system is read-only"],
+  ESTALE: ["broken", "the share that held it was changed or mounted anew"],
+  ETIMEDOUT: ["broken", "it did not answer in time"],
+  ETXTBSY: ["other", "it is a program that is running"],
+  EUCLEAN: ["broken", "its file system is damaged"],
+  EXDEV: ["refused", "it lies on another file system"],
+};

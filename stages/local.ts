@@ -14,6 +14,8 @@ import {
   type SpoolFile,
   StageError,
   type StoredFile,
+  systemCode,
+  systemFault,
 } from "./contract.ts";
 
 export default defineDestination({
@@ -83,7 +85,7 @@ export default defineDestination({
           if (!isForbidden(error) && !isMissing(error)) {
             throw explain(error, `Cannot list "${root}"`, true);
           }
-          log("warn", `Cannot list "${join(root, folder)}": ${stateOf(error)}`);
+          log("warn", `Cannot list "${join(root, folder)}": ${systemFault(error)!.state}`);
           return [];
         }
       })
@@ -392,29 +394,27 @@ async function flush(file: Deno.FsFile): Promise<void> {
     await file.sync();
   } catch (error) {
     // Some network shares know no flush; what is read back has to do there.
-    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(error))) throw error;
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error)!)) throw error;
   }
 }
 
-/** The system's name for what went wrong, `ENOENT`; empty for anything else. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : "";
-}
-
 function isMissing(error: unknown): boolean {
-  return codeOf(error) === "ENOENT";
+  return systemCode(error) === "ENOENT";
 }
 
 function isFull(error: unknown): boolean {
-  return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
+  return systemFault(error)?.kind === "full";
+}
+
+function isForbidden(error: unknown): boolean {
+  return ["EACCES", "EPERM"].includes(systemCode(error)!);
 }
 
 function full({ size }: SpoolFile, path: string, written: number, cause: unknown): StageError {
+  const { state } = systemFault(cause)!;
   return new StageError(
     "storage-full",
-    `Cannot store "${path}": the disk is full, ${written} of ${size} bytes were written`,
+    `Cannot store "${path}": ${state}, ${written} of ${size} bytes were written`,
     { hint: `Free ${size - written} bytes there, or choose another directory`, cause },
   );
 }
@@ -425,31 +425,24 @@ function refused(path: string, state: string): StageError {
   });
 }
 
-/** What another attempt does not change, in words. */
-const REFUSALS: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  EROFS: "it is read-only",
-  ENOTDIR: "it, or a directory above it, is a file",
-  EEXIST: "it is a link to nothing",
-};
-
-function isForbidden(error: unknown): boolean {
-  return codeOf(error) === "EACCES" || codeOf(error) === "EPERM";
-}
-
-function stateOf(error: unknown): string {
-  return REFUSALS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
-}
-
 /** Names the place at fault. Mistakes of ours and missing permissions pass as they are. */
 function explain(error: unknown, action: string, unreachable = false): unknown {
-  if (error instanceof StageError || codeOf(error) === "") return error;
-  return new StageError(
-    unreachable || REFUSALS[codeOf(error)] === undefined
-      ? "destination-unreachable"
-      : "destination-refused",
-    `${action}: ${stateOf(error)}`,
-    { hint: "Check that the disk is connected and that the directory may be used", cause: error },
-  );
+  const fault = systemFault(error, STATES);
+  if (fault === undefined) return error;
+  const { kind, state } = fault;
+  const isRefusal = !unreachable && (kind === "forbidden" || kind === "refused");
+  const code = isRefusal ? "destination-refused" : "destination-unreachable";
+  const isFull = kind === "full";
+  const hint = isFull
+    ? "Free some space there, or choose another directory"
+    : "Check that the disk is connected and that the directory may be used";
+  return new StageError(isFull ? "storage-full" : code, `${action}: ${state}`, {
+    hint,
+    cause: error,
+  });
 }
+
+const STATES: Readonly<Record<string, string>> = {
+  EEXIST: "it is a link to nothing",
+  ENOTDIR: "it, or a directory above it, is a file",
+};

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BackupError } from "../../pipeline/errors.ts";
+import { BackupError, stateOf, systemFault } from "../../pipeline/errors.ts";
 
 /** A stream that shows text. */
 export interface Sink {
@@ -59,10 +59,9 @@ export class Terminal {
   assertPrinted(): void {
     const { failure } = this.out;
     if (failure === undefined || failure instanceof Deno.errors.BrokenPipe) return;
-    const isFull = "code" in failure && failure.code === "ENOSPC";
     throw new BackupError(
-      isFull ? "storage-full" : "destination-refused",
-      `Cannot write to standard output: ${isFull ? "the disk is full" : failure.message}`,
+      systemFault(failure)?.kind === "full" ? "storage-full" : "destination-refused",
+      `Cannot write to standard output: ${stateOf(failure)}`,
       { hint: "Send it elsewhere", cause: failure },
     );
   }

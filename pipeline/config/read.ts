@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { systemFault } from "../../stages/errors.ts";
 import { quote, unreadableFile } from "./problems.ts";
 
 /** A text, or why there is none: a phrase that completes "Cannot read …:". */
@@ -89,12 +90,7 @@ const LINE_FEED = 0x0a;
 function reasonOf(error: unknown): string | undefined {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.NotADirectory) return "there is no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  if (error instanceof Deno.errors.FilesystemLoop) return "its links lead in a circle";
-  // Deno has no class for the rarer ones: ENAMETOOLONG, EIO, ENXIO.
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? `the system answers ${code}` : undefined;
+  return systemFault(error)?.state;
 }
 
 function refuse(reason: string): Reading {

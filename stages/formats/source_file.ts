@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stateOf } from "../errors.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 
@@ -28,22 +29,13 @@ export class ReadFault extends Error {
 export function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "it leads out of what is backed up";
   if (error instanceof Deno.errors.InvalidData) return "its name is not UTF-8";
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = error instanceof Error ? error.message : String(error);
-  return REASONS[code] ?? message.replace(/ \(os error \d+\).*$/s, "").toLowerCase();
+  return stateOf(error, STATES);
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EPERM: "permission denied",
+const STATES: Readonly<Record<string, string>> = {
   EIO: "input/output error",
-  ELOOP: "too many links on the way",
-  EMFILE: "too many open files",
-  ENAMETOOLONG: "its path is too long",
-  ENFILE: "too many open files",
   ENOENT: "it does not exist",
   ENOTDIR: "it is not in a directory any more",
-  ESTALE: "stale file handle",
 };
 
 /** A regular file that was found to be the one that was meant. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { sep } from "node:path";
-import { HINT_FULL, StageError } from "../errors.ts";
+import { HINT_FULL, StageError, systemFault } from "../errors.ts";
 import { quoted } from "./entry_rules.ts";
 import { isZero } from "./untar_header.ts";
 
@@ -179,34 +179,24 @@ function attempt<T>(path: string, action: () => T): T {
 
 /** What the system refused, in words. What is no answer of the system stays what it is. */
 function explain(error: unknown, path: string, progress?: string): unknown {
-  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
-  const code = "code" in error ? error.code : undefined;
-  if (typeof code !== "string") return error;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    const state = progress === undefined ? "the disk is full" : `the disk is full, ${progress}`;
-    return new StageError("storage-full", `Cannot write ${quoted(path)}: ${state}`, {
-      hint: HINT_FULL,
-      cause: error,
-    });
+  const fault = systemFault(error, STATES);
+  if (fault === undefined) return error;
+  const { kind, state } = fault;
+  const action = `Cannot write ${quoted(path)}`;
+  if (kind === "full") {
+    const told = progress === undefined ? state : `${state}, ${progress}`;
+    return new StageError("storage-full", `${action}: ${told}`, { hint: HINT_FULL, cause: error });
   }
-  const refusal = REFUSALS.get(code);
-  return new StageError(
-    refusal === undefined ? "stage-failed" : "target-refused",
-    `Cannot write ${quoted(path)}: ${refusal ?? error.message}`,
-    { hint: refusal && HINT_TARGET, cause: error },
-  );
+  return kind === "forbidden" || kind === "refused"
+    ? new StageError("target-refused", `${action}: ${state}`, { hint: HINT_TARGET, cause: error })
+    : new StageError("stage-failed", `${action}: ${state}`, { cause: error });
 }
 
-const REFUSALS: ReadonlyMap<string, string> = new Map([
-  ["EACCES", "permission denied"],
-  ["EEXIST", "it is there already, or a name that differs from it only in case or Unicode form"],
-  ["EFBIG", "the file system does not take files of that size"],
-  ["EILSEQ", "the file system does not take that name"],
-  ["EINVAL", "the file system does not take that name"],
-  ["ELOOP", "the way there leads through links"],
-  ["ENAMETOOLONG", "its name or its path is too long for this system"],
-  ["ENOENT", "the directory that is to hold it is not there"],
-  ["ENOTDIR", "the way there leads through what is no directory"],
-  ["EPERM", "permission denied"],
-  ["EROFS", "the file system is read-only"],
-]);
+/** Nothing is at a place that was just made: what is met there is a name that counts as the same. */
+const STATES: Readonly<Record<string, string>> = {
+  EEXIST: "it is there already, or a name that differs from it only in case or Unicode form",
+  EINVAL: "the file system does not take that name",
+  ELOOP: "the way there leads through links",
+  ENOENT: "the directory that is to hold it is not there",
+  ENOTDIR: "the way there leads through what is no directory",
+};

@@ -196,7 +196,7 @@ Deno.test({
     assert.equal(status, 2);
     const [delivery] = snapshots[0]!.destinations;
     assert.equal(delivery?.failure?.code, "destination-refused");
-    assert.match(delivery.message, /^Cannot .*: it is read-only/);
+    assert.match(delivery.message, /^Cannot .*: the file system is read-only/);
     backups.remount("rw");
     state.remount("ro");
     const error = await rejection(sandbox.run());

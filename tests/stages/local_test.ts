@@ -379,8 +379,35 @@ Deno.test({
       ["-e", "inject=fsync:error=EIO"],
     );
     assert.equal(failure?.code, "destination-unreachable");
-    assert.match(failure.message, /^Cannot store ".*\.age": Input\/output error/);
+    assert.match(failure.message, /^Cannot store ".*\.age": its disk or device reports/);
     assert.deepEqual(place.tree(), []);
+  },
+});
+
+Deno.test({
+  name: `local says in words what a disk or share answers, whatever it is${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    const answers = [
+      ["rename", "EDQUOT", "storage-full", /: the quota there is used up, 0 of \d+ bytes were/],
+      ["mkdir", "EDQUOT", "storage-full", /^Cannot store snapshots in .*: the quota there is used/],
+      ["rename", "ESTALE", "destination-unreachable", /: the share that held it was changed or/],
+      ["rename", "EHOSTDOWN", "destination-unreachable", /: the machine that holds it cannot be/],
+      ["rename", "EREMOTEIO", "destination-unreachable", /: the device at the other end reports/],
+      ["mkdir", "ENODEV", "destination-unreachable", /: its disk is not there any more$/],
+      ["rename", "EFBIG", "destination-refused", /: the file system does not take files of that/],
+    ] as const;
+    for (const [call, error, code, words] of answers) {
+      using place = new Place();
+      const files = [place.spool(ARCHIVE, "archive")];
+      const { failure } = await place.trace(
+        { operation: "run", context: { files, owner: OWNER } },
+        ["-e", `inject=${call}:error=${error}`],
+      );
+      assert.equal(failure?.code, code, `${call} ${error}: ${failure?.message}`);
+      assert.match(failure.message, words);
+      assert.doesNotMatch(failure.message, /os error/);
+    }
   },
 });
 
