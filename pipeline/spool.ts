@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { systemCode } from "../stages/errors.ts";
 import { stateFault } from "./state_fault.ts";
 
 /** A file in the spool. */
@@ -22,6 +23,9 @@ export interface Written extends Omit<Spooled, "sha256"> {
 
 /** How much is written before the disk is told to start on it. */
 const FLUSH_EVERY = 16 << 20;
+
+/** How much may wait for a slow disk: what comes to flush the rest must not take for ever. */
+const MAX_UNFLUSHED = 1 << 30;
 
 /** The spool directory of one pipeline. Whoever holds the pipeline's lock owns it. */
 export class Spool {
@@ -58,6 +62,7 @@ export class Spool {
     let size = 0;
     let flushed = 0;
     let flushing: Promise<void> | undefined;
+    let unflushed: unknown;
     try {
       for await (const bytes of source) {
         // Opened in here: whoever sends the bytes hears of what goes wrong in here, and only here.
@@ -70,14 +75,20 @@ export class Spool {
           size += written;
         }
         hash?.update(bytes);
+        if (size - flushed >= MAX_UNFLUSHED) await flushing;
         if (size - flushed >= FLUSH_EVERY && flushing === undefined) {
           // The disk works while the processor does, and the last flush finds little left to do.
           flushed = size;
-          flushing = file.syncData().catch(() => {}).finally(() => flushing = undefined);
+          flushing = file.syncData()
+            .catch((error) => unflushed = isFlushless(error) ? undefined : error)
+            .finally(() => flushing = undefined);
         }
+        if (unflushed !== undefined) throw unflushed;
       }
       file ??= await Deno.open(path, NEW_FILE);
       await flushing;
+      // Said once only: the next flush, which is a destination's, would find nothing wrong.
+      if (unflushed !== undefined) throw unflushed;
       return { path, size, sha256: hash?.digest("hex") };
     } catch (error) {
       await Deno.remove(path).catch(() => {});
@@ -136,6 +147,11 @@ export class Spool {
       throw stateFault(error, `Cannot make the spool "${path}"`);
     });
   }
+}
+
+/** Whether the file system knows no flush, as some network shares do not. */
+function isFlushless(error: unknown): boolean {
+  return ["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error)!);
 }
 
 const NEW_FILE = { write: true, createNew: true, mode: 0o600 } as const;

@@ -168,7 +168,7 @@ async function store(
   if (there === undefined) {
     try {
       if (!await move(file.path, temp)) await copy(file, temp, final, pace);
-      const work = [differenceAt(temp, file, pace), flushFile(temp)] as const;
+      const work = [differenceAt(temp, file, pace), flushFile(temp, final)] as const;
       // Both to their end, also when one fails: the file is removed then.
       await Promise.allSettled(work);
       const [difference] = await Promise.all(work);
@@ -219,7 +219,7 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
       }
       await pace.step(count);
     }
-    await flush(to);
+    await flush(to, final);
   } catch (error) {
     throw isFull(error) ? full(file, final, written, error) : error;
   }
@@ -273,7 +273,13 @@ async function makeFolder(root: string, folder: string): Promise<void> {
   const info = lstat(folder);
   if (info === undefined) {
     await Deno.mkdir(folder, { mode: 0o700 });
-    await flushFolder(root);
+    try {
+      await flushFolder(root);
+    } catch (error) {
+      // Whoever finds it there does not flush its name again.
+      await Deno.remove(folder).catch(() => {});
+      throw error;
+    }
   } else if (!info.isDirectory) {
     throw refused(folder, `it is a ${kindOf(info)}`);
   }
@@ -372,9 +378,9 @@ function kindOf({ isSymlink, isDirectory }: Deno.FileInfo): string {
   return isSymlink ? "link" : isDirectory ? "directory" : "file";
 }
 
-async function flushFile(path: string): Promise<void> {
+async function flushFile(path: string, final: string): Promise<void> {
   using file = await Deno.open(path, { read: true, write: true });
-  await flush(file);
+  await flush(file, final);
 }
 
 /**
@@ -385,16 +391,27 @@ async function flushFolder(path: string): Promise<void> {
   // Windows opens no directories.
   if (Deno.build.os === "windows" || lstat(path) === undefined) return;
   using folder = await Deno.open(path);
-  await flush(folder);
+  await flush(folder, path);
 }
 
-/** Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile. */
-async function flush(file: Deno.FsFile): Promise<void> {
+/**
+ * Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile.
+ *
+ * What failed here is not worth another try: the system says once that bytes are lost, takes them
+ * for written from then on, and a second flush of the same file finds nothing wrong.
+ */
+async function flush(file: Deno.FsFile, path: string): Promise<void> {
   try {
     await file.sync();
   } catch (error) {
+    const fault = systemFault(error);
     // Some network shares know no flush; what is read back has to do there.
-    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error)!)) throw error;
+    if (["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(fault?.code ?? "")) return;
+    if (fault === undefined || fault.kind === "full") throw error;
+    throw new StageError("destination-refused", `Cannot flush "${path}": ${fault.state}`, {
+      hint: "Check the disk and its connection, and run again",
+      cause: error,
+    });
   }
 }
 

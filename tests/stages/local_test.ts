@@ -378,9 +378,26 @@ Deno.test({
       { operation: "run", context: { files, owner: OWNER } },
       ["-e", "inject=fsync:error=EIO"],
     );
-    assert.equal(failure?.code, "destination-unreachable");
-    assert.match(failure.message, /^Cannot store ".*\.age": its disk or device reports/);
+    // Not to be tried again: the system takes the bytes for written now, and would say so.
+    assert.equal(failure?.code, "destination-refused");
+    assert.match(failure.message, /^Cannot flush ".*\.age": its disk or device reports/);
     assert.deepEqual(place.tree(), []);
+  },
+});
+
+Deno.test({
+  name: `local makes a folder anew when its name was not flushed${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    await Deno.mkdir(place.root);
+    const files = [place.spool(ARCHIVE, "archive")];
+    const job = { operation: "run", context: { files, owner: OWNER } } as const;
+    const failed = await place.trace(job, ["-e", "inject=fsync:error=EIO", "-P", place.root]);
+    assert.equal(failed.failure?.code, "destination-refused");
+    const { calls, failure } = await place.trace(job);
+    assert.equal(failure, undefined);
+    assert.deepEqual(calls.slice(0, 2), ["mkdir claude", "fsync backups"]);
   },
 });
 
