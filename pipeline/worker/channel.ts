@@ -30,7 +30,10 @@ import {
 } from "./codec.ts";
 import { makeTurn } from "./turn.ts";
 
-const CREDITS = 8;
+/** Length of a block that nobody compresses. */
+const PLAIN_SIZE = 2 ** 20;
+
+const CREDITS = 4;
 const RAW_CREDITS = 2;
 
 /** What is done to the bytes on their way. */
@@ -70,7 +73,8 @@ export class ChannelWriter implements ByteSink {
   readonly #lanes: Lane[];
   readonly #signal: AbortSignal;
   readonly #turn = makeTurn();
-  #block: Uint8Array<ArrayBuffer> = new Uint8Array(BLOCK_SIZE);
+  readonly #blockSize: number;
+  #block: Uint8Array<ArrayBuffer>;
   #used = 0;
   #bytes = 0;
   #hash: import("node:crypto").Hash | undefined;
@@ -78,8 +82,10 @@ export class ChannelWriter implements ByteSink {
   #cutter: Cutter | undefined;
   #decoder: Decoder | undefined;
 
-  private constructor(ports: readonly MessagePort[], signal: AbortSignal) {
+  private constructor(ports: readonly MessagePort[], coding: Coding, signal: AbortSignal) {
     this.#signal = signal;
+    this.#blockSize = blockSizeOf(coding);
+    this.#block = new Uint8Array(this.#blockSize);
     this.#lanes = ports.map((port) => new Lane(port));
     if (signal.aborted) this.abort(reasonOf(signal));
     else signal.addEventListener("abort", () => this.abort(reasonOf(signal)));
@@ -91,7 +97,7 @@ export class ChannelWriter implements ByteSink {
     coding: Coding,
     signal: AbortSignal,
   ): Promise<ChannelWriter> {
-    const writer = new ChannelWriter(ports, signal);
+    const writer = new ChannelWriter(ports, coding, signal);
     const { way, codec } = coding;
     if (codec !== "none" && way === "encode") writer.#encode = await loadEncoder(codec);
     else writer.#hash = (await import("node:crypto")).createHash("sha256");
@@ -164,7 +170,7 @@ export class ChannelWriter implements ByteSink {
     }
     await lane.ready(this.#signal);
     lane.send(this.#encode === undefined, this.#block.buffer, block.length);
-    this.#block = new Uint8Array(lane.takeSpare() ?? new ArrayBuffer(BLOCK_SIZE));
+    this.#block = new Uint8Array(lane.takeSpare() ?? new ArrayBuffer(this.#blockSize));
   }
 
   async #sendPieces(pieces: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
@@ -377,13 +383,18 @@ export class ChannelReader implements ByteSource {
   #release({ encoded, buffer }: ToReader & { type: "data" }): void {
     const { way, codec } = this.#coding;
     const wanted = way === "encode" && (codec === "none" || !encoded);
-    if (wanted && buffer.byteLength === BLOCK_SIZE) {
+    if (wanted && buffer.byteLength === blockSizeOf(this.#coding)) {
       this.#port.postMessage({ type: "credit", encoded, buffer } satisfies ToWriter, [buffer]);
     } else {
       this.#port.postMessage({ type: "credit", encoded } satisfies ToWriter);
       if (buffer.byteLength > 0) buffer.transfer(0);
     }
   }
+}
+
+/** A block that is to be compressed becomes one frame. */
+function blockSizeOf({ way, codec }: Coding): number {
+  return way === "encode" && codec !== "none" ? BLOCK_SIZE : PLAIN_SIZE;
 }
 
 /**

@@ -8,11 +8,16 @@
 import { BackupError } from "../../stages/errors.ts";
 import type { Codec } from "../../stages/contract.ts";
 
-/** Length of a block before compression, in bytes. Smaller is slower, larger uses more memory. */
-export const BLOCK_SIZE = 1 << 20;
+const BLOCK_LOG = 21;
+
+/**
+ * Length of a block before compression, in bytes, and of the window in which zstd looks for what it
+ * has seen: what is smaller finds less, and takes longer. Larger uses more memory.
+ */
+export const BLOCK_SIZE = 2 ** BLOCK_LOG;
 
 /** The most that one frame may hold: a bomb is refused before it goes off. */
-const FRAME_LIMIT = 8 * BLOCK_SIZE;
+const FRAME_LIMIT = 8 * 2 ** 20;
 
 /** How much of a frame that is not yet complete is kept: more than any frame of ours needs. */
 const PENDING_LIMIT = FRAME_LIMIT + (1 << 16);
@@ -35,9 +40,10 @@ export async function loadEncoder(codec: Codec): Promise<Encode> {
   if (typeof zlib.zstdCompressSync !== "function") throw zstdMissing();
   const params = {
     [zlib.constants.ZSTD_c_compressionLevel]: 3,
+    [zlib.constants.ZSTD_c_windowLog]: BLOCK_LOG,
     [zlib.constants.ZSTD_c_checksumFlag]: 1,
   };
-  return (block) => own(zlib.zstdCompressSync(block, { chunkSize: 1 << 18, params }));
+  return (block) => own(zlib.zstdCompressSync(block, { chunkSize: 1 << 19, params }));
 }
 
 /** Cuts a compressed stream into pieces that can be decompressed one by one. */
