@@ -5,7 +5,13 @@
  * @module
  */
 import { join } from "node:path";
-import type { Holding, SourceResult, SourceStage, StoreResult } from "../stages/contract.ts";
+import type {
+  Holding,
+  Operation,
+  SourceResult,
+  SourceStage,
+  StoreResult,
+} from "../stages/contract.ts";
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { Catalog } from "./catalog.ts";
@@ -95,7 +101,7 @@ class Backup {
     this.#begun.push(...[scanning, streaming].filter((begun) => begun !== undefined));
     for (const begun of this.#begun) begun.catch(() => {}); // Waited for below.
     await this.#context.workers.settled(); // What has work to do comes up first.
-    const held = await this.#listAll();
+    const held = await this.#listAll(streaming === undefined ? undefined : "run");
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
     const holdings = new Map(open.map(({ stage }) => {
       const newest = held.get(stage.id)!.at(-1);
@@ -145,7 +151,7 @@ class Backup {
   }
 
   /** What each destination holds of this source; those that do not answer are reported. */
-  async #listAll(): Promise<Map<string, HeldSnapshot[]>> {
+  async #listAll(ahead: Operation | undefined): Promise<Map<string, HeldSnapshot[]>> {
     const { catalog, log, signal, stages, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
     const listing = this.#destinations.map(async ({ stage }) => {
@@ -153,7 +159,7 @@ class Backup {
       try {
         // What held snapshots and is gone was not emptied: its disk is not there.
         const known = catalog.deliveriesTo(locationOf(stage));
-        const worker = workers.get(stage);
+        const worker = workers.get(stage, { ahead });
         const files = await filesIn(worker, stage.options, known.length > 0, { signal });
         const { id } = this.#route.source;
         const mine = files.filter(({ key }) => parseKey(key)?.id === id);

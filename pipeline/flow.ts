@@ -163,7 +163,7 @@ async function runTransform(
 ): Promise<Sent | undefined> {
   const { id, transform } = node.stream;
   const above = [...nodes.values()].find(({ stream }) => stream.readers.includes(id))!;
-  const { sent } = await workers.get(transform!).call(
+  const { sent } = await workers.get(transform!, { ahead: "run" }).call(
     {
       operation: "run",
       context: { options: transform!.options, identities: [] },

@@ -86,7 +86,7 @@ export async function scan(
     },
     { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
   );
-  const helping = hasHelper && workers.get(source, "helper").call(
+  const helping = hasHelper && workers.get(source, { role: "helper" }).call(
     { operation: "scan", context, team: { role: "helper", port: port2 } },
     { signal },
   );

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TransformStage } from "../stages/contract.ts";
+import type { Operation, TransformStage } from "../stages/contract.ts";
 import { stages } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { runGrants, union } from "./grants.ts";
@@ -25,13 +25,16 @@ export class WorkerPool {
    * The worker of a stage. Asking before there is work lets it start meanwhile.
    *
    * @param role Tells workers apart where a stage has several.
+   * @param ahead What it will be asked in a while, to load what that takes until then.
    */
-  get(stage: PipelineStage, role = ""): StageWorker {
+  get(stage: PipelineStage, { role = "", ahead }: {
+    readonly role?: string;
+    readonly ahead?: Operation | undefined;
+  } = {}): StageWorker {
     const key = `${stage.id} ${role}`;
     const there = this.#workers.get(key);
     if (there?.isAlive) return there;
-    const operation = stage.stage.kind === "source" && role !== "" ? "scan" : "run";
-    const worker = new StageWorker(stage.use, runGrants(stage, this.#state), { operation });
+    const worker = new StageWorker(stage.use, runGrants(stage, this.#state), { operation: ahead });
     this.#workers.set(key, worker);
     return worker;
   }

@@ -414,8 +414,9 @@ function offerAlone<T extends Stage>(stage: T): T {
   const file = `/stages/${stage.name.replaceAll("-", "_")}.ts`;
   if (mainModule()?.endsWith(file)) {
     // Later, when the file that declares the stage has been evaluated.
-    // deno-lint-ignore keepsake/layers
-    setTimeout(async () => (await import("../commands/stage_alone.ts")).main(stage, Deno.args));
+    // By its address: as a plain import it would be read wherever a stage is, in every worker.
+    const script = new URL("../commands/stage_alone.ts", import.meta.url).href;
+    setTimeout(async () => (await import(script)).main(stage, Deno.args));
   }
   return stage;
 }

@@ -1,11 +1,11 @@
 /**
- * Runs in the worker: loads one stage, does one operation a call, answers each once.
+ * Runs in the worker: one stage, one operation a call, one answer each.
  *
  * @module
  */
 /// <reference lib="deno.worker" />
+import type { Operation, Stage } from "../../stages/contract.ts";
 import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
-import { stages } from "../../stages/mod.ts";
 import { ChannelReader, ChannelWriter } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 
@@ -21,28 +21,31 @@ interface Ongoing {
   readonly detached: [reader: number, reason: string][];
 }
 
-const ongoing = new Map<number, Ongoing>();
-let loading: Promise<Operations> | undefined;
+/** Takes the runner's calls for a stage, and gets ready for the operation that comes first. */
+export function serve(stage: Stage, first: Operation | undefined): void {
+  const operations = stage as unknown as Operations;
+  const ongoing = new Map<number, Ongoing>();
+  self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+    if (data.type === "call") void answer(operations, data.id, data.call, ongoing);
+    else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
+    else {
+      const call = ongoing.get(data.id);
+      call?.detached.push([data.reader, data.reason]);
+      call?.writer?.detach(data.reader, data.reason);
+    }
+  });
+  setInterval(() => post({ type: "beat" }), BEAT_MS);
+  // The calls that need what could not be loaded say what is wrong.
+  const preparing = Promise.try(() => first && stage.prepare?.(first));
+  void Promise.allSettled([preparing]).then(() => post({ type: "ready" }));
+}
 
-self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === "load") {
-    loading = load(data.use);
-    const { operation } = data;
-    const preparing = operation && loading.then((stage) => stage["prepare"]?.(operation));
-    // The calls that wait for it say what is wrong.
-    void Promise.allSettled([loading, preparing]).then(() => post({ type: "ready" }));
-  } else if (data.type === "call") void answer(data.id, data.call);
-  else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
-  else {
-    const call = ongoing.get(data.id);
-    call?.detached.push([data.reader, data.reason]);
-    call?.writer?.detach(data.reader, data.reason);
-  }
-});
-
-setInterval(() => post({ type: "beat" }), BEAT_MS);
-
-async function answer(id: number, { operation, context, input, output, team }: Call) {
+async function answer(
+  operations: Operations,
+  id: number,
+  { operation, context, input, output, team }: Call,
+  ongoing: Map<number, Ongoing>,
+): Promise<void> {
   const controller = new AbortController();
   const call: Ongoing = { controller, detached: [] };
   ongoing.set(id, call);
@@ -53,8 +56,7 @@ async function answer(id: number, { operation, context, input, output, team }: C
       call.writer = await ChannelWriter.open(output.ports, output.coding, signal);
       for (const [reader, reason] of call.detached) call.writer.detach(reader, reason);
     }
-    const stage = await loading!;
-    const result = await stage[operation]!({
+    const result = await operations[operation]!({
       ...context,
       ...(team && { team }),
       ...(reader && { input: reader }),
@@ -77,14 +79,6 @@ async function answer(id: number, { operation, context, input, output, team }: C
   } finally {
     ongoing.delete(id);
   }
-}
-
-/** A stage of the registry, or of a module whose address `use` is: that must be readable. */
-async function load(use: string): Promise<Operations> {
-  if (use.startsWith("file:")) return (await import(use)).default as Operations;
-  const stage = stages[use];
-  if (stage === undefined) throw new BackupError("pipeline-invalid", `There is no stage "${use}"`);
-  return (await stage()).default as unknown as Operations;
 }
 
 function post(message: FromWorker): void {

@@ -95,12 +95,12 @@ export class StageWorker {
    * @param patience Milliseconds of silence after which it is taken for dead.
    */
   constructor(use: string, grants: Grants, { operation, patience = PATIENCE_MS }: {
-    readonly operation?: Operation;
+    readonly operation?: Operation | undefined;
     readonly patience?: number;
   } = {}) {
     this.#use = use;
     this.#patience = patience;
-    this.#worker = new Worker(new URL("./entry.ts", import.meta.url), {
+    this.#worker = new Worker(programFor(use, operation), {
       type: "module",
       name: use,
       deno: { permissions: permissionsOf(resolveGrants(grants)) as Deno.PermissionOptionsObject },
@@ -114,7 +114,6 @@ export class StageWorker {
       this.#die(`its worker failed: ${event.message}`);
     });
     this.#worker.addEventListener("messageerror", () => this.#die("it sent what cannot be read"));
-    this.#post({ type: "load", use, operation });
   }
 
   /**
@@ -224,6 +223,25 @@ export class StageWorker {
   #post(message: ToWorker, transfer: Transferable[] = []): void {
     if (this.#dead === undefined) this.#worker.postMessage(message, transfer);
   }
+}
+
+/**
+ * The whole program of a worker: its stage, and what serves it. Made of the two, not led to the stage
+ * by a message, so that a worker reads the modules of no other stage, and may read its own wherever
+ * that is, without a grant.
+ */
+function programFor(use: string, operation: Operation | undefined): string {
+  // Files are called what their stages are called; a stage of somebody's own is an address already.
+  const stage = use.startsWith("file:")
+    ? use
+    : new URL(`../../stages/${use.replaceAll("-", "_")}.ts`, import.meta.url).href;
+  const entry = new URL("./entry.ts", import.meta.url).href;
+  const lines = [
+    `import { serve } from ${JSON.stringify(entry)};`,
+    `import stage from ${JSON.stringify(stage)};`,
+    `serve(stage, ${JSON.stringify(operation)});`,
+  ];
+  return `data:application/javascript,${encodeURIComponent(lines.join("\n"))}`;
 }
 
 function portsOf({ input, output, team }: Call): MessagePort[] {

@@ -31,13 +31,6 @@ export interface Call {
 
 /** Runner to worker. */
 export type ToWorker =
-  /** Which stage this worker is for, as the registry names it. Comes first, once. */
-  | {
-    readonly type: "load";
-    readonly use: string;
-    /** What it will probably be asked first. */
-    readonly operation: Operation | undefined;
-  }
   | { readonly type: "call"; readonly id: number; readonly call: Call }
   | { readonly type: "abort"; readonly id: number; readonly reason: FailureRecord }
   /** One reader of the call's output is gone; go on without it. */
