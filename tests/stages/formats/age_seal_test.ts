@@ -87,7 +87,9 @@ for (const engine of ENGINES) {
         blocksOf(payloadOf(await sealed_(plain, { engine }))),
       ];
       assert.equal(first.size, Math.ceil((16 + plain.length + 16) / 16));
-      assert.deepEqual([...first].filter((block) => second.has(block)), []);
+      // The last one may be a byte long, and one of 256 values repeats by chance.
+      const whole = [...first].filter((block) => block.length === 32);
+      assert.deepEqual(whole.filter((block) => second.has(block)), []);
     }
   });
 
