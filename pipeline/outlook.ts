@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { FAILURES } from "../stages/errors.ts";
+import { FAILURES, stateOf } from "../stages/errors.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 
 /** One path that is not as a run would like it. */
@@ -89,9 +89,5 @@ async function* first<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "it does not exist";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotADirectory) return "a file is in its way";
-  if (error instanceof Deno.errors.FilesystemLoop) return "its links lead in a circle";
-  return error instanceof Error ? error.message : String(error);
+  return stateOf(error, { ENOENT: "it does not exist", ENOTDIR: "a file is in its way" });
 }

@@ -8,7 +8,7 @@ import type * as v from "valibot";
 import type { Operation, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { options } from "../../stages/contract.ts";
 import { COMMON_OPTIONS } from "./common.ts";
-import { sayChoices } from "./problems.ts";
+import { sayChoices, sayValue } from "./problems.ts";
 
 /** One option, as docs tell of it. */
 export interface OptionRow {
@@ -85,11 +85,6 @@ export function commonRowsOf(kind: StageKind): OptionRow[] {
 export function exampleOf(stage: Stage): Record<string, unknown> {
   const rows = rowsOf(stage.options.entries).filter(({ example }) => example !== undefined);
   return Object.fromEntries(rows.map(({ name, example }) => [name, example]));
-}
-
-/** Says a value as it is written in the file. */
-export function sayValue(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(sayValue).join(", ")}]` : JSON.stringify(value);
 }
 
 /** What `--help` of a stage prints. */

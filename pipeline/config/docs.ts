@@ -6,15 +6,8 @@
 import * as v from "valibot";
 import type { Grants, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { pipelineOptions } from "./common.ts";
-import {
-  commonRowsOf,
-  exampleOf,
-  OPERATIONS,
-  type OptionRow,
-  rowsOf,
-  sayValue,
-  wrap,
-} from "./describe.ts";
+import { commonRowsOf, exampleOf, OPERATIONS, type OptionRow, rowsOf, wrap } from "./describe.ts";
+import { sayValue } from "./problems.ts";
 
 /** The reference in Markdown, formatted as `deno fmt` would. */
 export function stagesPageOf(stages: readonly Stage[]): string {

@@ -6,7 +6,8 @@
  */
 import type { Stage, StageKind } from "../../stages/contract.ts";
 import { COMMON_OPTIONS, pipelineOptions } from "./common.ts";
-import { commonRowsOf, type OptionRow, rowsOf, sayValue } from "./describe.ts";
+import { commonRowsOf, type OptionRow, rowsOf } from "./describe.ts";
+import { sayValue } from "./problems.ts";
 
 /** The example as TOML: every stage in an order that works, with every option. */
 export function exampleFileOf(stages: readonly Stage[]): string {

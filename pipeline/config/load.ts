@@ -111,7 +111,7 @@ async function problemsOf(text: string, findings: readonly Finding[]): Promise<P
       ...positions[index]!,
       path: sayPath(path),
       message,
-      ...(hint !== undefined && { hint }),
+      hint,
     }))
     .toSorted((a, b) => a.line - b.line || a.column - b.column);
 }

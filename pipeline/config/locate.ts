@@ -14,7 +14,10 @@ export interface Position {
 }
 
 /** Where each finding stands: itself, else the nearest thing around it that is in the text. */
-export async function locate(text: string, findings: readonly Finding[]): Promise<Position[]> {
+export async function locate(
+  text: string,
+  findings: readonly Pick<Finding, "path" | "at">[],
+): Promise<Position[]> {
   const places = await placesOf(text);
   const lines = lineStarts(text);
   return findings.map(({ path, at }) => {

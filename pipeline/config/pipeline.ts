@@ -46,5 +46,6 @@ export interface Problem {
   readonly path: string;
   /** What, in one sentence without a full stop. Never holds a value that may be secret. */
   readonly message: string;
-  readonly hint?: string;
+  /** What to do about it: one imperative sentence without a full stop. */
+  readonly hint: string;
 }

@@ -16,7 +16,8 @@ export interface Finding {
   readonly at: "key" | "value";
   /** One sentence without a full stop. Never holds a value that may be secret. */
   readonly message: string;
-  readonly hint?: string | undefined;
+  /** What to do about it: one imperative sentence without a full stop. */
+  readonly hint: string;
 }
 
 /** A pipeline file that cannot be used. Its message holds every problem, a line each. */
@@ -40,8 +41,8 @@ export function invalidFile(file: string, problems: readonly Problem[]): Pipelin
 }
 
 /** The error for a file that says nothing at all, because of the file itself. */
-export function unreadableFile(message: string, hint?: string): PipelineError {
-  return new PipelineError(message, [{ line: 1, column: 1, path: "", message }], { hint });
+export function unreadableFile(message: string, hint: string): PipelineError {
+  return new PipelineError(message, [{ line: 1, column: 1, path: "", message, hint }], { hint });
 }
 
 /** Says a path as a user would: `stage[2].to[1]`, counted from 1. */
@@ -67,6 +68,11 @@ export function printable(text: string): string {
   );
 }
 
+/** Says a value as it is written in the file. */
+export function sayValue(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(sayValue).join(", ")}]` : JSON.stringify(value);
+}
+
 /** The list as a sentence has it: `"a", "b" or "c"`. */
 export function sayChoices(words: readonly string[]): string {
   const quoted = words.map((word) => `"${word}"`);
@@ -80,8 +86,7 @@ const KEY_LENGTH = 48;
 
 function renderProblem({ line, column, path, message, hint }: Problem): string {
   const where = path === "" ? "" : `${path}: `;
-  const help = hint === undefined ? "" : `\n      ${hint}`;
-  return `  ${line}:${column} ${where}${message}${help}`;
+  return `  ${line}:${column} ${where}${message}\n      ${hint}`;
 }
 
 function sayKey(key: string): string {

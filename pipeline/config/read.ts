@@ -7,9 +7,15 @@ import { systemFault } from "../../stages/errors.ts";
 import { quote, unreadableFile } from "./problems.ts";
 
 /** A text, or why there is none: a phrase that completes "Cannot read …:". */
-export type Reading =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly reason: string; readonly missing: boolean };
+export type Reading = { readonly ok: true; readonly text: string } | Refusal;
+
+/** Why there is no text, and what to do about it where it should be a pipeline file. */
+interface Refusal {
+  readonly ok: false;
+  readonly reason: string;
+  readonly missing: boolean;
+  readonly hint: string;
+}
 
 /** Bytes that a file of settings has at most. */
 export const LARGEST_FILE = 256 * 1024;
@@ -18,14 +24,18 @@ export const LARGEST_FILE = 256 * 1024;
 export async function readPipelineFile(file: string): Promise<string> {
   const reading = await readText(file);
   if (!reading.ok) {
-    const hint = reading.missing ? HINT_NONE : undefined;
-    throw unreadableFile(`Cannot read ${quote(file)}: ${reading.reason}`, hint);
+    throw unreadableFile(`Cannot read ${quote(file)}: ${reading.reason}`, reading.hint);
   }
   if (reading.text.trim() === "") {
     throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, HINT_NONE);
   }
   return reading.text;
 }
+
+const HINT_DIRECTORY = "Name the file in it with --config FILE";
+const HINT_OTHER = "See that it is the pipeline file, and name another with --config FILE if not";
+const HINT_UTF8 = "Save it as UTF-8 in your editor";
+const HINT_ACCESS = "See that you may read it, or name another file with --config FILE";
 
 /** What to do where there is no pipeline file. */
 export const HINT_NONE = 'Write one with "keepsake init", or name it with --config FILE';
@@ -35,15 +45,22 @@ export async function readText(file: string): Promise<Reading> {
   try {
     using handle = await Deno.open(file);
     const info = await handle.stat();
-    if (info.isDirectory) return refuse("it is a directory");
-    if (info.size > LARGEST_FILE) return refuse(tooLarge(`${kibibytes(info.size)} KiB`));
+    if (info.isDirectory) return refuse(DIRECTORY, HINT_DIRECTORY);
+    if (info.size > LARGEST_FILE) {
+      return refuse(tooLarge(`${kibibytes(info.size)} KiB`), HINT_OTHER);
+    }
     const bytes = await readBounded(handle);
-    if (bytes === undefined) return refuse(tooLarge(`more than ${kibibytes(LARGEST_FILE)} KiB`));
+    if (bytes === undefined) {
+      return refuse(tooLarge(`more than ${kibibytes(LARGEST_FILE)} KiB`), HINT_OTHER);
+    }
     return decode(bytes);
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === undefined) throw error;
-    return { ok: false, reason, missing: error instanceof Deno.errors.NotFound };
+    const missing = reason === MISSING;
+    const isDirectory = error instanceof Deno.errors.IsADirectory;
+    const hint = missing ? HINT_NONE : isDirectory ? HINT_DIRECTORY : HINT_ACCESS;
+    return { ok: false, reason, missing, hint };
   }
 }
 
@@ -60,16 +77,16 @@ async function readBounded(handle: Deno.FsFile): Promise<Uint8Array | undefined>
 }
 
 function decode(bytes: Uint8Array): Reading {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    return refuse("it is UTF-16 text, and must be UTF-8", HINT_UTF8);
+  }
+  if (first === 0) return refuse(BINARY, HINT_OTHER); // Also what a crash left of a file.
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {
-    const [first, second] = bytes;
-    const wide = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
-    return refuse(
-      wide
-        ? "it is UTF-16 text, and must be UTF-8"
-        : `it is not UTF-8 text, in line ${firstUndecodable(bytes)}`,
-    );
+    if (bytes.includes(0)) return refuse(BINARY, HINT_OTHER);
+    return refuse(`it is not UTF-8 text, in line ${firstUndecodable(bytes)}`, HINT_UTF8);
   }
 }
 
@@ -88,13 +105,17 @@ function firstUndecodable(bytes: Uint8Array): number {
 const LINE_FEED = 0x0a;
 
 function reasonOf(error: unknown): string | undefined {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.NotADirectory) return "there is no such file";
+  if (error instanceof Deno.errors.NotFound) return MISSING;
+  if (error instanceof Deno.errors.NotADirectory) return MISSING;
   return systemFault(error)?.state;
 }
 
-function refuse(reason: string): Reading {
-  return { ok: false, reason, missing: false };
+const MISSING = "there is no such file";
+const DIRECTORY = "it is a directory";
+const BINARY = "it is binary, and must be text";
+
+function refuse(reason: string, hint: string): Reading {
+  return { ok: false, reason, missing: false, hint };
 }
 
 function tooLarge(size: string): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StageKind } from "../../stages/contract.ts";
-import type { Finding, Path } from "./problems.ts";
+import { type Finding, type Path, sayChoices } from "./problems.ts";
 import { suggest } from "./suggest.ts";
 import type { DraftStage } from "./validate.ts";
 
@@ -17,7 +17,8 @@ export function checkReferences(stages: readonly DraftStage[]): Finding[] {
     );
     if (only?.length === 0) {
       const message = "Expected at least one id";
-      names.push({ path: ["stage", index, "only"], at: "value", message });
+      const hint = "Remove it: all snapshots above are meant then";
+      names.push({ path: ["stage", index, "only"], at: "value", message, hint });
     }
     if (input === undefined) return names;
     const path = ["stage", index, "input"];
@@ -32,26 +33,29 @@ function checkReference(
   path: Path,
   kinds: readonly StageKind[],
 ): Finding[] {
-  const wrong = (message: string, hint?: string): Finding[] => [
+  const wrong = (message: string, hint: string): Finding[] => [
     { path, at: "value", message, hint },
   ];
   const fits = (other: DraftStage) => other.stage === undefined || kinds.includes(other.stage.kind);
   const named = stages.find((other) => other.id === id);
+  const usable = stages.filter((other) =>
+    other.index < stage.index && other.id !== "" && other.stage !== undefined && fits(other)
+  ).map((other) => other.id);
+  const hint = usable.length === 0
+    ? "Remove it, or move this stage below the one that is meant"
+    : `Name ${sayChoices(usable)}`;
   const what = kinds.length === 1 ? "snapshot" : "stage";
   if (named === undefined) {
     // It may be the one whose id is wrong.
     if (stages.some((other) => other.id === "" && other.index < stage.index)) return [];
-    const above = stages.filter((other) =>
-      other.index < stage.index && other.stage !== undefined && fits(other)
-    );
-    const near = suggest(id, above.map((other) => other.id));
+    const near = suggest(id, usable);
     const question = near === undefined ? "" : `, did you mean "${near}"?`;
-    return wrong(`Cannot find a ${what} of this id above${question}`);
+    return wrong(`Cannot find a ${what} of this id above${question}`, hint);
   }
-  if (named === stage) return wrong("Cannot name the stage itself");
+  if (named === stage) return wrong("Cannot name the stage itself", hint);
   if (!fits(named)) {
     const lack = what === "snapshot" ? "is no snapshot" : "makes no archive";
-    return wrong(`Cannot use "${id}" here: a ${named.stage!.kind} stage ${lack}`);
+    return wrong(`Cannot use "${id}" here: a ${named.stage!.kind} stage ${lack}`, hint);
   }
   if (named.index < stage.index) return [];
   return wrong(`Cannot use "${id}" here: it stands below`, "Move this stage below it");

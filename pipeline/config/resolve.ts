@@ -106,9 +106,9 @@ async function resolveRecipients(
       }
       continue;
     }
-    const message = await checkRecipient(entry);
-    if (message === undefined) recipients.add(entry);
-    else findings.push({ path: at, at: "value", message });
+    const fault = await checkRecipient(entry);
+    if (fault === undefined) recipients.add(entry);
+    else findings.push({ path: at, at: "value", ...fault });
   }
   return [...recipients];
 }
@@ -128,7 +128,8 @@ async function readRecipients(
     const message = where === undefined
       ? `Cannot use this text: it is neither a recipient nor a file that can be read`
       : `Cannot read recipients from "${where}": ${reading.reason}`;
-    findings.push({ path, at: "value", message, hint: reading.missing ? HINT_KEYGEN : undefined });
+    const hint = reading.missing ? HINT_KEYGEN : HINT_NAME_FILE;
+    findings.push({ path, at: "value", message, hint });
     return [];
   }
   const { parseRecipients } = await import("../../stages/formats/recipients.ts");
@@ -137,7 +138,8 @@ async function readRecipients(
   return recipients;
 }
 
-const HINT_KEYGEN = 'Run "keepsake keygen": it makes an identity and writes its recipient there';
+const HINT_NAME_FILE = "Name a file that you may read, with a recipient a line in it";
+const HINT_KEYGEN = 'Run "keepsake keygen", and name the file of recipients that it tells';
 
 /**
  * How to name a file in a message. What does not look like a path may be a passphrase written in

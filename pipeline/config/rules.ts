@@ -47,7 +47,8 @@ function checkIds(stages: readonly DraftStage[]): Finding[] {
     const first = stages.findIndex((other) => other.id === id);
     if (first === position || id === "") return [];
     const message = `Cannot use "${id}" as an id twice: stage[${stages[first]!.index + 1}] has it`;
-    return [{ path: ["stage", index, "id"], at: "value" as const, message }];
+    const hint = "Give one of the two another id";
+    return [{ path: ["stage", index, "id"], at: "value" as const, message, hint }];
   });
 }
 
@@ -56,7 +57,7 @@ function checkKinds(stages: readonly DraftStage[]): Finding[] {
   return (["source", "destination"] as const).flatMap((kind) => {
     if (stages.some(({ stage }) => stage?.kind === kind)) return [];
     const message = `Cannot make a backup without a ${kind}: no stage is one`;
-    const hint = `Add a [[stage]] that is a ${kind}`;
+    const hint = `Add a [[stage]] that is a ${kind}, as pipeline.example.toml has it`;
     return [{ path: [], at: "key" as const, message, hint }];
   });
 }

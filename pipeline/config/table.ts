@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { isOptional } from "./common.ts";
 import type { Table } from "./parse.ts";
-import type { Finding, Path } from "./problems.ts";
+import { type Finding, type Path, sayValue } from "./problems.ts";
 import { suggest } from "./suggest.ts";
 import { wordingOf } from "./wording.ts";
 
@@ -21,11 +21,14 @@ export interface CheckedTable {
 /**
  * Checks a table option by option, so that one that is wrong does not hide what the others say.
  * `explain` says why a key is wrong that is none of the options, where there is more to say.
+ *
+ * @param help Where to see which keys there are: an imperative sentence.
  */
 export function checkTable(
   table: Table,
   entries: v.ObjectEntries,
   path: Path,
+  help: string,
   explain: (key: string) => string | undefined = () => undefined,
 ): CheckedTable {
   const findings: Finding[] = [];
@@ -40,7 +43,7 @@ export function checkTable(
       ? suggest(key, names)
       : undefined;
     if (near !== undefined) meant.add(near);
-    const finding = unknownKey([...path, key], near);
+    const finding = unknownKey([...path, key], near, help);
     findings.push(message === undefined ? finding : { ...finding, message });
   }
   for (const [key, option] of Object.entries(entries)) {
@@ -50,14 +53,18 @@ export function checkTable(
       if (isOptional(option)) continue;
       complete = false;
       if (!meant.has(key)) {
-        findings.push({ path: [...path, key], at: "key", message: "Missing key" });
+        const hint = exampleOf(key, option, "Add") ?? help;
+        findings.push({ path: [...path, key], at: "key", message: "Missing key", hint });
       }
       continue;
     }
     const value = table[key];
     if (Array.isArray(value) && value.length > MOST_ENTRIES) {
       complete = false;
-      findings.push(expected([...path, key, MOST_ENTRIES], `Expected at most ${MOST_ENTRIES}`));
+      const message = `Expected at most ${MOST_ENTRIES}`;
+      findings.push(
+        expected([...path, key, MOST_ENTRIES], message, "Put them into several stages"),
+      );
       continue;
     }
     const result = v.safeParse(option, value);
@@ -66,7 +73,11 @@ export function checkTable(
       continue;
     }
     complete = false;
-    findings.push(...wrongValues(result.issues, [...path, key]));
+    findings.push(...wrongValues(
+      result.issues,
+      [...path, key],
+      exampleOf(key, option, "Write") ?? help,
+    ));
   }
   return { values, complete, findings };
 }
@@ -77,25 +88,36 @@ export const MOST_SUGGESTIONS = 100;
 /** A list that a person wrote is shorter, and each entry may be wrong, or a file to read. */
 const MOST_ENTRIES = 5000;
 
-function wrongValues(issues: readonly v.BaseIssue<unknown>[], path: Path): Finding[] {
-  const findings = issues.map((issue): Finding => ({
-    path: [...path, ...(issue.path ?? []).map(({ key }) => key as string | number)],
-    at: "value",
-    ...wordingOf(issue),
-  }));
-  // A number can be wrong in two ways that are said in the same words.
-  const said = findings.map(({ path, message }) => JSON.stringify([path, message]));
-  const first = new Map(said.map((text, index) => [text, index] as const).toReversed());
-  return findings.filter((_, index) => first.get(said[index]!) === index);
+/** `Write for example id = "claude"`; `undefined` where none is declared. */
+function exampleOf(key: string, option: v.GenericSchema, verb: string): string | undefined {
+  const { examples } = v.getMetadata(isOptional(option) ? option.wrapped : option);
+  if (!Array.isArray(examples)) return undefined;
+  return `${verb} for example ${key} = ${sayValue(examples[0])}`;
+}
+
+function wrongValues(
+  issues: readonly v.BaseIssue<unknown>[],
+  path: Path,
+  help: string,
+): Finding[] {
+  const findings = new Map<string, Finding>();
+  for (const issue of issues) {
+    const at = [...path, ...(issue.path ?? []).map(({ key }) => key as string | number)];
+    const { message, hint = help } = wordingOf(issue);
+    // What is wrong in two ways at one place is told the first of them.
+    const place = JSON.stringify(at);
+    if (!findings.has(place)) findings.set(place, { path: at, at: "value", message, hint });
+  }
+  return [...findings.values()];
 }
 
 /** The finding for a key that is not known, and perhaps is a misspelling of another. */
-export function unknownKey(path: Path, near: string | undefined): Finding {
+export function unknownKey(path: Path, near: string | undefined, help: string): Finding {
   const message = near === undefined ? "Unknown key" : `Unknown key, did you mean "${near}"?`;
-  return { path, at: "key", message };
+  return { path, at: "key", message, hint: near === undefined ? help : `Write "${near}"` };
 }
 
 /** The finding for a value that is not what it should be. */
-export function expected(path: Path, message: string, hint?: string): Finding {
+export function expected(path: Path, message: string, hint: string): Finding {
   return { path, at: "value", message, hint };
 }

@@ -51,8 +51,16 @@ export async function validatePipeline(file: Table, registry: Registry): Promise
   const unknown = Object.keys(file).filter((key) => !TABLES.includes(key));
   for (const key of unknown) findings.push(unknownTable(key, findings.length < MOST_SUGGESTIONS));
   const table = file["pipeline"] ?? {};
-  if (!isTable(table)) findings.push(expected(["pipeline"], "Expected a table: [pipeline]"));
-  const pipeline = checkTable(isTable(table) ? table : {}, pipelineOptions.entries, ["pipeline"]);
+  if (!isTable(table)) {
+    const hint = "Write [pipeline], with one bracket, above its keys";
+    findings.push(expected(["pipeline"], "Expected a table: [pipeline]", hint));
+  }
+  const pipeline = checkTable(
+    isTable(table) ? table : {},
+    pipelineOptions.entries,
+    ["pipeline"],
+    `Use the keys that [pipeline] has: ${Object.keys(pipelineOptions.entries).join(", ")}`,
+  );
   const tables = stageTables(file, findings);
   const raw = await Promise.all(
     tables.map(({ table, index }) => checkStage(table, index, registry)),
@@ -71,9 +79,10 @@ const TABLES = ["pipeline", "stage"];
 
 function unknownTable(key: string, mayBeMisspelt: boolean): Finding {
   if (Object.hasOwn(pipelineOptions.entries, key)) {
-    return { ...unknownKey([key], undefined), hint: "Put it below [pipeline]" };
+    return unknownKey([key], undefined, "Put it below [pipeline]");
   }
-  return unknownKey([key], mayBeMisspelt ? suggest(key, TABLES) : undefined);
+  const hint = "Put it below [pipeline], or below the [[stage]] that it belongs to";
+  return unknownKey([key], mayBeMisspelt ? suggest(key, TABLES) : undefined, hint);
 }
 
 /** The tables that are tables; the others are found wrong. */
@@ -93,7 +102,9 @@ function stageTables(file: Table, findings: Finding[]): { table: Table; index: n
     return [];
   }
   if (written.length > MOST_STAGES) {
-    findings.push(expected(["stage", MOST_STAGES], `Expected at most ${MOST_STAGES} stages`));
+    const hint = "Put the others into a pipeline file of their own";
+    const message = `Expected at most ${MOST_STAGES} stages`;
+    findings.push(expected(["stage", MOST_STAGES], message, hint));
   }
   return written.slice(0, MOST_STAGES).flatMap((table: unknown, index) => {
     if (isTable(table)) return [{ table, index }];
@@ -121,7 +132,10 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     table,
     (key) => stage === undefined ? Object.hasOwn(common, key) : key !== "use",
   );
-  const checked = checkTable(judged, entries, path, (key) => commonOfOthers(key, stage));
+  const help = stage === undefined
+    ? HINT_STAGES
+    : `Remove it, or see "keepsake help ${stage.name}" for the keys that there are`;
+  const checked = checkTable(judged, entries, path, help, (key) => commonOfOthers(key, stage));
   const { id, only, input, plaintext, ...options } = checked.values;
   return {
     index,
@@ -151,14 +165,18 @@ function wrongUse(table: Table, path: Path, registry: Registry): Finding {
   const expectation = `expected ${sayChoices(names)}`;
   const { use } = table;
   if (use === undefined) {
-    return { path: [...path, "use"], at: "key", message: `Missing key, ${expectation}` };
+    const message = `Missing key, ${expectation}`;
+    return { path: [...path, "use"], at: "key", message, hint: 'Add a line use = "…"' };
   }
   const near = typeof use === "string" ? suggest(use, names) : undefined;
   return expected(
     [...path, "use"],
     near === undefined ? `Unknown stage, ${expectation}` : `Unknown stage, did you mean "${near}"?`,
+    near === undefined ? HINT_STAGES : `Write use = "${near}"`,
   );
 }
+
+const HINT_STAGES = 'See "keepsake help" for the stages that there are';
 
 /** A key that some stages carry has no meaning for this one. */
 function commonOfOthers(key: string, stage: Stage | undefined): string | undefined {

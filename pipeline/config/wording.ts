@@ -18,13 +18,16 @@ export interface Wording {
 export function wordingOf(issue: v.BaseIssue<unknown>): Wording {
   switch (issue.type) {
     case "string":
-      return typeof issue.input === "object"
+      return typeof issue.input === "object" && !(issue.input instanceof Date)
         ? { message: "Expected text, not a list or a table" }
         : { message: "Expected text", hint: "Put it in double quotes" };
     case "number":
-      return { message: "Expected a number" };
+      return { message: "Expected a number", hint: "Write it in digits, without quotes" };
     case "boolean":
-      return { message: "Expected true or false" };
+      return {
+        message: "Expected true or false",
+        hint: "Write it in small letters, without quotes",
+      };
     case "array":
       return typeof issue.input === "string"
         ? { message: "Expected a list", hint: "Put it in brackets" }
@@ -42,5 +45,7 @@ function wordingOfChoice(issue: v.BaseIssue<unknown>): Wording {
   const words = [...(issue.expected ?? "").matchAll(/"([^"]+)"/g)].map(([, word]) => word!);
   const near = typeof issue.input === "string" ? suggest(issue.input, words) : undefined;
   const message = `Expected ${sayChoices(words)}`;
-  return { message: near === undefined ? message : `${message}, did you mean "${near}"?` };
+  return near === undefined
+    ? { message }
+    : { message: `${message}, did you mean "${near}"?`, hint: `Write "${near}"` };
 }

@@ -34,15 +34,19 @@ export async function seal(
   output: ByteSink,
   engine?: Engine,
 ): Promise<void> {
-  if (recipients.length === 0) throw new StageError("recipient-invalid", NO_RECIPIENT);
+  if (recipients.length === 0) {
+    throw new StageError("recipient-invalid", NO_RECIPIENT, { hint: HINT_NO_RECIPIENT });
+  }
   for (const recipient of recipients) {
-    const problem = await checkRecipient(recipient);
-    if (problem !== undefined) throw new StageError("recipient-invalid", problem);
+    const fault = await checkRecipient(recipient);
+    if (fault === undefined) continue;
+    throw new StageError("recipient-invalid", fault.message, { hint: fault.hint });
   }
   await ENGINES[engine ?? await fastestEngine()](input, [...new Set(recipients)], output);
 }
 
 const NO_RECIPIENT = "Cannot encrypt: there is no recipient";
+const HINT_NO_RECIPIENT = 'Name one in "to", or a file that holds one';
 
 const ENGINES = { native: sealNatively, library: sealByLibrary } as const;
 

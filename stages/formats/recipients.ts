@@ -7,23 +7,30 @@
  * @module
  */
 
+/** A key that cannot be used. */
+export interface KeyFault {
+  /** What is wrong, in one sentence, without the value. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
 /** A line that cannot be used. */
-export interface KeyProblem {
+export interface KeyProblem extends KeyFault {
   /** Counted from 1; 0 when it is about the whole file. */
   readonly line: number;
-  /** What is wrong, without the value. */
-  readonly message: string;
-  readonly hint: string | undefined;
 }
 
 /**
- * Says what is wrong with a recipient in one sentence, or answers `undefined`.
+ * Says what is wrong with a recipient, or answers `undefined`.
  *
  * The checksum is checked too, so that a misspelt key is found before anything is encrypted for it.
  */
-export async function checkRecipient(text: string): Promise<string | undefined> {
+export async function checkRecipient(text: string): Promise<KeyFault | undefined> {
   const fault = await recipientFault(text);
-  return fault && `Cannot use ${shorten(text)} as a recipient: ${fault}`;
+  if (fault === undefined) return undefined;
+  const [state, hint] = fault;
+  return { message: `Cannot use ${shorten(text)} as a recipient: ${state}`, hint };
 }
 
 /**
@@ -70,7 +77,7 @@ async function parseLines(
   text: string,
   where: string,
   what: "recipient" | "identity",
-  faultOf: (line: string) => Promise<string | undefined>,
+  faultOf: (line: string) => Promise<Fault | undefined>,
 ): Promise<{ keys: string[]; problems: KeyProblem[] }> {
   const keys = new Set<string>();
   const problems: KeyProblem[] = [];
@@ -83,8 +90,9 @@ async function parseLines(
       keys.add(line);
       continue;
     }
-    const message = `Cannot use line ${index + 1} of "${where}" as ${article} ${what}: ${fault}`;
-    problems.push({ line: index + 1, message, hint: undefined });
+    const [state, hint] = fault;
+    const message = `Cannot use line ${index + 1} of "${where}" as ${article} ${what}: ${state}`;
+    problems.push({ line: index + 1, message, hint });
   }
   if (keys.size === 0 && problems.length === 0) {
     const message = `Cannot find ${article} ${what} in "${where}": it holds none`;
@@ -94,7 +102,16 @@ async function parseLines(
 }
 
 const SECRET_REGEXP = /AGE-(SECRET-KEY|PLUGIN)-/i;
-const KEYGEN = 'make an age identity with "keepsake keygen"';
+
+/** What is wrong with a key, as the end of a sentence, and what to do about it. */
+type Fault = readonly [state: string, hint: string];
+
+const KEYGEN = 'Make an age identity with "keepsake keygen"';
+const COPY_RECIPIENT =
+  'Copy the whole of it anew: it stands behind "public key" in the identity file';
+const COPY_IDENTITY = "Copy the whole of it anew from where you keep its copy";
+const OWN_RECIPIENT =
+  'Write the recipient that belongs to it: it stands behind "public key" in the identity file';
 
 /** Bytes in the keys of each kind, by what stands before their last `1`. */
 const RECIPIENT_SIZES: ReadonlyMap<string, number> = new Map([["age", 32], ["age1pq", 1216]]);
@@ -103,33 +120,34 @@ const IDENTITY_SIZES: ReadonlyMap<string, number> = new Map([
   ["AGE-SECRET-KEY-PQ-", 32],
 ]);
 
-function recipientFault(text: string): Promise<string | undefined> {
-  return faultOf(text, RECIPIENT_SIZES, () => {
-    if (SECRET_REGEXP.test(text)) {
-      return "it is a secret key, write the recipient that belongs to it in its place";
-    }
-    if (/^(ssh|ecdsa)-/i.test(text)) return `SSH keys are not supported, ${KEYGEN}`;
+function recipientFault(text: string): Promise<Fault | undefined> {
+  return faultOf(text, RECIPIENT_SIZES, COPY_RECIPIENT, () => {
+    if (SECRET_REGEXP.test(text)) return ["it is a secret key", OWN_RECIPIENT];
+    if (/^(ssh|ecdsa)-/i.test(text)) return ["SSH keys are not supported", KEYGEN];
     if (!/^age1/i.test(text)) {
-      return `it is no age public key, and passphrases are not supported, ${KEYGEN}`;
+      return ["it is no age public key, and passphrases are not supported", KEYGEN];
     }
-    if (text !== text.toLowerCase()) return "it must be all lower-case";
-    if (/\s/.test(text)) return "it contains a space";
+    if (text !== text.toLowerCase()) return ["it must be all lower-case", COPY_RECIPIENT];
+    if (/\s/.test(text)) return ["it contains a space", "Write one recipient on its own"];
     const prefix = text.slice(0, text.lastIndexOf("1"));
     if (RECIPIENT_SIZES.has(prefix)) return undefined;
-    return `it is misspelt or for a plugin, and plugins are not supported, ${KEYGEN}`;
+    return ["it is misspelt or for a plugin, and plugins are not supported", KEYGEN];
   });
 }
 
-function identityFault(text: string): Promise<string | undefined> {
-  return faultOf(text, IDENTITY_SIZES, () => {
-    if (/^AGE-PLUGIN-/i.test(text)) return `plugins are not supported, ${KEYGEN}`;
+function identityFault(text: string): Promise<Fault | undefined> {
+  return faultOf(text, IDENTITY_SIZES, COPY_IDENTITY, () => {
+    if (/^AGE-PLUGIN-/i.test(text)) return ["plugins are not supported", KEYGEN];
     if (/^age1/i.test(text)) {
-      return "it is a recipient, the secret key that belongs to it is needed";
+      return ["it is a recipient", "Name the file with the secret key that belongs to it"];
     }
-    if (!/^AGE-SECRET-KEY-/i.test(text)) return "it is no age identity";
-    if (text !== text.toUpperCase()) return "it must be all upper-case";
+    if (!/^AGE-SECRET-KEY-/i.test(text)) {
+      return ["it is no age identity", 'Name the file that "keepsake keygen" wrote'];
+    }
+    if (text !== text.toUpperCase()) return ["it must be all upper-case", COPY_IDENTITY];
     const prefix = text.slice(0, text.lastIndexOf("1"));
-    return IDENTITY_SIZES.has(prefix) ? undefined : "it is misspelt or of an unknown kind";
+    if (IDENTITY_SIZES.has(prefix)) return undefined;
+    return ["it is misspelt or of an unknown kind", COPY_IDENTITY];
   });
 }
 
@@ -140,8 +158,8 @@ function identityFileFault(text: string, where: string): KeyProblem | undefined 
     return { line: 0, message: `${subject}: it is encrypted itself`, hint };
   }
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
-    const hint = 'Make an age identity with "keepsake keygen"';
-    return { line: 0, message: `${subject}: it is an SSH key, which is not supported`, hint };
+    const message = `${subject}: it is an SSH key, which is not supported`;
+    return { line: 0, message, hint: KEYGEN };
   }
   return undefined;
 }
@@ -150,19 +168,26 @@ function identityFileFault(text: string, where: string): KeyProblem | undefined 
 async function faultOf(
   text: string,
   sizes: ReadonlyMap<string, number>,
-  before: () => string | undefined,
-): Promise<string | undefined> {
+  hint: string,
+  before: () => Fault | undefined,
+): Promise<Fault | undefined> {
   const fault = before();
   if (fault !== undefined) return fault;
   const at = text.lastIndexOf("1");
   const size = sizes.get(text.slice(0, at))!;
-  if (/[^02-9ac-hj-np-z]/i.test(text.slice(at + 1))) return "it has a character that no key has";
+  if (/[^02-9ac-hj-np-z]/i.test(text.slice(at + 1))) {
+    return ["it has a character that no key has", hint];
+  }
   const length = at + 1 + Math.ceil(size * 8 / 5) + 6;
-  if (text.length < length) return `it is cut short, ${text.length} of ${length} characters`;
-  if (text.length > length) return `it is ${text.length} characters long, not ${length}`;
+  if (text.length < length) {
+    return [`it is cut short, ${text.length} of ${length} characters`, hint];
+  }
+  if (text.length > length) {
+    return [`it is ${text.length} characters long, not ${length}`, hint];
+  }
   const { bech32 } = await import("@scure/base");
   // Its errors repeat the whole text: they must not be passed on.
   const decoded = bech32.decodeUnsafe(text, false);
   const bytes = decoded && bech32.fromWordsUnsafe(decoded.words);
-  return bytes?.length === size ? undefined : "it is misspelt, its checksum does not match";
+  return bytes?.length === size ? undefined : ["it is misspelt, its checksum does not match", hint];
 }

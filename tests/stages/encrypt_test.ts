@@ -55,7 +55,8 @@ Deno.test("encrypt fails without repeating the value when a recipient cannot be 
   await assert.rejects(seal([classic, "hunter2"], randomBytes(10)), {
     code: "recipient-invalid",
     message: "Cannot use this text as a recipient: it is no age public key, " +
-      'and passphrases are not supported, make an age identity with "keepsake keygen"',
+      "and passphrases are not supported",
+    hint: 'Make an age identity with "keepsake keygen"',
   });
 });
 

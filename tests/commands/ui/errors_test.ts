@@ -14,22 +14,25 @@ Deno.test("a wrong pipeline file shows every problem with its place", () => {
   const cause = new BackupError("pipeline-invalid", 'Cannot use "/p.toml": it has 2 problems\n  …');
   const error = new FileError("/p.toml", [
     { line: 3, column: 1, path: "stage[1].pth", message: "Unknown key", hint: 'Write "path"' },
-    { line: 9, column: 5, path: "", message: "Expected a value" },
+    { line: 9, column: 5, path: "", message: "Expected a value", hint: "Write one" },
   ], cause);
   deepEqual(renderFailure(error, PLAIN), [
     'Error: Cannot use "/p.toml": it has 2 problems',
     "  /p.toml:3:1  stage[1].pth: Unknown key",
     '      Write "path"',
     "  /p.toml:9:5  Expected a value",
+    "      Write one",
   ]);
   equal((failureJson(error) as { error: { problems: unknown[] } }).error.problems.length, 2);
 });
 
 Deno.test("a file's only problem is not said twice", () => {
   const message = 'Cannot read "/p.toml": it is a directory';
-  const problems = [{ line: 1, column: 1, path: "", message }];
-  const error = new FileError("/p.toml", problems, new BackupError("pipeline-invalid", message));
-  deepEqual(renderFailure(error, PLAIN), [`Error: ${message}`]);
+  const hint = "Name the file in it";
+  const problems = [{ line: 1, column: 1, path: "", message, hint }];
+  const cause = new BackupError("pipeline-invalid", message, { hint });
+  const error = new FileError("/p.toml", problems, cause);
+  deepEqual(renderFailure(error, PLAIN), [`Error: ${message}`, `  ${hint}`]);
 });
 
 Deno.test("what nobody foresaw is a bug: its stack, where to report it, status 1", () => {

@@ -178,14 +178,14 @@ Deno.test("recipients that cannot be used are refused, without what may be secre
       [path, message.replace(/"\/tmp\/.*\//, '"/'), hint].join(" | ")
     ),
     [
-      `stage[2].to[1] | Cannot use "age1ql3z7hjy…" as a recipient: it is misspelt, its checksum does not match | `,
-      `stage[2].to[2] | Cannot use this text as a recipient: SSH keys are not supported, make an age identity with "keepsake keygen" | `,
-      `stage[2].to[3] | Cannot use this text as a recipient: it is a secret key, write the recipient that belongs to it in its place | `,
-      `stage[2].to[4] | Cannot use this text: it is neither a recipient nor a file that can be read | Run "keepsake keygen": it makes an identity and writes its recipient there`,
-      `stage[2].to[5] | Cannot use this text: it is neither a recipient nor a file that can be read | Run "keepsake keygen": it makes an identity and writes its recipient there`,
-      `stage[2].to[6] | Cannot read recipients from "/home/user/recipients.txt": there is no such file | Run "keepsake keygen": it makes an identity and writes its recipient there`,
+      `stage[2].to[1] | Cannot use "age1ql3z7hjy…" as a recipient: it is misspelt, its checksum does not match | Copy the whole of it anew: it stands behind "public key" in the identity file`,
+      `stage[2].to[2] | Cannot use this text as a recipient: SSH keys are not supported | Make an age identity with "keepsake keygen"`,
+      `stage[2].to[3] | Cannot use this text as a recipient: it is a secret key | Write the recipient that belongs to it: it stands behind "public key" in the identity file`,
+      `stage[2].to[4] | Cannot use this text: it is neither a recipient nor a file that can be read | Run "keepsake keygen", and name the file of recipients that it tells`,
+      `stage[2].to[5] | Cannot use this text: it is neither a recipient nor a file that can be read | Run "keepsake keygen", and name the file of recipients that it tells`,
+      `stage[2].to[6] | Cannot read recipients from "/home/user/recipients.txt": there is no such file | Run "keepsake keygen", and name the file of recipients that it tells`,
       `stage[2].to[7] | Cannot find a recipient in "/empty.txt": it holds none | Write a recipient a line into it`,
-      `stage[2].to[8] | Cannot use line 1 of "/identity.txt" as a recipient: it is a secret key, write the recipient that belongs to it in its place | `,
+      `stage[2].to[8] | Cannot use line 1 of "/identity.txt" as a recipient: it is a secret key | Write the recipient that belongs to it: it stands behind "public key" in the identity file`,
       "stage[2].to[9] | Cannot expand $NOWHERE: it is not set | Set it, or write a default: ${NOWHERE:-…}",
     ],
   );
@@ -304,7 +304,7 @@ const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: str
     "10:8 stage[2].path: Expected text, not a list or a table",
     "11:13 stage[2].plaintext: Expected true or false",
     "12:8 stage[2].only: Expected a list",
-    "13:9 stage[2].input: Expected text, not a list or a table",
+    "13:9 stage[2].input: Expected text",
   ],
   "names that are none": [
     `[pipeline]\nname = "My Backup"\n${

@@ -10,9 +10,9 @@ const PLAIN = stages(
 
 /** What is said of a file, its directory left out. */
 async function said(content: string | Uint8Array): Promise<string> {
-  const { code, problems, message } = await refusal(content);
+  const { code, problems, message, hint } = await refusal(content);
   assert.equal(code, "pipeline-invalid");
-  assert.deepEqual(problems, [{ line: 1, column: 1, path: "", message }]);
+  assert.deepEqual(problems, [{ line: 1, column: 1, path: "", message, hint }]);
   return message.replace(/"\/.*\//, '"');
 }
 
@@ -52,6 +52,13 @@ Deno.test("text that is not UTF-8 is refused with the line", async () => {
   );
 });
 
+Deno.test("a binary file is said to be one", async () => {
+  for (const bytes of [[0x7f, 0x45, 0x4c, 0x46, 0, 0xff], [0x1f, 0x8b, 8, 0], [0, 0, 0, 0]]) {
+    const message = 'Cannot read "pipeline.toml": it is binary, and must be text';
+    assert.equal(await said(new Uint8Array(bytes)), message);
+  }
+});
+
 Deno.test("a missing file is said to be missing, with what to do", async () => {
   await inDirectory(async (directory) => {
     const file = join(directory, "nowhere", "pipeline.toml");
@@ -66,6 +73,7 @@ Deno.test("a directory is said to be one", async () => {
   await inDirectory(async (directory) => {
     await assert.rejects(loadPipeline(directory, { environment: {}, home: undefined }), {
       message: `Cannot read "${directory}": it is a directory`,
+      hint: "Name the file in it with --config FILE",
     });
   });
 });

@@ -49,6 +49,10 @@ export async function refusal(
     await load(content, setting);
   } catch (error) {
     assert.ok(error instanceof PipelineError, String(error));
+    for (const { path, message, hint } of error.problems) {
+      assert.match(message, /^[A-Z][^\n]*[^\n.]$/, path);
+      assert.match(hint, /^[A-Z][a-z]+ [^\n]*[^\n.]$/, `${path}: ${message}`);
+    }
     return error;
   }
   assert.fail("The file was accepted");
