@@ -107,6 +107,7 @@ export async function runFlow(
     });
   }
   const [written, spooled] = await Promise.all([settle(writers), settle(spools)]);
+  for (const node of nodes.values()) node.letGo();
   const first = written.get(streams[0]!.id)!;
   if (first.status === "rejected" && !isBroken(first.reason)) throw first.reason;
   return new Map([...spooled].map(([id, outcome]) => [id, judge(id, outcome, written, streams)]));
@@ -119,6 +120,7 @@ class Node {
   readonly controller = new AbortController();
   readonly #spoolStop = new AbortController();
   readonly #inlets: readonly MessagePort[];
+  readonly #signal: AbortSignal | undefined;
 
   constructor(stream: Stream, { codec, signal }: FlowContext) {
     this.stream = stream;
@@ -129,13 +131,20 @@ class Node {
     const coding: Coding = stream.transform === undefined ? { way: "encode", codec } : PLAIN;
     this.outlet = { ports: channels.map(({ port1 }) => port1), coding };
     this.#inlets = channels.map(({ port2 }) => port2);
-    const stop = () => {
-      this.controller.abort(signal!.reason);
-      this.stopSpooling(signal!.reason);
-    };
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
+    this.#signal = signal;
+    if (signal?.aborted) this.#stop();
+    else signal?.addEventListener("abort", this.#stop);
   }
+
+  /** To be called when all is over: a signal outlives many flows. */
+  letGo(): void {
+    this.#signal?.removeEventListener("abort", this.#stop);
+  }
+
+  readonly #stop = () => {
+    this.controller.abort(this.#signal!.reason);
+    this.stopSpooling(this.#signal!.reason);
+  };
 
   /** The port on which transform `id` reads this stream. */
   inletOf(id: string): MessagePort {

@@ -166,6 +166,7 @@ export class SnapshotReader {
         identities.length === 0 && identityFile !== undefined;
       throw lacking ? noIdentityFile(identityFile) : inContext(key, this.place, reason);
     }
+    this.#pool.assertSound();
     const { sent } = await fetching as Answer<unknown>;
     return { result: await consuming, sent: sent! };
   }

@@ -116,6 +116,7 @@ async function restore(
       const wanted = all ? undefined : entries.map(({ entry }) => entry.path);
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
+      pool.assertSound();
       await publish(plan, into, preserveMtime);
     } finally {
       await staging.remove();

@@ -86,6 +86,7 @@ async function runLocked(
       ...told,
     });
     signal?.throwIfAborted();
+    for (const { stage, failure } of workers.lateFailures()) log.fail(stage, failure);
     const reports = log.reports(stages);
     const failed = reports.some(({ status }) => status === "failed") ||
       snapshots.some(({ unreadable }) => unreadable.length > 0);

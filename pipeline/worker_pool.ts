@@ -5,6 +5,7 @@
  * @module
  */
 import type { Operation, TransformStage } from "../stages/contract.ts";
+import type { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { runGrants, union } from "./grants.ts";
@@ -15,6 +16,7 @@ import { StageWorker } from "./worker/host.ts";
 export class WorkerPool {
   readonly #state: string;
   readonly #workers = new Map<string, StageWorker>();
+  readonly #all: { readonly stage: PipelineStage; readonly worker: StageWorker }[] = [];
 
   /** @param state The pipeline's state directory. */
   constructor(state: string) {
@@ -36,7 +38,15 @@ export class WorkerPool {
     if (there?.isAlive) return there;
     const worker = new StageWorker(stage.use, runGrants(stage, this.#state), { operation: ahead });
     this.#workers.set(key, worker);
+    this.#all.push({ stage, worker });
     return worker;
+  }
+
+  /** The stages whose workers failed after they had answered, and how. */
+  lateFailures(): { readonly stage: PipelineStage; readonly failure: BackupError }[] {
+    return this.#all.flatMap(({ stage, worker }) =>
+      worker.lateFailure ? [{ stage, failure: worker.lateFailure }] : []
+    );
   }
 
   /** Waits until the workers there are have come up: those that are made later would delay them. */
@@ -62,6 +72,11 @@ export class ReadingPool {
       const grants = union(stage.permissions(options, "list"), stage.permissions(options, "fetch"));
       return new StageWorker(use, grants, { operation: "fetch" });
     });
+  }
+
+  /** @throws {BackupError} When a worker failed after it had answered. */
+  assertSound(): void {
+    for (const { lateFailure } of this.#workers.values()) if (lateFailure) throw lateFailure;
   }
 
   /** The worker that undoes what gave files this ending; `undefined`: nothing here does. */

@@ -88,7 +88,7 @@ export class ChannelWriter implements ByteSink {
     this.#block = new Uint8Array(this.#blockSize);
     this.#lanes = ports.map((port) => new Lane(port));
     if (signal.aborted) this.abort(reasonOf(signal));
-    else signal.addEventListener("abort", () => this.abort(reasonOf(signal)));
+    else signal.addEventListener("abort", this.#onAbort);
   }
 
   /** Opens the writing end. `signal` ends every wait. */
@@ -137,15 +137,22 @@ export class ChannelWriter implements ByteSink {
     for (const lane of this.#lanes) lane.end();
     for (const lane of this.#lanes) await lane.taken(this.#signal);
     this.#requireReader();
-    this.#turn.close();
+    this.#letGo();
     return { bytes: this.#bytes, sha256: this.#hash?.digest("hex") };
   }
 
   /** Gives up: readers fail instead of taking what they have for the whole. */
   abort(reason: string): void {
     for (const lane of this.#lanes) lane.abort(reason);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
     this.#turn.close();
   }
+
+  readonly #onAbort = () => this.abort(reasonOf(this.#signal));
 
   /** Goes on without one reader, which is gone. */
   detach(index: number, reason: string): void {
@@ -304,7 +311,7 @@ export class ChannelReader implements ByteSource {
       this.#queue.push(data);
       this.#wake();
     };
-    signal.addEventListener("abort", () => this.#wake());
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   /** Whether everything was read, to the true end. */
@@ -315,8 +322,15 @@ export class ChannelReader implements ByteSource {
   /** Tells the writer that nobody reads on. */
   abort(reason: string): void {
     this.#port.postMessage({ type: "abort", reason } satisfies ToWriter);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
     this.#port.close();
   }
+
+  readonly #onAbort = () => this.#wake();
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     const { way, codec } = this.#coding;
@@ -349,7 +363,7 @@ export class ChannelReader implements ByteSource {
       if (rest !== undefined) yield* rest;
       this.#ended = true;
       this.#port.postMessage({ type: "taken" } satisfies ToWriter);
-      this.#port.close();
+      this.#letGo();
     } finally {
       if (!this.#ended) this.abort("the stage below stopped reading");
     }

@@ -8,6 +8,7 @@ import type { Operation, Stage } from "../../stages/contract.ts";
 import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
 import { ChannelReader, ChannelWriter } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
+import { makeTurn } from "./turn.ts";
 
 /** Often enough for the runner's patience, rarely enough to cost nothing. */
 const BEAT_MS = 1000;
@@ -69,6 +70,8 @@ async function answer(
       throw new BackupError("stream-broken", "Cannot trust the stage: it left a part unread");
     }
     const sent = await call.writer?.finish();
+    // What fails aside ends the worker within this turn: an answer must not be ahead of that.
+    await takeTurn();
     post({ type: "done", id, result, sent });
   } catch (thrown) {
     const failure = toRecord(thrown);
@@ -79,6 +82,12 @@ async function answer(
   } finally {
     ongoing.delete(id);
   }
+}
+
+async function takeTurn(): Promise<void> {
+  const turn = makeTurn();
+  await turn.take();
+  turn.close();
 }
 
 function post(message: FromWorker): void {

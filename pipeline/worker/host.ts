@@ -86,7 +86,9 @@ export class StageWorker {
   readonly #ready = Promise.withResolvers<void>();
   #silence = 0;
   #calls = 0;
-  #dead: Error | undefined;
+  #answered = false;
+  #closing = false;
+  #dead: BackupError | undefined;
 
   /**
    * Starts a worker for the stage that the registry knows as `use`.
@@ -163,6 +165,14 @@ export class StageWorker {
     return this.#dead === undefined;
   }
 
+  /**
+   * Why it failed when it had answered all that it was asked, if it did: the answers were the last
+   * sign of a worker that could not go on, and prove nothing.
+   */
+  get lateFailure(): BackupError | undefined {
+    return this.#answered && !this.#closing ? this.#dead : undefined;
+  }
+
   /** Resolves when it has loaded all that it will need first, or is dead. */
   get ready(): Promise<void> {
     return this.#ready.promise;
@@ -175,6 +185,7 @@ export class StageWorker {
 
   /** Ends the worker. What it was writing may still land: its temporary names are not used again. */
   close(): void {
+    this.#closing ||= this.#dead === undefined;
     this.#die("it was closed");
   }
 
@@ -192,6 +203,7 @@ export class StageWorker {
     else if (message.type === "progress") {
       pending.options.onProgress?.(message.done, message.total);
     } else if (message.type === "done") {
+      this.#answered = true;
       pending.resolve({ result: message.result, sent: message.sent });
     } else pending.reject(fromRecord(message.failure));
   }
@@ -217,6 +229,7 @@ export class StageWorker {
     this.#stopWatching();
     this.#ready.resolve();
     this.#worker.terminate();
+    if (this.#pending.size > 0) this.#answered = false; // Whoever still waits hears of it.
     for (const pending of [...this.#pending.values()]) pending.reject(this.#dead);
   }
 

@@ -14,7 +14,7 @@ import { ChannelReader, ChannelWriter, PLAIN } from "../../pipeline/worker/chann
 import { StageWorker } from "../../pipeline/worker/host.ts";
 import { WorkerPool } from "../../pipeline/worker_pool.ts";
 import { filesIn, Look, rejection, Sandbox, together } from "./harness.ts";
-import type { Manner } from "./stages/unruly.ts";
+import type { Late, Manner } from "./stages/unruly.ts";
 import unrulyDestination, { LIES } from "./stages/unruly_destination.ts";
 import unrulyGate from "./stages/unruly_gate.ts";
 import unrulySource from "./stages/unruly_source.ts";
@@ -25,7 +25,9 @@ const PATIENCE = 4000;
 
 const SILENT = /gave no sign of life/;
 
-const ENDINGS: Readonly<Record<Exclude<Manner, "none">, readonly [code: string, says: RegExp]>> = {
+const ENDINGS: Readonly<
+  Record<Exclude<Manner, "none" | Late>, readonly [code: string, says: RegExp]>
+> = {
   "throws": ["bug", /Nobody had thought of this/],
   "throws aside": ["worker-died", /Nobody had thought of this/],
   "closes itself": ["worker-died", SILENT],
@@ -70,7 +72,7 @@ together("a worker that fails or falls silent ends what it was to do, and no mor
   },
 });
 
-async function endCall(manner: Exclude<Manner, "none">): Promise<void> {
+async function endCall(manner: Exclude<Manner, "none" | Late>): Promise<void> {
   const [code, says] = ENDINGS[manner];
   const { use, options, stage } = stageOf("unruly_transform.ts", unrulyTransform, { manner });
   using worker = new StageWorker(use, stage.permissions(options, "run"), { patience: PATIENCE });
@@ -141,6 +143,44 @@ async function failSource(manner: Manner): Promise<void> {
   assert.equal((await rejection(flow)).code, "worker-died");
   assert.deepEqual([...filesIn(place.spool).keys()], []);
 }
+
+Deno.test("an answer is none when its worker fails as it gives it", async () => {
+  const options = { manner: "throws in parting" };
+  const { use, stage } = stageOf("unruly_gate.ts", unrulyGate, options);
+  using worker = new StageWorker(use, stage.permissions(options, "run"));
+  const error = await rejection(worker.call({ operation: "run", context: { options } }));
+  assert.equal(error.code, "worker-died");
+});
+
+Deno.test("a run tells of a worker that fails after it has answered", async () => {
+  using sandbox = await Sandbox.make(undefined, { "a.txt": "content" });
+  await Deno.mkdir(join(sandbox.folder, "elsewhere"));
+  const options = { path: sandbox.folder + "/elsewhere", manner: "throws afterwards", lie: "none" };
+  const pipeline = pipelineOf(sandbox, [
+    stageOf("unruly_destination.ts", unrulyDestination, options, "liar"),
+    destinationOf(sandbox, "good"),
+  ]);
+  const { status, ok, stages } = await runPipeline(pipeline);
+  const liar = stages.find(({ id }) => id === "liar")!;
+  assert.equal(liar.failure?.code, "worker-died");
+  assert.match(liar.message, /Nobody had thought of this/);
+  assert.deepEqual([status, ok], [2, false]);
+});
+
+Deno.test("what ended well lets go of the signal", async () => {
+  const { signal, listeners } = countedSignal();
+  const { port1, port2 } = new MessageChannel();
+  const read = (async () => {
+    for await (const bytes of new ChannelReader(port2, PLAIN, signal)) assert.ok(bytes.length > 0);
+  })();
+  const writer = await ChannelWriter.open([port1], PLAIN, signal);
+  await pour(writer);
+  await read;
+  assert.equal(listeners(), 0);
+  using sandbox = await Sandbox.make(undefined, { "a.txt": "content" });
+  await sandbox.backUp({ signal });
+  assert.equal(listeners(), 0);
+});
 
 Deno.test("a stage that writes on after it was told to stop hears of it", async () => {
   for (const early of [true, false]) {
@@ -261,6 +301,22 @@ Deno.test("what a destination sends back otherwise than it got it is taken for d
     }),
   );
 });
+
+/** A signal that tells how many listen to it. */
+function countedSignal(): { signal: AbortSignal; listeners: () => number } {
+  const { signal } = new AbortController();
+  const listening = new Set<unknown>();
+  const { addEventListener, removeEventListener } = AbortSignal.prototype;
+  signal.addEventListener = (type: string, listener: unknown, options?: unknown) => {
+    listening.add(listener);
+    Reflect.apply(addEventListener, signal, [type, listener, options]);
+  };
+  signal.removeEventListener = (type: string, listener: unknown) => {
+    listening.delete(listener);
+    Reflect.apply(removeEventListener, signal, [type, listener]);
+  };
+  return { signal, listeners: () => listening.size };
+}
 
 /** What to try, under its name, for each of these manners. */
 function casesOf<M extends Manner>(

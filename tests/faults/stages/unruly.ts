@@ -13,6 +13,8 @@ export const MANNERS = [
   "none",
   "throws",
   "throws aside",
+  "throws in parting",
+  "throws afterwards",
   "closes itself",
   "exits",
   "blocks",
@@ -24,6 +26,9 @@ export const MANNERS = [
 /** One of {@linkcode MANNERS}. */
 export type Manner = typeof MANNERS[number];
 
+/** Those in which there is an answer, which cannot be trusted. */
+export type Late = "throws in parting" | "throws afterwards";
+
 /** Goes wrong so, if that is a matter of the worker and not of its stream. */
 export async function misbehave(manner: Manner): Promise<void> {
   switch (manner) {
@@ -34,6 +39,15 @@ export async function misbehave(manner: Manner): Promise<void> {
         throw new TypeError("Nobody had thought of this");
       });
       return await never();
+    case "throws in parting":
+      // Nobody waits for this one: it fails as the stage answers.
+      void Promise.reject(new TypeError("Nobody had thought of this"));
+      return;
+    case "throws afterwards":
+      setTimeout(() => {
+        throw new TypeError("Nobody had thought of this");
+      }, 1);
+      return;
     case "closes itself":
       self.close();
       return await never();
