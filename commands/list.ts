@@ -65,13 +65,17 @@ function placeOf({ place, from }: Values): string | undefined {
 }
 
 async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Promise<number> {
-  const { listSnapshots } = await import("../pipeline/list.ts");
+  const { addressIn, HINT_ADDRESS, listSnapshots } = await import("../pipeline/list.ts");
   const listing = await listSnapshots(lookup);
   if (json) printJson(terminal, listingJson(listing));
   else if (listing.snapshots.length > 0 || listing.failures.length === 0) {
     const { renderListing } = await import("./ui/list_view.ts");
     const { out } = terminal;
     terminal.print(renderListing(listing.snapshots, out.width, styleFor(out)).join("\n"));
+    const address = addressIn(lookup);
+    if (listing.snapshots.length === 0 && address !== undefined) {
+      terminal.say(`Looked at ${escapeControls(address)}\n  ${HINT_ADDRESS}`);
+    }
   }
   const { failures, strays } = listing;
   if (strays.length > 0) {

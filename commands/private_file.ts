@@ -52,10 +52,11 @@ async function naming(path: string, hint: string, work: () => Promise<void>): Pr
   try {
     await work();
   } catch (cause) {
-    if (cause instanceof Deno.errors.AlreadyExists) {
+    const isDirectory = await Deno.stat(path).then((info) => info.isDirectory, () => false);
+    if (cause instanceof Deno.errors.AlreadyExists && !isDirectory) {
       throw new BackupError("usage", `Cannot write "${path}": it exists already`, { hint, cause });
     }
-    const fault = systemFault(cause);
+    const fault = systemFault(cause, isDirectory ? { EEXIST: "it is a directory" } : {});
     if (fault === undefined) throw cause;
     const code = fault.kind === "full" ? "storage-full" : "usage";
     throw new BackupError(code, `Cannot write "${path}": ${fault.state}`, {

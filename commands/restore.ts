@@ -94,9 +94,8 @@ async function restore(values: Values, { terminal, signal }: Context): Promise<n
     return 0;
   }
   const { renderActions, renderRestore } = await import("./ui/restore_view.ts");
-  if (dryRun && report.actions.length > 0) {
-    terminal.print(renderActions(report.actions).join("\n"));
-  }
+  const lines = dryRun ? renderActions(report.actions) : [];
+  if (lines.length > 0) terminal.print(lines.join("\n"));
   if (!quiet) terminal.say(renderRestore(report, homeDirectory()).join("\n"));
   return 0;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, stateOf } from "../stages/errors.ts";
 import { parseIdentities } from "../stages/formats/recipients.ts";
 
 /**
@@ -28,8 +28,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await Deno.readTextFile(file);
   } catch (cause) {
-    const missing = cause instanceof Deno.errors.NotFound;
-    const state = missing ? "there is no such file" : "it is not readable";
+    const state = stateOf(cause, { ENOENT: "there is no such file" });
     throw new BackupError("identity-wrong", `Cannot read the identity "${file}": ${state}`, {
       hint: 'Name the file that "keepsake keygen" wrote with --identity FILE',
       cause,

@@ -182,23 +182,34 @@ export async function findSnapshot(
   const { copies, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
-  return chooseCopy(copies, wanted);
+  return chooseCopy(copies, wanted, addressIn(lookup));
 }
+
+/** The address at which to look; `undefined` for destinations of the pipeline. */
+export function addressIn({ pipeline, from }: Lookup): string | undefined {
+  return pipeline?.stages.some(({ id }) => id === from) ? undefined : from;
+}
+
+/** What to do where an address turns out to hold nothing. */
+export const HINT_ADDRESS = "Name the very place that holds a folder for each snapshot id";
 
 /**
  * The copy that a user means by `latest`, an id, a name or its beginning, or `id/name`. Pure.
  *
  * @param copies Oldest first; of those with one name, the first place comes first.
+ * @param address Where they were looked for, if that was no destination of the pipeline.
  */
-export function chooseCopy(copies: readonly Copy[], wanted: string): Copy {
+export function chooseCopy(copies: readonly Copy[], wanted: string, address?: string): Copy {
   const ids = [...new Set(copies.map(({ held }) => held.id))];
   const list = ids.map((id) => `"${id}"`).join(", ");
   const missing = (state: string, hint: string) =>
     new BackupError("snapshot-missing", `Cannot find snapshot "${wanted}": ${state}`, { hint });
   if (copies.length === 0) {
     throw missing(
-      "there are no snapshots there",
-      'Make one with "keepsake run", or look elsewhere with --from',
+      address === undefined ? "there are no snapshots" : `there are no snapshots at "${address}"`,
+      address === undefined
+        ? 'Make one with "keepsake run", or look elsewhere with --from'
+        : HINT_ADDRESS,
     );
   }
   const [id, name] = wanted.includes("/")
@@ -234,7 +245,10 @@ export function chooseCopy(copies: readonly Copy[], wanted: string): Copy {
     );
   }
   return matching[0] ??
-    fail(missing("no destination holds one", 'See what there is with "keepsake list"'));
+    fail(missing(
+      "no destination holds one",
+      `See what there is with "keepsake list${address === undefined ? "" : ` --from ${address}`}"`,
+    ));
 }
 
 /** A snapshot may be called by its hash as well. */

@@ -163,8 +163,10 @@ export class SnapshotReader {
       const reason = gravest(reasons);
       const { identities, identityFile } = this.#options;
       const lacking = reason instanceof BackupError && reason.code === "identity-wrong" &&
-        identities.length === 0 && identityFile !== undefined;
-      throw lacking ? noIdentityFile(identityFile) : inContext(key, this.place, reason);
+        identities.length === 0;
+      throw lacking
+        ? noIdentity(identityFile, key, this.place)
+        : inContext(key, this.place, reason);
     }
     this.#pool.assertSound();
     const { sent } = await fetching as Answer<unknown>;
@@ -198,7 +200,12 @@ function inContext(key: string, { id }: Place, error: unknown): unknown {
   return new BackupError(code, `${message} (in "${key}" at "${id}")`, { hint, cause });
 }
 
-function noIdentityFile(file: string): BackupError {
+function noIdentity(file: string | undefined, key: string, { id }: Place): BackupError {
+  if (file === undefined) {
+    const message = `Cannot open "${key}" at "${id}": it is encrypted, and no identity is named`;
+    const hint = 'Name its file with --identity FILE, or as "identity" below [pipeline]';
+    return new BackupError("identity-wrong", message, { hint });
+  }
   return new BackupError(
     "identity-wrong",
     `Cannot read the identity "${file}": there is no such file`,

@@ -9,6 +9,7 @@ import { Catalog } from "./catalog.ts";
 import type { Failure } from "./events.ts";
 import { findPlaces } from "./places.ts";
 import {
+  addressIn,
   chooseCopy,
   type Copy,
   deliveriesTo,
@@ -141,10 +142,11 @@ function lostCopies(
 }
 
 /** The copies that are meant: one snapshot wherever it is, the newest of every id, or all. */
-function choose(copies: readonly Copy[], { snapshot, all }: VerifyOptions): readonly Copy[] {
+function choose(copies: readonly Copy[], options: VerifyOptions): readonly Copy[] {
+  const { snapshot, all } = options;
   if (all && snapshot === undefined && copies.length > 0) return copies;
   if (snapshot !== undefined || copies.length === 0) {
-    const { held } = chooseCopy(copies, snapshot ?? "latest");
+    const { held } = chooseCopy(copies, snapshot ?? "latest", addressIn(options));
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
   // At every destination its own newest: one that lags behind is proven for what it has.

@@ -96,7 +96,8 @@ async function parseLines(
   }
   if (keys.size === 0 && problems.length === 0) {
     const message = `Cannot find ${article} ${what} in "${where}": it holds none`;
-    problems.push({ line: 0, message, hint: `Write ${article} ${what} a line into it` });
+    const hint = what === "identity" ? NAME_IDENTITY : "Write a recipient a line into it";
+    problems.push({ line: 0, message, hint });
   }
   return { keys: [...keys], problems };
 }
@@ -109,6 +110,7 @@ type Fault = readonly [state: string, hint: string];
 const KEYGEN = 'Make an age identity with "keepsake keygen"';
 const COPY_RECIPIENT =
   'Copy the whole of it anew: it stands behind "public key" in the identity file';
+const NAME_IDENTITY = 'Name the file that "keepsake keygen" wrote';
 const COPY_IDENTITY = "Copy the whole of it anew from where you keep its copy";
 const OWN_RECIPIENT =
   'Write the recipient that belongs to it: it stands behind "public key" in the identity file';
@@ -142,7 +144,7 @@ function identityFault(text: string): Promise<Fault | undefined> {
       return ["it is a recipient", "Name the file with the secret key that belongs to it"];
     }
     if (!/^AGE-SECRET-KEY-/i.test(text)) {
-      return ["it is no age identity", 'Name the file that "keepsake keygen" wrote'];
+      return ["it is no age identity", NAME_IDENTITY];
     }
     if (text !== text.toUpperCase()) return ["it must be all upper-case", COPY_IDENTITY];
     const prefix = text.slice(0, text.lastIndexOf("1"));

@@ -30,6 +30,9 @@ Deno.test("keygen never overwrites, and adds recipients to those that are there"
   equal(again.status, 3);
   equal(again.stdout, "");
   match(again.stderr, /^Error: Cannot write ".*key\.txt": it exists already\n/);
+  const directory = await home.keepsake(["keygen", "--output", home.path]);
+  equal(directory.status, 3);
+  match(directory.stderr, /^Error: Cannot write ".*": it is a directory\n {2}Name another file/);
   equal(await Deno.readTextFile(home.at("key.txt")), before);
 
   const second = await home.keepsake(["keygen", "-o", "second.txt"]);

@@ -146,6 +146,50 @@ Deno.test("restore --dry-run lists what it would do, and does nothing", async ()
   equal(status, 0);
   match(stdout, /^create {3}\.claude\/CLAUDE\.md$/m);
   equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+  const nothing = await home.keepsake(["restore", "--in-place", "--dry-run"]);
+  deepEqual([nothing.status, nothing.stdout], [0, ""]);
+});
+
+Deno.test("an address that holds nothing is told with what to name in its place", async () => {
+  await using home = await backedUp();
+  const above = home.at(BACKUPS, "..");
+  for (const words of [["verify"], ["restore", "--to", "back"]]) {
+    const { status, stderr } = await home.keepsake([...words, "--from", above]);
+    equal(status, 4);
+    match(stderr, /there are no snapshots at "\S+"\n {2}Name the very place that holds a folder /);
+  }
+  const listed = await home.keepsake(["list", "--from", above]);
+  equal(listed.status, 0);
+  equal(listed.stdout, "There are no snapshots yet\n");
+  match(listed.stderr, /^Looked at \S+\n {2}Name the very place /);
+});
+
+Deno.test("an identity that is missing, unreadable or not named is told with what to do", async () => {
+  await using home = await backedUp();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await home.write("empty.txt", "# none\n");
+  await home.write("bad.txt", "hunter2\n");
+  const cases = {
+    'identity = "~/gone.txt"': /"\S+gone\.txt": there is no such file\n {2}Bring it back /,
+    'identity = "~/.claude"': /"\S+\.claude": it is a directory\n {2}Name the file /,
+    'identity = "~/empty.txt"': /"\S+empty\.txt": it holds none\n {2}Name the file /,
+    'identity = "~/bad.txt"': /line 1 of "\S+bad\.txt" .* no age identity\n {2}Name the file /,
+    "": /it is encrypted, and no identity is named\n {2}Name its file with --identity FILE, or as /,
+  };
+  for (const [line, told] of Object.entries(cases)) {
+    await Deno.writeTextFile(file, text.replace(/^identity = .*$/m, line));
+    for (const words of [["verify"], ["restore", "--to", "back"], ["list", "--files", "latest"]]) {
+      const { status, stderr } = await home.keepsake(words);
+      equal(status, 3, `${words}: ${stderr}`);
+      match(stderr, told, words.join(" "));
+    }
+  }
+  equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+  // Where there is no [pipeline] at all, an identity can still be named.
+  await Deno.writeTextFile(file, text.replace(/^\[pipeline\]$|^name = .*$|^identity = .*$/gm, ""));
+  equal((await home.keepsake(["verify"])).status, 3);
+  equal((await home.keepsake(["verify", "-i", ".config/keepsake/identity.txt"])).status, 0);
 });
 
 Deno.test("restore --path fits paths as list shows them, names anywhere, and whole directories", async () => {
