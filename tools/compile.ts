@@ -169,7 +169,17 @@ if (import.meta.main) {
   const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
   if (help) say(USAGE);
   else {
-    await compile({ output, target });
+    try {
+      await compile({ output, target });
+    } catch (error) {
+      // What Deno says of itself ends with a stack, which is no news to anybody.
+      const [said] = (error instanceof Error ? error.message : String(error)).split("\n\nStack");
+      const hint = said?.includes("dl.deno.land")
+        ? "  Try again online: Deno loads its runtime from there to compile\n"
+        : "";
+      Deno.stderr.writeSync(new TextEncoder().encode(`Error: ${said}\n${hint}`));
+      Deno.exit(1);
+    }
     const { size } = await Deno.stat(output);
     say(`${relative(Deno.cwd(), output)}: ${(size / 1e6).toFixed(0)} MB\n`);
   }

@@ -1,0 +1,45 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { commands } from "../commands/mod.ts";
+import { parseWords } from "../commands/parse.ts";
+import { FAILURES } from "../pipeline/errors.ts";
+
+const README = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+
+/** Lines of the README's blocks of shell commands, without comments; lines that go on are joined. */
+const LINES = [...README.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = ""]) =>
+  block.replaceAll(/\|\n\s*/g, "| ").split("\n").map((line) => line.replace(/\s+#.*$/, ""))
+);
+
+Deno.test("the README's commands are understood as they stand there", async () => {
+  const lines = LINES.filter((line) => line.startsWith("keepsake "));
+  equal(lines.length > 8, true);
+  for (const line of lines) await parseWords(line.split(/\s+/).slice(1));
+});
+
+Deno.test("the README's tasks are those of deno.json", async () => {
+  const { default: { tasks } } = await import("../deno.json", { with: { type: "json" } });
+  const named = [...README.matchAll(/deno(?:@[\d.]+)? task (?:--quiet )?([a-z:]+)/g)]
+    .map(([, task = ""]) => task);
+  equal(named.length > 4, true);
+  for (const task of named) equal(Object.hasOwn(tasks, task), true, task);
+});
+
+Deno.test("the README names every command, and every exit status", () => {
+  const [, named = ""] = /^`([a-z ]+)`; `keepsake help COMMAND`/m.exec(README) ?? [];
+  deepEqual(named.split(" ").toSorted(), Object.keys(commands).toSorted());
+  const table = README.slice(README.indexOf("| status"));
+  const told = [...table.matchAll(/^\| ([\d, ]+?) +\|/gm)]
+    .flatMap(([, statuses = ""]) => statuses.split(", ").map(Number));
+  const known = Object.values(FAILURES).map(({ status }) => status);
+  deepEqual(told, [...new Set([0, ...known, 143])].toSorted((a, b) => a - b));
+});
+
+Deno.test("what the README says of age and tar is the form of the names that are stored", () => {
+  const line = LINES.find((line) => line.startsWith("age "));
+  equal(
+    / \S+\/claude\/\d{8}T\d{6}Z-[0-9a-f]{12}\.tar\.zst\.age \| zstd -d \| tar xf -$/.test(
+      line ?? "",
+    ),
+    true,
+  );
+});
