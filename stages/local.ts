@@ -49,6 +49,8 @@ export default defineDestination({
     const attempt = crypto.randomUUID().slice(0, 8);
     const total = files.reduce((sum, { size }) => sum + size, 0);
     let done = 0;
+    // What could never be stored is told before anything is.
+    for (const { key } of files) locate(root, key);
     if (makeRoot(root)) log("info", `Made the directory "${root}"`);
     removeLeftovers(root, ending);
     const stored: string[] = [];
@@ -314,15 +316,15 @@ async function removeAll(root: string, keys: readonly string[]): Promise<void> {
 
 /** Names of the folders in the directory; none when it is not there yet. */
 function foldersOf(root: string, mustExist: boolean): readonly string[] {
-  if (lstat(root) === undefined && mustExist) {
-    throw new StageError(
-      "destination-unreachable",
-      `Cannot list "${root}": there is no such directory`,
-      { hint: "Connect its disk, or correct the path; to begin anew there, make the directory" },
-    );
-  }
   try {
-    if (lstat(root) === undefined) return [];
+    if (lstat(root) === undefined) {
+      if (!mustExist) return [];
+      throw new StageError(
+        "destination-unreachable",
+        `Cannot list "${root}": there is no such directory`,
+        { hint: "Connect its disk, or correct the path; to begin anew there, make the directory" },
+      );
+    }
     return Array.from(Deno.readDirSync(root))
       .filter(({ name, isDirectory }) => isDirectory && !name.startsWith("."))
       .map(({ name }) => name);

@@ -13,4 +13,5 @@ export const stages: Readonly<Record<string, () => Promise<{ default: Stage }>>>
   "hash-gate": () => import("./hash_gate.ts"),
   "encrypt": () => import("./encrypt.ts"),
   "local": () => import("./local.ts"),
+  "s3": () => import("./s3.ts"),
 };

@@ -32,6 +32,7 @@ export type OptionType =
   | "path"
   | "paths"
   | "recipients"
+  | "credentials"
   | "list"
   | "choice"
   | "integer"
@@ -98,6 +99,20 @@ export function recipients(
     v.minLength(1, "Expected at least one recipient"),
     v.description(summary),
     annotate("recipients", notes),
+  );
+}
+
+/**
+ * Where the keys of an account are: `env`, `file:PATH`, `file:PATH#PROFILE` or `profile:NAME`. The
+ * stage receives `env`, or `file:` with an absolute path and a profile: it is the one that reads
+ * them.
+ */
+export function credentials(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(
+    v.string(),
+    v.regex(/^(env$|(profile|file):.)/, 'Expected "env", "profile:NAME" or "file:PATH"'),
+    v.description(summary),
+    annotate("credentials", notes),
   );
 }
 

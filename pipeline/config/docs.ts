@@ -77,6 +77,8 @@ const TYPES: Readonly<Record<OptionType, string>> = {
   paths: "a list of paths",
   recipients:
     "a list of age recipients, or of paths of files that hold one a line, with `#` comments",
+  credentials:
+    '`"env"`, `"profile:NAME"` or `"file:PATH"`, in which `#NAME` at the end names a profile',
   list: '`["text", "text"]`',
   choice: "one of the words listed",
   integer: "a whole number",

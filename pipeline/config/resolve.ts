@@ -74,6 +74,9 @@ async function resolveOptions(
           resolvePath(written, [...at, index], world, findings)
         );
         break;
+      case "credentials":
+        values[name] = resolveCredentials(value as string, at, world, findings);
+        break;
       case "recipients":
         values[name] = await resolveRecipients(value as string[], at, world, findings);
     }
@@ -88,6 +91,21 @@ function resolvePath(written: string, path: Path, world: World, findings: Findin
   const { message, hint } = expansion;
   findings.push({ path, at: "value", message, hint });
   return written;
+}
+
+/** Profiles are in the file that every tool of that kind looks into. */
+function resolveCredentials(
+  written: string,
+  path: Path,
+  world: World,
+  findings: Finding[],
+): string {
+  if (written === "env") return written;
+  const rest = written.slice(written.indexOf(":") + 1);
+  const [file, profile] = written.startsWith("profile:")
+    ? ["${AWS_SHARED_CREDENTIALS_FILE:-~/.aws/credentials}", rest]
+    : /^([^#]*)(?:#(.+))?$/s.exec(rest)?.slice(1) ?? [rest];
+  return `file:${resolvePath(file!, path, world, findings)}#${profile ?? "default"}`;
 }
 
 async function resolveRecipients(

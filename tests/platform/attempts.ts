@@ -33,7 +33,7 @@ export async function attemptEverything(
     "net listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close(),
     "net fetch": () => fetch("http://127.0.0.1:47119/"),
     "net resolve": () => Deno.resolveDns("localhost", "A"),
-    "env get": () => Deno.env.get("HOME"),
+    "env get": () => Deno.env.get("PATH"),
     "env all": () => Deno.env.toObject(),
     "env set": () => Deno.env.set("KEEPSAKE_PROBE", "1"),
     "run program": () => new Deno.Command(program, { args: ["--version"] }).outputSync(),

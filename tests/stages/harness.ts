@@ -17,6 +17,8 @@ export interface StageJob {
   readonly operation: Operation;
   /** As a pipeline file writes them, with absolute paths. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** As the stage receives them, in their place. */
+  readonly received?: Readonly<Record<string, unknown>>;
   /** What else the operation's context holds. */
   readonly context?: Readonly<Record<string, unknown>>;
   /** On top of what the stage's `permissions()` says. */
@@ -28,6 +30,8 @@ export interface StageJob {
   readonly outputCoding?: Coding;
   readonly team?: Team;
   readonly call?: CallOptions;
+  /** Workers to use again, by what they are granted; whoever made it closes them. */
+  readonly pool?: Map<string, StageWorker>;
 }
 
 /** What came of it. */
@@ -41,14 +45,17 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
   const load = stages[job.use];
   assert(load, job.use);
   const { default: stage } = await load();
-  const options = v.parse(stage.options, job.options ?? {});
-  const own = stage.permissions(options, job.operation);
+  const options = job.received ?? v.parse(stage.options, job.options ?? {});
+  const least = stage.permissions(options, job.operation);
   const grants: Grants = {
-    ...own,
-    read: [...own.read ?? [], ...job.grants?.read ?? []],
-    write: [...own.write ?? [], ...job.grants?.write ?? []],
+    ...least,
+    read: [...least.read ?? [], ...job.grants?.read ?? []],
+    write: [...least.write ?? [], ...job.grants?.write ?? []],
   };
-  using worker = new StageWorker(job.use, grants);
+  using own = new DisposableStack();
+  const worker = job.pool === undefined
+    ? own.use(new StageWorker(job.use, grants))
+    : workerFrom(job.pool, job.use, grants);
   const stop = new AbortController();
   const up = new MessageChannel();
   const down = new MessageChannel();
@@ -77,6 +84,15 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
       port2.close();
     }
   }
+}
+
+function workerFrom(pool: Map<string, StageWorker>, use: string, grants: Grants): StageWorker {
+  const key = `${use} ${JSON.stringify(grants)}`;
+  const there = pool.get(key);
+  if (there?.isAlive) return there;
+  const worker = new StageWorker(use, grants);
+  pool.set(key, worker);
+  return worker;
 }
 
 async function feed(

@@ -60,7 +60,8 @@ Deno.test("the example shows every key of every stage", async () => {
 Deno.test("what is commented out in the example can be put to use", async () => {
   const text = await Deno.readTextFile(EXAMPLE);
   const start = text.indexOf("[pipeline]");
-  const used = text.slice(0, start) + text.slice(start).replaceAll(/^# (\w+ = [^…]+)$/gm, "$1");
+  const used = text.slice(0, start) +
+    text.slice(start).replaceAll(/^# (\[\[stage\]\]|\w+ = [^…\n]+)$/gm, "$1");
   assert.notEqual(used, text);
   await withHome(async (home) => {
     const file = join(home, "pipeline.toml");
@@ -100,7 +101,7 @@ const UNFIT: Readonly<Record<string, string>> = {
   "an unknown table": `[stages]\n${stages(SOURCE, TARGET)}`,
   "an unknown key of [pipeline]": `[pipeline]\nnmae = "x"\n${stages(SOURCE, TARGET)}`,
   "an unknown key of a stage": stages(`${SOURCE}; path = "/x"`, TARGET),
-  "an unknown stage": stages(SOURCE, TARGET, "s3"),
+  "an unknown stage": stages(SOURCE, TARGET, "s4"),
   "a missing key": stages("snapshot", TARGET),
   "a wrong type": stages(SOURCE, "local; path = 1"),
   "a word that is none of the choice": stages(`${SOURCE}; compress = "xz"`, TARGET),

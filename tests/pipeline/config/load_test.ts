@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { loadPipeline } from "../../../pipeline/config/load.ts";
+import { sayChoices } from "../../../pipeline/config/problems.ts";
 import { stages as builtin } from "../../../stages/mod.ts";
 import { inDirectory, load, problems, RECIPIENT, refusal, stages } from "./support.ts";
 
@@ -238,6 +239,9 @@ Deno.test("broken TOML is refused at its place, without the line, which may hold
   assert.ok(!`${error.message}${error.stack}`.includes("hunter2"));
 });
 
+/** What `use` can be. */
+const USES = sayChoices(Object.keys(builtin));
+
 const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: string[]]>> = {
   "an unknown key of a stage": [
     stages(SOURCE, `encrypt; encrypt_too = ["${RECIPIENT}"]; to = ["${RECIPIENT}"]`, TARGET),
@@ -278,11 +282,11 @@ const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: str
   ],
   "a stage like none that exists": [
     stages(SOURCE, "./stages/redact.ts", `${TARGET}; plaintext = true`),
-    '6:7 stage[2].use: Unknown stage, expected "snapshot", "hash-gate", "encrypt" or "local"',
+    `6:7 stage[2].use: Unknown stage, expected ${USES}`,
   ],
   "a stage without use": [
     `${stages(SOURCE, `${TARGET}; plaintext = true`)}[[stage]]\nid = "x"`,
-    '9:1 stage[3].use: Missing key, expected "snapshot", "hash-gate", "encrypt" or "local"',
+    `9:1 stage[3].use: Missing key, expected ${USES}`,
   ],
   "a missing option": [
     stages("snapshot", `${TARGET}; plaintext = true`),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PipelineError } from "../../../pipeline/config/load.ts";
-import { quote, sayPath } from "../../../pipeline/config/problems.ts";
+import { quote, sayChoices, sayPath } from "../../../pipeline/config/problems.ts";
+import { stages as builtin } from "../../../stages/mod.ts";
 import { refusal, stages } from "./support.ts";
 
 const TWELVE = `# Twelve mistakes
@@ -25,7 +26,7 @@ to = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8q", "~/recip
 encrypt_too = ["age1"]
 
 [[stage]]
-use = "s3"
+use = "webdav"
 bucket = "backups"
 
 [[stage]]
@@ -37,7 +38,10 @@ only = ["cluade"]
 Deno.test("twelve mistakes are told at once, each at its place", async (t) => {
   const error = await refusal(TWELVE);
   assert.equal(error.problems.length, 12);
-  await t.assertSnapshot(error.message.replace(/"\/.*\/pipeline.toml"/, '"pipeline.toml"'));
+  await t.assertSnapshot(
+    error.message.replace(/"\/.*\/pipeline.toml"/, '"pipeline.toml"')
+      .replace(sayChoices(Object.keys(builtin)), "(every stage)"),
+  );
 });
 
 Deno.test("problems come in the order of the file, whatever found them", async () => {

@@ -1,0 +1,94 @@
+/**
+ * A client of an S3 server that leaves nothing to chance: its own credentials, no redirects, no
+ * proxy but the one that was asked for, and an end to every wait.
+ *
+ * @module
+ */
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { StageContext } from "../contract.ts";
+import { readCredentials } from "./s3_credentials.ts";
+import { explainFault } from "./s3_faults.ts";
+import { addressOf, endpointOf, isExposed, isPathStyle, type S3Place } from "./s3_place.ts";
+import { Patience } from "./s3_retry.ts";
+
+/** Loads the library; a worker does so while it waits for work. */
+export function loadLibrary(): Promise<typeof import("@aws-sdk/client-s3")> {
+  return import("@aws-sdk/client-s3");
+}
+
+/** What work with a client is given. */
+export interface S3Session {
+  readonly client: S3Client;
+  readonly library: typeof import("@aws-sdk/client-s3");
+  readonly place: S3Place;
+  /** Of the place, for messages. */
+  readonly address: string;
+  readonly signal: AbortSignal;
+  readonly log: StageContext["log"];
+}
+
+/**
+ * Works with a client that is gone afterwards: one that is left alone after a failure keeps the
+ * process for a minute.
+ *
+ * @param action What could not be done by now, for messages: `Cannot list "s3://…"`.
+ * @throws {StageError} With the server's reason in words.
+ */
+export async function withClient<T>(
+  place: S3Place,
+  { signal, log }: Pick<StageContext, "signal" | "log">,
+  action: () => string,
+  work: (session: S3Session) => Promise<T>,
+): Promise<T> {
+  const address = addressOf(place);
+  const credentials = readCredentials(
+    place.credentials,
+    address,
+    (message) => log("warn", message),
+  );
+  const library = await loadLibrary();
+  const client = new library.S3Client({
+    endpoint: endpointOf(place).href,
+    region: place.region,
+    forcePathStyle: isPathStyle(place),
+    credentials,
+    // Servers that are not Amazon's may not know the others; Content-MD5 is known to all.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    followRegionRedirects: false,
+    // It would take a new connection for every part.
+    expectContinueHeader: false,
+    retryStrategy: new Patience(),
+    requestHandler: {
+      connectionTimeout: place.timeout,
+      socketTimeout: place.timeout,
+      ...await agentsFor(place),
+    },
+  });
+  try {
+    return await work({ client, library, place, address, signal, log });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explainFault(error, action(), place, credentials);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Has a request end when the work is to end. */
+export function within({ signal }: Pick<S3Session, "signal">): { abortSignal: AbortSignal } {
+  return { abortSignal: signal };
+}
+
+/** Tells what others could see on the way. */
+export function warnOfExposure(place: S3Place, log: StageContext["log"]): void {
+  if (!isExposed(place)) return;
+  log("warn", `Sends to "${addressOf(place)}" without TLS: others on the way can read along`);
+}
+
+async function agentsFor({ proxy, timeout }: S3Place) {
+  if (proxy === undefined) return {};
+  const { HttpProxyAgent, HttpsProxyAgent } = await import("hpagent");
+  const options = { proxy, keepAlive: true, timeout };
+  return { httpAgent: new HttpProxyAgent(options), httpsAgent: new HttpsProxyAgent(options) };
+}

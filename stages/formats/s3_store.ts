@@ -1,0 +1,367 @@
+/**
+ * Puts a file into a bucket and believes the server only where its answer agrees with our hash, or
+ * the file reads back.
+ *
+ * The parts of a large file are sent from here, not by `@aws-sdk/lib-storage`: that gives a part no
+ * hash, and goes on with the others after one has failed (docs/decisions/0005-s3-parts.md).
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { SpoolFile } from "../contract.ts";
+import { StageError } from "../errors.ts";
+import { type S3Session, within } from "./s3_client.ts";
+import { isAnswer, isRefusal } from "./s3_faults.ts";
+import { readObject } from "./s3_fetch.ts";
+import { isAmazon, objectOf } from "./s3_place.ts";
+import { type Piece, Pieces, pieceSizeOf, type Sum } from "./s3_pieces.ts";
+import { cleanUploads } from "./s3_uploads.ts";
+
+/** How objects are to be kept. */
+export interface Keeping {
+  readonly storage_class?: string | undefined;
+  readonly sse?: "AES256" | "aws:kms" | undefined;
+  readonly kms_key?: string | undefined;
+  readonly lock_days?: number | undefined;
+  readonly lock_mode: "governance" | "compliance";
+}
+
+/** Memory that pieces on their way may take; one is always allowed. */
+const UNDER_WAY = 64 * 2 ** 20;
+const DAY_MS = 86_400_000;
+
+/** What a server answered of an object. */
+interface Answer {
+  readonly etag: string | undefined;
+  readonly checksum: string | undefined;
+}
+
+/** What is told on the way. */
+export interface StoreReports {
+  started(file: SpoolFile): void;
+  progress(done: number, total: number): void;
+}
+
+/** Stores files in their order, each confirmed before the next. */
+export async function storeAll(
+  session: S3Session,
+  keeping: Keeping,
+  files: readonly SpoolFile[],
+  { started, progress }: StoreReports,
+): Promise<void> {
+  const objects = new Map(files.map((file) => [file, objectOf(session.place, file.key)]));
+  for (const folder of new Set(files.map(({ key }) => key.split("/")[0]!))) {
+    await cleanUploads(session, folder);
+  }
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  const stored: string[] = [];
+  for (const [file, object] of objects) {
+    started(file);
+    const report = (bytes: number) => progress(done + bytes, total);
+    try {
+      if (await storeFile(session, keeping, file, report)) stored.push(object);
+    } catch (error) {
+      // An archive that gets no manifest is of use to nobody, and takes room. But where the answer
+      // was lost, the manifest may be there, or still arrive.
+      if (isRefusal(error)) { for (const object of stored) await remove(session, object); }
+      throw error;
+    }
+    done += file.size;
+  }
+}
+
+/**
+ * Stores a file, unless it is there already.
+ *
+ * @returns Whether it is this work that put it there.
+ * @throws {StageError} `destination-refused` when another file has that name.
+ */
+async function storeFile(
+  session: S3Session,
+  keeping: Keeping,
+  file: SpoolFile,
+  report: (bytes: number) => void,
+): Promise<boolean> {
+  const { place, address, library: { HeadObjectCommand } } = session;
+  const object = objectOf(place, file.key);
+  if (await isThere(session, object)) {
+    await assertSame(session, object, file);
+    report(file.size);
+    return false;
+  }
+  using pieces = new Pieces(file.path, file.size, isAmazon(place));
+  const headers = headersOf(session, keeping, object);
+  const answer = file.size <= pieceSizeOf(file.size)
+    ? await putWhole(session, headers, file, pieces)
+    : await putParts(session, headers, file, pieces, report);
+  if (answer === undefined) {
+    // Somebody was faster; or it was this very request, whose answer was lost on the way.
+    await assertSame(session, object, file);
+    report(file.size);
+    return false;
+  }
+  const sum = pieces.sum();
+  const head = await session.client.send(
+    new HeadObjectCommand({ Bucket: place.bucket, Key: object }),
+    within(session),
+  )
+    .catch((error) => {
+      if (!isAnswer(error, 404)) throw error;
+      throw refused(file, address, "the server says that it has it, and does not find it");
+    });
+  const isOurs = head.ContentLength === file.size &&
+    (agrees(answer, sum) && plain(head.ETag) === answer.etag ||
+      await hashOf(session, object) === file.sha256);
+  if (!isOurs) {
+    await remove(session, object);
+    throw refused(file, address, "what it stored is not what was sent");
+  }
+  report(file.size);
+  return true;
+}
+
+/** Whether what the server says of an object can be true of our file alone. */
+function agrees({ etag, checksum }: Answer, sum: Sum): boolean {
+  return etag === sum.etag || checksum !== undefined && checksum === sum.checksum;
+}
+
+/** What is the same for whole files and for those in parts. */
+function headersOf({ place }: S3Session, keeping: Keeping, object: string) {
+  const { storage_class, sse, kms_key, lock_days, lock_mode } = keeping;
+  return {
+    Bucket: place.bucket,
+    Key: object,
+    ContentType: "application/octet-stream",
+    ...(storage_class !== undefined && { StorageClass: storage_class as "STANDARD" }),
+    ...(sse !== undefined && { ServerSideEncryption: sse }),
+    ...(kms_key !== undefined && { SSEKMSKeyId: kms_key }),
+    ...(lock_days !== undefined && {
+      ObjectLockMode: lock_mode === "compliance" ? "COMPLIANCE" as const : "GOVERNANCE" as const,
+      ObjectLockRetainUntilDate: new Date(Date.now() + lock_days * DAY_MS),
+    }),
+  };
+}
+
+type Headers = ReturnType<typeof headersOf>;
+
+/** @returns `undefined` when there is an object of that name by now. */
+async function putWhole(
+  session: S3Session,
+  headers: Headers,
+  file: SpoolFile,
+  pieces: Pieces,
+): Promise<Answer | undefined> {
+  const { PutObjectCommand } = session.library;
+  const { bytes, md5, sha256 } = pieces.next()!;
+  assertRead(file, pieces.sum());
+  const put = (condition: { readonly IfNoneMatch?: string }) =>
+    session.client.send(
+      new PutObjectCommand({
+        ...headers,
+        ...condition,
+        Body: bytes,
+        ContentMD5: md5,
+        ...(sha256 !== undefined && { ChecksumSHA256: sha256 }),
+      }),
+      within(session),
+    );
+  const only = { IfNoneMatch: "*" };
+  try {
+    const { ETag, ChecksumSHA256 } = await put(only).catch((error) => {
+      if (isAnswer(error, 501)) return put({}); // Some servers know no conditions.
+      throw error;
+    });
+    return { etag: plain(ETag), checksum: ChecksumSHA256 };
+  } catch (error) {
+    if (isTaken(error)) return undefined;
+    throw error;
+  }
+}
+
+/** @returns `undefined` when there is an object of that name by now. */
+async function putParts(
+  session: S3Session,
+  headers: Headers,
+  file: SpoolFile,
+  pieces: Pieces,
+  report: (bytes: number) => void,
+): Promise<Answer | undefined> {
+  const { library, place, address } = session;
+  const object = { Bucket: headers.Bucket, Key: headers.Key };
+  const { UploadId } = await session.client.send(
+    new library.CreateMultipartUploadCommand({
+      ...headers,
+      ...(isAmazon(place) && { ChecksumAlgorithm: "SHA256" as const }),
+    }),
+    within(session),
+  );
+  if (UploadId === undefined) throw refused(file, address, "the server names no upload");
+  const upload = { ...object, UploadId };
+  try {
+    const parts = await sendParts(session, upload, file, pieces, report);
+    // Before anything gets this name: a file that has changed meanwhile is not the one to keep.
+    assertRead(file, pieces.sum());
+    const condition = { IfNoneMatch: "*", MultipartUpload: { Parts: parts } };
+    const { ETag, ChecksumSHA256 } = await session.client.send(
+      new library.CompleteMultipartUploadCommand({ ...upload, ...condition }),
+      within(session),
+    );
+    return { etag: plain(ETag), checksum: ChecksumSHA256 };
+  } catch (error) {
+    const isDone = isTaken(error) || isAnswer(error, "NoSuchUpload");
+    await abandon(session, upload);
+    // The upload may be gone because it is complete: its first answer was lost then.
+    if (isDone && await isThere(session, headers.Key)) return undefined;
+    throw error;
+  }
+}
+
+/** An upload in parts, as requests name it. */
+interface PartUpload {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string;
+}
+
+/** A part that the server has. */
+interface Part {
+  readonly PartNumber: number;
+  readonly ETag: string;
+  readonly ChecksumSHA256?: string;
+}
+
+/** Sends pieces side by side, as many as memory allows. The first that fails ends them all. */
+async function sendParts(
+  session: S3Session,
+  upload: PartUpload,
+  file: SpoolFile,
+  pieces: Pieces,
+  report: (bytes: number) => void,
+): Promise<Part[]> {
+  const parts: Part[] = [];
+  const stop = new AbortController();
+  const signal = AbortSignal.any([session.signal, stop.signal]);
+  let done = 0;
+  const lane = async () => {
+    for (let piece = pieces.next(); piece !== undefined; piece = pieces.next()) {
+      signal.throwIfAborted();
+      parts[piece.number - 1] = await sendPart({ ...session, signal }, upload, file, piece);
+      report(done += piece.bytes.length);
+    }
+  };
+  const width = Math.max(1, Math.floor(UNDER_WAY / pieceSizeOf(file.size)));
+  const lanes = Array.from({ length: width }, lane);
+  for (const each of lanes) each.catch((error) => stop.abort(error));
+  await Promise.allSettled(lanes);
+  if (stop.signal.aborted) throw stop.signal.reason;
+  return parts;
+}
+
+async function sendPart(
+  session: S3Session,
+  upload: PartUpload,
+  file: SpoolFile,
+  { number, bytes, md5, sha256 }: Piece,
+): Promise<Part> {
+  const { UploadPartCommand } = session.library;
+  const { ETag } = await session.client.send(
+    new UploadPartCommand({
+      ...upload,
+      PartNumber: number,
+      Body: bytes,
+      ContentMD5: md5,
+      ...(sha256 !== undefined && { ChecksumSHA256: sha256 }),
+    }),
+    within(session),
+  );
+  if (ETag === undefined) {
+    throw refused(file, session.address, `the server does not confirm part ${number}`);
+  }
+  return { PartNumber: number, ETag, ...(sha256 !== undefined && { ChecksumSHA256: sha256 }) };
+}
+
+/** Gives an upload up: its parts would take room for ever. What cannot be now is cleaned later. */
+async function abandon({ client, library, log }: S3Session, upload: PartUpload): Promise<void> {
+  const command = new library.AbortMultipartUploadCommand(upload);
+  const abortSignal = AbortSignal.timeout(LAST_WORDS_MS);
+  await client.send(command, { abortSignal }).catch((error) => {
+    if (!isAnswer(error, "NoSuchUpload", 404)) {
+      log("debug", `The upload of "${upload.Key}" is left to be cleaned up by a later run`);
+    }
+  });
+}
+
+/** Less than a worker that was told to stop is given. */
+const LAST_WORDS_MS = 4_000;
+
+/** Whether another object has the name. */
+function isTaken(error: unknown): boolean {
+  return isAnswer(error, "PreconditionFailed", "ConditionalRequestConflict", 412);
+}
+
+/** Whether there is an object of that name. By listing, whose refusals say why. */
+async function isThere(session: S3Session, object: string): Promise<boolean> {
+  const { library: { ListObjectsV2Command }, place } = session;
+  const { Contents = [] } = await session.client.send(
+    new ListObjectsV2Command({ Bucket: place.bucket, Prefix: object, MaxKeys: 1 }),
+    within(session),
+  );
+  return Contents[0]?.Key === object;
+}
+
+/** Makes sure that an object is our file. */
+async function assertSame(session: S3Session, object: string, file: SpoolFile): Promise<void> {
+  const { place, library: { HeadObjectCommand } } = session;
+  const sum = sumOf(file, isAmazon(place));
+  assertRead(file, sum);
+  const { ContentLength, ETag } = await session.client.send(
+    new HeadObjectCommand({ Bucket: place.bucket, Key: object }),
+    within(session),
+  );
+  const isSame = ContentLength === file.size &&
+    (plain(ETag) === sum.etag || await hashOf(session, object) === file.sha256);
+  if (isSame) return;
+  throw refused(file, session.address, `another file of ${ContentLength} bytes has that name`);
+}
+
+function sumOf({ path, size }: SpoolFile, checksums: boolean): Sum {
+  using pieces = new Pieces(path, size, checksums);
+  while (pieces.next() !== undefined);
+  return pieces.sum();
+}
+
+function assertRead({ key, path, size, sha256 }: SpoolFile, sum: Sum): void {
+  if (sum.size === size && sum.sha256 === sha256) return;
+  const state = `${sum.size} bytes with hash ${sum.sha256} for ${size} with ${sha256}`;
+  throw new StageError("destination-refused", `Cannot store "${key}": "${path}" has ${state}`, {
+    hint: "Check the disk that holds the state directory, and run again",
+  });
+}
+
+/** Reads an object back: the hash of its content, in lower-case hexadecimal. */
+async function hashOf(session: S3Session, object: string): Promise<string> {
+  const hash = createHash("sha256");
+  await readObject(session, object, (bytes) => Promise.resolve(void hash.update(bytes)));
+  return hash.digest("hex");
+}
+
+/** Takes back what must not be mistaken for a copy. */
+async function remove(
+  { client, library, place }: S3Session,
+  object: string,
+): Promise<void> {
+  const command = new library.DeleteObjectCommand({ Bucket: place.bucket, Key: object });
+  await client.send(command, { abortSignal: AbortSignal.timeout(LAST_WORDS_MS) }).catch(() => {});
+}
+
+/** ETags come in quotes, and from some servers in upper case. */
+function plain(etag: string | undefined): string | undefined {
+  return etag?.replace(/^(W\/)?"|"$/g, "").toLowerCase();
+}
+
+function refused({ key }: SpoolFile, address: string, state: string): StageError {
+  return new StageError("destination-refused", `Cannot store "${key}" in "${address}": ${state}`, {
+    hint: "Check the server, move away what should not be there, and run again",
+  });
+}

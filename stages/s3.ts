@@ -1,0 +1,223 @@
+/**
+ * Keeps archives in a bucket of any server that speaks S3.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import {
+  choice,
+  credentials,
+  defineDestination,
+  duration,
+  integer,
+  type Option,
+  optional,
+  type OptionNotes,
+  options,
+  type SpoolFile,
+  type StoredFile,
+  text,
+} from "./contract.ts";
+import type { S3Session } from "./formats/s3_client.ts";
+import {
+  addressOf,
+  grantsFor,
+  keyOf,
+  objectOf,
+  parseAddress,
+  prefixOf,
+} from "./formats/s3_place.ts";
+
+const OPTIONS = options({
+  bucket: shaped(
+    "Name of the bucket.",
+    /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/,
+    "Expected the name of a bucket: letters, digits, dots and hyphens",
+    { example: "backups" },
+  ),
+  prefix: optional(
+    v.pipe(
+      shaped(
+        "What the names of all objects begin with.",
+        // deno-lint-ignore no-control-regex
+        /^(?!\/)(?!.*\/\/)[^\\?#\x00-\x1f\x7f]+$/,
+        'Expected names with slashes between them, such as "backups/claude/"',
+        { example: "claude/" },
+      ),
+      v.transform((prefix) => prefix.replace(/\/?$/, "/")),
+    ),
+  ),
+  endpoint: optional(
+    shaped(
+      "Address of the server, without the bucket; left out, Amazon's.",
+      /^https?:\/\/[^@?#\s]+$/,
+      'Expected an address such as "https://s3.example.org", without a password',
+      { example: "https://s3.example.org" },
+    ),
+  ),
+  region: optional(
+    shaped(
+      "Region of the bucket. Servers other than Amazon's mostly take any.",
+      /^[a-z0-9-]{1,32}$/,
+      'Expected the name of a region, such as "eu-central-1"',
+      { example: "eu-central-1" },
+    ),
+    "us-east-1",
+  ),
+  credentials: optional(
+    credentials(
+      "Where the keys are: env (AWS_ACCESS_KEY_ID and so on), profile:NAME (in ~/.aws/credentials) or file:PATH (of that format).",
+      { example: "env" },
+    ),
+    "env",
+  ),
+  storage_class: optional(
+    shaped(
+      "Storage class of new objects, one that can be read at once; left out, the bucket's own.",
+      /^(?!(GLACIER|DEEP_ARCHIVE)$)[A-Za-z0-9_-]{1,64}$/,
+      'Expected a class that can be read at once, such as "STANDARD_IA"',
+    ),
+  ),
+  sse: optional(
+    choice(["AES256", "aws:kms"], "Has the server encrypt too, with its own keys or KMS."),
+  ),
+  kms_key: optional(text('Key of KMS, for sse = "aws:kms"; left out, the account\'s own.')),
+  lock_days: optional(
+    integer(
+      [1, 36500],
+      "For how many days nobody may delete or change an object. The bucket must have object lock.",
+    ),
+  ),
+  lock_mode: optional(
+    choice(
+      ["governance", "compliance"],
+      "Whether special rights can lift the lock (governance), or nothing can (compliance).",
+    ),
+    "governance",
+  ),
+  addressing: optional(
+    choice(
+      ["path", "host"],
+      "Where the bucket stands in an address; left out, in the host at Amazon, in the path elsewhere.",
+    ),
+  ),
+  proxy: optional(
+    shaped(
+      "HTTP proxy to go through. Those that the environment names are not used.",
+      /^https?:\/\/[^@?#\s]+$/,
+      'Expected an address such as "http://proxy.example.org:3128", without a password',
+    ),
+  ),
+  timeout: optional(
+    duration("For how long the server may be silent before it is asked again.", {
+      example: "60s",
+    }),
+    "60s",
+  ),
+});
+
+export default defineDestination({
+  name: "s3",
+  summary: "Keeps archives in a bucket of Amazon S3 or of a server like it",
+  description:
+    "Large files go up in parts, with bounded memory. A file counts as stored when the server's hash of it is ours, or when it reads back. No bucket is made: it has to be there. --from takes addresses such as s3://backups/claude/?endpoint=https://s3.example.org.",
+  options: OPTIONS,
+
+  permissions: (options) => grantsFor(options),
+  prepare: async () => {
+    const { loadLibrary } = await import("./formats/s3_client.ts");
+    await loadLibrary();
+  },
+  takesFiles: false,
+  location: (options) => addressOf(options),
+  addressForm: 'a bucket, such as "s3://backups/claude/?endpoint=https://s3.example.org"',
+  fromAddress(address) {
+    const parsed = v.safeParse(OPTIONS, parseAddress(address, Deno.env));
+    return parsed.success ? parsed.output : undefined;
+  },
+
+  async run({ options, files, signal, log, progress }) {
+    const [{ warnOfExposure, withClient }, { storeAll }] = await Promise.all([
+      import("./formats/s3_client.ts"),
+      import("./formats/s3_store.ts"),
+    ]);
+    const location = addressOf(options);
+    warnOfExposure(options, log);
+    let current = files[0]?.key;
+    const action = () => `Cannot store "${current}" in "${location}"`;
+    await withClient(options, { signal, log }, action, (session) => {
+      const started = ({ key }: SpoolFile) => void (current = key);
+      return storeAll(session, options, files, { started, progress });
+    });
+    return { location };
+  },
+
+  async list({ options, signal, log }) {
+    const { withClient } = await import("./formats/s3_client.ts");
+    const action = () => `Cannot list "${addressOf(options)}"`;
+    return await withClient(options, { signal, log }, action, listAll);
+  },
+
+  async fetch({ options, key, output, signal, log, progress }) {
+    const [{ withClient }, { readObject }] = await Promise.all([
+      import("./formats/s3_client.ts"),
+      import("./formats/s3_fetch.ts"),
+    ]);
+    const object = objectOf(options, key);
+    const action = () => `Cannot fetch "${key}" from "${addressOf(options)}"`;
+    let done = 0;
+    await withClient(
+      options,
+      { signal, log },
+      action,
+      (session) =>
+        readObject(session, object, async (bytes, size) => {
+          await output.write(bytes);
+          progress(done += bytes.length, size);
+        }),
+    );
+  },
+
+  async remove({ options, keys, signal, log }) {
+    const { withClient } = await import("./formats/s3_client.ts");
+    // A snapshot exists when its manifest does: a crash halfway must not leave a manifest alone.
+    const ordered = keys.toSorted((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
+    const objects = ordered.map((key) => [key, objectOf(options, key)] as const);
+    let current = ordered[0];
+    const action = () => `Cannot remove "${current}" from "${addressOf(options)}"`;
+    await withClient(options, { signal, log }, action, async ({ client, library }) => {
+      // One by one: of the request for many, every server has an idea of its own.
+      for (const [key, Key] of objects) {
+        current = key;
+        const command = new library.DeleteObjectCommand({ Bucket: options.bucket, Key });
+        await client.send(command, { abortSignal: signal });
+      }
+    });
+  },
+});
+
+/** Every file of ours below the prefix, page by page. */
+async function listAll({ client, library, place, signal }: S3Session): Promise<StoredFile[]> {
+  const files: StoredFile[] = [];
+  const pages = library.paginateListObjectsV2(
+    { client },
+    { Bucket: place.bucket, Prefix: prefixOf(place) },
+    { abortSignal: signal },
+  );
+  for await (const { Contents = [] } of pages) {
+    for (const { Key = "", Size = 0 } of Contents) {
+      const key = keyOf(place, Key);
+      if (key !== undefined) files.push({ key, size: Size });
+    }
+  }
+  return files;
+}
+
+function isManifest(key: string): boolean {
+  return /\.json(\.|$)/.test(key);
+}
+
+/** Text of which more is known than that there is some. */
+function shaped(summary: string, shape: RegExp, expected: string, notes?: OptionNotes) {
+  return v.pipe(text(summary, notes), v.regex(shape, expected)) satisfies Option<string>;
+}
