@@ -85,6 +85,8 @@ export function runJson(report: RunReport): unknown {
     stages: report.stages.map(({ id, use, status, message, seconds }) => (
       { id, use, status, message, seconds: roundSeconds(seconds) }
     )),
+    // Where there is one: what failed that is no stage's own.
+    ...(report.failure && { failure: report.failure }),
     snapshots: report.snapshots.map((snapshot) => ({
       id: snapshot.id,
       name: snapshot.name,

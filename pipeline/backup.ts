@@ -64,6 +64,29 @@ export function backUp(
   return new Backup(route, destinations, context).run();
 }
 
+/** What there is to say of a source that failed as a whole: no destination holds its snapshot. */
+export function reportLost(
+  { source }: Route,
+  destinations: readonly Step[],
+  error: unknown,
+): SnapshotReport {
+  const { message } = toRecord(error);
+  return {
+    id: source.id,
+    name: null,
+    contentHash: null,
+    files: 0,
+    bytes: 0,
+    changes: undefined,
+    unreadable: [],
+    skipped: [],
+    notes: [],
+    destinations: destinations.map(({ stage: { id } }) => (
+      { id, status: "failed", location: null, message }
+    )),
+  };
+}
+
 class Backup {
   readonly #route: Route;
   readonly #destinations: readonly Step[];
@@ -145,7 +168,9 @@ class Backup {
     const name = nameAfter(this.#taken, streamed);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
-    if (delivered) catalog.remember(source.id, streamed.signature, streamed.entries);
+    if (delivered) {
+      this.#record(() => catalog.remember(source.id, streamed.signature, streamed.entries));
+    }
     log.finish(source, "ok", `${totalsOf(streamed).files} files`);
     return { ...this.#report(streamed), name: delivered ? name : null, changes };
   }
@@ -269,8 +294,10 @@ class Backup {
       const { location } = await this.#store(stage, files);
       const bytes = files.reduce((sum, { size }) => sum + size, 0);
       const way = wayTo(stage, this.#route);
-      catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
-      catalog.addDelivery({ id, name, location: locationOf(stage), way, bytes }, clock(), run);
+      this.#record(() => {
+        catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
+        catalog.addDelivery({ id, name, location: locationOf(stage), way, bytes }, clock(), run);
+      });
       this.#note(stage, "ok", location, `${bytes} bytes`);
     } catch (error) {
       this.#noteFailure(stage, error);
@@ -312,14 +339,23 @@ class Backup {
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
-      catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run);
+      this.#record(() => catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run));
       this.#noteHeld(stage);
     }
     if (catalog.signature(source.id) !== reading.signature) {
-      catalog.remember(source.id, reading.signature, reading.entries);
+      this.#record(() => catalog.remember(source.id, reading.signature, reading.entries));
     }
     log.finish(source, "unchanged", "nothing had changed");
     return this.#report(reading);
+  }
+
+  /** A catalog that fails takes nothing from what destinations hold. */
+  #record(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#context.log.failAside(error);
+    }
   }
 
   #noteHeld(stage: PipelineStage): void {

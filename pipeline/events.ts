@@ -92,6 +92,8 @@ export interface RunReport {
   readonly finished: Date;
   readonly stages: readonly StageReport[];
   readonly snapshots: readonly SnapshotReport[];
+  /** What failed that is no stage's own: the catalog, which then lacks a part of this run. */
+  readonly failure?: Failure;
   /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */
   readonly status: number;
 }

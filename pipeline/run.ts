@@ -5,10 +5,10 @@
  */
 import { join } from "node:path";
 import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
-import { backUp, type BackupContext } from "./backup.ts";
+import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import type { Listener, RunReport, SnapshotReport } from "./events.ts";
+import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
@@ -77,27 +77,33 @@ async function runLocked(
     const { stages, name, state } = pipeline;
     const host = Deno.hostname();
     const avoid = ownPlaces(stages, state);
-    const told = { run, dryRun, force, message, signal, log, clock, host, stages, avoid };
-    const snapshots = await runStages(pipeline, only, {
+    const circumstances = { run, dryRun, force, message, signal, log, clock, host, stages, avoid };
+    const told = await runStages(pipeline, only, {
       pipeline: name,
       catalog,
       spool,
       workers,
-      ...told,
+      ...circumstances,
     });
     signal?.throwIfAborted();
-    for (const { stage, failure } of workers.lateFailures()) log.fail(stage, failure);
-    const reports = log.reports(stages);
-    const failed = reports.some(({ status }) => status === "failed") ||
-      snapshots.some(({ unreadable }) => unreadable.length > 0);
-    const status = failed ? FAILURES["stage-failed"].status : 0;
-    const ok = status === 0;
+    const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
+    for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
+    const snapshots = told.map((snapshot) => distrust(snapshot, late));
     const finished = clock();
-    const report = { ok, run, dryRun, started, finished, stages: reports, snapshots, status };
-    catalog.finishRun(report);
-    return report;
+    const report = { run, dryRun, started, finished, stages: log.reports(stages), snapshots };
+    try {
+      catalog.finishRun(judged(report, log.failureAside));
+    } catch (error) {
+      log.failAside(error); // Whoever asked for the run still hears of all that was done.
+    }
+    return judged(report, log.failureAside);
   } catch (error) {
-    if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
+    // What ended the run is what to tell.
+    try {
+      if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
+    } catch (fault) {
+      log.say("warn", undefined, messageOf(fault));
+    }
     throw error;
   } finally {
     workers[Symbol.dispose](); // What they were writing must not come after what follows.
@@ -105,6 +111,38 @@ async function runLocked(
     await spool?.empty().catch((error) => log.say("warn", undefined, messageOf(error)));
     catalog.close();
   }
+}
+
+/** What a destination said whose worker failed right after counts for nothing. */
+function distrust(
+  snapshot: SnapshotReport,
+  late: ReadonlyMap<string, BackupError>,
+): SnapshotReport {
+  const destinations = snapshot.destinations.map((delivery) => {
+    const failure = late.get(delivery.id);
+    if (failure === undefined) return delivery;
+    const { code, message, hint } = failure;
+    return {
+      ...delivery,
+      status: "failed" as const,
+      location: null,
+      message,
+      failure: { code, message, hint },
+    };
+  });
+  return { ...snapshot, destinations };
+}
+
+/** A report with what it amounts to. */
+function judged(
+  report: Omit<RunReport, "ok" | "status" | "failure">,
+  failure: Failure | undefined,
+): RunReport {
+  const ok = failure === undefined &&
+    report.stages.every(({ status }) => status !== "failed") &&
+    report.snapshots.every(({ unreadable }) => unreadable.length === 0);
+  const status = ok ? 0 : FAILURES["stage-failed"].status;
+  return { ...report, ok, status, ...(failure && { failure }) };
 }
 
 /** The stages from top to bottom; a source goes through all that stands below it. */
@@ -116,6 +154,7 @@ async function runStages(
   const routes = new Map(routesOf(stages).map((route) => [route.source.id, route]));
   const reports: SnapshotReport[] = [];
   const failures: unknown[] = [];
+  let begun = false;
   for (const stage of stages) {
     context.signal?.throwIfAborted();
     const route = routes.get(stage.id);
@@ -124,12 +163,17 @@ async function runStages(
         await prepare(stage, context);
       } else if (route !== undefined) {
         const destinations = destinationsOf(route, only);
-        if (destinations.length > 0) reports.push(await backUp(route, destinations, context));
+        if (destinations.length === 0) continue;
+        reports.push(await backUp(route, destinations, context));
+        begun = true;
       }
     } catch (error) {
       if (context.signal?.aborted) throw error;
       context.log.fail(stage, error);
       failures.push(error);
+      if (route !== undefined) {
+        reports.push(reportLost(route, destinationsOf(route, only), error));
+      }
       const reason = `"${stage.id}" failed`;
       for (const step of route?.steps ?? []) context.log.finish(step.stage, "skipped", reason);
     }
@@ -138,7 +182,7 @@ async function runStages(
   if (bug !== undefined) throw bug; // When the others have had their turn.
   // Nothing could even be begun: the request is wrong, and nothing was sent.
   const [first] = failures;
-  if (reports.length === 0 && first !== undefined && statusOf(first) === FAILURES.usage.status) {
+  if (!begun && first !== undefined && statusOf(first) === FAILURES.usage.status) {
     throw first;
   }
   return reports;

@@ -5,7 +5,7 @@
  */
 import { toRecord } from "../stages/errors.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
-import type { Listener, StageReport } from "./events.ts";
+import type { Failure, Listener, StageReport } from "./events.ts";
 
 const GRAVITY = { skipped: 0, unchanged: 1, ok: 2, failed: 3 } as const;
 
@@ -14,6 +14,7 @@ export class StageLog {
   readonly #listener: Listener;
   readonly #reports = new Map<string, StageReport>();
   readonly #started = new Map<string, number>();
+  #aside: Failure | undefined;
 
   constructor(listener: Listener | undefined) {
     this.#listener = (event) => {
@@ -47,6 +48,18 @@ export class StageLog {
   fail(stage: PipelineStage, error: unknown): void {
     const { code, message, hint } = toRecord(error);
     this.#add(stage, { status: "failed", message, failure: { code, message, hint } });
+  }
+
+  /** Something failed that is no stage's own. The first time is the one to tell. */
+  failAside(error: unknown): void {
+    const { code, message, hint } = toRecord(error);
+    if (code === "bug") throw error;
+    this.#aside ??= { code, message, hint };
+  }
+
+  /** The first of what {@linkcode failAside} was told. */
+  get failureAside(): Failure | undefined {
+    return this.#aside;
   }
 
   /** Every stage's report, in the order of the file; what never came to act was skipped. */

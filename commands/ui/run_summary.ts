@@ -30,6 +30,7 @@ export function renderRun(
   return [
     ...snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
     ...renderStageFailures(report, style),
+    ...renderFailureAside(report, style),
     renderEnd(report, style),
   ];
 }
@@ -65,9 +66,12 @@ function renderSnapshot(
 }
 
 function sayOutcome(
-  { name, files, bytes, changes, destinations }: SnapshotReport,
+  { name, contentHash, files, bytes, changes, destinations }: SnapshotReport,
   dryRun: boolean,
 ) {
+  if (contentHash === null && destinations.every(({ status }) => status === "failed")) {
+    return "no snapshot was made";
+  }
   const size = `${sayCount(files, "file")}, ${sayBytes(bytes)}`;
   const settled = destinations.length > 0 &&
     destinations.every(({ status }) => status === "unchanged");
@@ -147,6 +151,14 @@ function renderStageFailures({ stages, snapshots }: RunReport, style: Style): st
       return [line, ...renderFailure(failure, message, "  ")];
     },
   );
+}
+
+/** What failed that is no stage's own: the catalog, at which the next run looks. */
+function renderFailureAside({ failure }: RunReport, style: Style): string[] {
+  if (failure === undefined) return [];
+  const { message } = failure;
+  const line = `${style.bad("FAILED")} to note what was done: ${escapeControls(message)}`;
+  return [line, ...renderFailure(failure, message, "  ")];
 }
 
 function renderEnd({ ok, dryRun, started, finished }: RunReport, style: Style): string {

@@ -1,6 +1,8 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { runJson } from "../../commands/run.ts";
+import { renderRun } from "../../commands/ui/run_summary.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { works } from "../platform/probe.ts";
@@ -38,6 +40,15 @@ Deno.test({
     assert.equal(report.status, 2);
     const failure = report.stages.find(({ status }) => status === "failed")?.failure;
     assert.equal(failure?.code, "storage-full");
+    const [snapshot] = report.snapshots;
+    assert.deepEqual([snapshot?.id, snapshot?.name], ["m", null]);
+    const [delivery] = snapshot!.destinations;
+    assert.deepEqual([delivery?.id, delivery?.status, delivery?.location], [
+      "backups",
+      "failed",
+      null,
+    ]);
+    assert.equal(delivery?.message, failure.message);
     const spool = join(sandbox.state, "spool", "0");
     const words = `Cannot spool the archive in "${spool}": the disk is full after \\d+ bytes`;
     assert.match(failure.message, new RegExp(`^${words}$`));
@@ -154,6 +165,39 @@ Deno.test({
     await sandbox.backUp();
     await sandbox.verifyAll();
     assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  },
+});
+
+Deno.test({
+  name: `a catalog that takes no more loses nothing of what is told of a run${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    using disk = new Disk(join(sandbox.folder, "state"), "1m");
+    await sandbox.backUp();
+    // Before the delivery is noted, and after: when only the run's end is.
+    for (const moment of ["stage-progress", "stage-finished"] as const) {
+      sandbox.change();
+      const report = await sandbox.run({
+        listener(event) {
+          const stage = "stage" in event ? event.stage : "report" in event ? event.report.id : "";
+          if (event.type === moment && stage === "backups") disk.leave(0, undefined);
+        },
+      });
+      disk.leave(undefined, undefined);
+      assert.deepEqual([report.status, report.ok], [2, false], moment);
+      const [delivery] = report.snapshots[0]!.destinations;
+      assert.deepEqual([delivery?.status, delivery?.location], ["ok", sandbox.destination()]);
+      assert.equal(report.failure?.code, "storage-full");
+      assert.match(report.failure.message, /^Cannot use the catalog ".*": the disk is full$/);
+      const json = runJson(report) as { failure: unknown; snapshots: { name: string }[] };
+      assert.deepEqual(json.failure, report.failure);
+      assert.equal((await sandbox.names()).at(-1), `m/${json.snapshots[0]!.name}`);
+      const text = renderRun(report, undefined).join("\n");
+      assert.match(text, /FAILED to note what was done: Cannot use the catalog/);
+      assert.equal((await sandbox.run()).status, 0, moment);
+    }
+    await sandbox.verifyAll();
   },
 });
 

@@ -160,7 +160,8 @@ Deno.test("a run tells of a worker that fails after it has answered", async () =
     stageOf("unruly_destination.ts", unrulyDestination, options, "liar"),
     destinationOf(sandbox, "good"),
   ]);
-  const { status, ok, stages } = await runPipeline(pipeline);
+  const { status, ok, stages, snapshots } = await runPipeline(pipeline);
+  assert.deepEqual(snapshots[0]!.destinations.map(({ status }) => status), ["failed", "ok"]);
   const liar = stages.find(({ id }) => id === "liar")!;
   assert.equal(liar.failure?.code, "worker-died");
   assert.match(liar.message, /Nobody had thought of this/);
