@@ -55,17 +55,19 @@ interface ConfigJson {
 /** What `config --json` prints, secrets hidden. */
 export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
   const { optionTypeOf } = await import("../pipeline/config/common.ts");
+  const { retentionKeys } = await import("../pipeline/config/retention.ts");
   const { file, name, state, identity, stages } = pipeline;
   return {
     file,
     // The engine's own is the folder that has this pipeline's name in it.
     pipeline: { name, state: dirname(state), ...(identity !== undefined && { identity }) },
-    stages: stages.map(({ id, use, only, input, plaintext, stage, options }) => ({
+    stages: stages.map(({ id, use, only, input, plaintext, retention, stage, options }) => ({
       use,
       id,
       ...(only !== undefined && { only }),
       ...(input !== undefined && { input }),
       ...(plaintext && { plaintext }),
+      ...(retention && retentionKeys(retention)),
       options: Object.fromEntries(
         Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => {
           const option = stage.options.entries[key];

@@ -57,9 +57,7 @@ export async function lookUp(
   { config, from, identity }: LookupFlags,
   warn: (message: string) => void,
 ): Promise<Pick<Lookup, "pipeline" | "from" | "identityFiles">> {
-  const own = Deno.env.get("KEEPSAKE_IDENTITY");
-  const files = identity.length === 0 && own ? [own] : identity;
-  const identityFiles = files.length === 0 ? undefined : files;
+  const identityFiles = identityFilesOf(identity);
   try {
     return { pipeline: await openPipeline(config), from, identityFiles };
   } catch (error) {
@@ -68,6 +66,13 @@ export async function lookUp(
     if (error instanceof FileError) warn(`Warning: going on without it. ${error.message}`);
     return { pipeline: undefined, from, identityFiles };
   }
+}
+
+/** The identity files that flags name, else the one of the environment; `undefined`: none. */
+export function identityFilesOf(flags: readonly string[]): readonly string[] | undefined {
+  if (flags.length > 0) return flags;
+  const own = Deno.env.get("KEEPSAKE_IDENTITY");
+  return own ? [own] : undefined;
 }
 
 /** The home directory; `undefined` where there is none. */

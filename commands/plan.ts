@@ -56,6 +56,7 @@ export function planJson(plan: Plan, { status, findings }: Outlook): unknown {
       kind: stage.kind,
       location: stage.location,
       inputs: stage.inputs,
+      retention: stage.retention,
       permissions: stage.permissions,
       sees_plaintext: stage.seesPlaintext,
       reaches_network: stage.reachesNetwork,

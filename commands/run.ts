@@ -13,6 +13,7 @@ import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson, roundSeconds } from "./json.ts";
+import { pruningJson } from "./pruning_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 
@@ -98,5 +99,6 @@ export function runJson(report: RunReport): unknown {
         { id, status, location, message }
       )),
     })),
+    ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
   };
 }

@@ -28,6 +28,10 @@ export default defineCommand({
     })),
     from: fromFlag(),
     all: option("--all", { description: message`Verify every snapshot that there is.` }),
+    forgetMissing: option("--forget-missing", {
+      description:
+        message`What is gone from a destination was removed on purpose: name it once more, and never again.`,
+    }),
     identity: identityFlag(),
     config: configFlag(),
     json: jsonFlag(),
@@ -40,6 +44,7 @@ interface Values {
   readonly snapshot: string | undefined;
   readonly from: string | undefined;
   readonly all: boolean;
+  readonly forgetMissing: boolean;
   readonly identity: readonly string[];
   readonly config: string | undefined;
   readonly json: boolean;
@@ -47,11 +52,11 @@ interface Values {
 }
 
 async function verify(values: Values, { terminal, signal }: Context): Promise<number> {
-  const { snapshot, all, json } = values;
-  if (snapshot !== undefined && all) {
+  const { snapshot, all, forgetMissing, json } = values;
+  if (snapshot !== undefined && (all || forgetMissing)) {
     throw new BackupError(
       "usage",
-      'Cannot use "--all" with a snapshot: it is one or all',
+      `Cannot use "${all ? "--all" : "--forget-missing"}" with a snapshot: it is one or all`,
       {
         hint: "Leave out one of them",
       },
@@ -65,7 +70,9 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
   ]);
   using reporter = reporterFor(terminal, { quiet });
   const listener = reporter.listener;
-  const report = await verifySnapshots({ ...lookup, snapshot, all, signal, listener });
+  const report = await verifySnapshots(
+    { ...lookup, snapshot, all, forgetMissing, signal, listener },
+  );
   terminal.status("");
   if (json) {
     printJson(terminal, verifyJson(report));

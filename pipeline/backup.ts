@@ -15,13 +15,14 @@ import type {
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Held } from "./contents.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { finishStream, type NamedFile } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
-import { createdOf, parseKey, snapshotName } from "./names.ts";
+import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
 import { type Reading, scan, type Streamed, totalsOf } from "./reading.ts";
 import type { Route, Step } from "./routes.ts";
@@ -140,6 +141,12 @@ class Backup {
     return await this.#pass(streamed, open, holdings, held);
   }
 
+  /** So that retention knows one day what this snapshot holds. It keeps what it does not know. */
+  #noteContents(name: string, held: Held): void {
+    const { catalog, dryRun } = this.#context;
+    if (!dryRun) this.#record(() => catalog.contents.add(this.#route.source.id, name, held));
+  }
+
   #scan(signature: string): Promise<Reading | undefined> {
     const { id } = this.#route.source;
     return scan(
@@ -166,6 +173,7 @@ class Backup {
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
     const name = nameAfter(this.#taken, streamed);
+    if (needed.size > 0) this.#noteContents(name, { ...streamed.source, ...streamed });
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) {
@@ -340,6 +348,12 @@ class Backup {
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
       this.#record(() => catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run));
+      // Only what was read in full is the same as what was stored for certain.
+      if (
+        name.endsWith(reading.contentHash.slice(0, HASH_DIGITS)) && reading.unreadable.length === 0
+      ) {
+        this.#noteContents(name, { ...reading, roots: [], created: createdOf(name) });
+      }
       this.#noteHeld(stage);
     }
     if (catalog.signature(source.id) !== reading.signature) {

@@ -6,8 +6,10 @@
  */
 import { join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
+import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, RunReport } from "./events.ts";
+import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -34,6 +36,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS sources (
     id TEXT PRIMARY KEY, signature TEXT NOT NULL, entries TEXT NOT NULL
   ) STRICT;
+  ${CONTENTS_SCHEMA}
+  ${REMOVALS_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -67,9 +71,15 @@ type Remembered = readonly (readonly [path: string, fingerprint: string])[];
 /** The catalog of one pipeline. */
 export class Catalog {
   readonly #database: Database;
+  /** What snapshots hold, path by path. */
+  readonly contents: Contents;
+  /** What pruning needs to know of the past. */
+  readonly pruning: PruneRecord;
 
   private constructor(database: Database) {
     this.#database = database;
+    this.contents = new Contents(database);
+    this.pruning = new PruneRecord(database);
   }
 
   /**
@@ -212,9 +222,11 @@ export class Catalog {
     );
   }
 
-  /** Every snapshot that is known to be at a place, oldest first. */
+  /** Every snapshot that is known to be at a place, and meant to be, oldest first. */
   deliveriesTo(location: string): { readonly id: string; readonly name: string }[] {
-    const sql = "SELECT id, name FROM deliveries WHERE location = ? ORDER BY name";
+    const sql = `SELECT id, name FROM deliveries d WHERE location = ? AND NOT EXISTS (
+      SELECT 1 FROM removals r WHERE r.id = d.id AND r.name = d.name AND r.location = d.location
+    ) ORDER BY name`;
     return this.#database.all(sql, location);
   }
 

@@ -19,6 +19,14 @@ export type Event =
   }
   | { readonly type: "stage-finished"; readonly report: StageReport }
   | {
+    readonly type: "snapshot-removed";
+    /** The destination's stage id. */
+    readonly stage: string;
+    /** `id/name`. */
+    readonly snapshot: string;
+    readonly reason: string;
+  }
+  | {
     readonly type: "log";
     readonly level: "debug" | "info" | "warn";
     readonly stage: string | undefined;
@@ -81,6 +89,37 @@ export interface SnapshotReport {
   readonly destinations: readonly DeliveryReport[];
 }
 
+/** What retention makes of one snapshot at one destination, or of an archive without a manifest. */
+export interface PrunedItem {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  readonly what: "snapshot" | "archive";
+  readonly created: Date;
+  /** That it takes up there. */
+  readonly bytes: number;
+  readonly keep: boolean;
+  /** Whether it is known to be gone now. */
+  readonly removed: boolean;
+  /** Phrases for a person, without a full stop; never empty. */
+  readonly reasons: readonly string[];
+}
+
+/** How pruning fared at one destination. */
+export interface Pruning {
+  /** The destination's stage id. */
+  readonly id: string;
+  readonly location: string;
+  /** The keys that keep, as the file has them; empty: nothing is ever removed there. */
+  readonly policy: readonly string[];
+  /** Whether the room of what was removed is free again, or a history keeps it. */
+  readonly removal: "frees" | "history";
+  /** Oldest first within an id. */
+  readonly items: readonly PrunedItem[];
+  readonly failure?: Failure;
+}
+
 /** A whole run. */
 export interface RunReport {
   /** Everything was read and every destination holds what it should. */
@@ -92,6 +131,8 @@ export interface RunReport {
   readonly finished: Date;
   readonly stages: readonly StageReport[];
   readonly snapshots: readonly SnapshotReport[];
+  /** What was removed after it at destinations with a policy, as far as they were looked at. */
+  readonly pruned?: readonly Pruning[];
   /** What failed that is no stage's own: the catalog, which then lacks a part of this run. */
   readonly failure?: Failure;
   /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */

@@ -23,6 +23,12 @@ export function runGrants({ id, stage, options }: PipelineStage, state: string):
   return union(own("list"), own("run"), { read: spool, write: spool });
 }
 
+/** What the worker may touch that removes, after a run, what a destination's policy does not keep. */
+export function pruneGrants({ stage, options, retention }: PipelineStage): Grants {
+  const prunes = stage.kind === "destination" && retention !== undefined;
+  return prunes ? stage.permissions(options, "remove") : {};
+}
+
 /** Where runs of a pipeline write to: its state, and what its destinations may write. */
 export function ownPlaces(stages: readonly PipelineStage[], state: string): string[] {
   const written = stages.flatMap(({ stage, options }) =>

@@ -1,5 +1,5 @@
 /**
- * The library: load a pipeline file, plan, run, list, restore, verify. Commands are thin on top.
+ * The library: load a pipeline file, plan, run, list, restore, verify, prune. Commands are thin on top.
  *
  * @module
  */
@@ -11,3 +11,4 @@ export * from "./run.ts";
 export * from "./list.ts";
 export * from "./restore.ts";
 export * from "./verify.ts";
+export * from "./prune.ts";

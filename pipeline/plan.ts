@@ -5,7 +5,8 @@
  */
 import type { StageKind } from "../stages/contract.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import { runGrants } from "./grants.ts";
+import { pruneGrants, runGrants, union } from "./grants.ts";
+import { sayPolicy } from "./retention.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { type Permissions, permissionsOf } from "./worker/host.ts";
 
@@ -18,9 +19,11 @@ export interface PlannedStage {
   readonly summary: string;
   /** Where a destination keeps things; `null` for other kinds. */
   readonly location: string | null;
+  /** The keys that say which snapshots stay at a destination; empty: nothing is ever removed. */
+  readonly retention: readonly string[];
   /** Ids of the stages whose output it takes. */
   readonly inputs: readonly string[];
-  /** The eight keys that its worker gets. */
+  /** The eight keys of what its workers get, that which removes included. */
   readonly permissions: Permissions;
   readonly seesPlaintext: boolean;
   readonly reachesNetwork: boolean;
@@ -60,15 +63,18 @@ function planStage(
   routes: readonly Route[],
   state: string,
 ): PlannedStage {
-  const { id, use, stage, options } = pipelineStage;
+  const { id, use, stage, options, retention } = pipelineStage;
   const steps = routes.flatMap((route) => route.steps.filter((step) => step.stage.id === id));
-  const permissions = permissionsOf(runGrants(pipelineStage, state));
+  const permissions = permissionsOf(
+    union(runGrants(pipelineStage, state), pruneGrants(pipelineStage)),
+  );
   return {
     id,
     use,
     kind: stage.kind,
     summary: stage.summary,
     location: stage.kind === "destination" ? stage.location(options) : null,
+    retention: retention === undefined ? [] : sayPolicy(retention),
     inputs: [...new Set(steps.map(({ from }) => from))],
     permissions,
     seesPlaintext: seesPlaintext(stage.kind, steps),

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
+import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -14,6 +14,7 @@ import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
+import { makeStateDirectory } from "./state_directory.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** How to run. */
@@ -89,8 +90,17 @@ async function runLocked(
     const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
     for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
     const snapshots = told.map((snapshot) => distrust(snapshot, late));
+    const prunes = !dryRun && log.failureAside === undefined &&
+      stages.some(({ retention }) => retention !== undefined);
+    const pruned = prunes
+      ? await (await import("./prune_after.ts"))
+        .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
+      : [];
     const finished = clock();
-    const report = { run, dryRun, started, finished, stages: log.reports(stages), snapshots };
+    const report = {
+      ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
+      ...(pruned.length > 0 && { pruned }),
+    };
     try {
       catalog.finishRun(judged(report, log.failureAside));
     } catch (error) {
@@ -227,21 +237,6 @@ function selectionOf(
     });
   }
   return new Set(only);
-}
-
-async function makeStateDirectory(state: string): Promise<void> {
-  try {
-    await Deno.mkdir(state, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new BackupError(
-      "pipeline-invalid",
-      `Cannot make "${state}" as state: ${stateOf(cause)}`,
-      {
-        hint: 'Choose another directory with "state" under [pipeline]',
-        cause,
-      },
-    );
-  }
 }
 
 function messageOf(error: unknown): string {

@@ -5,7 +5,7 @@
  */
 import { toRecord } from "../stages/errors.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
-import type { Failure, Listener, StageReport } from "./events.ts";
+import type { Event, Failure, Listener, StageReport } from "./events.ts";
 
 const GRAVITY = { skipped: 0, unchanged: 1, ok: 2, failed: 3 } as const;
 
@@ -39,6 +39,11 @@ export class StageLog {
 
   say(level: "debug" | "info" | "warn", stage: string | undefined, message: string): void {
     this.#listener({ type: "log", level, stage, message });
+  }
+
+  /** Passes on what has no place in a stage's report. */
+  tell(event: Event): void {
+    this.#listener(event);
   }
 
   finish(stage: PipelineStage, status: "ok" | "unchanged" | "skipped", message: string): void {

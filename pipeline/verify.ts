@@ -6,8 +6,9 @@
 import type { Remark } from "../stages/contract.ts";
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure } from "./events.ts";
-import { findPlaces } from "./places.ts";
+import { findPlaces, type Place } from "./places.ts";
 import {
   addressIn,
   chooseCopy,
@@ -26,6 +27,8 @@ export interface VerifyOptions extends Lookup {
   /** As for restore; `undefined`: the newest of every id, or with `all` every one. */
   readonly snapshot?: string | undefined;
   readonly all?: boolean;
+  /** What is gone was removed on purpose: it is named once more, and not missed from then on. */
+  readonly forgetMissing?: boolean;
   readonly clock?: () => Date;
 }
 
@@ -34,8 +37,11 @@ export interface Verification {
   readonly id: string;
   readonly name: string;
   readonly destination: string;
-  /** `damaged`: something is missing or differs. `unknown`: it could not be looked at. */
-  readonly status: "ok" | "damaged" | "unknown";
+  /**
+   * `damaged`: something is missing or differs. `unknown`: it could not be looked at. `forgotten`:
+   * it is gone, and that is all right.
+   */
+  readonly status: "ok" | "damaged" | "unknown" | "forgotten";
   readonly files: number;
   readonly bytes: number;
   readonly seconds: number;
@@ -65,7 +71,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const { pipeline, signal, listener, clock = () => new Date() } = options;
   // Before looking: what a run stores meanwhile must not count as gone.
   const stored = (await findPlaces(pipeline, options.from))
-    .map((place): Stored => ({ place: place.id, deliveries: deliveriesTo(place, pipeline) }));
+    .map((place): Stored => ({ place, deliveries: deliveriesTo(place, pipeline) }));
   using pool = new ReadingPool();
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
@@ -73,7 +79,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const { copies, strays, failures, errors } = await finding;
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
-  const chosen = choose(copies, options);
+  const nothing = copies.length === 0 && options.forgetMissing === true;
+  const chosen = nothing ? [] : choose(copies, options);
   const reading = await readerOptions(options);
   const catalog = pipeline && Catalog.openIfThere(pipeline.state);
   const verifications: Verification[] = [];
@@ -95,18 +102,21 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   }
   if (options.snapshot === undefined) {
     const silent = failures.map(({ destination }) => destination);
-    const asked = stored.filter(({ place }) => !silent.includes(place));
-    verifications.push(...lostCopies(asked, copies, options.all ?? false));
+    const asked = stored.filter(({ place }) => !silent.includes(place.id));
+    const { all = false, forgetMissing = false } = options;
+    const lost = lostCopies(asked, copies, all || forgetMissing);
+    if (forgetMissing && lost.length > 0) forget(lost, asked, pipeline!);
+    verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
   }
-  const ok = failures.length === 0 && verifications.every(({ status }) => status === "ok");
+  const ok = failures.length === 0 &&
+    verifications.every(({ status }) => status === "ok" || status === "forgotten");
   const status = statusFor(verifications, failures.length > 0);
   return { ok, verifications, strays, failures, status };
 }
 
 /** What this machine remembers to have stored at a place. */
 interface Stored {
-  /** Its id. */
-  readonly place: string;
+  readonly place: Place;
   readonly deliveries: readonly { readonly id: string; readonly name: string }[];
 }
 
@@ -117,7 +127,7 @@ function lostCopies(
   all: boolean,
 ): Verification[] {
   return stored.flatMap(({ place, deliveries }) => {
-    const there = copies.filter((copy) => copy.place.id === place).map(({ held }) => held);
+    const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
     return deliveries.filter(({ id, name }) => {
       const same = there.filter((held) => held.id === id);
       const isThere = same.some((held) => held.name === name);
@@ -125,12 +135,13 @@ function lostCopies(
       return !isThere && (all || isNewest && same.every((held) => held.name < name));
     }).map(({ id, name }): Verification => {
       const message = "It was stored there, and its manifest is gone";
-      const hint = 'Store it anew with "keepsake run --force"; its archive may still be there';
+      const hint =
+        'Store it anew with "keepsake run --force"; if you removed it yourself, say so with "keepsake verify --forget-missing"';
       const failure = { code: "snapshot-missing" as const, message, hint };
       return {
         id,
         name,
-        destination: place,
+        destination: place.id,
         status: "damaged",
         files: 0,
         bytes: 0,
@@ -139,6 +150,27 @@ function lostCopies(
       };
     });
   });
+}
+
+function forget(
+  lost: readonly Verification[],
+  stored: readonly Stored[],
+  { state }: Pipeline,
+): void {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    for (const { id, name, destination } of lost) {
+      const { place: { location } } = stored.find(({ place }) => place.id === destination)!;
+      catalog?.pruning.finish([{ id, name, location }]);
+      if (catalog?.pruning.isAnywhere(id, name) === false) catalog.contents.forget(id, [name]);
+    }
+  } finally {
+    catalog?.close();
+  }
+}
+
+function asForgotten({ failure: _, ...verification }: Verification): Verification {
+  return { ...verification, status: "forgotten" };
 }
 
 /** The copies that are meant: one snapshot wherever it is, the newest of every id, or all. */

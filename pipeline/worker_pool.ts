@@ -79,6 +79,15 @@ export class ReadingPool {
     for (const { lateFailure } of this.#workers.values()) if (lateFailure) throw lateFailure;
   }
 
+  /** The worker that removes at a place, and may do nothing else. */
+  removing(place: Place): StageWorker {
+    const { stage, options, use } = place;
+    return this.#get(`remove ${place.id}`, () => {
+      const grants = stage.permissions(options, "remove");
+      return new StageWorker(use, grants, { operation: "remove" });
+    });
+  }
+
   /** The worker that undoes what gave files this ending; `undefined`: nothing here does. */
   async undoing(suffix: string): Promise<StageWorker | undefined> {
     for (const load of Object.values(stages)) {

@@ -128,10 +128,7 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
   readonly signal: AbortSignal;
   /** Tells the user something. */
   log(level: "debug" | "info" | "warn", message: string): void;
-  /**
-   * Reports bytes done, and bytes in all where that is known. A stage that for ten minutes neither
-   * reports nor moves bytes is taken for stuck, and ended.
-   */
+  /** Reports bytes done, and bytes in all where that is known. */
   progress(done: number, total?: number): void;
 }
 
@@ -282,6 +279,10 @@ export interface FetchContext<S extends OptionsSchema> extends StageContext<S> {
 
 /** What a destination's `remove` is given. */
 export interface RemoveContext<S extends OptionsSchema> extends StageContext<S> {
+  /**
+   * Manifests first, and so they must go: a snapshot of which only the manifest is left could not
+   * be brought back. What is not there (any more) is no failure.
+   */
   readonly keys: readonly string[];
 }
 
@@ -351,6 +352,11 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   readonly kind: "destination";
   /** Whether `run` may move the files that it is handed away and keep them. */
   readonly takesFiles: boolean;
+  /**
+   * What becomes of the room that a removed file took: it is free again (left out, this), or a
+   * history keeps the file where it can still be had, and its room with it.
+   */
+  readonly removal?: "frees" | "history";
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
   /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */

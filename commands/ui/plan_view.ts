@@ -32,6 +32,7 @@ export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string
     style.strong("What each stage may touch, and nothing else:"),
     ...renderPermissions(plan.stages, view),
     "",
+    ...renderRetention(plan.stages, view, style),
     ...renderVerdict(plan, view, style),
   ];
 }
@@ -107,6 +108,20 @@ function renderPermissions(stages: readonly PlannedStage[], view: View): string[
       .flatMap((line) => wrapped(line, view.width - width - 4));
     return lines.map((line, at) => `  ${pad(at === 0 ? names[index]! : "", width)}  ${line}`);
   });
+}
+
+function renderRetention(
+  stages: readonly PlannedStage[],
+  { width }: View,
+  style: Style,
+): string[] {
+  const pruned = stages.filter(({ retention }) => retention.length > 0);
+  if (pruned.length === 0) return [];
+  const lines = pruned.flatMap(({ id, retention }) =>
+    wrapped(`${escapeControls(id)}: ${retention.join(", ")}`, width - 2)
+  );
+  const title = "What stays when a run has succeeded; see prune --dry-run:";
+  return [style.strong(title), ...lines.map((line) => `  ${line}`), ""];
 }
 
 function wrapped(line: string, width: number): string[] {

@@ -7,10 +7,12 @@ import type {
   Changes,
   DeliveryReport,
   Failure,
+  Pruning,
   RunReport,
   SnapshotReport,
 } from "../../pipeline/events.ts";
 import { sayBytes, sayCount, sayPath, saySeconds } from "./format.ts";
+import { sayRemoved } from "./prune_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls, pad, widthOf } from "./text.ts";
 
@@ -42,7 +44,7 @@ const SEE = ": see --json";
 
 function renderSnapshot(
   snapshot: SnapshotReport,
-  { dryRun }: RunReport,
+  { dryRun, pruned = [] }: RunReport,
   home: string | undefined,
   style: Style,
 ): string[] {
@@ -51,7 +53,10 @@ function renderSnapshot(
   const width = Math.max(0, ...destinations.map(({ id }) => widthOf(escapeControls(id))));
   return [
     `${name}: ${sayOutcome(snapshot, dryRun)}`,
-    ...destinations.flatMap((delivery) => renderDelivery(delivery, width, home, style)),
+    ...destinations.flatMap((delivery) => [
+      ...renderDelivery(delivery, width, home, style),
+      ...renderRemoved(pruned.find(({ id }) => id === delivery.id), snapshot.id),
+    ]),
     ...renderRemarks(
       `could not read ${sayCount(unreadable.length, "path")}`,
       unreadable,
@@ -103,6 +108,11 @@ function renderDelivery(
     `  ${label}  ${pad(escapeControls(id), width)}  ${escapeControls(told)}`,
     ...renderFailure(failure, told, "             "),
   ];
+}
+
+function renderRemoved(pruning: Pruning | undefined, snapshot: string): string[] {
+  const line = pruning === undefined ? "" : sayRemoved(pruning, snapshot);
+  return line === "" ? [] : [`             ${line}`];
 }
 
 /** What the line above does not say of a failure. */

@@ -5,7 +5,9 @@
  */
 import * as v from "valibot";
 import {
+  duration,
   flag,
+  integer,
   list,
   type Option,
   optional,
@@ -58,13 +60,53 @@ const plaintext = optional(
   false,
 );
 
+const MOST = 100_000;
+
+/** The keys that say which snapshots stay at a destination; without any that keeps, all do. */
+export const RETENTION_OPTIONS = {
+  keep_last: optional(
+    integer([1, MOST], "Keeps so many of the newest snapshots; without a `keep_` key, all stay.", {
+      example: 3,
+    }),
+  ),
+  keep_daily: optional(
+    integer([1, MOST], "Keeps the last snapshot of so many days (UTC) that have one.", {
+      example: 7,
+    }),
+  ),
+  keep_weekly: optional(
+    integer([1, MOST], "Keeps the last snapshot of so many ISO weeks (UTC) that have one.", {
+      example: 8,
+    }),
+  ),
+  keep_monthly: optional(
+    integer([1, MOST], "Keeps the last snapshot of so many months (UTC) that have one.", {
+      example: 12,
+    }),
+  ),
+  keep_yearly: optional(
+    integer([1, MOST], "Keeps the last snapshot of so many years (UTC) that have one.", {
+      example: 10,
+    }),
+  ),
+  keep_within: optional(
+    duration("Keeps every snapshot that is less than so much older than the newest.", {
+      example: "30d",
+    }),
+  ),
+  forget_deleted: optional(
+    flag("Also removes snapshots that are the last to hold files which were deleted since."),
+    false,
+  ),
+} as const;
+
 /** The keys that a stage may carry besides `use` and its own options, by what it does. */
 export const COMMON_OPTIONS = {
   prepare: { id },
   source: { id },
   gate: { id, only, input },
   transform: { id, only, input },
-  destination: { id, only, input, plaintext },
+  destination: { id, only, input, plaintext, ...RETENTION_OPTIONS },
 } as const satisfies Record<StageKind, v.ObjectEntries>;
 
 /** An id or a name: it ends up in file names and on command lines. */

@@ -57,7 +57,9 @@ function blockOf(stage: Stage): string {
     // It names the folder in which a snapshot is found again.
     ...(stage.kind === "source" ? ['id = "claude"'] : []),
     ...rowsOf(stage.options.entries).flatMap(linesOf),
-    ...common.flatMap((row) => linesOf({ ...row, example: undefined })),
+    ...common.flatMap(({ example, fallback = example, ...row }) =>
+      linesOf({ ...row, fallback, example: undefined })
+    ),
   ].join("\n");
 }
 

@@ -100,8 +100,10 @@ export async function loadPipeline(
 }
 
 function toStage(draft: DraftStage): PipelineStage {
-  const { id, use, index, stage, options, only, input, plaintext } = draft;
-  return { id, use, at: sayPath(["stage", index]), stage: stage!, options, only, input, plaintext };
+  const { id, use, index, stage, options, only, input, plaintext, retention } = draft;
+  const at = sayPath(["stage", index]);
+  const known = { id, use, at, stage: stage!, options, only, input, plaintext };
+  return retention === undefined ? known : { ...known, retention };
 }
 
 async function problemsOf(text: string, findings: readonly Finding[]): Promise<Problem[]> {

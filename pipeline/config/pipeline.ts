@@ -4,6 +4,7 @@
  * @module
  */
 import type { Stage } from "../../stages/contract.ts";
+import type { Policy } from "../retention.ts";
 
 /** One `[[stage]]` of the file. */
 export interface PipelineStage {
@@ -22,6 +23,8 @@ export interface PipelineStage {
   readonly input: string | undefined;
   /** For a destination: whether it may get plaintext. */
   readonly plaintext: boolean;
+  /** For a destination: which snapshots stay there; `undefined`: all. */
+  readonly retention?: Policy | undefined;
 }
 
 /** The whole file. Paths are absolute. */

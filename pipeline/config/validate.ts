@@ -6,10 +6,12 @@
  */
 import type * as v from "valibot";
 import type { Stage } from "../../stages/contract.ts";
+import type { Policy } from "../retention.ts";
 import { COMMON_OPTIONS, NAME_REGEXP, pipelineOptions } from "./common.ts";
 import { isTable, type Table } from "./parse.ts";
 import { type Finding, type Path, sayChoices } from "./problems.ts";
 import { HINT_NONE } from "./read.ts";
+import { checkRetention, policyOf } from "./retention.ts";
 import { suggest } from "./suggest.ts";
 import { checkTable, expected, MOST_SUGGESTIONS, unknownKey } from "./table.ts";
 
@@ -33,6 +35,8 @@ export interface DraftStage {
   readonly only: readonly string[] | undefined;
   readonly input: string | undefined;
   readonly plaintext: boolean;
+  /** Which snapshots stay there; `undefined`: all. */
+  readonly retention: Policy | undefined;
   /** Whether it cannot be told what it does with what it gets, as its keys are wrong. */
   readonly doubtful: boolean;
 }
@@ -59,7 +63,7 @@ export async function validatePipeline(file: Table, registry: Registry): Promise
     isTable(table) ? table : {},
     pipelineOptions.entries,
     ["pipeline"],
-    'Remove it, or see "keepsake help pipeline" for the keys that there are',
+    `Use the keys that [pipeline] has: ${Object.keys(pipelineOptions.entries).join(", ")}`,
   );
   const tables = stageTables(file, findings);
   const raw = await Promise.all(
@@ -136,7 +140,8 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     ? HINT_STAGES
     : `Remove it, or see "keepsake help ${stage.name}" for the keys that there are`;
   const checked = checkTable(judged, entries, path, help, (key) => commonOfOthers(key, stage));
-  const { id, only, input, plaintext, ...options } = checked.values;
+  const { id, only, input, plaintext, ...rest } = checked.values;
+  const { policy, options } = policyOf(rest);
   return {
     index,
     id: table["id"] === undefined ? undefined : id as string | undefined ?? "",
@@ -147,9 +152,10 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     only: only as readonly string[] | undefined,
     input: input as string | undefined,
     plaintext: plaintext === true,
+    retention: policy,
     doubtful: stage === undefined ||
       checked.findings.some(({ path }) => path.length > 2 && ROUTING.includes(`${path[2]}`)),
-    findings: [...findings, ...checked.findings],
+    findings: [...findings, ...checked.findings, ...checkRetention(judged, rest, path)],
   };
 }
 

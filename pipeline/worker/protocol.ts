@@ -43,8 +43,7 @@ export type ToWorker =
 
 /** Worker to runner. Exactly one `done` or `failed` ends a call. */
 export type FromWorker =
-  /** Comes every second, with the calls that bytes moved for, or that waited for a neighbour. */
-  | { readonly type: "beat"; readonly active: readonly number[] }
+  | { readonly type: "beat" }
   /** All that the first call will need has been loaded. */
   | { readonly type: "ready" }
   | {

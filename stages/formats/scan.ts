@@ -27,7 +27,8 @@ export async function scan(
   if (role === "walker") return await lead(selection, context);
   if (port !== undefined) {
     const hashing = await Hashing.load();
-    const pace = new Pace(context);
+    // The walker tells how far both have come.
+    const pace = new Pace({ signal, progress: () => {} });
     await help(port, signal, hashFiles(hashing, pace));
   }
   return { signature: "", unreadable: [] };

@@ -20,6 +20,7 @@ function stageOf(stage: Partial<PlannedStage>): PlannedStage {
     kind: "transform",
     summary: "",
     location: null,
+    retention: [],
     inputs: [],
     permissions: NOTHING,
     seesPlaintext: false,

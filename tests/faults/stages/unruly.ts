@@ -19,7 +19,6 @@ export const MANNERS = [
   "exits",
   "blocks",
   "waits for ever",
-  "reports",
   "stops reading",
   "reads nothing",
 ] as const;
@@ -28,7 +27,7 @@ export const MANNERS = [
 export type Manner = typeof MANNERS[number];
 
 /** Those in which there is an answer, which cannot be trusted. */
-export type Late = "throws in parting" | "throws afterwards" | "reports";
+export type Late = "throws in parting" | "throws afterwards";
 
 /** Goes wrong so, if that is a matter of the worker and not of its stream. */
 export async function misbehave(manner: Manner): Promise<void> {

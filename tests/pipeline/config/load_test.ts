@@ -257,10 +257,10 @@ const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: str
   ],
   "keys that are not there yet": [
     `[pipeline]\nalert = ["https://x"]\n${
-      stages(SOURCE, `${TARGET}; plaintext = true; keep_last = 3`)
+      stages(SOURCE, `${TARGET}; plaintext = true; storage_class = "x"`)
     }`,
     "2:1 pipeline.alert: Unknown key",
-    "11:1 stage[2].keep_last: Unknown key",
+    "11:1 stage[2].storage_class: Unknown key",
   ],
   "[[stages]]": [
     stages(SOURCE, TARGET).replaceAll("[[stage]]", "[[stages]]"),

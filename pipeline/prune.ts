@@ -1,0 +1,140 @@
+/**
+ * Applies retention because somebody asks for it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { FAILURES, toRecord } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import type { Listener, Pruning } from "./events.ts";
+import { readerOptions } from "./list.ts";
+import { acquireLock } from "./lock.ts";
+import type { HeldSnapshot, Place } from "./places.ts";
+import type { PruneRecord } from "./prune_record.ts";
+import { listPlace, siteOf, targetsOf, teller } from "./prune_sites.ts";
+import { prune } from "./pruning.ts";
+import { SnapshotReader } from "./reader.ts";
+import { routesOf } from "./routes.ts";
+import { makeStateDirectory } from "./state_directory.ts";
+import { ReadingPool } from "./worker_pool.ts";
+
+/** What to prune. */
+export interface PruneOptions {
+  /** Id of the one destination; `undefined`: all. */
+  readonly destination?: string | undefined;
+  /** Judge and tell, and remove nothing. */
+  readonly dryRun?: boolean;
+  /** Files with identities, in the place of the pipeline's own. */
+  readonly identityFiles?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly listener?: Listener | undefined;
+  readonly clock?: () => Date;
+}
+
+/** How pruning fared. */
+export interface PruneReport {
+  readonly ok: boolean;
+  readonly dryRun: boolean;
+  /** Every destination that was meant, in the order of the file. */
+  readonly destinations: readonly Pruning[];
+  /** Exit status by the table of `stages/errors.ts`. */
+  readonly status: number;
+}
+
+/**
+ * Removes what the policies of a pipeline's destinations do not keep.
+ *
+ * @throws {BackupError} `usage` for a destination that is not there, `run-in-progress`.
+ */
+export async function prunePipeline(
+  pipeline: Pipeline,
+  options: PruneOptions = {},
+): Promise<PruneReport> {
+  const { dryRun = false, signal, listener, clock = () => new Date() } = options;
+  const targets = targetsOf(pipeline, options.destination);
+  const lookup = { pipeline, identityFiles: options.identityFiles, signal, listener };
+  const reading = await readerOptions(lookup);
+  await makeStateDirectory(pipeline.state);
+  const lock = await acquireLock(join(pipeline.state, "lock"));
+  const now = clock();
+  const sayDamaged = (aside: string) =>
+    listener?.({
+      type: "log",
+      level: "warn",
+      stage: undefined,
+      message: `The catalog was damaged and begun anew; the old one is "${aside}"`,
+    });
+  const catalog = Catalog.open(pipeline.state, sayDamaged, now);
+  const pool = new ReadingPool();
+  try {
+    const destinations: Pruning[] = [];
+    for (const target of targets) {
+      signal?.throwIfAborted();
+      const { place, policy } = target;
+      if (policy === undefined) {
+        destinations.push(unpruned(place));
+        continue;
+      }
+      listener?.({ type: "stage-started", stage: place.id });
+      const reader = new SnapshotReader(place, pool, reading);
+      const site = siteOf({ ...target, policy }, pool, {
+        list: () => listPlace(pool.at(place), place, catalog, signal),
+        spares: (id) => sparing(pipeline, place, id, catalog.pruning),
+        signal,
+      });
+      const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
+      const context = { catalog, now, dryRun, onRemoved: teller(place, listener) };
+      destinations.push(await prune({ ...site, read }, context));
+      signal?.throwIfAborted();
+    }
+    const ok = destinations.every(({ failure }) => failure === undefined);
+    return { ok, dryRun, destinations, status: ok ? 0 : FAILURES["stage-failed"].status };
+  } finally {
+    pool[Symbol.dispose](); // Before others may begin.
+    catalog.close();
+    lock.release();
+  }
+}
+
+/** Why a snapshot's copies at a place are left alone, judged by what is known of the last run. */
+function sparing(
+  { stages }: Pipeline,
+  place: Place,
+  id: string,
+  record: PruneRecord,
+): string | undefined {
+  const route = routesOf(stages).find(({ source }) => source.id === id);
+  if (!route?.steps.some(({ stage }) => stage.id === place.id)) {
+    return "no snapshot stage of this pipeline stores it here";
+  }
+  switch (record.lastOutcome(id, place.id)) {
+    case "succeeded":
+      return undefined;
+    case "failed":
+      return "the last run of it did not succeed";
+    case "unfinished":
+      return "the last run did not end in order: run again first";
+    case undefined:
+      return "no run of it is known here: run first";
+  }
+}
+
+/** A manifest is a help, where an identity is at hand to open it. */
+async function readIfPossible(
+  reader: SnapshotReader,
+  held: HeldSnapshot,
+  signal: AbortSignal | undefined,
+) {
+  try {
+    return await reader.manifest(held);
+  } catch (error) {
+    signal?.throwIfAborted();
+    return toRecord(error).code === "snapshot-damaged" ? "damaged" : undefined;
+  }
+}
+
+/** A destination without a policy is not even looked at. */
+function unpruned({ id, location, stage: { removal = "frees" } }: Place): Pruning {
+  return { id, location, removal, policy: [], items: [] };
+}

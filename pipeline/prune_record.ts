@@ -1,0 +1,130 @@
+/**
+ * What pruning needs to know of the past, and leaves behind for the case that it is cut short. A
+ * part of the catalog.
+ *
+ * @module
+ */
+import type { Database } from "./database.ts";
+import type { RunReport } from "./events.ts";
+
+/** Makes the table of removals that were begun and are not known to have ended. */
+export const REMOVALS_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS removals (
+    id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, PRIMARY KEY (id, name, location)
+  ) STRICT;
+`;
+
+/** A snapshot at a place. */
+export interface Spot {
+  readonly id: string;
+  readonly name: string;
+  /** The destination's location. */
+  readonly location: string;
+}
+
+/** The record. */
+export class PruneRecord {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * How the last run fared that was to bring this snapshot to this destination; `unfinished` when
+   * the last run of all left no report, `undefined` when none is known.
+   */
+  lastOutcome(snapshot: string, destination: string): Outcome | undefined {
+    const sql = "SELECT id, report FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1";
+    for (let before = Number.MAX_SAFE_INTEGER;;) {
+      const row = this.#database.get<{ id: number; report: string | null }>(sql, before);
+      if (row === undefined) return undefined;
+      const report = row.report === null ? undefined : recall(row.report);
+      if (report === undefined) return "unfinished";
+      const outcome = outcomeIn(report, snapshot, destination);
+      if (outcome !== undefined) return outcome;
+      before = row.id;
+    }
+  }
+
+  /** How the last verification of each snapshot at a place ended, by `id/name`. */
+  verifications(location: string): ReadonlyMap<string, string> {
+    const sql = "SELECT id, name, status FROM verifications WHERE location = ? ORDER BY rowid";
+    const rows = this.#database.all<{ id: string; name: string; status: string }>(sql, location);
+    // Who could not look knows nothing new.
+    const told = rows.filter(({ status }) => status !== "unknown");
+    return new Map(told.map(({ id, name, status }) => [`${id}/${name}`, status]));
+  }
+
+  /** Notes what is about to be removed. */
+  begin(spots: readonly Spot[]): void {
+    this.#each("INSERT OR REPLACE INTO removals VALUES (?, ?, ?)", spots);
+  }
+
+  /** Whether a removal was begun and is not known to have ended. */
+  wasBegun({ id, name, location }: Spot): boolean {
+    const sql = "SELECT 1 FROM removals WHERE id = ? AND name = ? AND location = ?";
+    return this.#database.get(sql, id, name, location) !== undefined;
+  }
+
+  /** Takes back what was noted: these are still there. */
+  cancel(spots: readonly Spot[]): void {
+    this.#each("DELETE FROM removals WHERE id = ? AND name = ? AND location = ?", spots);
+  }
+
+  /** Notes that these are gone, and are not missed. */
+  finish(spots: readonly Spot[]): void {
+    const where = "WHERE id = ? AND name = ? AND location = ?";
+    this.#each(`DELETE FROM deliveries ${where}`, spots);
+    this.#each(`DELETE FROM verifications ${where}`, spots);
+    this.cancel(spots);
+  }
+
+  /** Whether some destination is known to have been given this snapshot, and to have it still. */
+  isAnywhere(id: string, name: string): boolean {
+    const sql = "SELECT 1 FROM deliveries WHERE id = ? AND name = ? LIMIT 1";
+    return this.#database.get(sql, id, name) !== undefined;
+  }
+
+  #each(sql: string, spots: readonly Spot[]): void {
+    if (spots.length === 0) return;
+    this.#database.transaction((run) => {
+      for (const { id, name, location } of spots) run(sql, id, name, location);
+    });
+  }
+}
+
+/** A report as it was noted; `undefined` when the text is damaged. */
+function recall(text: string): RunReport | undefined {
+  try {
+    return JSON.parse(text) as RunReport;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How a run fared. */
+export type Outcome = "succeeded" | "failed" | "unfinished";
+
+function outcomeIn(
+  { dryRun, stages, snapshots }: RunReport,
+  snapshot: string,
+  destination: string,
+): Outcome | undefined {
+  if (dryRun) return undefined;
+  const report = snapshots.find(({ id }) => id === snapshot);
+  if (report === undefined) {
+    const source = stages.find(({ id }) => id === snapshot);
+    return source?.status === "failed" ? "failed" : undefined;
+  }
+  const delivery = report.destinations.find(({ id }) => id === destination);
+  return delivery && (hasSucceeded(report, delivery) ? "succeeded" : "failed");
+}
+
+/** Whether a snapshot was read in full, and stands at a destination. */
+export function hasSucceeded(
+  { unreadable }: RunReport["snapshots"][number],
+  { status }: RunReport["snapshots"][number]["destinations"][number],
+): boolean {
+  return unreadable.length === 0 && (status === "ok" || status === "unchanged");
+}

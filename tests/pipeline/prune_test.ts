@@ -1,0 +1,334 @@
+/** Retention at work: real runs, on a clock of their own, into a real directory. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Catalog } from "../../pipeline/catalog.ts";
+import type { Event, Pruning, RunReport } from "../../pipeline/events.ts";
+import { type PruneOptions, prunePipeline } from "../../pipeline/prune.ts";
+import { verifySnapshots } from "../../pipeline/verify.ts";
+import { complaints, filesIn, Sandbox, type Stages } from "../faults/harness.ts";
+
+/** Snapshot `m`, encrypted, into `backups`, where these keys hold. */
+function keeping(keys: Readonly<Record<string, unknown>>): Stages {
+  return (sandbox) =>
+    [
+      sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
+      sandbox.stage("hash-gate"),
+      sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+      sandbox.stage("local", { id: "backups", path: sandbox.destination(), ...keys }),
+    ].join("");
+}
+
+const FILES = { "a.txt": "a", "b.txt": "b" };
+
+/** A sandbox with a snapshot for each of so many days, of which all stay. */
+async function withDays(days: number, files = FILES): Promise<Sandbox> {
+  const sandbox = await Sandbox.make(keeping({}), files);
+  for (let day = 1; day <= days; day++) await runOn(sandbox, day);
+  return sandbox;
+}
+
+function dayOf(day: number): () => Date {
+  return () => new Date(Date.UTC(2026, 9, day, 3));
+}
+
+async function runOn(sandbox: Sandbox, day: number): Promise<RunReport> {
+  sandbox.change();
+  return await sandbox.backUp({ clock: dayOf(day) });
+}
+
+async function pruneOn(
+  sandbox: Sandbox,
+  day: number,
+  options: PruneOptions = {},
+): Promise<Pruning> {
+  const { destinations } = await prunePipeline(sandbox.pipeline, {
+    clock: dayOf(day),
+    ...options,
+  });
+  return destinations[0]!;
+}
+
+/** The days of what is kept there: `m 01`. */
+function stored(sandbox: Sandbox): string[] {
+  const manifests = [...filesIn(sandbox.destination()).keys()]
+    .filter((path) => path.includes(".json"));
+  return manifests.map((path) => path.replace(/^(.*)\/\d{6}(\d\d)T.*$/, "$1 $2")).toSorted();
+}
+
+/** Archives that no manifest stands beside, and manifests without an archive. */
+function halves(sandbox: Sandbox): { archives: string[]; manifests: string[] } {
+  const names = new Map<string, string[]>();
+  for (const path of filesIn(sandbox.destination()).keys()) {
+    const [, name, kind] = /^(.*?)\.(tar|json)/.exec(path)!;
+    names.set(name!, [...names.get(name!) ?? [], kind!]);
+  }
+  const alone = (kind: string) =>
+    [...names].filter(([, kinds]) => kinds.length === 1 && kinds[0] === kind).map(([name]) => name);
+  return { archives: alone("tar"), manifests: alone("json") };
+}
+
+function fates({ items }: Pruning): string[] {
+  return items.map(({ name, what, keep, removed, reasons }) => {
+    const fate = keep ? "keep" : removed ? "removed" : "remove";
+    return `${name.slice(6, 8)} ${what === "archive" ? "archive " : ""}${fate}: ${
+      reasons.join("; ")
+    }`;
+  });
+}
+
+Deno.test("a run removes what its destination does not keep, and tells so", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_last: 2 }));
+  const events: Event[] = [];
+  sandbox.change();
+  const report = await sandbox.backUp({
+    clock: dayOf(4),
+    listener: (event) => events.push(event),
+  });
+  assert.deepEqual(stored(sandbox), ["m 03", "m 04"]);
+  assert.deepEqual(halves(sandbox), { archives: [], manifests: [] });
+  const [pruning] = report.pruned!;
+  assert.equal(pruning?.id, "backups");
+  assert.deepEqual(fates(pruning), [
+    "01 removed: beyond keep_last = 2",
+    "02 removed: beyond keep_last = 2",
+  ]);
+  assert.deepEqual(
+    events.filter(({ type }) => type === "snapshot-removed").map((event) =>
+      "snapshot" in event && event.snapshot?.slice(0, 10)
+    ),
+    ["m/20261001", "m/20261002"],
+  );
+  // Nothing is missed that was removed on purpose.
+  assert.equal(await sandbox.verifyAll(), 2);
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  const unchanged = await sandbox.backUp({ clock: dayOf(5) });
+  assert.deepEqual(unchanged.pruned?.[0]?.items, []);
+});
+
+Deno.test("without a keep_ key nothing is ever removed, and nobody looks", async () => {
+  using sandbox = await withDays(2);
+  const { policy, items } = await pruneOn(sandbox, 20);
+  assert.deepEqual({ policy, items }, { policy: [], items: [] });
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02"]);
+});
+
+Deno.test("a deleted file stays restorable for as long as it may not be forgotten", async () => {
+  using sandbox = await withDays(1);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  sandbox.write("deleted.txt", "precious");
+  await runOn(sandbox, 2);
+  await runOn(sandbox, 3);
+  await Deno.remove(join(sandbox.tree, "deleted.txt"));
+  for (const day of [4, 5, 6]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 03", "m 06"]);
+  const found = await sandbox.restore("20261003");
+  assert.ok(found.some((line) => line.startsWith("deleted.txt ")), found.join("\n"));
+  assert.deepEqual(fates(await pruneOn(sandbox, 6, { dryRun: true })), [
+    "03 keep: the only copy of 1 file that no newer kept snapshot holds: tree/deleted.txt",
+    "06 keep: newest; last 1 of 1",
+  ]);
+
+  await sandbox.configure(keeping({ keep_last: 1, forget_deleted: true }));
+  await runOn(sandbox, 7);
+  assert.deepEqual(stored(sandbox), ["m 07"]);
+});
+
+Deno.test("a dry run tells the fate of every snapshot and removes nothing", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  const before = filesIn(sandbox.destination());
+  assert.deepEqual(fates(await pruneOn(sandbox, 4, { dryRun: true })), [
+    "01 remove: beyond keep_last = 1",
+    "02 remove: beyond keep_last = 1",
+    "03 keep: newest; last 1 of 1",
+  ]);
+  assert.deepEqual(filesIn(sandbox.destination()), before);
+});
+
+Deno.test("after a run that failed nothing is removed, by it or by hand", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  sandbox.change();
+  // A name that is no UTF-8 cannot be read, not even by root.
+  const shell = ["-c", `printf lost > "$0/$(printf 'odd\\377')"`, sandbox.tree];
+  assert.ok((await new Deno.Command("sh", { args: shell }).output()).success);
+  const report = await sandbox.run({ clock: dayOf(4) });
+  assert.equal(report.snapshots[0]?.unreadable.length, 1);
+  assert.equal(report.pruned, undefined);
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02", "m 03", "m 04"]);
+  const pruning = await pruneOn(sandbox, 4);
+  assert.ok(pruning.items.every(({ keep }) => keep));
+  assert.equal(pruning.items[0]?.reasons[0], "the last run of it did not succeed");
+});
+
+Deno.test("a run that was killed, or is unknown, is none that succeeded", async () => {
+  using sandbox = await withDays(2);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  const catalog = Catalog.open(sandbox.state, () => {}, new Date());
+  catalog.beginRun(new Date());
+  catalog.close();
+  const killed = await pruneOn(sandbox, 3);
+  assert.equal(killed.items[0]?.reasons[0], "the last run did not end in order: run again first");
+
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  const unknown = await pruneOn(sandbox, 3);
+  assert.equal(unknown.items[0]?.reasons[0], "no run of it is known here: run first");
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02"]);
+});
+
+Deno.test("snapshots of m and of m-work never touch each other's copies", async () => {
+  const two = (keys: Readonly<Record<string, unknown>>): Stages => (sandbox) =>
+    [
+      sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
+      sandbox.stage("snapshot", { id: "m-work", paths: [sandbox.tree] }),
+      sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+      sandbox.stage("local", { id: "backups", path: sandbox.destination(), ...keys }),
+    ].join("");
+  using sandbox = await Sandbox.make(two({}), FILES);
+  for (const day of [1, 2]) await runOn(sandbox, day);
+  await sandbox.configure(two({ keep_last: 1 }));
+  sandbox.change();
+  await sandbox.backUp({ clock: dayOf(3), only: ["m"] });
+  assert.deepEqual(stored(sandbox), ["m 03", "m-work 01", "m-work 02"]);
+
+  await sandbox.configure((sandbox) =>
+    two({ keep_last: 1 })(sandbox).replace('id = "m-work"', 'id = "m-play"')
+  );
+  const { items } = await pruneOn(sandbox, 3);
+  const work = items.filter(({ id }) => id === "m-work");
+  assert.equal(work.length, 2);
+  for (const { keep, reasons } of work) {
+    assert.deepEqual([keep, reasons], [true, [
+      "no snapshot stage of this pipeline stores it here",
+    ]]);
+  }
+});
+
+Deno.test("what a lost catalog knew is read off the manifests, where an identity is at hand", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await runOn(sandbox, 4);
+  // A run has no identity: it keeps what it does not know.
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02", "m 03", "m 04"]);
+
+  const identity = await Deno.readTextFile(sandbox.identityFile);
+  await Deno.remove(sandbox.identityFile);
+  assert.deepEqual(
+    fates(await pruneOn(sandbox, 4))[0],
+    "01 keep: what it holds is not known here",
+  );
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02", "m 03", "m 04"]);
+
+  await Deno.writeTextFile(sandbox.identityFile, identity);
+  await pruneOn(sandbox, 4);
+  assert.deepEqual(stored(sandbox), ["m 04"]);
+});
+
+Deno.test("the last verified snapshot stays", async () => {
+  using sandbox = await withDays(2);
+  await verifySnapshots({ pipeline: sandbox.pipeline });
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  for (const day of [3, 4]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 02", "m 04"]);
+  await verifySnapshots({ pipeline: sandbox.pipeline });
+  await runOn(sandbox, 5);
+  assert.deepEqual(stored(sandbox), ["m 04", "m 05"]);
+});
+
+Deno.test("a damaged snapshot takes nobody's place", async () => {
+  using sandbox = await withDays(3);
+  const [newest] = [...filesIn(sandbox.destination()).keys()]
+    .filter((path) => path.includes("20261003") && path.includes(".tar"));
+  await Deno.truncate(join(sandbox.destination(), newest!), 100);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  assert.deepEqual(fates(await pruneOn(sandbox, 3)), [
+    "01 removed: beyond keep_last = 1",
+    "02 keep: newest complete one; last 1 of 1, of the complete ones",
+    "03 keep: newest; last 1 of 1",
+  ]);
+});
+
+Deno.test("an archive without a manifest goes when this machine left it, and stays in any doubt", async () => {
+  using sandbox = await withDays(4);
+  await sandbox.configure(keeping({ keep_last: 9 }));
+  const pathOf = (day: string, kind: string) =>
+    join(
+      sandbox.destination(),
+      [...filesIn(sandbox.destination()).keys()]
+        .find((path) => path.includes(`202610${day}`) && path.includes(kind))!,
+    );
+  // 01: killed between archive and manifest. 02: the manifest was lost. 04: may still come.
+  for (const day of ["01", "02", "04"]) await Deno.remove(pathOf(day, ".json"));
+  const foreign = "m/20261002T000000Z-0123456789ab.tar.zst.age";
+  await Deno.writeTextFile(join(sandbox.destination(), foreign), "of another machine");
+  const catalog = Catalog.open(sandbox.state, () => {}, new Date());
+  const [first] = catalog.deliveriesTo(sandbox.destination());
+  catalog.pruning.finish([{ ...first!, location: sandbox.destination() }]);
+  catalog.close();
+  const archive = "an archive that";
+  assert.deepEqual(fates(await pruneOn(sandbox, 5)), [
+    "01 archive removed: left by a run that was cut short",
+    "02 archive keep: an archive without a manifest, of another machine as far as is known",
+    `02 archive keep: ${archive} lost its manifest, and can be unpacked without`,
+    "03 keep: newest; last 1 of 9",
+    `04 archive keep: ${archive} may be about to get its manifest`,
+  ]);
+  assert.equal(halves(sandbox).archives.length, 3);
+});
+
+Deno.test("a destination that cannot be pruned fails, and the run with it; nothing is lost", async () => {
+  using sandbox = await withDays(2);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  const away = `${sandbox.destination()}-away`;
+  await Deno.rename(sandbox.destination(), away);
+  const { destinations, status } = await prunePipeline(sandbox.pipeline, { clock: dayOf(3) });
+  assert.equal(status, 2);
+  assert.equal(destinations[0]?.failure?.code, "destination-unreachable");
+  await Deno.rename(away, sandbox.destination());
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02"]);
+});
+
+Deno.test("a removal that was begun and never came far is judged anew, and misses nothing", async () => {
+  using sandbox = await withDays(2);
+  await sandbox.configure(keeping({ keep_last: 9 }));
+  const location = sandbox.destination();
+  const catalog = Catalog.open(sandbox.state, () => {}, new Date());
+  const [first] = catalog.deliveriesTo(location);
+  catalog.pruning.begin([{ ...first!, location }]);
+  assert.equal(catalog.deliveriesTo(location).length, 1);
+  await pruneOn(sandbox, 3);
+  assert.equal(catalog.deliveriesTo(location).length, 2);
+  catalog.close();
+});
+
+Deno.test("what was removed by hand is missed until verify is told to forget it", async () => {
+  using sandbox = await withDays(2);
+  for (const path of filesIn(sandbox.destination()).keys()) {
+    if (path.includes("20261001")) await Deno.remove(join(sandbox.destination(), path));
+  }
+  const { pipeline } = sandbox;
+  const before = await verifySnapshots({ pipeline, all: true });
+  assert.equal(before.status, 4);
+  assert.match(before.verifications.at(-1)?.failure?.hint ?? "", /verify --forget-missing/);
+  const told = await verifySnapshots({ pipeline, forgetMissing: true });
+  assert.deepEqual([told.ok, told.status], [true, 0]);
+  assert.deepEqual(told.verifications.map(({ status }) => status), ["ok", "forgotten"]);
+  const after = await verifySnapshots({ pipeline, all: true });
+  assert.deepEqual([after.status, after.verifications.length], [0, 1]);
+  assert.deepEqual(complaints(await runOn(sandbox, 3)), []);
+});
+
+Deno.test("a clock that went back, or leapt ahead, removes nothing that is not beyond the rules", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_within: "2d" }));
+  sandbox.change();
+  await sandbox.backUp({ clock: () => new Date("2036-01-01T00:00:00Z") });
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02", "m 03"]);
+  await runOn(sandbox, 4);
+  assert.deepEqual(stored(sandbox), ["m 01", "m 01", "m 03"]);
+  sandbox.change();
+  await sandbox.backUp({ clock: () => new Date("1971-01-01T00:00:00Z") });
+  assert.equal(stored(sandbox).length, 4);
+});
