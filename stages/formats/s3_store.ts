@@ -42,6 +42,12 @@ export interface StoreReports {
   progress(done: number, total: number): void;
 }
 
+/** What has become of a file that could not be stored. */
+interface Fate {
+  /** Whether it was sent and not refused: then only the server knows. */
+  mayBeThere: boolean;
+}
+
 /** Stores files in their order, each confirmed before the next. */
 export async function storeAll(
   session: S3Session,
@@ -59,12 +65,13 @@ export async function storeAll(
   for (const [file, object] of objects) {
     started(file);
     const report = (bytes: number) => progress(done + bytes, total);
+    const fate: Fate = { mayBeThere: false };
     try {
-      if (await storeFile(session, keeping, file, report)) stored.push(object);
+      if (await storeFile(session, keeping, file, fate, report)) stored.push(object);
     } catch (error) {
-      // An archive that gets no manifest is of use to nobody, and takes room. But where the answer
-      // was lost, the manifest may be there, or still arrive.
-      if (isRefusal(error)) { for (const object of stored) await remove(session, object); }
+      // An archive that gets no manifest is of use to nobody, and takes room. But a manifest whose
+      // answer was lost may be there, or still arrive.
+      if (!fate.mayBeThere) { for (const object of stored) await remove(session, object); }
       throw error;
     }
     done += file.size;
@@ -81,6 +88,7 @@ async function storeFile(
   session: S3Session,
   keeping: Keeping,
   file: SpoolFile,
+  fate: Fate,
   report: (bytes: number) => void,
 ): Promise<boolean> {
   const { place, address, library: { HeadObjectCommand } } = session;
@@ -93,8 +101,8 @@ async function storeFile(
   using pieces = new Pieces(file.path, file.size, isAmazon(place));
   const headers = headersOf(session, keeping, object);
   const answer = file.size <= pieceSizeOf(file.size)
-    ? await putWhole(session, headers, file, pieces)
-    : await putParts(session, headers, file, pieces, report);
+    ? await putWhole(session, headers, file, fate, pieces)
+    : await putParts(session, headers, file, fate, pieces, report);
   if (answer === undefined) {
     // Somebody was faster; or it was this very request, whose answer was lost on the way.
     await assertSame(session, object, file);
@@ -150,6 +158,7 @@ async function putWhole(
   session: S3Session,
   headers: Headers,
   file: SpoolFile,
+  fate: Fate,
   pieces: Pieces,
 ): Promise<Answer | undefined> {
   const { PutObjectCommand } = session.library;
@@ -167,6 +176,7 @@ async function putWhole(
       within(session),
     );
   const only = { IfNoneMatch: "*" };
+  fate.mayBeThere = true;
   try {
     const { ETag, ChecksumSHA256 } = await put(only).catch((error) => {
       if (isAnswer(error, 501)) return put({}); // Some servers know no conditions.
@@ -175,6 +185,7 @@ async function putWhole(
     return { etag: plain(ETag), checksum: ChecksumSHA256 };
   } catch (error) {
     if (isTaken(error)) return undefined;
+    fate.mayBeThere = !isRefusal(error);
     throw error;
   }
 }
@@ -184,6 +195,7 @@ async function putParts(
   session: S3Session,
   headers: Headers,
   file: SpoolFile,
+  fate: Fate,
   pieces: Pieces,
   report: (bytes: number) => void,
 ): Promise<Answer | undefined> {
@@ -202,6 +214,7 @@ async function putParts(
     const parts = await sendParts(session, upload, file, pieces, report);
     // Before anything gets this name: a file that has changed meanwhile is not the one to keep.
     assertRead(file, pieces.sum());
+    fate.mayBeThere = true;
     const condition = { IfNoneMatch: "*", MultipartUpload: { Parts: parts } };
     const { ETag, ChecksumSHA256 } = await session.client.send(
       new library.CompleteMultipartUploadCommand({ ...upload, ...condition }),
@@ -213,6 +226,7 @@ async function putParts(
     await abandon(session, upload);
     // The upload may be gone because it is complete: its first answer was lost then.
     if (isDone && await isThere(session, headers.Key)) return undefined;
+    fate.mayBeThere &&= !isRefusal(error);
     throw error;
   }
 }

@@ -118,6 +118,11 @@ export class FaultProxy implements AsyncDisposable {
     this.#fired = 0;
   }
 
+  /** Lets nothing go wrong any more; what has is still counted. */
+  disarm(): void {
+    this.#armed = [];
+  }
+
   /** Ends every connection that is open, as a network does that goes away. */
   cutAll(): void {
     for (const link of this.#links) close(link);
