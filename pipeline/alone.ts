@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { Stage, StoredFile } from "../stages/contract.ts";
+import type { PrepareResult, Stage, StoredFile } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { runGrants } from "./grants.ts";
 import type { Surroundings } from "./config/expand.ts";
@@ -12,6 +12,7 @@ import type { PipelineStage } from "./config/pipeline.ts";
 import { sayPath } from "./config/problems.ts";
 import { resolvePipeline } from "./config/resolve.ts";
 import { validatePipeline } from "./config/validate.ts";
+import { unreadFailure } from "./unread.ts";
 import { ChannelReader, ChannelWriter, PLAIN } from "./worker/channel.ts";
 import { StageWorker } from "./worker/host.ts";
 
@@ -39,7 +40,7 @@ export async function runStageAlone(
   stage: Stage,
   table: Readonly<Record<string, unknown>>,
   context: AloneContext,
-): Promise<{ readonly lines: readonly string[] }> {
+): Promise<{ readonly lines: readonly string[]; readonly result?: PrepareResult | void }> {
   const options = await resolveOptions(stage, table, context);
   const inPipeline: PipelineStage = {
     id: stage.name,
@@ -62,8 +63,13 @@ export async function runStageAlone(
     return { lines: result.map(({ key, size }) => `${key}\t${size}`) };
   }
   if (stage.kind === "prepare") {
-    await worker.call({ operation: "run", context: { options } }, call);
-    return { lines: [] };
+    const { result } = await worker.call<PrepareResult | void>(
+      { operation: "run", context: { options } },
+      call,
+    );
+    const unread = unreadFailure(result);
+    if (unread !== undefined) throw unread;
+    return { lines: result === undefined ? [] : [result.message], result };
   }
   const [up, down] = [new MessageChannel(), new MessageChannel()];
   const codec = stage.kind === "source" ? stage.codec(options) : "none";

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { PrepareResult } from "../stages/contract.ts";
 import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
@@ -15,6 +16,7 @@ import { type Route, routesOf } from "./routes.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
 import { makeStateDirectory } from "./state_directory.ts";
+import { unreadFailure } from "./unread.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** How to run. */
@@ -203,12 +205,15 @@ async function prepare(
   { log, signal, workers }: BackupContext,
 ): Promise<void> {
   log.start(stage);
-  await workers.get(stage).call({ operation: "run", context: { options: stage.options } }, {
+  const call = { operation: "run", context: { options: stage.options } } as const;
+  const { result } = await workers.get(stage).call<PrepareResult | void>(call, {
     signal,
     onLog: (level, message) => log.say(level, stage.id, message),
     onProgress: (done, total) => log.progress(stage.id, done, total),
   });
-  log.finish(stage, "ok", "");
+  const unread = unreadFailure(result);
+  if (unread !== undefined) return log.fail(stage, unread);
+  log.finish(stage, result?.unchanged ? "unchanged" : "ok", result?.message ?? "");
 }
 
 /** The destinations of a route that are to get something: all, or those that were asked for. */

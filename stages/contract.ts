@@ -132,6 +132,18 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
   progress(done: number, total?: number): void;
 }
 
+/** What a prepare stage's `run` answers. */
+export interface PrepareResult {
+  /** What it did, in a few words: `2 new, 1 grown`. */
+  readonly message: string;
+  /** Whether there was nothing to do. */
+  readonly unchanged?: boolean;
+  /** What should have been read and was not. Makes the run end with status 2. */
+  readonly unreadable?: readonly Remark[];
+  /** What else there is to say, for whoever knows the stage. Plain data. */
+  readonly details?: unknown;
+}
+
 /** What `scan` is given. */
 export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   /**
@@ -308,7 +320,7 @@ interface StageBase<S extends OptionsSchema> {
 /** Makes or updates files on this machine. */
 export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "prepare";
-  run(context: StageContext<S>): Promise<void>;
+  run(context: StageContext<S>): Promise<PrepareResult | void>;
 }
 
 /** Turns paths into one archive and its manifest. */
