@@ -6,7 +6,8 @@
 import { join } from "node:path";
 import type { PrepareResult, Stage, StoredFile } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
-import { runGrants } from "./grants.ts";
+import { equip } from "./equipment.ts";
+import { folderOf, runGrants } from "./grants.ts";
 import type { Surroundings } from "./config/expand.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { sayPath } from "./config/problems.ts";
@@ -52,7 +53,9 @@ export async function runStageAlone(
     input: undefined,
     plaintext: true,
   };
-  using worker = new StageWorker(stage.name, runGrants(inPipeline, join(context.cwd, "state")));
+  const state = join(context.cwd, "state");
+  const given = equip(inPipeline, folderOf(inPipeline, state));
+  using worker = new StageWorker(stage.name, runGrants(inPipeline, state), { given });
   const { signal, say } = context;
   const call = { signal, onLog: (_: string, message: string) => say(message) };
   if (stage.kind === "destination") {

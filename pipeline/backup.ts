@@ -299,12 +299,14 @@ class Backup {
     const { catalog, clock, run } = this.#context;
     const { id } = this.#route.source;
     try {
-      const { location } = await this.#store(stage, files);
-      const bytes = files.reduce((sum, { size }) => sum + size, 0);
+      const stored = await this.#store(stage, files);
+      const { location, placeBytes } = stored;
+      const bytes = stored.bytes ?? files.reduce((sum, { size }) => sum + size, 0);
       const way = wayTo(stage, this.#route);
       this.#record(() => {
         catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
         catalog.addDelivery({ id, name, location: locationOf(stage), way, bytes }, clock(), run);
+        if (placeBytes !== undefined) catalog.notePlaceBytes(locationOf(stage), placeBytes);
       });
       this.#note(stage, "ok", location, `${bytes} bytes`);
     } catch (error) {

@@ -230,6 +230,19 @@ export class Catalog {
     return this.#database.all(sql, location);
   }
 
+  /** Notes how many bytes a place takes up in all. */
+  notePlaceBytes(location: string, bytes: number): void {
+    const sql = "INSERT OR REPLACE INTO facts VALUES (?, ?)";
+    this.#database.run(sql, `bytes at ${location}`, String(bytes));
+  }
+
+  /** How many bytes a place took up in all, the last time that anything was stored there. */
+  placeBytes(location: string): number | undefined {
+    const sql = "SELECT value FROM facts WHERE key = ?";
+    const row = this.#database.get<{ value: string }>(sql, `bytes at ${location}`);
+    return row && Number(row.value);
+  }
+
   /** Notes how a verification ended. */
   addVerification(
     { id, name, location }: Pick<Delivery, "id" | "name" | "location">,

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { Grants, Operation } from "../stages/contract.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
+import { findPrograms } from "./programs.ts";
 import { resolveGrants } from "./worker/host.ts";
 
 /** Where finished files wait for destination `id`, in a pipeline's state directory. */
@@ -13,20 +14,39 @@ export function spoolDirectory(state: string, id?: string): string {
   return id === undefined ? join(state, "spool") : join(state, "spool", `to-${id}`);
 }
 
+/** Where destination `id` works, if it needs a folder, in a pipeline's state directory. */
+export function folderOf(
+  { id, stage }: Pick<PipelineStage, "id" | "stage">,
+  state: string,
+): string | undefined {
+  if (stage.kind !== "destination" || stage.keepsFolder !== true) return undefined;
+  return join(state, "work", id);
+}
+
 /** Everything that a stage's worker may touch during a run. */
-export function runGrants({ id, stage, options }: PipelineStage, state: string): Grants {
-  const own = (operation: Operation) => stage.permissions(options, operation);
+export function runGrants(pipelineStage: PipelineStage, state: string): Grants {
+  const { id, stage, options } = pipelineStage;
+  const own = (operation: Operation) => withPrograms(stage.permissions(options, operation));
   if (stage.kind === "source") return union(own("scan"), own("run"));
   if (stage.kind !== "destination") return own("run");
   // A destination is asked what it holds, and takes its files out of a directory of its own.
-  const spool = [spoolDirectory(state, id)];
-  return union(own("list"), own("run"), { read: spool, write: spool });
+  const folder = folderOf(pipelineStage, state);
+  const places = [spoolDirectory(state, id), ...folder === undefined ? [] : [folder]];
+  return union(own("list"), own("run"), { read: places, write: places });
+}
+
+/** The same with programs as they are granted: each the one file that was found for its name. */
+export function withPrograms(grants: Grants): Grants {
+  if (grants.run === undefined) return grants;
+  const found = findPrograms(grants.run);
+  // What is missing stays, so that `plan` shows that it is wanted; it cannot be started.
+  return { ...grants, run: grants.run.map((name) => found[name] ?? name) };
 }
 
 /** What the worker may touch that removes, after a run, what a destination's policy does not keep. */
 export function pruneGrants({ stage, options, retention }: PipelineStage): Grants {
   const prunes = stage.kind === "destination" && retention !== undefined;
-  return prunes ? stage.permissions(options, "remove") : {};
+  return prunes ? withPrograms(stage.permissions(options, "remove")) : {};
 }
 
 /** Where runs of a pipeline write to: its state, and what its destinations may write. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Codec } from "../stages/contract.ts";
-import { SUFFIXES } from "./worker/codec.ts";
+import { SUFFIXES } from "../stages/formats/codec.ts";
 
 /** What a stored file is, read off its key. */
 export interface StoredName {

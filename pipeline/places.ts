@@ -7,6 +7,7 @@ import type { Codec, DestinationStage, Entry, StoredFile } from "../stages/contr
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { folderOf } from "./grants.ts";
 import { parseKey } from "./names.ts";
 import type { CallOptions, StageWorker } from "./worker/host.ts";
 
@@ -19,6 +20,8 @@ export interface Place {
   readonly options: Readonly<Record<string, unknown>>;
   /** For a person; two places that share it are one. */
   readonly location: string;
+  /** Where it works, of a pipeline's destinations that need such a folder. */
+  readonly folder: string | undefined;
 }
 
 /** A snapshot as its files' names show it. */
@@ -36,12 +39,13 @@ export interface HeldSnapshot {
 export type EntryHead = Pick<Entry, "path" | "kind">;
 
 /** The destinations of a pipeline, in its order. */
-export function placesOf({ stages }: Pipeline): Place[] {
-  return stages.flatMap(({ id, use, stage, options }) =>
-    stage.kind === "destination"
-      ? [{ id, use, stage, options, location: stage.location(options) }]
-      : []
-  );
+export function placesOf({ stages, state }: Pipeline): Place[] {
+  return stages.flatMap((pipelineStage) => {
+    const { id, use, stage, options } = pipelineStage;
+    if (stage.kind !== "destination") return [];
+    const folder = folderOf(pipelineStage, state);
+    return [{ id, use, stage, options, location: stage.location(options), folder }];
+  });
 }
 
 /**
@@ -68,7 +72,8 @@ export async function findPlaces(
     if (stage.kind !== "destination") continue;
     const options = stage.fromAddress(from);
     if (options !== undefined) {
-      return [{ id: from, use, stage, options, location: stage.location(options) }];
+      const location = stage.location(options);
+      return [{ id: from, use, stage, options, location, folder: undefined }];
     }
     forms.push(stage.addressForm);
   }

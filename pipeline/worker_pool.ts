@@ -8,7 +8,8 @@ import type { Operation, TransformStage } from "../stages/contract.ts";
 import type { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
-import { runGrants, union } from "./grants.ts";
+import { equip, Equipment } from "./equipment.ts";
+import { folderOf, runGrants, union, withPrograms } from "./grants.ts";
 import type { Place } from "./places.ts";
 import { StageWorker } from "./worker/host.ts";
 
@@ -36,7 +37,9 @@ export class WorkerPool {
     const key = `${stage.id} ${role}`;
     const there = this.#workers.get(key);
     if (there?.isAlive) return there;
-    const worker = new StageWorker(stage.use, runGrants(stage, this.#state), { operation: ahead });
+    const grants = runGrants(stage, this.#state);
+    const given = equip(stage, folderOf(stage, this.#state));
+    const worker = new StageWorker(stage.use, grants, { operation: ahead, given });
     this.#workers.set(key, worker);
     this.#all.push({ stage, worker });
     return worker;
@@ -63,14 +66,17 @@ export class WorkerPool {
 /** The workers that look at what is stored. Each is made once, or warmed up beforehand. */
 export class ReadingPool {
   readonly #workers = new Map<unknown, StageWorker>();
+  readonly #equipment = new Equipment();
   #places: readonly string[] = [];
 
   /** The worker of a place, which may list and fetch. */
   at(place: Place): StageWorker {
     const { stage, options, use } = place;
     return this.#get(place, () => {
-      const grants = union(stage.permissions(options, "list"), stage.permissions(options, "fetch"));
-      return new StageWorker(use, grants, { operation: "fetch" });
+      const own = union(stage.permissions(options, "list"), stage.permissions(options, "fetch"));
+      const { grants, given } = this.#equipment.at(place);
+      const all = union(withPrograms(own), grants);
+      return new StageWorker(use, all, { operation: "fetch", given });
     });
   }
 
@@ -83,8 +89,9 @@ export class ReadingPool {
   removing(place: Place): StageWorker {
     const { stage, options, use } = place;
     return this.#get(`remove ${place.id}`, () => {
-      const grants = stage.permissions(options, "remove");
-      return new StageWorker(use, grants, { operation: "remove" });
+      const { grants, given } = this.#equipment.at(place);
+      const all = union(withPrograms(stage.permissions(options, "remove")), grants);
+      return new StageWorker(use, all, { operation: "remove", given });
     });
   }
 
@@ -118,6 +125,7 @@ export class ReadingPool {
 
   [Symbol.dispose](): void {
     for (const worker of this.#workers.values()) worker.close();
+    this.#equipment.remove();
   }
 
   #undoing(stage: TransformStage): StageWorker {

@@ -38,7 +38,10 @@ export interface Grants {
   readonly net?: readonly string[];
   readonly env?: readonly string[];
   readonly sys?: readonly string[];
-  /** Absolute programs. A stage that has any is shown as unsandboxed. */
+  /**
+   * Programs by their plain names. The runner finds each in `PATH`, once, grants that one file and
+   * tells a destination where it is. A stage that has any is shown as unsandboxed.
+   */
   readonly run?: readonly string[];
 }
 
@@ -255,8 +258,27 @@ export interface SpoolFile {
   readonly sha256: string;
 }
 
+/** What every operation of a destination is given. */
+export interface DestinationContext<S extends OptionsSchema> extends StageContext<S> {
+  /** Where the programs are that `permissions` asks for: name to absolute path, of those found. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** For a stage that says `keepsFolder`. */
+  readonly folder?: Folder | undefined;
+}
+
+/**
+ * A directory of the stage's own, which it may read and write. It may not exist yet, several workers
+ * may use it at once, and what was in it may be gone or damaged at any time.
+ */
+export interface Folder {
+  /** Absolute. */
+  readonly path: string;
+  /** Whether it is gone when the worker is: made for an address, without a state directory. */
+  readonly temporary: boolean;
+}
+
 /** What a destination's `run` is given. */
-export interface StoreContext<S extends OptionsSchema> extends StageContext<S> {
+export interface StoreContext<S extends OptionsSchema> extends DestinationContext<S> {
   /** The manifest is last, and must become visible last. */
   readonly files: readonly SpoolFile[];
   /** Names this run in temporary names. Nothing else with the same `owner` is at work. */
@@ -269,10 +291,14 @@ export interface StoreContext<S extends OptionsSchema> extends StageContext<S> {
 export interface StoreResult {
   /** Where it is, for a person: a directory, an address. */
   readonly location: string;
+  /** Bytes that `list` will show for what was stored; left out, the sum of the files' sizes. */
+  readonly bytes?: number;
+  /** Bytes that the place takes up in all, where that is known. */
+  readonly placeBytes?: number;
 }
 
 /** What a destination's `list` is given. */
-export interface ListContext<S extends OptionsSchema> extends StageContext<S> {
+export interface ListContext<S extends OptionsSchema> extends DestinationContext<S> {
   /** Whether there must be something: a place that is not there is a failure then, not empty. */
   readonly mustExist?: boolean;
 }
@@ -284,13 +310,13 @@ export interface StoredFile {
 }
 
 /** What a destination's `fetch` is given. */
-export interface FetchContext<S extends OptionsSchema> extends StageContext<S> {
+export interface FetchContext<S extends OptionsSchema> extends DestinationContext<S> {
   readonly key: string;
   readonly output: ByteSink;
 }
 
 /** What a destination's `remove` is given. */
-export interface RemoveContext<S extends OptionsSchema> extends StageContext<S> {
+export interface RemoveContext<S extends OptionsSchema> extends DestinationContext<S> {
   /**
    * Manifests first, and so they must go: a snapshot of which only the manifest is left could not
    * be brought back. What is not there (any more) is no failure.
@@ -310,7 +336,7 @@ interface StageBase<S extends OptionsSchema> {
   /**
    * The least the stage needs for an operation. Pure: `plan` prints the answer, and the worker
    * starts with that and nothing else. Directories of the run come on top for a destination (its
-   * own spool directory) and for a source's `restore` (the staging directory).
+   * own spool directory, its folder) and for a source's `restore` (the staging directory).
    */
   permissions(options: Options<S>, operation: Operation): Grants;
   /** Loads what an operation is going to need, while there is time. Called in the worker. */
@@ -369,6 +395,10 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
    * history keeps the file where it can still be had, and its room with it.
    */
   readonly removal?: "frees" | "history";
+  /** Whether it works in a {@linkcode Folder} that lasts from run to run. */
+  readonly keepsFolder?: boolean;
+  /** Why all that reaches it must be plaintext; `undefined`: it need not. */
+  needsPlaintext?(options: Options<S>): string | undefined;
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
   /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */

@@ -38,9 +38,12 @@ export default defineDestination({
   takesFiles: true,
   location: ({ path }) => path,
   addressForm: 'a directory, such as "/mnt/usb/keepsake" or "./keepsake"',
-  // A bare word is more probably a misspelt destination than a directory.
+  // A bare word is more probably a misspelt destination than a directory, and what ends in `.git` a
+  // repository.
   fromAddress: (address) =>
-    /^(\.{1,2}$|[^:]*[/\\]|[a-z]:[/\\])/i.test(address) ? { path: address } : undefined,
+    /^(?!git\+|.*\.git[/\\]?(?:#|$))(\.{1,2}$|[^:]*[/\\]|[a-z]:[/\\])/i.test(address)
+      ? { path: address }
+      : undefined,
 
   async run({ options: { path: root }, files, owner, signal, log, progress }) {
     // Names of files hold dots: an owner with dots could pass for the end of another's name.

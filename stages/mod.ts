@@ -15,4 +15,5 @@ export const stages: Readonly<Record<string, () => Promise<{ default: Stage }>>>
   "encrypt": () => import("./encrypt.ts"),
   "local": () => import("./local.ts"),
   "s3": () => import("./s3.ts"),
+  "git": () => import("./git.ts"),
 };

@@ -65,6 +65,20 @@ export function text(summary: string, notes: OptionNotes = {}): Option<string> {
   return v.pipe(nonEmpty, v.description(summary), annotate("text", notes));
 }
 
+/** Text of a certain form. `expected` says which: `Expected a name of a branch`. */
+export function pattern(
+  [regexp, expected]: readonly [RegExp, string],
+  summary: string,
+  notes: OptionNotes = {},
+): Option<string> {
+  return v.pipe(
+    v.string(),
+    v.regex(regexp, expected),
+    v.description(summary),
+    annotate("text", notes),
+  );
+}
+
 /**
  * A path: absolute, starting with `~/`, or relative to the pipeline file; `$NAME`, `${NAME}` and
  * `${NAME:-default}` expand. The stage receives it absolute.
@@ -117,13 +131,17 @@ export function credentials(summary: string, notes: OptionNotes = {}): Option<st
 }
 
 /**
- * A secret, written as a reference: `env:NAME` or `file:PATH`. The stage receives the value, which
- * is never printed, logged, stored in the catalog or sent in an alert.
+ * A secret, written as a reference: `env:NAME` or `file:PATH`. The stage receives the reference,
+ * with an absolute path, and asks in `permissions` for that one variable or file: `plan` shows which.
+ * What it stands for is never printed, logged, stored in the catalog or sent in an alert.
  */
 export function secret(summary: string, notes: OptionNotes = {}): Option<string> {
   return v.pipe(
     v.string(),
-    v.regex(/^(env|file):./, 'Expected a reference such as "env:NAME" or "file:PATH"'),
+    v.regex(
+      /^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/,
+      'Expected a reference such as "env:NAME" or "file:PATH"',
+    ),
     v.description(summary),
     annotate("secret", notes),
   );

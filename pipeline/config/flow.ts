@@ -110,6 +110,15 @@ function checkDestination(node: Node, arriving: readonly Passage[]): Finding[] {
     return [findingAt(draft, message, "Remove one of the two, or name another stage")];
   }
   const path = ["stage", draft.index, "plaintext"];
+  const sealed = arriving.find(({ sealed, doubtful }) => sealed && !doubtful);
+  const reason = sealed && needsPlaintext(node);
+  if (reason !== undefined) {
+    const message = `Destination "${name}" would get snapshot "${
+      nameOf(sealed!.source)
+    }" encrypted, although ${reason}`;
+    const hint = "Move it above the stage that encrypts, and say plaintext = true";
+    return [findingAt(draft, message, hint)];
+  }
   const open = arriving.filter(({ sealed, doubtful }) => !sealed && !doubtful);
   if (open.length === 0) {
     if (!draft.plaintext || arriving.some(({ doubtful }) => doubtful)) return [];
@@ -137,6 +146,11 @@ function nameOf({ draft: { id, use } }: Node): string {
 function needsEncryption({ draft: { stage, options, complete } }: Node): string | undefined {
   if (stage?.kind !== "source" || !complete) return undefined;
   return stage.needsEncryption?.(options as never);
+}
+
+function needsPlaintext({ draft: { stage, options, complete } }: Node): string | undefined {
+  if (stage?.kind !== "destination" || !complete) return undefined;
+  return stage.needsPlaintext?.(options as never);
 }
 
 function takesArchives({ stage: { kind } }: Node): boolean {

@@ -77,6 +77,9 @@ async function resolveOptions(
       case "credentials":
         values[name] = resolveCredentials(value as string, at, world, findings);
         break;
+      case "secret":
+        values[name] = resolveSecret(value as string, at, world, findings);
+        break;
       case "recipients":
         values[name] = await resolveRecipients(value as string[], at, world, findings);
     }
@@ -106,6 +109,13 @@ function resolveCredentials(
     ? ["${AWS_SHARED_CREDENTIALS_FILE:-~/.aws/credentials}", rest]
     : /^([^#]*)(?:#(.+))?$/s.exec(rest)?.slice(1) ?? [rest];
   return `file:${resolvePath(file!, path, world, findings)}#${profile ?? "default"}`;
+}
+
+/** A reference to a file names it by its absolute path then. */
+function resolveSecret(written: string, path: Path, world: World, findings: Finding[]): string {
+  const file = "file:";
+  if (!written.startsWith(file)) return written;
+  return file + resolvePath(written.slice(file.length), path, world, findings);
 }
 
 async function resolveRecipients(

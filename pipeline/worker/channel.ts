@@ -27,7 +27,7 @@ import {
   type Encode,
   loadDecoder,
   loadEncoder,
-} from "./codec.ts";
+} from "../../stages/formats/codec.ts";
 import { makeTurn } from "./turn.ts";
 
 /** Length of a block that nobody compresses. */

@@ -80,6 +80,7 @@ interface Pending {
 export class StageWorker {
   readonly #worker: Worker;
   readonly #use: string;
+  readonly #given: Readonly<Record<string, unknown>>;
   readonly #patience: number;
   readonly #pending = new Map<number, Pending>();
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -94,13 +95,16 @@ export class StageWorker {
    * Starts a worker for the stage that the registry knows as `use`.
    *
    * @param operation What it will probably be asked first, to get ready for that.
+   * @param given What the context of every call holds besides its own.
    * @param patience Milliseconds of silence after which it is taken for dead.
    */
-  constructor(use: string, grants: Grants, { operation, patience = PATIENCE_MS }: {
+  constructor(use: string, grants: Grants, { operation, given = {}, patience = PATIENCE_MS }: {
     readonly operation?: Operation | undefined;
+    readonly given?: Readonly<Record<string, unknown>>;
     readonly patience?: number;
   } = {}) {
     this.#use = use;
+    this.#given = given;
     this.#patience = patience;
     this.#worker = new Worker(programFor(use, operation), {
       type: "module",
@@ -156,7 +160,8 @@ export class StageWorker {
       });
       options.signal?.addEventListener("abort", abort, { once: true });
       this.#startWatching();
-      this.#post({ type: "call", id, call }, portsOf(call));
+      const context = { ...this.#given, ...call.context };
+      this.#post({ type: "call", id, call: { ...call, context } }, portsOf(call));
     });
   }
 

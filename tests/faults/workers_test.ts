@@ -285,7 +285,7 @@ Deno.test("what a destination sends back otherwise than it got it is taken for d
     const options = { path: sandbox.destination(), manner: "none", lie };
     const { use, stage } = stageOf("unruly_destination.ts", unrulyDestination, options);
     assert.ok(stage.kind === "destination");
-    const place = { id: "liar", use, stage, options, location: "" };
+    const place = { id: "liar", use, stage, options, location: "", folder: undefined };
     return new Look(place, sandbox.identity);
   };
   using honest = lookWith("none");

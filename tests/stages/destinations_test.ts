@@ -13,7 +13,6 @@ import type { StageWorker } from "../../pipeline/worker/host.ts";
 import { runStage, type StageJob } from "./harness.ts";
 import { type Ground, PLACES, type Site, type Written } from "./places.ts";
 
-const MIB = 2 ** 20;
 const NAME = "20260102T030405Z-0123456789ab";
 const ARCHIVE = `claude/${NAME}.tar.zst.age`;
 const MANIFEST = `claude/${NAME}.json.zst.age`;
@@ -41,7 +40,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 
   async "keeps files of many blocks and parts, also of sizes that lie on their edges"(bench) {
-    for (const [index, size] of [16 * MIB - 1, 16 * MIB, 16 * MIB + 1, 40 * MIB].entries()) {
+    const { part } = bench;
+    for (const [index, size] of [part - 1, part, part + 1, 2.5 * part].entries()) {
       const name = `20260102T03040${index}Z-0123456789ab`;
       const files = [
         bench.file(`claude/${name}.tar.age`, noise(size)),
@@ -170,10 +170,10 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   async "survives two that store at once, the same and others"(bench) {
     const own = ["a", "b"].map((id) => [
-      bench.file(`${id}/${NAME}.tar.age`, noise(17 * MIB)),
+      bench.file(`${id}/${NAME}.tar.age`, noise(bench.part + 1000)),
       bench.file(`${id}/${NAME}.json.age`, noise(10)),
     ]);
-    const same = [bench.file(ARCHIVE, noise(17 * MIB)), bench.file(MANIFEST, noise(10))];
+    const same = [bench.file(ARCHIVE, noise(bench.part + 1000)), bench.file(MANIFEST, noise(10))];
     const copies = same.map((file) => ({ ...file, path: bench.copyOf(file) }));
     const [first, second, ...others] = await Promise.allSettled([
       bench.store(same, "one"),
@@ -187,7 +187,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 
   async "stops when it is told to, and stores all of it the next time"(bench) {
-    const files = [bench.file(ARCHIVE, noise(40 * MIB)), bench.file(MANIFEST, noise(10))];
+    const files = [bench.file(ARCHIVE, noise(2.5 * bench.part)), bench.file(MANIFEST, noise(10))];
     const stop = new AbortController();
     const call = { signal: stop.signal, onProgress: () => stop.abort(new Error("told to stop")) };
     const error = await rejection(bench.store(files, "x", call));
@@ -204,9 +204,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     assert.ok(options !== undefined, bench.site.address);
     const own = v.parse(bench.stage.options, bench.site.options);
     assert.equal(bench.stage.location(options), bench.stage.location(own));
-    const received = options as Written;
+    const received: Written = { ...options, ...bench.site.secrets };
     const { result } = await runStage<readonly StoredFile[]>({
       ...{ use: bench.stage.name, operation: "list", received },
+      ...(bench.stage.keepsFolder && { folder: bench.folder }),
     });
     assert.deepEqual(result.map(({ key }) => key).toSorted(), [MANIFEST, ARCHIVE]);
   },
@@ -335,6 +336,16 @@ class Bench implements Disposable {
     return copy;
   }
 
+  /** Bytes at which the place begins another part. */
+  get part(): number {
+    return PLACES[this.#use]!.part;
+  }
+
+  /** Where a destination works that needs a folder. */
+  get folder(): string {
+    return join(this.#spool, "folder");
+  }
+
   async store(
     files: readonly SpoolFile[],
     owner = "x",
@@ -373,6 +384,7 @@ class Bench implements Disposable {
       context,
       call,
       output: operation === "fetch",
+      ...(this.stage.keepsFolder && { folder: this.folder }),
       pool: this.#workers.pool,
       ...(operation === "run" && {
         grants: { read: [this.#workers.spool], write: [this.#workers.spool] },

@@ -8,6 +8,8 @@ import { ok as assert } from "node:assert/strict";
 import * as v from "valibot";
 import type { Grants, Operation, Team } from "../../stages/contract.ts";
 import { stages } from "../../stages/mod.ts";
+import { equip } from "../../pipeline/equipment.ts";
+import { withPrograms } from "../../pipeline/grants.ts";
 import { ChannelReader, ChannelWriter, type Coding, PLAIN } from "../../pipeline/worker/channel.ts";
 import { type Answer, type CallOptions, StageWorker } from "../../pipeline/worker/host.ts";
 
@@ -29,6 +31,8 @@ export interface StageJob {
   readonly output?: boolean;
   readonly outputCoding?: Coding;
   readonly team?: Team;
+  /** For a destination that keeps a folder. */
+  readonly folder?: string;
   readonly call?: CallOptions;
   /** Workers to use again, by what they are granted; whoever made it closes them. */
   readonly pool?: Map<string, StageWorker>;
@@ -46,16 +50,18 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
   assert(load, job.use);
   const { default: stage } = await load();
   const options = job.received ?? v.parse(stage.options, job.options ?? {});
-  const least = stage.permissions(options, job.operation);
+  const least = withPrograms(stage.permissions(options, job.operation));
+  const folder = job.folder === undefined ? [] : [job.folder];
   const grants: Grants = {
     ...least,
-    read: [...least.read ?? [], ...job.grants?.read ?? []],
-    write: [...least.write ?? [], ...job.grants?.write ?? []],
+    read: [...least.read ?? [], ...job.grants?.read ?? [], ...folder],
+    write: [...least.write ?? [], ...job.grants?.write ?? [], ...folder],
   };
+  const given = equip({ stage, options }, job.folder);
   using own = new DisposableStack();
   const worker = job.pool === undefined
-    ? own.use(new StageWorker(job.use, grants))
-    : workerFrom(job.pool, job.use, grants);
+    ? own.use(new StageWorker(job.use, grants, { given }))
+    : workerFrom(job.pool, job.use, grants, given);
   const stop = new AbortController();
   const up = new MessageChannel();
   const down = new MessageChannel();
@@ -86,11 +92,16 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
   }
 }
 
-function workerFrom(pool: Map<string, StageWorker>, use: string, grants: Grants): StageWorker {
+function workerFrom(
+  pool: Map<string, StageWorker>,
+  use: string,
+  grants: Grants,
+  given: ReturnType<typeof equip>,
+): StageWorker {
   const key = `${use} ${JSON.stringify(grants)}`;
   const there = pool.get(key);
   if (there?.isAlive) return there;
-  const worker = new StageWorker(use, grants);
+  const worker = new StageWorker(use, grants, { given });
   pool.set(key, worker);
   return worker;
 }

@@ -6,7 +6,9 @@
  */
 import { join } from "node:path";
 import { ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { startHttpGit, unlessHttpGit } from "../servers/git.ts";
 import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";
+import { commitTo, git } from "./git_harness.ts";
 
 /** Options of a destination, as a pipeline file writes them. */
 export type Written = Readonly<Record<string, unknown>>;
@@ -19,6 +21,8 @@ export interface Site {
   readonly stranger: Written | undefined;
   /** The place as the stage's `fromAddress` takes it. */
   readonly address: string;
+  /** Options that no address holds, and that it takes to come in. */
+  readonly secrets?: Written;
   /** Options that lead to where there is nothing, and nothing can be made. */
   readonly nowhere: Written;
   /** Replaces what is stored under a key, behind the stage's back. */
@@ -39,14 +43,44 @@ export interface Ground extends AsyncDisposable {
 export interface PlaceKind {
   /** Why there are none here: the end of a test's name; empty where there are. */
   readonly unless: string;
+  /** Bytes at which it begins another part, or another block. */
+  readonly part: number;
   open(): Promise<Ground>;
 }
 
 /** For every destination of the registry, by name. */
 export const PLACES: Readonly<Record<string, PlaceKind>> = {
-  "local": { unless: "", open: openFolders },
-  "s3": { unless: unlessS3, open: openBuckets },
+  "local": { unless: "", part: 2 ** 24, open: openFolders },
+  "s3": { unless: unlessS3, part: 2 ** 24, open: openBuckets },
+  "git": { unless: unlessHttpGit, part: 2 ** 20, open: openRepositories },
 };
+
+async function openRepositories(): Promise<Ground> {
+  const server = await startHttpGit();
+  return {
+    site() {
+      const bare = server.makeRepository();
+      const options: Written = { ...server.optionsFor(bare), max_file: "1MiB" };
+      const put = (name: string, bytes: Uint8Array<ArrayBuffer>) =>
+        Promise.resolve(commitTo(bare, name, bytes));
+      return Promise.resolve({
+        options,
+        stranger: server.strangeOptionsFor(bare),
+        address: `${options["remote"]}#main`,
+        secrets: { credentials: options["credentials"] },
+        nowhere: { ...options, remote: `${options["remote"]}/not/there.git` },
+        damage: put,
+        plant: put,
+        names() {
+          const tips = git("--git-dir", bare, "for-each-ref");
+          const names = tips && git("--git-dir", bare, "ls-tree", "-r", "--name-only", "main");
+          return Promise.resolve(names.split("\n").filter((name) => name !== ""));
+        },
+      });
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
 
 async function openFolders(): Promise<Ground> {
   const base = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-places-" }));

@@ -7,7 +7,7 @@ import {
   type Coding,
   PLAIN,
 } from "../../../pipeline/worker/channel.ts";
-import { loadDecoder } from "../../../pipeline/worker/codec.ts";
+import { loadDecoder } from "../../../stages/formats/codec.ts";
 
 const ENCODE: Coding = { way: "encode", codec: "zstd" };
 const DECODE: Coding = { way: "decode", codec: "zstd" };

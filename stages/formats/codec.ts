@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { BackupError } from "../../stages/errors.ts";
-import type { Codec } from "../../stages/contract.ts";
+import { BackupError } from "../errors.ts";
+import type { Codec } from "../contract.ts";
 
 const BLOCK_LOG = 21;
 

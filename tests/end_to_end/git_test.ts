@@ -1,0 +1,190 @@
+/** A git repository as a destination of whole pipelines, through the engine's front door. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  listSnapshots,
+  type Pipeline,
+  planOf,
+  restoreSnapshot,
+  runPipeline,
+  verifySnapshots,
+} from "../../pipeline/mod.ts";
+import { complaints } from "../faults/harness.ts";
+import { git, hasGit } from "../stages/git_harness.ts";
+import { World } from "./world.ts";
+
+const unlessGit = hasGit ? "" : " (ignored: there is no git)";
+
+/** A test that needs git. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `${name}${unlessGit}`, ignore: !hasGit, fn });
+}
+
+/** The usual stages with a repository in the place of the directory. */
+function archivesIn(world: World, remote: string): string {
+  return world.usual().replace(/use = "local"\s+path = .*/, `use = "git"\nremote = "${remote}"`);
+}
+
+function filesIn(world: World, remote: string): string {
+  return `
+    [[stage]]
+    use = "snapshot"
+    id = "claude"
+    paths = [${JSON.stringify(world.source)}]
+    [[stage]]
+    use = "hash-gate"
+    [[stage]]
+    use = "git"
+    remote = "${remote}"
+    layout = "files"
+    plaintext = true
+  `;
+}
+
+async function makeBare(world: World): Promise<string> {
+  const bare = world.at("backup.git");
+  await Promise.resolve(git("init", "--quiet", "--bare", "--initial-branch=main", bare));
+  return bare;
+}
+
+async function assertComesBack(world: World, pipeline: Pipeline | undefined, from: string) {
+  const identityFiles = [world.identity];
+  const { ok, verifications } = await verifySnapshots({ pipeline, from, identityFiles });
+  assert.ok(ok, JSON.stringify(verifications));
+  const target = { directory: world.at(`back-${crypto.randomUUID()}`) };
+  await restoreSnapshot({ pipeline, from, identityFiles, snapshot: "latest", target });
+  world.assertRestored(join(target.directory, ".claude"));
+}
+
+test("archives go to a repository and come back, with a pipeline and from its address", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(archivesIn(world, remote));
+  const [snapshot] = (await runPipeline(pipeline)).snapshots;
+  assert.deepEqual(snapshot!.destinations.map(({ status }) => status), ["ok"]);
+  await assertComesBack(world, pipeline, "git");
+  for (const address of [remote, `file://${remote}`, `git+${remote}#main`]) {
+    const { snapshots } = await listSnapshots({ pipeline: undefined, from: address });
+    assert.equal(snapshots.length, 1, address);
+  }
+  await assertComesBack(world, undefined, remote);
+});
+
+test("unchanged content over three runs makes one commit, in either layout", async () => {
+  for (const stagesIn of [archivesIn, filesIn]) {
+    using world = await World.make();
+    const remote = await makeBare(world);
+    const pipeline = await world.pipeline(stagesIn(world, remote));
+    for (let run = 0; run < 3; run++) assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+    assert.equal(git("--git-dir", remote, "rev-list", "--count", "main"), "1");
+  }
+});
+
+test("files lie in a repository to be read, their history stays, and every state comes back", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  const show = (path: string) => git("--git-dir", remote, "show", path);
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  assert.equal(show("main:claude/files/.claude/CLAUDE.md"), "# Be kind");
+  await assertComesBack(world, pipeline, "git");
+  await Deno.remove(join(world.source, "settings.json"));
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Be bold\n");
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  await assertComesBack(world, pipeline, "git");
+  await assertComesBack(world, undefined, remote);
+  assert.equal(show("main:claude/files/.claude/CLAUDE.md"), "# Be bold");
+  assert.match(
+    git("--git-dir", remote, "log", "-1", "--name-status", "--format="),
+    /^D\tclaude\/files\/\.claude\/settings\.json$/m,
+  );
+  const { snapshots } = await listSnapshots({ pipeline: undefined, from: remote });
+  assert.equal(snapshots.length, 2);
+  const target = { directory: world.at("first") };
+  const options = { pipeline: undefined, from: remote, target };
+  await restoreSnapshot({ ...options, snapshot: snapshots[0]!.name });
+  const path = join(target.directory, ".claude", "CLAUDE.md");
+  assert.equal(await Deno.readTextFile(path), "# Be kind\n");
+  const { ok } = await verifySnapshots({ pipeline, all: true });
+  assert.ok(ok);
+});
+
+test("a file that the host would not take, or a .git, stops a delivery before any commit", async () => {
+  for (
+    const [name, size, says] of [["big", 2000, /max_file/], [".GIT", 1, /may hold a/]] as const
+  ) {
+    using world = await World.make();
+    const remote = await makeBare(world);
+    const stages = filesIn(world, remote).replace('layout = "files"', '$&\nmax_file = "600kB"');
+    await Deno.writeTextFile(join(world.source, name), "x".repeat(size * 1000));
+    const pipeline = await world.pipeline(stages);
+    const report = await runPipeline(pipeline);
+    assert.equal(report.status, 2);
+    assert.match(complaints(report).join(), says);
+    assert.equal(git("--git-dir", remote, "for-each-ref"), "");
+  }
+});
+
+test("two snapshots whose names begin alike keep to their own copies", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const source = (id: string) => `
+    [[stage]]
+    use = "snapshot"
+    id = "${id}"
+    paths = [${JSON.stringify(world.source)}]
+  `;
+  const stages = source("m") + source("m-work") +
+    archivesIn(world, remote).replace(/^[^]*?(?=\[\[stage\]\]\s+use = "hash-gate")/, "");
+  const pipeline = await world.pipeline(stages);
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  const before = git("--git-dir", remote, "rev-parse", "main:m-work");
+  await Deno.writeTextFile(join(world.source, "new"), "new");
+  assert.deepEqual(complaints(await runPipeline(pipeline, { only: ["m"] })), []);
+  assert.equal(git("--git-dir", remote, "rev-parse", "main:m-work"), before);
+  const { snapshots } = await listSnapshots({ pipeline, from: "git" });
+  assert.deepEqual(snapshots.map(({ id }) => id).toSorted(), ["m", "m", "m-work"]);
+});
+
+test("a repository that is not there fails its destination alone, and gets its copy the next time", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const stages = `${archivesIn(world, remote)}
+    [[stage]]
+    use = "local"
+    path = ${JSON.stringify(world.at("backups"))}
+  `;
+  const pipeline = await world.pipeline(stages);
+  await Deno.rename(remote, `${remote}.away`);
+  const first = await runPipeline(pipeline);
+  assert.equal(first.status, 2);
+  assert.deepEqual(first.snapshots[0]!.destinations.map(({ status }) => status), ["failed", "ok"]);
+  await Deno.rename(`${remote}.away`, remote);
+  const second = await runPipeline(pipeline);
+  assert.equal(second.status, 0);
+  assert.deepEqual(second.snapshots[0]!.destinations.map(({ status }) => status), [
+    "ok",
+    "unchanged",
+  ]);
+  await assertComesBack(world, pipeline, "git");
+});
+
+test("plan says that git is not sandboxed, and that plaintext may reach the network with it", async () => {
+  using world = await World.make();
+  const remote = "git@example.org:me/backup.git";
+  const sealed = planOf(await world.pipeline(archivesIn(world, remote)));
+  assert.deepEqual(sealed.stages.filter(({ sandboxed }) => !sandboxed).map(({ id }) => id), [
+    "git",
+  ]);
+  assert.ok(sealed.secondPromise.holds);
+  assert.ok((sealed.stages.at(-1)!.permissions.run as string[]).every((path) => path[0] === "/"));
+  const open = planOf(await world.pipeline(filesIn(world, remote)));
+  assert.ok(!open.secondPromise.holds);
+  assert.match(open.secondPromise.breaches.join(), /"git" reads plaintext and reaches the network/);
+});
+
+test("a pipeline file that would show what is encrypted as files is refused", async () => {
+  using world = await World.make();
+  const stages = archivesIn(world, "/srv/backup.git") + 'layout = "files"\n';
+  await assert.rejects(world.pipeline(stages), /encrypted, although layout = "files" shows/);
+});
