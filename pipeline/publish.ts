@@ -52,29 +52,11 @@ export async function makeStaging(bases: readonly string[]): Promise<Staging> {
  *
  * @param into Where each root was unpacked.
  * @param preserveMtime Whether files get the times they had.
- * @throws {BackupError} `target-refused`, `storage-full`.
  */
 export async function publish(
-  plan: RestorePlan,
-  into: Readonly<Record<string, string>>,
-  preserveMtime: boolean,
-): Promise<void> {
-  const progress = { begun: false };
-  try {
-    await moveIntoPlace(plan, into, progress);
-    await finishTimesAndModes(plan.entries, preserveMtime);
-  } catch (error) {
-    const bases = [...new Set(plan.placements.map(({ base }) => base))];
-    const hint = progress.begun ? HINT_PARTLY : HINT_WRITABLE;
-    throw refusal(bases.join('", "'), error, hint);
-  }
-}
-
-/** @param progress Told when the first of all is in its place. */
-async function moveIntoPlace(
   { placements, entries }: RestorePlan,
   into: Readonly<Record<string, string>>,
-  progress: { begun: boolean },
+  preserveMtime: boolean,
 ): Promise<void> {
   const moved = new Set<string>();
   for (const { root, target } of placements) {
@@ -87,7 +69,6 @@ async function moveIntoPlace(
     if (first.action !== "create" || first.entry.path !== root) continue;
     if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
     await Deno.rename(into[root]!, target);
-    progress.begun = true;
     moved.add(root);
   }
   const stagedPath = ({ path }: Pick<PlannedEntry["entry"], "path">) => {
@@ -103,9 +84,9 @@ async function moveIntoPlace(
     if (moved.has(root)) continue;
     if (entry.kind === "directory") await Deno.mkdir(target, { mode: 0o700 });
     else await Deno.rename(staged, target);
-    progress.begun = true;
   }
   await makeLinks(entries, (path) => stagedPath({ path }).staged);
+  await finishTimesAndModes(entries, preserveMtime);
 }
 
 async function makeLinks(
@@ -165,18 +146,13 @@ async function makeNextTo(base: string): Promise<string> {
       failure = error;
     }
   }
-  throw refusal(base, failure, HINT_WRITABLE);
-}
-
-const HINT_WRITABLE = "Choose a directory that you may write to";
-const HINT_PARTLY = "Put that right and restore again: a part is in its place already";
-
-/** What the system has against a place; anything else stays what it is. */
-function refusal(base: string, cause: unknown, hint: string): unknown {
-  const fault = systemFault(cause);
-  if (fault === undefined) return cause;
+  const fault = systemFault(failure);
+  if (fault === undefined) throw failure;
   const code = fault.kind === "full" ? "storage-full" : "target-refused";
-  return new BackupError(code, `Cannot restore to "${base}": ${fault.state}`, { hint, cause });
+  throw new BackupError(code, `Cannot restore to "${base}": ${fault.state}`, {
+    hint: "Choose a directory that you may write to",
+    cause: failure,
+  });
 }
 
 async function nearestDirectory(path: string): Promise<{ path: string; device: number }> {

@@ -69,10 +69,6 @@ function wasAnswered(error: unknown): boolean {
   if (error.name === "AbortError") return true;
   const { $metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } };
   const status = $metadata?.httpStatusCode;
-  // A request that arrived mutilated is refused by what stands before the server, without its words.
-  if (status === 400 && /^(Unknown|UnknownError|BadRequest|Error|400)$/.test(error.name)) {
-    return false;
-  }
   // A body that is no answer came with a status that says all is well.
   return status !== undefined && status >= 300 && status !== 408;
 }

@@ -226,6 +226,26 @@ Deno.test("a policy is told as the file has it", () => {
   assert.deepEqual(sayPolicy({ within: 1000, forgetDeleted: true }), ['keep_within = "1s"']);
 });
 
+Deno.test("pruned every day for years, what stays is the last of each day, week and month", () => {
+  const policy = { daily: 7, weekly: 5, monthly: 12 };
+  let staying: Sample[] = [];
+  for (let day = 0; day < 1200; day++) {
+    const now = new Date(Date.UTC(2023, 0, 1, 3) + day * DAY).toISOString();
+    staying = verdicts([...staying, at(now)], policy, now)
+      .filter(({ keep }) => keep).map(({ snapshot }) => snapshot);
+    assert.equal(staying.at(-1)?.created.toISOString(), now);
+    assert.ok(staying.length <= 7 + 5 + 12);
+  }
+  // 1,200 days end on 2026-04-14, a Tuesday.
+  assert.deepEqual(staying.map(({ created }) => created.toISOString().slice(0, 10)), [
+    ...["2025-05-31", "2025-06-30", "2025-07-31", "2025-08-31", "2025-09-30", "2025-10-31"],
+    ...["2025-11-30", "2025-12-31", "2026-01-31", "2026-02-28"],
+    ...["2026-03-22", "2026-03-29", "2026-03-31", "2026-04-05"],
+    ...["2026-04-08", "2026-04-09", "2026-04-10", "2026-04-11", "2026-04-12", "2026-04-13"],
+    "2026-04-14",
+  ]);
+});
+
 /** Times that crowd into days, weeks and years, at their edges, and some far away. */
 const time = fc.oneof(
   fc.integer({ min: 0, max: 40 }).map((day) => Date.UTC(2026, 9, 15) + day * DAY),
