@@ -72,8 +72,8 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** Closing is not enough: a program that is being started at this moment has the file open, too. */
-function letGo(file: Deno.FsFile): void {
+/** Unlocks and closes. Closing is not enough: a program that is being started at this moment has the file open, too. */
+export function letGo(file: Deno.FsFile): void {
   try {
     file.unlockSync();
   } catch {
@@ -92,7 +92,7 @@ async function inProgress(path: string): Promise<BackupError> {
 }
 
 /** Locks without waiting where the runtime can; older ones wait a moment. */
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
+export async function tryLock(file: Deno.FsFile): Promise<boolean> {
   if (typeof file.tryLock === "function") return await file.tryLock(true);
   const late = Promise.withResolvers<false>();
   const timer = setTimeout(() => late.resolve(false), 500);

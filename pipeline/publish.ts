@@ -8,91 +8,132 @@ import { dirname, join } from "node:path";
 import type { SymlinkEntry } from "../stages/contract.ts";
 import { BackupError, systemFault } from "../stages/errors.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
+import { removeLeftovers, StagingDirectory } from "./staging_directory.ts";
+import { changeFault, Changes } from "./undo.ts";
 
 /** Fresh directories next to where things will go. */
 export interface Staging {
   readonly directories: readonly string[];
   /** Where each root is unpacked: root name to path. */
   into(placements: readonly Placement[]): Record<string, string>;
+  /** Leaves them where they are, whatever is said later. */
+  keep(): void;
   /** Removes what is left of them. */
   remove(): Promise<void>;
 }
 
+/** Tells a person what was met. */
+export type Say = (message: string) => void;
+
 /**
  * Makes a staging directory for every directory that roots go into: moving is quick, and all or
- * nothing, on one file system only.
+ * nothing, on one file system only. What restores that were killed left there is removed.
  *
  * @throws {BackupError} `target-refused`.
  */
-export async function makeStaging(bases: readonly string[]): Promise<Staging> {
-  const made = new Map<string, string>();
+export async function makeStaging(bases: readonly string[], say: Say): Promise<Staging> {
+  const made = new Map<string, StagingDirectory>();
   const remove = async () => {
-    for (const directory of made.values()) {
-      await Deno.remove(directory, { recursive: true }).catch(() => {});
-    }
+    for (const directory of made.values()) await directory.remove();
+    made.clear();
   };
   try {
-    for (const base of new Set(bases)) made.set(base, await makeNextTo(base));
+    for (const base of new Set(bases)) made.set(base, await makeNextTo(base, say));
   } catch (error) {
     await remove();
     throw error;
   }
   return {
-    directories: [...made.values()],
+    directories: Array.from(made.values(), ({ path }) => path),
     into: (placements) =>
       Object.fromEntries(
-        placements.map(({ root, base }, index) => [root, join(made.get(base)!, String(index))]),
+        placements.map((
+          { root, base },
+          index,
+        ) => [root, join(made.get(base)!.path, String(index))]),
       ),
+    keep() {
+      for (const directory of made.values()) directory.letGo();
+      made.clear();
+    },
     remove,
   };
 }
 
 /**
- * Moves everything into place.
+ * Moves everything into place, or nothing.
  *
- * @param into Where each root was unpacked.
+ * @param staging Holds what was unpacked, and gets what is replaced.
  * @param preserveMtime Whether files get the times they had.
+ * @throws {BackupError} Says what stands there, where something had been done that could not be
+ *   taken back. The staging directory is kept then.
  */
 export async function publish(
+  plan: RestorePlan,
+  staging: Staging,
+  preserveMtime: boolean,
+  say: Say,
+): Promise<void> {
+  const into = staging.into(plan.placements);
+  // One for each directory: nothing can be moved from one file system to another.
+  const all = new Map<string, Changes>();
+  const changes = new Map(plan.placements.map(({ root }) => {
+    const aside = dirname(into[root]!);
+    const own = all.get(aside) ?? new Changes(aside);
+    all.set(aside, own);
+    return [root, own];
+  }));
+  try {
+    moveAll(plan, into, changes);
+  } catch (error) {
+    const stuck: string[] = [];
+    for (const own of all.values()) stuck.push(...own.undo());
+    if (stuck.length > 0) staging.keep();
+    const [first] = plan.placements;
+    throw changeFault(error, first!.base, stuck, staging.directories.join('", "'));
+  }
+  await finishTimesAndModes(plan.entries, preserveMtime, say);
+}
+
+function moveAll(
   { placements, entries }: RestorePlan,
   into: Readonly<Record<string, string>>,
-  preserveMtime: boolean,
-): Promise<void> {
+  changes: ReadonlyMap<string, Changes>,
+): void {
   const moved = new Set<string>();
   for (const { root, target } of placements) {
     const first = entries.find(({ entry }) =>
       entry.path === root || entry.path.startsWith(`${root}/`)
     );
     if (first === undefined) continue;
-    await Deno.mkdir(dirname(target), { recursive: true });
+    changes.get(root)!.directories(dirname(target));
     // A root where nothing was before goes there in one piece.
     if (first.action !== "create" || first.entry.path !== root) continue;
     if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
-    await Deno.rename(into[root]!, target);
+    changes.get(root)!.move(into[root]!, target);
     moved.add(root);
   }
-  const stagedPath = ({ path }: Pick<PlannedEntry["entry"], "path">) => {
-    const { root } = placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!;
-    return {
-      root,
-      staged: join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean)),
-    };
+  const rootOf = (path: string) =>
+    placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!.root;
+  const stagedPath = (path: string) => {
+    const root = rootOf(path);
+    return join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean));
   };
   for (const { entry, target, action } of entries) {
     if (action === "keep" || (entry.kind !== "directory" && entry.kind !== "file")) continue;
-    const { root, staged } = stagedPath(entry);
+    const root = rootOf(entry.path);
     if (moved.has(root)) continue;
-    if (entry.kind === "directory") await Deno.mkdir(target, { mode: 0o700 });
-    else await Deno.rename(staged, target);
+    if (entry.kind === "directory") changes.get(root)!.directory(target, 0o700);
+    else changes.get(root)!.move(stagedPath(entry.path), target);
   }
-  await makeLinks(entries, (path) => stagedPath({ path }).staged);
-  await finishTimesAndModes(entries, preserveMtime);
+  makeLinks(entries, stagedPath, (path) => changes.get(rootOf(path))!);
 }
 
-async function makeLinks(
+function makeLinks(
   entries: readonly PlannedEntry[],
   stagedPath: (path: string) => string,
-): Promise<void> {
+  changesOf: (path: string) => Changes,
+): void {
   /** Where the content of a file lies. What was kept is the user's own, and may be another. */
   const contents = new Map(
     entries.map((
@@ -102,37 +143,49 @@ async function makeLinks(
   for (const kind of ["hardlink", "symlink"] as const) {
     for (const { entry, target, action } of entries) {
       if (entry.kind !== kind || action === "keep") continue;
-      if (action === "replace") await Deno.remove(target);
-      if (entry.kind !== "hardlink") await Deno.symlink((entry as SymlinkEntry).link, target);
-      else if (contents.get(entry.link) !== undefined) {
-        await Deno.link(contents.get(entry.link)!, target);
+      const changes = changesOf(entry.path);
+      const content = contents.get(entry.link);
+      if (entry.kind !== "hardlink") {
+        changes.make(target, () => Deno.symlinkSync((entry as SymlinkEntry).link, target));
+      } else if (content !== undefined) {
+        changes.make(target, () => Deno.linkSync(content, target));
       } else {
-        await Deno.rename(stagedPath(entry.link), target);
+        changes.move(stagedPath(entry.link), target);
         contents.set(entry.link, target);
       }
     }
   }
 }
 
-/** From the inside out: a directory that may not be written to, or its time, is set at the end. */
+/**
+ * From the inside out: a directory that may not be written to, or its time, is set at the end. All is
+ * in its place by now, and what a file system does not keep is no reason to take it back.
+ */
 async function finishTimesAndModes(
   entries: readonly PlannedEntry[],
   preserveMtime: boolean,
+  say: Say,
 ): Promise<void> {
   for (const { entry, target, action } of entries.toReversed()) {
     if (action === "keep") continue;
-    if (preserveMtime && (entry.kind === "file" || entry.kind === "directory")) {
-      const time = new Date(entry.mtime);
-      await Deno.utime(target, time, time);
-    }
-    if (entry.kind === "directory" && Deno.build.os !== "windows") {
-      await Deno.chmod(target, entry.mode & 0o777);
+    try {
+      if (preserveMtime && (entry.kind === "file" || entry.kind === "directory")) {
+        const time = new Date(entry.mtime);
+        await Deno.utime(target, time, time);
+      }
+      if (entry.kind === "directory" && Deno.build.os !== "windows") {
+        await Deno.chmod(target, entry.mode & 0o777);
+      }
+    } catch (error) {
+      const fault = systemFault(error);
+      if (fault === undefined) throw error;
+      say(`Cannot give "${target}" its time and permissions: ${fault.state}`);
     }
   }
 }
 
 /** Next to `base` where that is the same file system, else in it or in what will hold it. */
-async function makeNextTo(base: string): Promise<string> {
+async function makeNextTo(base: string, say: Say): Promise<StagingDirectory> {
   const there = await nearestDirectory(base);
   const beside = dirname(there.path);
   const candidates = there.path === base && await deviceOf(beside) === there.device
@@ -140,8 +193,9 @@ async function makeNextTo(base: string): Promise<string> {
     : [there.path];
   let failure: unknown;
   for (const directory of candidates) {
+    await removeLeftovers(directory, say);
     try {
-      return await Deno.makeTempDir({ dir: directory, prefix: ".keepsake-restore-" });
+      return await StagingDirectory.make(directory);
     } catch (error) {
       failure = error;
     }

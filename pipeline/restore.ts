@@ -12,7 +12,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
 import { type Copy, findSnapshot, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
-import { makeStaging, publish, type Staging } from "./publish.ts";
+import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
 import {
@@ -81,7 +81,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   finding.catch(() => {}); // Waited for below.
   // Where one directory is the target, all can be made ready before the manifest is read.
   const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
-  const early = base === undefined ? undefined : await makeStaging([base]);
+  const early = base === undefined ? undefined : await makeStaging([base], sayTo(options));
   try {
     if (early !== undefined) await pool.warm(early.directories);
     return await restore(await finding, options, pool, early);
@@ -108,7 +108,7 @@ async function restore(
   const { placements, entries } = plan;
   const written = entries.filter(({ action }) => action !== "keep");
   if (!dryRun && written.length > 0) {
-    const staging = early ?? await makeStaging(placements.map(({ base }) => base));
+    const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
     try {
       if (early === undefined) await pool.warm(staging.directories);
       const into = staging.into(placements);
@@ -117,7 +117,7 @@ async function restore(
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
-      await publish(plan, into, preserveMtime);
+      await publish(plan, staging, preserveMtime, sayTo(options));
     } finally {
       await staging.remove();
     }
@@ -134,6 +134,10 @@ async function restore(
     unreadable: manifest.unreadable,
     dryRun,
   };
+}
+
+function sayTo({ listener }: RestoreOptions): Say {
+  return (message) => listener?.({ type: "log", level: "warn", stage: undefined, message });
 }
 
 async function planRestore(manifest: Manifest, options: RestoreOptions): Promise<RestorePlan> {

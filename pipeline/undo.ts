@@ -1,0 +1,117 @@
+/**
+ * Changes to a directory tree that can be taken back, all of them, as long as none is given up.
+ *
+ * @module
+ */
+import { dirname, join, sep } from "node:path";
+import { BackupError, systemFault } from "../stages/errors.ts";
+
+/**
+ * What was done so far, step by step, and how each step is undone. Synchronous: nothing else comes in
+ * between, and a thousand small steps take no thousand turns.
+ */
+export class Changes {
+  readonly #aside: string;
+  readonly #done: { readonly target: string; readonly undo: () => void }[] = [];
+  #replaced = 0;
+
+  /** @param aside A directory on the same file system, for what is replaced. It must outlast this. */
+  constructor(aside: string) {
+    this.#aside = aside;
+  }
+
+  /** Makes a directory, and those above it that are not there. */
+  directories(path: string): void {
+    if (isThere(path)) return;
+    this.directories(dirname(path));
+    this.directory(path);
+  }
+
+  /** Makes one directory. */
+  directory(path: string, mode?: number): void {
+    Deno.mkdirSync(path, mode === undefined ? {} : { mode });
+    this.#note(path, () => Deno.removeSync(path));
+  }
+
+  /** Gives what is at `from` its place, in which something may be. */
+  move(from: string, target: string): void {
+    this.#keep(target);
+    Deno.renameSync(from, target);
+    this.#note(target, () => Deno.renameSync(target, from));
+  }
+
+  /** Makes something new in a place, in which something may be. */
+  make(target: string, work: () => void): void {
+    this.#keep(target);
+    work();
+    this.#note(target, () => Deno.removeSync(target));
+  }
+
+  /**
+   * Takes everything back, the last first.
+   *
+   * @returns The paths where that failed, without those that hold such: they are as the changes left
+   *   them.
+   */
+  undo(): string[] {
+    const stuck = this.#done.splice(0).toReversed().flatMap(({ target, undo }) => {
+      try {
+        undo();
+        return [];
+      } catch {
+        return [target];
+      }
+    });
+    return stuck.filter((path) => !stuck.some((other) => other.startsWith(path + sep)));
+  }
+
+  /** Puts what is there, if anything, where it can be fetched from. */
+  #keep(target: string): void {
+    if (!isThere(target)) return;
+    const kept = join(this.#aside, `replaced-${this.#replaced++}`);
+    Deno.renameSync(target, kept);
+    this.#note(target, () => Deno.renameSync(kept, target));
+  }
+
+  #note(target: string, undo: () => void): void {
+    this.#done.push({ target, undo });
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What kept a tree from being changed, and what stands there now. */
+export function changeFault(
+  error: unknown,
+  directory: string,
+  stuck: readonly string[],
+  aside: string,
+): unknown {
+  const fault = systemFault(error);
+  if (fault === undefined && stuck.length === 0) return error;
+  const { kind, state } = fault ?? { kind: "other", state: String(error) };
+  const code = kind === "full"
+    ? "storage-full"
+    : kind === "forbidden" || kind === "refused"
+    ? "target-refused"
+    : "stage-failed";
+  const list = stuck.map((path) => `"${path}"`).join(", ");
+  const now = stuck.length === 0
+    ? "everything there is as it was"
+    : `this could not be taken back: ${list}; the rest, and what was there before, is in "${aside}"`;
+  const hint = stuck.length === 0
+    ? "Put that right, or restore to another directory"
+    : `Look at those paths, and fetch from "${aside}" what belongs there`;
+  return new BackupError(code, `Cannot restore to "${directory}": ${state}; ${now}`, {
+    hint,
+    cause: error,
+  });
+}

@@ -1,0 +1,140 @@
+/** Restores that fail or are killed while they put things into place. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { restoreSnapshot } from "../../pipeline/restore.ts";
+import { works } from "../platform/probe.ts";
+import { contentsOf, exists, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
+
+const traces = await works("strace", "-V");
+const unlessTraces = traces ? "" : " (ignored: strace is not installed)";
+
+const FILES = { "a.txt": "one", "folder/b.txt": "two", "folder/c.txt": "three" };
+
+/** Two directories, of which one has a link in it. */
+async function twoRoots(): Promise<Sandbox> {
+  const sandbox = await Sandbox.make((sandbox) => {
+    const other = join(sandbox.folder, "other");
+    return [
+      sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree, other] }),
+      sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+      sandbox.stage("local", { id: "backups", path: sandbox.destination() }),
+    ].join("");
+  }, FILES);
+  await Deno.mkdir(join(sandbox.folder, "other"));
+  await Deno.writeTextFile(join(sandbox.folder, "other", "d.txt"), "four");
+  await Deno.symlink("a.txt", join(sandbox.tree, "link"));
+  await sandbox.backUp();
+  return sandbox;
+}
+
+for (const overwrite of ["never", "always"] as const) {
+  Deno.test({
+    name: `a restore that fails halfway leaves all as it was, with --overwrite ${overwrite}` +
+      unlessTraces,
+    ignore: !traces,
+    async fn() {
+      using sandbox = await twoRoots();
+      const directory = join(sandbox.folder, "target");
+      let whole = false;
+      let failures = 0;
+      // The first gives the lock its name.
+      for (let when = 2; !whole && when < 20; when += SLOW || overwrite === "never" ? 1 : 3) {
+        if (overwrite === "always") {
+          await Deno.mkdir(join(directory, "tree", "folder"), { recursive: true });
+          await Deno.writeTextFile(join(directory, "tree", "folder", "b.txt"), "older");
+          await Deno.writeTextFile(join(directory, "tree", "link"), "no link");
+        }
+        const before = exists(directory) ? contentsOf(directory) : [];
+        const { code, stderr } = await sandbox.keepsake(
+          ["restore", "--to", directory, "--overwrite", overwrite],
+          trace("rename", `rename:error=EIO:when=${when}`),
+        );
+        whole = code === 0;
+        if (whole) continue;
+        failures++;
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, /Cannot restore to ".*": its disk .*; everything there is as it was/);
+        assert.deepEqual(exists(directory) ? contentsOf(directory) : [], before, `${when}`);
+        assert.deepEqual(leftovers(sandbox.folder), []);
+      }
+      assert.ok(whole && failures > 1, `${failures} failures`);
+      assert.deepEqual(contentsOf(join(directory, "tree")), sandbox.contents());
+      assert.equal(Deno.readTextFileSync(join(directory, "other", "d.txt")), "four");
+    },
+  });
+}
+
+Deno.test({
+  name: `a restore that can go neither on nor back says what stands where${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await twoRoots();
+    const directory = join(sandbox.folder, "target");
+    const { code, stderr } = await sandbox.keepsake(
+      ["restore", "--to", directory],
+      trace("rename", "rename:error=EIO:when=3+"),
+    );
+    assert.equal(code, 2, stderr);
+    const [, stuck, aside] = /could not be taken back: "(.*?)"; the rest.*, is in "(.*?)"\n/
+      .exec(stderr) ?? [];
+    assert.deepEqual(namesIn(directory).map((name) => join(directory, name)), [stuck], stderr);
+    assert.deepEqual(namesIn(aside!), ["1"]);
+  },
+});
+
+Deno.test({
+  name: `a restore removes what one that was killed had left, and nothing of one that lives` +
+    unlessTraces,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await twoRoots();
+    const directory = join(sandbox.folder, "target");
+    await sandbox.keepsake(
+      ["restore", "--to", directory],
+      trace("rename", "rename:signal=KILL:when=2"),
+    );
+    assert.equal(leftovers(sandbox.folder).length, 1);
+    const strange = join(sandbox.folder, ".keepsake-restore-strange");
+    await Deno.mkdir(strange);
+    const target = { directory };
+    const { pipeline } = sandbox;
+    const messages: string[] = [];
+    // The second begins while the first is at work, and must leave it in peace.
+    let second: Promise<unknown> | undefined;
+    await restoreSnapshot({
+      pipeline,
+      snapshot: "latest",
+      target,
+      listener(event) {
+        if (event.type === "log") messages.push(event.message);
+        const other = { directory: join(sandbox.folder, "second") };
+        second ??= event.type === "stage-started"
+          ? restoreSnapshot({ pipeline, snapshot: "latest", target: other })
+          : undefined;
+      },
+    });
+    await second;
+    assert.match(messages.join("\n"), /^Removed ".*": a restore that was killed had left it$/);
+    assert.deepEqual(leftovers(sandbox.folder), [".keepsake-restore-strange"]);
+    for (const name of ["target", "second"]) {
+      const restored = contentsOf(join(sandbox.folder, name, "tree"));
+      assert.deepEqual(restored, sandbox.contents());
+    }
+  },
+});
+
+Deno.test("a restore to what cannot be written to is refused in words", async () => {
+  using sandbox = await twoRoots();
+  const target = { directory: "/proc/keepsake" };
+  const restoring = restoreSnapshot({ pipeline: sandbox.pipeline, snapshot: "latest", target });
+  assert.doesNotMatch((await rejection(restoring)).message, /os error/);
+});
+
+function leftovers(folder: string): string[] {
+  return namesIn(folder).filter((name) => name.startsWith(".keepsake-restore-"));
+}
+
+function trace(call: string, fault: string): string[] {
+  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`];
+  return ["strace", ...options, "-e", `inject=${fault}`];
+}
