@@ -19,6 +19,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "prune": () => import("./prune.ts"),
   "init": () => import("./init.ts"),
   "keygen": () => import("./keygen.ts"),
+  "schedule": () => import("./schedule.ts"),
   "config": () => import("./config.ts"),
   "completion": () => import("./completion.ts"),
   "help": () => import("./help.ts"),

@@ -9,6 +9,7 @@ import { multiple, optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { RunReport } from "../pipeline/events.ts";
+import { lastRun } from "../pipeline/history.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
@@ -35,6 +36,10 @@ export default defineCommand({
     message: optional(option("-m", "--message", string({ metavar: "TEXT" }), {
       description: message`What to say of this run, for destinations that keep such words.`,
     })),
+    ifMissed: optional(option("--if-missed", string({ metavar: "TIME" }), {
+      description:
+        message`Only when no run has begun since this was last due, a cron expression: for schedules, after a pause.`,
+    })),
     json: jsonFlag(),
     quiet: quietFlag(),
   }),
@@ -47,14 +52,19 @@ interface Values {
   readonly only: readonly string[];
   readonly force: boolean;
   readonly message: string | undefined;
+  readonly ifMissed: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
 async function run(values: Values, { terminal, signal }: Context): Promise<number> {
-  const { config, dryRun, only, force, message, json } = values;
+  const { config, dryRun, only, force, message, ifMissed, json } = values;
   const quiet = values.quiet || json;
   const pipeline = await openPipeline(config);
+  if (ifMissed !== undefined) {
+    const { isMissed } = await import("./schedule/calendar.ts");
+    if (!isMissed(ifMissed, lastRun(pipeline)?.started, new Date())) return 0;
+  }
   using reporter = reporterFor(terminal, { quiet });
   const report = await runPipeline(pipeline, {
     dryRun,

@@ -9,6 +9,7 @@ import type { Entry } from "../stages/contract.ts";
 import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, RunReport } from "./events.ts";
+import type { RunRecord } from "./history.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 
 const SCHEMA = `
@@ -162,6 +163,21 @@ export class Catalog {
   abandonRun(run: number, finished: Date, status: number): void {
     const sql = "UPDATE runs SET finished = ?, status = ? WHERE id = ?";
     this.#database.run(sql, finished.toISOString(), status, run);
+  }
+
+  /** The newest run that came to an end of its own, whatever that was. */
+  lastRun(): RunRecord | undefined {
+    const row = this.#database.get<
+      { id: number; started: string; finished: string; status: number }
+    >(
+      "SELECT * FROM runs WHERE finished IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
+    );
+    return row && {
+      run: row.id,
+      started: new Date(row.started),
+      finished: new Date(row.finished),
+      status: row.status,
+    };
   }
 
   /** Notes a snapshot that was made. */

@@ -8,6 +8,7 @@ export * from "./config/load.ts";
 export * from "./events.ts";
 export * from "./plan.ts";
 export * from "./run.ts";
+export * from "./history.ts";
 export * from "./list.ts";
 export * from "./restore.ts";
 export * from "./verify.ts";

@@ -1,0 +1,231 @@
+/**
+ * `schedule`: has the system make backups by itself.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { argument, option } from "@optique/core/primitives";
+import { choice, string } from "@optique/core/valueparser";
+import { loadPipeline } from "../pipeline/config/load.ts";
+import type { Pipeline } from "../pipeline/config/pipeline.ts";
+import { BackupError } from "../pipeline/errors.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag } from "./flags.ts";
+import { openPipeline } from "./pipeline_file.ts";
+import {
+  type Installer,
+  type Place,
+  type SchedulerName,
+  SCHEDULERS,
+} from "./schedule/installer.ts";
+import type { Job } from "./schedule/job.ts";
+import type { Terminal } from "./ui/terminal.ts";
+import { escapeControls } from "./ui/text.ts";
+
+const ACTIONS = ["install", "remove", "show", "run-now"] as const;
+
+export default defineCommand({
+  summary: "has cron, systemd, launchd or the Task Scheduler make backups",
+  description:
+    "install proves that the backup works where the scheduler starts it, by making one there, and then writes the schedule; a second install replaces the first. remove takes it away again, show prints it, and run-now makes a backup just as the schedule does.",
+  parameters: object({
+    action: argument(choice(ACTIONS, { metavar: "ACTION" }), {
+      description: message`install, remove, show or run-now.`,
+    }),
+    config: configFlag(),
+    at: optional(option("--at", string({ metavar: "TIME" }), {
+      description:
+        message`When: minute, hour, day, month and weekday as cron has them. Else each night at three.`,
+    })),
+    with: optional(option("--with", choice(SCHEDULERS, { metavar: "SCHEDULER" }), {
+      description: message`The scheduler. Else the best that is there.`,
+    })),
+    system: option("--system", {
+      description: message`For the machine instead of for you (systemd and launchd, as root).`,
+    }),
+    print: option("--print", {
+      description: message`With install: print what would be written, and write nothing.`,
+    }),
+  }),
+  execute: schedule,
+});
+
+interface Values {
+  readonly action: typeof ACTIONS[number];
+  readonly config: string | undefined;
+  readonly at: string | undefined;
+  readonly with: SchedulerName | undefined;
+  readonly system: boolean;
+  readonly print: boolean;
+}
+
+const USUAL_TIME = "0 3 * * *";
+
+async function schedule(values: Values, { terminal, signal }: Context): Promise<number> {
+  const { action, at, system, print } = values;
+  if (action !== "install" && (at !== undefined || print)) {
+    throw new BackupError(
+      "usage",
+      `Cannot use "${print ? "--print" : "--at"}" with ${action}: it is for install`,
+      { hint: "Leave it out" },
+    );
+  }
+  const { thisPlace } = await import("./schedule/place.ts");
+  const place = thisPlace(system);
+  const pipeline = await openPipeline(values.config);
+  if (action === "install") return await install(pipeline, place, values, terminal, signal);
+  const installers = await chosenInstallers(values.with, place);
+  if (action === "show") return await show(pipeline, place, installers, terminal);
+  if (action === "remove") return await remove(pipeline, place, installers, terminal);
+  const job = await jobFor(pipeline, USUAL_TIME);
+  const { prove } = await import("./schedule/prove.ts");
+  const { status, said } = await prove(job, place, installers[0]!, signal);
+  if (said !== "") terminal.say(said);
+  return status;
+}
+
+async function install(
+  pipeline: Pipeline,
+  place: Place,
+  { at = USUAL_TIME, with: name, print }: Values,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const { chooseInstaller } = await import("./schedule/mod.ts");
+  const installer = chooseInstaller(name, place);
+  const job = await jobFor(pipeline, at);
+  const files = installer.files(job, place);
+  if (print) {
+    terminal.print(files.map(({ path, text }) => `# ${path}\n${text}`).join("\n"));
+    return 0;
+  }
+  await refuseOtherMeaning(pipeline, job, place, installer);
+  terminal.say(`Making a backup as ${installer.name} will start it …`);
+  const { prove } = await import("./schedule/prove.ts");
+  const { status, said } = await prove(job, place, installer, signal);
+  if (status !== 0) {
+    if (said !== "") terminal.say(said);
+    terminal.say(
+      `Nothing was scheduled: the backup ended with status ${status} where ${installer.name} starts it`,
+    );
+    return status;
+  }
+  const notes = await telling(installer, () => installer.install(job, place));
+  const { nextDue } = await import("./schedule/calendar.ts");
+  const next = nextDue(job.calendar, new Date()).toLocaleString();
+  terminal.say([
+    `Scheduled "${job.name}" with ${installer.name}: next at ${next}`,
+    ...notes.map((note) => `Note: ${note}`),
+  ].join("\n"));
+  return 0;
+}
+
+async function jobFor({ name, file }: Pipeline, at: string): Promise<Job> {
+  const [{ parseCalendar }, { checkJob }, { neededVariables, thisProgram }] = await Promise.all([
+    import("./schedule/calendar.ts"),
+    import("./schedule/job.ts"),
+    import("./schedule/place.ts"),
+  ]);
+  const job: Job = {
+    name,
+    file,
+    calendar: parseCalendar(at),
+    program: thisProgram(),
+    environment: neededVariables(),
+  };
+  checkJob(job);
+  return job;
+}
+
+/**
+ * A file that means something else without this shell's variables would back up something else.
+ *
+ * @throws {BackupError} `usage`
+ */
+async function refuseOtherMeaning(
+  pipeline: Pipeline,
+  job: Job,
+  place: Place,
+  { name, searchPath }: Installer,
+): Promise<void> {
+  const { bareEnvironment } = await import("./schedule/place.ts");
+  const environment = bareEnvironment(place, searchPath, job.environment);
+  const bare = await loadPipeline(job.file, { environment, home: place.userHome });
+  if (meaningOf(bare) === meaningOf(pipeline)) return;
+  const text = await Deno.readTextFile(job.file);
+  const named = [...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)].map(([, name]) => name!);
+  if (text.includes("~")) named.push("HOME");
+  const variables = [...new Set(named)].filter((name) => Deno.env.get(name) !== environment[name]);
+  throw new BackupError(
+    "usage",
+    `Cannot schedule "${pipeline.name}": ${name} starts it without your ${
+      variables.join(" and ")
+    }, and the paths would be others`,
+    { hint: `Write the paths themselves into ${job.file}` },
+  );
+}
+
+function meaningOf({ state, identity, stages }: Pipeline): string {
+  return JSON.stringify([state, identity, stages.map(({ id, options }) => [id, options])]);
+}
+
+async function show(
+  { name }: Pipeline,
+  place: Place,
+  installers: readonly Installer[],
+  terminal: Terminal,
+): Promise<number> {
+  let found = false;
+  for (const installer of installers) {
+    const text = await telling(installer, () => installer.show(name, place));
+    if (text === undefined) continue;
+    found = true;
+    terminal.say(`With ${installer.name}:`);
+    terminal.print(text.trimEnd().split(/\r?\n/).map(escapeControls).join("\n"));
+  }
+  if (!found) terminal.say(`Nothing is scheduled for "${name}"`);
+  return 0;
+}
+
+async function remove(
+  { name }: Pipeline,
+  place: Place,
+  installers: readonly Installer[],
+  terminal: Terminal,
+): Promise<number> {
+  const removed: string[] = [];
+  for (const installer of installers) {
+    if (await telling(installer, () => installer.remove(name, place))) removed.push(installer.name);
+  }
+  terminal.say(
+    removed.length > 0
+      ? `"${name}" is no longer scheduled with ${removed.join(" and ")}`
+      : `Nothing was scheduled for "${name}"`,
+  );
+  return 0;
+}
+
+async function chosenInstallers(
+  name: SchedulerName | undefined,
+  place: Place,
+): Promise<readonly Installer[]> {
+  const { chooseInstaller, presentInstallers } = await import("./schedule/mod.ts");
+  if (name !== undefined) return [chooseInstaller(name, place)];
+  const present = presentInstallers(place);
+  return present.length > 0 ? present : [chooseInstaller(undefined, place)];
+}
+
+/** What a scheduler has against it, as a failure of the request. */
+async function telling<T>({ name }: Installer, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof BackupError || !(cause instanceof Error)) throw cause;
+    throw new BackupError("usage", `Cannot schedule with ${name}: ${cause.message}`, {
+      hint: "Put that right, or choose another scheduler with --with",
+      cause,
+    });
+  }
+}

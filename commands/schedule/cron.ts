@@ -1,0 +1,151 @@
+/**
+ * cron: a marked block in the user's table, which is all that is touched.
+ *
+ * @module
+ */
+import type { Installer, Place } from "./installer.ts";
+import { type Job, type Occasion, quoteForShell, wordsFor } from "./job.ts";
+import { run } from "./program.ts";
+
+/** The installer for cron. */
+export const cron: Installer = {
+  name: "cron",
+  searchPath: "/usr/bin:/bin",
+
+  isPresent: ({ find }) => find("crontab") !== undefined,
+
+  files: (job, place) => [{ path: "crontab", text: blockFor(job, place) }],
+
+  async install(job, place) {
+    const table = await readTable(place);
+    await writeTable(withBlock(table, job.name, blockFor(job, place)), place);
+    return isDaemonRunning() ? [] : [
+      "No cron daemon is running here: nothing will start until one is. On Debian: apt-get install cron, then service cron start",
+    ];
+  },
+
+  async remove(name, place) {
+    const table = await readTable(place);
+    const rest = withBlock(table, name, "");
+    if (rest === table) return false;
+    await writeTable(rest, place);
+    return true;
+  },
+
+  async show(name, place) {
+    return blockIn(await readTable(place), name);
+  },
+};
+
+/**
+ * The block of one job. What was missed while the machine was off or asleep is looked for after a
+ * start and each hour, which takes a tenth of a second when nothing was.
+ */
+export function blockFor(job: Job, place: Pick<Place, "find">): string {
+  const line = (when: string, occasion: Occasion) =>
+    `${when} ${escapePercent(commandFor(job, occasion, place))}`;
+  return [
+    firstLine(job.name),
+    line(job.calendar.expression, "due"),
+    line("@reboot", "missed"),
+    line("17 * * * *", "missed"),
+    lastLine(job.name),
+  ].map((text) => `${text}\n`).join("");
+}
+
+/** For a shell, with little priority where the system has a way to say so. */
+export function commandFor(
+  job: Job,
+  occasion: Occasion,
+  { find }: Pick<Place, "find">,
+): string {
+  const [env, nice, ionice] = [find("env"), find("nice"), find("ionice")];
+  const variables = Object.entries(job.environment).map(([name, path]) => `${name}=${path}`);
+  return [
+    ...(variables.length > 0 ? [env ?? "/usr/bin/env", ...variables] : []),
+    ...(nice ? [nice, "-n", "10"] : []),
+    ...(ionice ? [ionice, "-c", "3"] : []),
+    ...wordsFor(job, occasion),
+  ].map(quoteForShell).join(" ");
+}
+
+/** In a table, a percent sign ends the command unless it is escaped, quotes or not. */
+function escapePercent(command: string): string {
+  return command.replaceAll("%", "\\%");
+}
+
+/** The table with this job's block in place of the one there was, or at the end. */
+export function withBlock(table: string, name: string, block: string): string {
+  const found = findBlock(table, name);
+  if (found !== undefined) return table.slice(0, found.from) + block + table.slice(found.to);
+  if (block === "") return table;
+  return (table === "" || table.endsWith("\n") ? table : `${table}\n`) + block;
+}
+
+/** This job's block; `undefined` when there is none. */
+export function blockIn(table: string, name: string): string | undefined {
+  const found = findBlock(table, name);
+  return found && table.slice(found.from, found.to);
+}
+
+/** Without its last line, a block ends where its first does: nobody else's line is ever taken. */
+function findBlock(table: string, name: string): { from: number; to: number } | undefined {
+  const first = `${firstLine(name)}\n`;
+  const from = table.startsWith(first) ? 0 : table.indexOf(`\n${first}`) + 1;
+  if (from === 0 && !table.startsWith(first)) return;
+  const last = `${lastLine(name)}\n`;
+  const end = table.indexOf(last, from);
+  const other = table.indexOf(`\n${BEGIN}`, from);
+  const isClosed = end >= 0 && (other < 0 || end < other);
+  return { from, to: isClosed ? end + last.length : from + first.length };
+}
+
+const BEGIN = "# keepsake ";
+
+function firstLine(name: string): string {
+  return `${BEGIN}${name}: begin, made by "keepsake schedule install" and replaced by the next`;
+}
+
+function lastLine(name: string): string {
+  return `# end of keepsake ${name}`;
+}
+
+async function readTable(place: Place): Promise<string> {
+  // A user without a table is told so, with status 1.
+  const { status, out, said } = await run([crontab(place), "-l"]);
+  if (status === 0) return out;
+  if (/no crontab/i.test(said)) return "";
+  throw new Error(`crontab -l ended with status ${status}: ${said}`);
+}
+
+async function writeTable(table: string, place: Place): Promise<void> {
+  const { status, said } = await run([crontab(place), "-"], { input: table });
+  if (status !== 0) throw new Error(`crontab ended with status ${status}: ${said}`);
+  if (await readTable(place) !== table) throw new Error("the table reads back differently");
+}
+
+function crontab({ find }: Place): string {
+  return find("crontab") ?? "/usr/bin/crontab";
+}
+
+/** Whether any program that calls itself a cron daemon runs. Where processes are not shown: yes. */
+function isDaemonRunning(): boolean {
+  try {
+    for (const { name } of Deno.readDirSync("/proc")) {
+      if (/^\d+$/.test(name) && DAEMONS.has(commandName(name))) return true;
+    }
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const DAEMONS: ReadonlySet<string> = new Set(["cron", "crond", "fcron", "systemd-cron", "bcron"]);
+
+function commandName(pid: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+  } catch {
+    return ""; // It has ended meanwhile.
+  }
+}

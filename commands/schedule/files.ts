@@ -1,0 +1,28 @@
+/**
+ * Writes a scheduler's files so that it never sees half of one.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import type { ScheduleFile } from "./installer.ts";
+
+/** Writes the file in full, or leaves the one that is there. */
+export async function writeFile({ path, text }: ScheduleFile): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const temporary = join(dirname(path), `.keepsake-${crypto.randomUUID()}`);
+  await using cleanup = new AsyncDisposableStack();
+  await Deno.writeTextFile(temporary, text, { createNew: true, mode: 0o644 });
+  cleanup.defer(() => Deno.remove(temporary));
+  await Deno.rename(temporary, path);
+  cleanup.move();
+}
+
+/** Whether there is anything of that name. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Looks at this machine: what it has, and what keepsake is here.
+ *
+ * @module
+ */
+import { isAbsolute, join } from "node:path";
+import { userInfo } from "node:os";
+import { fileURLToPath } from "node:url";
+import { BackupError } from "../../pipeline/errors.ts";
+import { homeDirectory } from "../pipeline_file.ts";
+import type { Place } from "./installer.ts";
+
+/**
+ * This machine and its user.
+ *
+ * @throws {BackupError} `usage` without a home directory.
+ */
+export function thisPlace(system: boolean): Place {
+  const home = homeDirectory();
+  if (home === undefined) {
+    throw new BackupError("usage", "Cannot schedule: there is no home directory", {
+      hint: "Set HOME",
+    });
+  }
+  const { username, uid, homedir } = userInfo();
+  return {
+    home,
+    system,
+    userName: username,
+    userId: uid,
+    userHome: homedir || home,
+    find: findProgram,
+  };
+}
+
+/** Absolute path of a program in `PATH` or where systems keep theirs. */
+export function findProgram(name: string): string | undefined {
+  const separator = Deno.build.os === "windows" ? ";" : ":";
+  const path = (Deno.env.get("PATH") ?? "").split(separator);
+  for (const folder of [...path, "/usr/bin", "/bin", "/usr/sbin", "/sbin"]) {
+    const file = join(folder, name);
+    if (isAbsolute(folder) && isFile(file)) return file;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The words that start this very keepsake: the executable, or Deno with the program's file. */
+export function thisProgram(): readonly [string, ...string[]] {
+  const executable = Deno.execPath();
+  if (Deno.build.standalone) return [executable];
+  // Without the first three, a schedule could load from the network what was never looked at.
+  const flags = ["--cached-only", "--frozen", "--no-prompt", "-A"];
+  return [executable, "run", ...flags, fileURLToPath(Deno.mainModule)];
+}
+
+/** Where Deno keeps its libraries, when it was told so: schedulers do not tell it. */
+export function neededVariables(): Readonly<Record<string, string>> {
+  if (Deno.build.standalone) return {};
+  const names = ["DENO_DIR", "XDG_CACHE_HOME"];
+  return Object.fromEntries(names.flatMap((name) => {
+    const path = Deno.env.get(name);
+    return path ? [[name, path]] : [];
+  }));
+}
+
+/** What a scheduler's programs get to see, as far as it can be told before. */
+export function bareEnvironment(
+  { userHome, userName }: Place,
+  searchPath: string,
+  variables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  if (Deno.build.os === "windows") {
+    const names = ["SystemRoot", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "TEMP"];
+    const own = names.map((name) => [name, Deno.env.get(name) ?? ""]);
+    return { ...Object.fromEntries(own), PATH: searchPath, ...variables };
+  }
+  return {
+    HOME: userHome,
+    LOGNAME: userName,
+    USER: userName,
+    SHELL: "/bin/sh",
+    PATH: searchPath,
+    ...variables,
+  };
+}

@@ -1,0 +1,26 @@
+/**
+ * What the catalog remembers of the runs before.
+ *
+ * @module
+ */
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+
+/** When a run was at work, and how it ended. */
+export interface RunRecord {
+  readonly run: number;
+  readonly started: Date;
+  readonly finished: Date;
+  /** Exit status. */
+  readonly status: number;
+}
+
+/** The newest run that came to an end of its own; `undefined` when none is known. */
+export function lastRun({ state }: Pick<Pipeline, "state">): RunRecord | undefined {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    return catalog?.lastRun();
+  } finally {
+    catalog?.close();
+  }
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import fc from "fast-check";
+import { blockFor, blockIn, commandFor, withBlock } from "../../../commands/schedule/cron.ts";
+import { wordsFor } from "../../../commands/schedule/job.ts";
+import { run } from "../../../commands/schedule/program.ts";
+import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
+
+const place = placeWith({ env: "/usr/bin/env" });
+
+Deno.test("a block is one line for each time, after a start and each hour for what was missed", () => {
+  const block = blockFor(jobWith("x", { environment: {} }), placeWith({ nice: "/usr/bin/nice" }));
+  assert.deepEqual(block.split("\n").slice(1), [
+    "0 3 * * * /usr/bin/nice -n 10 /opt/x/keepsake run --config /home/x/pipeline.toml --quiet",
+    "@reboot /usr/bin/nice -n 10 /opt/x/keepsake run --config /home/x/pipeline.toml --quiet --if-missed '0 3 * * *'",
+    "17 * * * * /usr/bin/nice -n 10 /opt/x/keepsake run --config /home/x/pipeline.toml --quiet --if-missed '0 3 * * *'",
+    "# end of keepsake claude",
+    "",
+  ]);
+});
+
+Deno.test("everything else in a table stays as it is, byte for byte", () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom(...["# keepsake", "# end of keepsake", "", "* * * * * true", "MAILTO=me"]),
+    fc.constantFrom("# end of keepsake claude", "# keepsake claude: begin", "# end of keepsake b"),
+  ).map((text) => text.replaceAll("\n", ""));
+  const table = fc.array(line).map((lines) => lines.map((text) => `${text}\n`).join(""));
+  fc.assert(
+    fc.property(
+      table,
+      table,
+      fc.constantFrom("a", "claude", "claude-work"),
+      (above, below, name) => {
+        const [old, other] = ["0 1 * * *", "0 2 * * *"].map((expression) =>
+          blockFor(
+            jobWith("x", { name, calendar: { ...jobWith("x").calendar, expression } }),
+            place,
+          )
+        );
+        const whole = above + old + below;
+        assert.equal(withBlock(whole, name, other!), above + other + below);
+        assert.equal(withBlock(whole, name, ""), above + below);
+        assert.equal(blockIn(whole, name), old);
+        assert.equal(withBlock(above + below, name, old!), above + below + old);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+Deno.test("a block whose last line somebody deleted takes nothing of others with it", () => {
+  const block = blockFor(jobWith("x"), place);
+  const torn = block.replace("# end of keepsake claude\n", "");
+  const other = blockFor(jobWith("x", { name: "other" }), place);
+  assert.equal(withBlock(torn + other, "claude", "").endsWith(other), true);
+});
+
+Deno.test("a table without an end of line gets one before the block", () => {
+  assert.equal(withBlock("MAILTO=me", "claude", "block\n"), "MAILTO=me\nblock\n");
+});
+
+Deno.test("whatever a path holds, cron's shell passes it on as it is and runs nothing else", async () => {
+  const names = HOSTILE.filter(isTellable);
+  assert.ok(names.length >= 100);
+  const folder = await Deno.makeTempDir({ prefix: "keepsake-cron-" });
+  try {
+    const echo = join(folder, "echo");
+    await Deno.writeTextFile(echo, '#!/bin/sh\nprintf "%s\\0" "$DENO_DIR" "$@"\n', { mode: 0o755 });
+    const jobs = names.map((name) => jobWith(name, { program: [echo, name] }));
+    const script = jobs.map((job) => `${takenByCron(commandFor(job, "due", place))}\n`).join("");
+    // All at once: one that broke out would take the others with it.
+    const { status, out, said } = await run(["/bin/sh", "-s"], { input: script });
+    assert.equal(said, "");
+    assert.equal(status, 0);
+    const words = jobs.flatMap((
+      job,
+    ) => [job.environment["DENO_DIR"]!, ...wordsFor(job, "due").slice(1)]);
+    assert.deepEqual(out.split("\0").slice(0, -1), words);
+    assert.throws(() => Deno.statSync(CANARY), Deno.errors.NotFound);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+
+  /** What cron hands to the shell of a line, which ends at a percent sign that is not escaped. */
+  function takenByCron(command: string): string {
+    const line = command.replaceAll("%", "\\%");
+    assert.doesNotMatch(line, /(?<!\\)%/);
+    return line.replaceAll("\\%", "%");
+  }
+});

@@ -1,0 +1,166 @@
+/** Schedules in a real crontab, which only the test sees, and a real cron daemon. */
+import assert from "node:assert/strict";
+import { findProgram } from "../../commands/schedule/place.ts";
+import { Home } from "./harness.ts";
+
+const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
+
+const cron = findProgram("cron") !== undefined && await hasNamespaces();
+const unlessCron = cron ? "" : " (ignored: cron is not installed, or nothing can be mounted here)";
+
+/** What a table holds besides. */
+const OTHERS = "MAILTO=someone\n# mine\n5 4 * * *  true %x\n";
+
+/** Schedulers go by the home in the system's records: the file must not depend on `HOME`. */
+async function furnish(home: Home): Promise<void> {
+  await home.furnish();
+  const path = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(path);
+  const state = `[pipeline]\nstate = "${home.at(".local/state/keepsake")}"`;
+  const absolute = text.replaceAll('"~/', `"${home.path}/`).replace("[pipeline]", state);
+  await Deno.writeTextFile(path, absolute);
+}
+
+/** Runs lines of bash where the crontabs are in memory, and not this machine's own. */
+async function withTable(home: Home, script: string) {
+  await home.write(
+    "script",
+    `set -e
+    mount -t tmpfs none /var/spool/cron/crontabs
+    chmod 1730 /var/spool/cron/crontabs
+    printf '${OTHERS.replaceAll("%", "%%").replaceAll("\n", "\\n")}' | crontab -
+    ${script}`,
+  );
+  return await home.bash(`unshare --mount bash ${home.at("script")}`);
+}
+
+Deno.test({
+  name: `a schedule is proved, written once, shown and taken away, and the rest stays${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    const { status, stdout, stderr } = await withTable(
+      home,
+      `keepsake schedule install --with cron --at '0 3 * * *'
+      keepsake schedule install --with cron --at '30 4 * * *'
+      crontab -l > installed
+      keepsake schedule show
+      keepsake schedule run-now
+      keepsake schedule remove
+      crontab -l > removed
+      keepsake schedule remove`,
+    );
+    assert.equal(status, 0, stderr);
+    const installed = await Deno.readTextFile(home.at("installed"));
+    assert.ok(installed.startsWith(OTHERS));
+    assert.equal(installed.split("keepsake claude: begin").length, 2);
+    assert.match(installed, /^30 4 \* \* \* .* run --config .*pipeline\.toml --quiet$/m);
+    assert.equal(stdout.trimEnd(), installed.slice(OTHERS.length).trimEnd());
+    assert.equal(await Deno.readTextFile(home.at("removed")), OTHERS);
+    assert.match(stderr, /Scheduled "claude" with cron: next at/);
+    assert.match(stderr, /Nothing was scheduled for "claude"\n$/);
+    const backups = await home.list(".local/share/keepsake/backups");
+    assert.equal(backups.length, 2, "the proof is a backup");
+  },
+});
+
+Deno.test({
+  name: `what would fail where cron starts it is not scheduled${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    // A file in place of the destination.
+    await home.write(".local/share/keepsake/backups", "");
+    const { status, stderr } = await withTable(
+      home,
+      `keepsake schedule install --with cron || echo "status $?" > ended
+      crontab -l > table
+      test "$(cat ended)" = "status 2"`,
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /is a file\n/);
+    assert.match(
+      stderr,
+      /Nothing was scheduled: the backup ended with status 2 where cron starts it/,
+    );
+    assert.equal(await Deno.readTextFile(home.at("table")), OTHERS);
+  },
+});
+
+Deno.test({
+  name:
+    `a file that means something else without this shell's variables is not scheduled${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    const path = home.at(".config/keepsake/pipeline.toml");
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(home.at(".claude"), "${ELSEWHERE:-~/.claude}"));
+    await home.write("elsewhere/notes.md", "mine\n");
+    const words = ["schedule", "install", "--with", "cron"];
+    const env = { ELSEWHERE: home.at("elsewhere") };
+    const { status, stderr } = await home.keepsake(words, { env });
+    assert.equal(status, 3);
+    assert.match(
+      stderr,
+      /cron starts it without your ELSEWHERE and HOME, and the paths would be others/,
+    );
+    assert.match(stderr, /Write the paths themselves into/);
+  },
+});
+
+Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
+  await using home = await Home.make();
+  await furnish(home);
+  const shown = await home.keepsake(["schedule", "show", "--at", "0 3 * * *"]);
+  assert.equal(shown.status, 3);
+  assert.match(shown.stderr, /Cannot use "--at" with show: it is for install/);
+  const daily = await home.keepsake(["run", "--if-missed", "daily"]);
+  assert.equal(daily.status, 3);
+  assert.match(daily.stderr, /Cannot use "daily" as a time/);
+});
+
+Deno.test("run --if-missed does nothing when a run has begun since it was due", async () => {
+  await using home = await Home.make();
+  await furnish(home);
+  const run = () => home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--json"]);
+  const [first, second] = [await run(), await run()];
+  assert.equal(JSON.parse(first.stdout).ok, true);
+  assert.deepEqual(second, { status: 0, stdout: "", stderr: "" });
+});
+
+Deno.test({
+  name: `cron itself makes a backup within two minutes${unlessCron}${
+    SLOW ? "" : " (ignored: long)"
+  }`,
+  ignore: !cron || !SLOW,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    const { status, stderr } = await withTable(
+      home,
+      `crontab -r
+      keepsake schedule install --with cron --at '* * * * *'
+      echo changed > .claude/CLAUDE.md
+      cron -f & daemon=$!
+      trap "kill $daemon" EXIT
+      for second in $(seq 120); do
+        sleep 1
+        [ $(ls .local/share/keepsake/backups/claude | wc -l) = 4 ] && exit 0
+      done
+      exit 1`,
+    );
+    assert.equal(status, 0, stderr);
+  },
+});
+
+async function hasNamespaces(): Promise<boolean> {
+  const command = new Deno.Command("unshare", {
+    args: ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"],
+    stderr: "null",
+  });
+  return await command.output().then(({ success }) => success, () => false);
+}
