@@ -14,7 +14,7 @@ import { sayPath } from "./config/problems.ts";
 import { resolvePipeline } from "./config/resolve.ts";
 import { validatePipeline } from "./config/validate.ts";
 import { unreadFailure } from "./unread.ts";
-import { ChannelReader, ChannelWriter, PLAIN } from "./worker/channel.ts";
+import { ChannelReader, PLAIN, sendAll } from "./worker/channel.ts";
 import { StageWorker } from "./worker/host.ts";
 
 export type { Stage } from "../stages/contract.ts";
@@ -77,7 +77,7 @@ export async function runStageAlone(
   const [up, down] = [new MessageChannel(), new MessageChannel()];
   const codec = stage.kind === "source" ? stage.codec(options) : "none";
   const coding = { way: "encode", codec } as const;
-  const feeding = stage.kind === "transform" && feed(context.input, up.port1, signal);
+  const feeding = stage.kind === "transform" && sendAll(context.input, [up.port1], PLAIN, signal);
   const draining = drain(new ChannelReader(down.port2, coding, signal), context.output);
   const [{ result }] = await Promise.all([
     worker.call<{ readonly unreadable?: readonly { path: string; reason: string }[] }>({
@@ -110,16 +110,6 @@ async function resolveOptions(
   throw new BackupError("usage", `Cannot run "${stage.name}": ${told.join("; ")}`, {
     hint: "See its options with --help",
   });
-}
-
-async function feed(
-  input: ReadableStream<Uint8Array>,
-  port: MessagePort,
-  signal: AbortSignal,
-): Promise<void> {
-  const writer = await ChannelWriter.open([port], PLAIN, signal);
-  for await (const bytes of input) await writer.write(bytes);
-  await writer.finish();
 }
 
 async function drain(

@@ -195,8 +195,11 @@ class Backup {
         const worker = workers.get(stage, { ahead });
         const files = await filesIn(worker, stage.options, known.length > 0, { signal });
         const { id } = this.#route.source;
-        const mine = files.filter(({ key }) => parseKey(key)?.id === id);
-        for (const { key } of mine) this.#taken.add(parseKey(key)!.name);
+        const mine = files.filter(({ key }) => {
+          const parsed = parseKey(key);
+          if (parsed?.id === id) this.#taken.add(parsed.name);
+          return parsed?.id === id;
+        });
         const own = groupFiles(mine);
         if (own.length === 0 && known.some(({ id }) => id === this.#route.source.id)) {
           const message = "It held snapshots and holds none now: is its disk connected?";

@@ -5,14 +5,14 @@
  * @module
  */
 import type { Codec } from "../stages/contract.ts";
-import { BackupError, toRecord } from "../stages/errors.ts";
+import { BackupError } from "../stages/errors.ts";
 import { chainTo, type FlowContext, runFlow } from "./flow.ts";
 import { type Manifest, MANIFEST_LIMIT, writeManifest } from "./manifest.ts";
 import { fileName } from "./names.ts";
 import { type Streamed, totalsOf } from "./reading.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { Spooled } from "./spool.ts";
-import { ChannelWriter, type Sent } from "./worker/channel.ts";
+import { sendAll } from "./worker/channel.ts";
 import type { Outlet } from "./worker/protocol.ts";
 
 /** A spooled file with the name that it gets at a destination. */
@@ -90,7 +90,8 @@ async function sendManifest(
     return { ...stream, readers: next ? [next.id] : [], spooled: next === undefined };
   });
   const origin = {
-    send: (output: Outlet, signal: AbortSignal) => write(manifest, output, signal),
+    send: (output: Outlet, signal: AbortSignal) =>
+      sendAll(piecesOf(manifest), output.ports, output.coding, signal),
     detach() {},
   };
   const outcome = (await runFlow(origin, path, flow)).get(from)!;
@@ -106,18 +107,11 @@ function tooLong({ snapshot, entries }: Manifest): BackupError {
   );
 }
 
-async function write(manifest: Manifest, output: Outlet, signal: AbortSignal): Promise<Sent> {
-  const writer = await ChannelWriter.open(output.ports, output.coding, signal);
-  try {
-    let size = 0;
-    for (const piece of writeManifest(manifest)) {
-      size += piece.length;
-      if (size > MANIFEST_LIMIT) throw tooLong(manifest);
-      await writer.write(piece);
-    }
-    return await writer.finish();
-  } catch (error) {
-    writer.abort(toRecord(error).message);
-    throw error;
+function* piecesOf(manifest: Manifest): Generator<Uint8Array> {
+  let size = 0;
+  for (const piece of writeManifest(manifest)) {
+    size += piece.length;
+    if (size > MANIFEST_LIMIT) throw tooLong(manifest);
+    yield piece;
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BackupError, stateOf } from "../stages/errors.ts";
+import { BackupError, type FailureOptions, stateOf } from "../stages/errors.ts";
 import { parseIdentities } from "../stages/formats/recipients.ts";
 
 /**
@@ -28,10 +28,20 @@ async function readText(file: string): Promise<string> {
   try {
     return await Deno.readTextFile(file);
   } catch (cause) {
-    const state = stateOf(cause, { ENOENT: "there is no such file" });
-    throw new BackupError("identity-wrong", `Cannot read the identity "${file}": ${state}`, {
-      hint: 'Name the file that "keepsake keygen" wrote with --identity FILE',
-      cause,
-    });
+    const state = stateOf(cause, { ENOENT: MISSING });
+    const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';
+    throw unreadable(file, state, { hint, cause });
   }
+}
+
+/** For a file of identities that is missing, and now it is known that it is needed. */
+export function missingIdentity(file: string): BackupError {
+  const hint = "Bring it back from where you keep its copy, or name another with --identity FILE";
+  return unreadable(file, MISSING, { hint });
+}
+
+const MISSING = "there is no such file";
+
+function unreadable(file: string, state: string, options: FailureOptions): BackupError {
+  return new BackupError("identity-wrong", `Cannot read the identity "${file}": ${state}`, options);
 }

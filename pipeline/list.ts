@@ -129,10 +129,11 @@ export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Ma
 export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Copies> {
   const places = await findPlaces(lookup.pipeline, lookup.from);
   const { signal, pipeline } = lookup;
-  const found = await Promise.allSettled(places.map((place) => {
+  const known = deliveriesTo(places, pipeline);
+  const found = await Promise.allSettled(places.map((place, index) => {
     // An address that a user names, and a place that held snapshots, must be there.
     const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
-    const mustExist = !own || deliveriesTo(place, pipeline).length > 0;
+    const mustExist = !own || known[index]!.length > 0;
     return filesIn(pool.at(place), place.options, mustExist, { signal });
   }));
   lookup.signal?.throwIfAborted();
@@ -156,14 +157,14 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   return { copies, strays, failures, errors };
 }
 
-/** What this machine remembers to have stored there. */
+/** What this machine remembers to have stored at each of these places, in their order. */
 export function deliveriesTo(
-  { location }: Place,
+  places: readonly Place[],
   pipeline: Pipeline | undefined,
-): { readonly id: string; readonly name: string }[] {
+): ReturnType<Catalog["deliveriesTo"]>[] {
   const catalog = pipeline && Catalog.openIfThere(pipeline.state);
   try {
-    return catalog?.deliveriesTo(location) ?? [];
+    return places.map(({ location }) => catalog?.deliveriesTo(location) ?? []);
   } finally {
     catalog?.close();
   }

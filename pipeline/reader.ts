@@ -7,6 +7,7 @@
 import type { UnpackResult } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
+import { missingIdentity } from "./identities.ts";
 import { type Manifest, MANIFEST_LIMIT, readManifest } from "./manifest.ts";
 import { parseKey } from "./names.ts";
 import type { HeldSnapshot, Place } from "./places.ts";
@@ -206,13 +207,7 @@ function noIdentity(file: string | undefined, key: string, { id }: Place): Backu
     const hint = 'Name its file with --identity FILE, or as "identity" below [pipeline]';
     return new BackupError("identity-wrong", message, { hint });
   }
-  return new BackupError(
-    "identity-wrong",
-    `Cannot read the identity "${file}": there is no such file`,
-    {
-      hint: "Bring it back from where you keep its copy, or name another with --identity FILE",
-    },
-  );
+  return missingIdentity(file);
 }
 
 function decode(decoder: TextDecoder, bytes: Uint8Array, key: string): string {

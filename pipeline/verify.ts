@@ -70,8 +70,9 @@ export interface VerifyReport {
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyReport> {
   const { pipeline, signal, listener, clock = () => new Date() } = options;
   // Before looking: what a run stores meanwhile must not count as gone.
-  const stored = (await findPlaces(pipeline, options.from))
-    .map((place): Stored => ({ place, deliveries: deliveriesTo(place, pipeline) }));
+  const places = await findPlaces(pipeline, options.from);
+  const known = deliveriesTo(places, pipeline);
+  const stored = places.map((place, index): Stored => ({ place, deliveries: known[index]! }));
   using pool = new ReadingPool();
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.

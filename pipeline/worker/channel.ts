@@ -212,6 +212,27 @@ export class ChannelWriter implements ByteSink {
   }
 }
 
+/**
+ * Sends all of these pieces.
+ *
+ * @throws What the pieces threw, or the readers; the readers fail then as well.
+ */
+export async function sendAll(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ports: readonly MessagePort[],
+  coding: Coding,
+  signal: AbortSignal,
+): Promise<Sent> {
+  const writer = await ChannelWriter.open(ports, coding, signal);
+  try {
+    for await (const piece of pieces) await writer.write(piece);
+    return await writer.finish();
+  } catch (error) {
+    writer.abort(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
 /** A writer's view of one reader. */
 class Lane {
   readonly #port: MessagePort;

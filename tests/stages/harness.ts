@@ -10,7 +10,7 @@ import type { Grants, Operation, Team } from "../../stages/contract.ts";
 import { stages } from "../../stages/mod.ts";
 import { equip } from "../../pipeline/equipment.ts";
 import { withPrograms } from "../../pipeline/grants.ts";
-import { ChannelReader, ChannelWriter, type Coding, PLAIN } from "../../pipeline/worker/channel.ts";
+import { ChannelReader, type Coding, PLAIN, sendAll } from "../../pipeline/worker/channel.ts";
 import { type Answer, type CallOptions, StageWorker } from "../../pipeline/worker/host.ts";
 
 /** What to run. */
@@ -65,7 +65,7 @@ export async function runStage<T>(job: StageJob): Promise<StageOutcome<T>> {
   const stop = new AbortController();
   const up = new MessageChannel();
   const down = new MessageChannel();
-  const feeding = job.input && feed(job.input, up.port1, stop.signal);
+  const feeding = job.input && sendAll(job.input, [up.port1], PLAIN, stop.signal);
   const output = job.output ? collect(down.port1, job.outputCoding ?? PLAIN, stop.signal) : [];
   // Waited for below; a stage that fails ends them first.
   void Promise.allSettled([feeding, output]);
@@ -104,16 +104,6 @@ function workerFrom(
   const worker = new StageWorker(use, grants, { given });
   pool.set(key, worker);
   return worker;
-}
-
-async function feed(
-  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  port: MessagePort,
-  signal: AbortSignal,
-): Promise<void> {
-  const writer = await ChannelWriter.open([port], PLAIN, signal);
-  for await (const bytes of input) await writer.write(bytes);
-  await writer.finish();
 }
 
 async function collect(

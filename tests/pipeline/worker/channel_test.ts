@@ -6,6 +6,7 @@ import {
   ChannelWriter,
   type Coding,
   PLAIN,
+  sendAll,
 } from "../../../pipeline/worker/channel.ts";
 import { loadDecoder } from "../../../stages/formats/codec.ts";
 
@@ -63,6 +64,21 @@ Deno.test("a channel with two readers gives both the same compressed bytes", asy
   const [first, second] = await Promise.all(received);
   assert.ok(Buffer.from(first!).equals(second!));
   assert.ok(Buffer.from(text(5_000_000)).equals(await pass(first!, DECODE)));
+});
+
+Deno.test("a reader fails when what is sent fails in the middle", async () => {
+  const { signal } = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  const reading = drain(new ChannelReader(port2, PLAIN, signal));
+  function* pieces(): Generator<Uint8Array> {
+    yield text(3_000_000);
+    throw new Error("The disk is gone");
+  }
+  const sending = sendAll(pieces(), [port1], PLAIN, signal);
+  await Promise.all([
+    assert.rejects(sending, /The disk is gone/),
+    assert.rejects(reading, { code: "stream-broken", message: /The disk is gone/ }),
+  ]);
 });
 
 Deno.test("a channel goes on for one reader when the other is detached", async () => {
