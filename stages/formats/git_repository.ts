@@ -65,6 +65,7 @@ export async function store(context: With<StoreContext<OptionsSchema>>): Promise
       for (const folder of new Set(plan.keys.map((key) => key.split("/")[0]!))) {
         if (tip === undefined) break;
         const held = await heldIn(clone, tip, folder);
+        if (held.size === 0) await refuseStranger(clone, tip, folder, location);
         for (const key of plan.keys) refuseOther(key, plan.changes, held, location);
       }
       return plan.changes;
@@ -268,6 +269,23 @@ function shortened({ key }: SpoolFile): StageError {
     {
       hint: "Check the disk of the state directory, and run again",
     },
+  );
+}
+
+/** What stands where the folder of a snapshot goes must be one. */
+async function refuseStranger(
+  clone: Clone,
+  tip: string,
+  folder: string,
+  location: string,
+): Promise<void> {
+  const there = (await clone.tree(tip)).find(({ path }) => path === folder);
+  if (there === undefined || there.kind === "tree") return;
+  const state = there.kind === "commit" ? "submodule" : there.mode === "120000" ? "link" : "file";
+  throw new StageError(
+    "destination-refused",
+    `Cannot store snapshots in "${folder}" of "${location}": it is a ${state}`,
+    { hint: "Move it away, or give the snapshot another id" },
   );
 }
 

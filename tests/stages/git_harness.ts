@@ -119,7 +119,12 @@ export class GitPlace implements Disposable {
 export const hasGit: boolean = works("git", "--version");
 
 /** Puts a file on the main branch of a bare repository, behind everybody's back. */
-export function commitTo(bare: string, path: string, bytes: Uint8Array<ArrayBuffer>): void {
+export function commitTo(
+  bare: string,
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  mode = "100644",
+): void {
   const file = Deno.makeTempFileSync();
   const index = `${file}.index`;
   try {
@@ -129,7 +134,7 @@ export function commitTo(bare: string, path: string, bytes: Uint8Array<ArrayBuff
     const id = at("hash-object", "-w", "--no-filters", "--", file);
     const parent = at("for-each-ref", "--format=%(objectname)", "refs/heads/main");
     if (parent !== "") at("read-tree", parent);
-    at("update-index", "--add", "--cacheinfo", `100644,${id},${path}`);
+    at("update-index", "--add", "--cacheinfo", `${mode},${id},${path}`);
     const parents = parent === "" ? [] : ["-p", parent];
     const commit = at("commit-tree", "-m", "Other", ...parents, at("write-tree"));
     at("update-ref", "refs/heads/main", commit);
