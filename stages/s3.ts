@@ -196,19 +196,13 @@ export default defineDestination({
   },
 });
 
-/** Every file of ours below the prefix, page by page. */
-async function listAll({ client, library, place, signal }: S3Session): Promise<StoredFile[]> {
+/** Every file of ours below the prefix. */
+async function listAll(session: S3Session): Promise<StoredFile[]> {
+  const { objectsOf } = await import("./formats/s3_list.ts");
   const files: StoredFile[] = [];
-  const pages = library.paginateListObjectsV2(
-    { client },
-    { Bucket: place.bucket, Prefix: prefixOf(place) },
-    { abortSignal: signal },
-  );
-  for await (const { Contents = [] } of pages) {
-    for (const { Key = "", Size = 0 } of Contents) {
-      const key = keyOf(place, Key);
-      if (key !== undefined) files.push({ key, size: Size });
-    }
+  for await (const { Key = "", Size = 0 } of objectsOf(session, prefixOf(session.place))) {
+    const key = keyOf(session.place, Key);
+    if (key !== undefined) files.push({ key, size: Size });
   }
   return files;
 }

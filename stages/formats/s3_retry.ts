@@ -55,6 +55,10 @@ export function pauseBefore(
   now: number,
 ): number | undefined {
   if (count >= ATTEMPTS || (errorType === "CLIENT_ERROR" && wasAnswered(error))) return undefined;
+  const { httpStatusCode = 0, clockSkewCorrected } = metadataOf(error);
+  if (FINAL_STATUSES.includes(httpStatusCode)) return undefined;
+  // The library has set its clock by the server's answer; that helps at once, or not at all.
+  if (clockSkewCorrected && count > 1) return undefined;
   const asked = retryAfterHint === undefined ? 0 : retryAfterHint.getTime() - now;
   if (asked > LONGEST_PAUSE_MS) return undefined;
   const steps = errorType === "THROTTLING" ? count + 2 : count;
@@ -63,12 +67,28 @@ export function pauseBefore(
   return Math.max(own, asked);
 }
 
+/** Not implemented, not this version, no room: the same the next time. */
+const FINAL_STATUSES = [501, 505, 507];
+
+interface Metadata {
+  readonly httpStatusCode?: number;
+  readonly clockSkewCorrected?: boolean;
+}
+
+function metadataOf(error: unknown): Metadata {
+  const { $metadata } = (error ?? {}) as { readonly $metadata?: Metadata };
+  return $metadata ?? {};
+}
+
 /** Whether the server has spoken. What was lost on the way has no status, and odd names. */
 function wasAnswered(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.name === "AbortError") return true;
-  const { $metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } };
-  const status = $metadata?.httpStatusCode;
+  const status = metadataOf(error).httpStatusCode;
+  // A request that arrived mutilated is refused by what stands before the server, without its words.
+  if (status === 400 && /^(Unknown|UnknownError|BadRequest|Error|400)$/.test(error.name)) {
+    return false;
+  }
   // A body that is no answer came with a status that says all is well.
   return status !== undefined && status >= 300 && status !== 408;
 }

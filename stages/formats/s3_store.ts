@@ -8,11 +8,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { SpoolFile } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import { type S3Session, within } from "./s3_client.ts";
 import { isAnswer, isRefusal } from "./s3_faults.ts";
 import { readObject } from "./s3_fetch.ts";
+import { isThere } from "./s3_list.ts";
 import { isAmazon, objectOf } from "./s3_place.ts";
 import { type Piece, Pieces, pieceSizeOf, type Sum } from "./s3_pieces.ts";
 import { cleanUploads } from "./s3_uploads.ts";
@@ -93,19 +95,19 @@ async function storeFile(
 ): Promise<boolean> {
   const { place, address, library: { HeadObjectCommand } } = session;
   const object = objectOf(place, file.key);
+  const headers = headersOf(session, keeping, object);
   if (await isThere(session, object)) {
-    await assertSame(session, object, file);
+    await assertLocked(session, headers, await assertSame(session, object, file));
     report(file.size);
     return false;
   }
   using pieces = new Pieces(file.path, file.size, isAmazon(place));
-  const headers = headersOf(session, keeping, object);
   const answer = file.size <= pieceSizeOf(file.size)
     ? await putWhole(session, headers, file, fate, pieces)
     : await putParts(session, headers, file, fate, pieces, report);
   if (answer === undefined) {
     // Somebody was faster; or it was this very request, whose answer was lost on the way.
-    await assertSame(session, object, file);
+    await assertLocked(session, headers, await assertSame(session, object, file));
     report(file.size);
     return false;
   }
@@ -125,6 +127,7 @@ async function storeFile(
     await remove(session, object);
     throw refused(file, address, "what it stored is not what was sent");
   }
+  await assertLocked(session, headers, head);
   report(file.size);
   return true;
 }
@@ -152,6 +155,18 @@ function headersOf({ place }: S3Session, keeping: Keeping, object: string) {
 }
 
 type Headers = ReturnType<typeof headersOf>;
+
+/** Locks an object that should be locked and is not: some servers forget it for files in parts. */
+async function assertLocked(
+  { client, library, signal }: S3Session,
+  { Bucket, Key, ObjectLockMode: Mode, ObjectLockRetainUntilDate: RetainUntilDate }: Headers,
+  { ObjectLockMode }: HeadObjectCommandOutput,
+): Promise<void> {
+  if (Mode === undefined || RetainUntilDate === undefined || ObjectLockMode === Mode) return;
+  const Retention = { Mode, RetainUntilDate };
+  const command = new library.PutObjectRetentionCommand({ Bucket, Key, Retention });
+  await client.send(command, within({ signal }));
+}
 
 /** @returns `undefined` when there is an object of that name by now. */
 async function putWhole(
@@ -314,29 +329,23 @@ function isTaken(error: unknown): boolean {
   return isAnswer(error, "PreconditionFailed", "ConditionalRequestConflict", 412);
 }
 
-/** Whether there is an object of that name. By listing, whose refusals say why. */
-async function isThere(session: S3Session, object: string): Promise<boolean> {
-  const { library: { ListObjectsV2Command }, place } = session;
-  const { Contents = [] } = await session.client.send(
-    new ListObjectsV2Command({ Bucket: place.bucket, Prefix: object, MaxKeys: 1 }),
-    within(session),
-  );
-  return Contents[0]?.Key === object;
-}
-
 /** Makes sure that an object is our file. */
-async function assertSame(session: S3Session, object: string, file: SpoolFile): Promise<void> {
+async function assertSame(
+  session: S3Session,
+  object: string,
+  file: SpoolFile,
+): Promise<HeadObjectCommandOutput> {
   const { place, library: { HeadObjectCommand } } = session;
   const sum = sumOf(file, isAmazon(place));
   assertRead(file, sum);
-  const { ContentLength, ETag } = await session.client.send(
+  const head = await session.client.send(
     new HeadObjectCommand({ Bucket: place.bucket, Key: object }),
     within(session),
   );
-  const isSame = ContentLength === file.size &&
-    (plain(ETag) === sum.etag || await hashOf(session, object) === file.sha256);
-  if (isSame) return;
-  throw refused(file, session.address, `another file of ${ContentLength} bytes has that name`);
+  const isSame = head.ContentLength === file.size &&
+    (plain(head.ETag) === sum.etag || await hashOf(session, object) === file.sha256);
+  if (isSame) return head;
+  throw refused(file, session.address, `another file of ${head.ContentLength} bytes has that name`);
 }
 
 function sumOf({ path, size }: SpoolFile, checksums: boolean): Sum {

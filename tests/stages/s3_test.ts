@@ -1,0 +1,594 @@
+/**
+ * What is particular to the `s3` stage: what it asks of the server, what it makes of the server's
+ * refusals, and what it may touch. The rest is in `destinations_test.ts` and `tests/faults/`.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import {
+  CreateMultipartUploadCommand,
+  GetObjectRetentionCommand,
+  ListMultipartUploadsCommand,
+} from "@aws-sdk/client-s3";
+import * as v from "valibot";
+import type { SpoolFile } from "../../stages/contract.ts";
+import type { BackupError } from "../../stages/errors.ts";
+import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
+import s3 from "../../stages/s3.ts";
+import { type Answer, FaultProxy } from "../servers/fault_proxy.ts";
+import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";
+import { runStage, type StageJob } from "./harness.ts";
+
+const NAME = "20260102T030405Z-0123456789ab";
+const ARCHIVE = `claude/${NAME}.tar.zst.age`;
+const MANIFEST = `claude/${NAME}.json.zst.age`;
+
+/** What a server says, and what a person reads. */
+const REFUSALS: Readonly<Record<string, readonly [Partial<Answer>, code: string, state: RegExp]>> =
+  {
+    "an unknown key": [said(403, "InvalidAccessKeyId"), "refused", /does not know the access key$/],
+    "a wrong secret": [said(403, "SignatureDoesNotMatch"), "refused", /secret key is not that of/],
+    "a lack of rights": [
+      said(403, "AccessDenied"),
+      "refused",
+      /access is denied \(AccessDenied, HTTP/,
+    ],
+    "a bare 403": [said(403), "refused", /access is denied \(HTTP 403\)$/],
+    "a missing bucket": [said(404, "NoSuchBucket"), "refused", /there is no bucket "/],
+    "an expired token": [said(400, "ExpiredToken"), "refused", /the session token has expired$/],
+    "an invalid token": [said(400, "InvalidToken"), "refused", /the session token is not valid$/],
+    "a clock that is wrong": [
+      {
+        ...said(403, "RequestTimeTooSkewed"),
+        headers: { "date": new Date(Date.now() - 42 * 60_000).toUTCString() },
+      },
+      "refused",
+      /differ too much: this one is 42 minutes ahead$/,
+    ],
+    "another region": [
+      { ...said(301, "PermanentRedirect"), headers: { "x-amz-bucket-region": "eu-west-1" } },
+      "refused",
+      /the bucket is not in region "us-east-1" but in "eu-west-1"$/,
+    ],
+    "a signature for another region": [
+      said(400, "AuthorizationHeaderMalformed"),
+      "refused",
+      /the bucket is not in region "us-east-1"$/,
+    ],
+    "too many requests": [
+      { ...said(503, "SlowDown"), times: Infinity, headers: { "retry-after": "600" } },
+      "unreachable",
+      /it asks for fewer requests, for 600 s$/,
+    ],
+    "a full server": [said(507), "full", /the server is full$/],
+    "a quota": [said(403, "QuotaExceeded"), "full", /there is no room for it$/],
+    "a redirect": [
+      { status: 302, headers: { location: "http://127.0.0.1:9/" } },
+      "refused",
+      /sends its clients elsewhere \(HTTP 302\)$/,
+    ],
+    "a login page": [
+      { status: 200, body: "<html><body>Please sign in</body></html>", times: Infinity },
+      "unreachable",
+      /not that of an S3 server/,
+    ],
+  };
+
+function said(status: number, code?: string): Partial<Answer> {
+  const secret = "canary-secret-0123456789";
+  const body =
+    `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${secret}</Message></Error>`;
+  return { status, ...(code !== undefined && { body }), times: Infinity };
+}
+
+/** Each at a bucket of its own. */
+const RULES: Record<string, (place: Place) => Promise<void>> = {
+  async "stores large files in parts, and asks that no other be there"(place) {
+    await place.store([place.file(ARCHIVE, 20 << 20), place.file(MANIFEST, 10)]);
+    const { requests } = place.proxy.traffic;
+    const puts = requests.filter(({ method }) => method === "PUT");
+    assert.equal(puts.filter(({ target }) => target.includes("partNumber=")).length, 2);
+    for (const { headers } of puts) {
+      assert.ok(headers["content-md5"]);
+      assert.match(headers["x-amz-content-sha256"]!, /^[0-9a-f]{64}$/);
+    }
+    const named = requests.filter(({ headers }) => headers["if-none-match"] === "*");
+    assert.deepEqual(named.map(({ method }) => method), ["POST", "PUT"]);
+  },
+
+  async "does without conditions where the server knows none"(place) {
+    const isConditional: Answer["matches"] = ({ headers }) => "if-none-match" in headers;
+    place.proxy.arm({ kind: "answer", status: 501, matches: isConditional, times: Infinity });
+    const files = [place.file(ARCHIVE, 1000)];
+    await place.store(files);
+    assert.equal(place.proxy.fired, 1);
+    assert.equal(await place.hash(ARCHIVE), files[0]!.sha256);
+  },
+
+  async "asks for storage class, encryption by the server and lock"(place) {
+    const locked = await place.withLock();
+    await locked.store([locked.file(ARCHIVE, 1000)], {
+      ...{ storage_class: "STANDARD", sse: "AES256", lock_days: 3, lock_mode: "governance" },
+    }).catch((error) => {
+      // The test server takes encryption over TLS alone.
+      assert.match(error.message, /refused/);
+    });
+    const put = place.proxy.traffic.requests.find(({ method }) => method === "PUT")!;
+    assert.equal(put.headers["x-amz-storage-class"], "STANDARD");
+    assert.equal(put.headers["x-amz-server-side-encryption"], "AES256");
+    assert.equal(put.headers["x-amz-object-lock-mode"], "GOVERNANCE");
+  },
+
+  async "locks what it stores, also in parts, for as long as it is told"(place) {
+    const locked = await place.withLock();
+    const files = [locked.file(ARCHIVE, 17 << 20), locked.file(MANIFEST, 10)];
+    await locked.store(files, { lock_days: 3 });
+    const client = place.server.client();
+    for (const { key } of files) {
+      const { Retention } = await client.send(
+        new GetObjectRetentionCommand({ Bucket: locked.bucket, Key: key }),
+      );
+      assert.equal(Retention?.Mode, "GOVERNANCE");
+      const days = (Retention.RetainUntilDate!.getTime() - Date.now()) / 86_400_000;
+      assert.ok(days > 2.9 && days < 3.1, String(days));
+    }
+  },
+
+  async "says so when a bucket has no lock"(place) {
+    const error = await rejection(place.store([place.file(ARCHIVE, 10)], { lock_days: 3 }));
+    assert.equal(error.code, "destination-refused");
+  },
+
+  async "reads back what the server gives no hash of"(place) {
+    // A server that answers with a hash of its own making, as one does that encrypts.
+    const isHead: Answer["matches"] = ({ method }) => method === "HEAD";
+    const headers = { "etag": '"f00"', "content-length": "1000" };
+    place.proxy.arm({ kind: "answer", status: 200, headers, matches: isHead, times: Infinity });
+    const file = place.file(ARCHIVE, 1000);
+    await place.store([file]);
+    const gets = place.proxy.traffic.requests.filter(({ method, target }) =>
+      method === "GET" && target.includes(NAME) && !target.includes("list-type")
+    );
+    assert.equal(gets.length, 1);
+    assert.equal(await place.hash(ARCHIVE), file.sha256);
+  },
+
+  async "believes no server that has stored something else, and takes it back"(place) {
+    const isPut: Answer["matches"] = ({ method }) => method === "PUT";
+    const answer = { kind: "answer", status: 200, matches: isPut, times: Infinity } as const;
+    const file = place.file(ARCHIVE, 1000);
+    place.proxy.arm({ ...answer, headers: { "etag": `"${md5(file)}"` } });
+    const error = await rejection(place.store([file]));
+    assert.match(error.message, /says that it has it, and does not find it$/);
+    place.proxy.arm();
+    assert.equal((await place.run("list", {})).result instanceof Array, true);
+    // One that keeps less than it was sent.
+    const shorter = { "content-length": "999", "etag": `"${md5(file)}"` };
+    const isHead: Answer["matches"] = ({ method }) => method === "HEAD";
+    const isGet: Answer["matches"] = ({ method, target }) =>
+      method === "GET" && !target.includes("list-type") && !target.includes("uploads");
+    place.proxy.arm(
+      { kind: "answer", status: 200, headers: shorter, matches: isHead },
+      { kind: "answer", status: 200, body: "shorter", matches: isGet },
+    );
+    const other = await rejection(place.store([file]));
+    assert.match(other.message, /what it stored is not what was sent$/);
+    place.proxy.arm();
+    assert.deepEqual((await place.run("list", {})).result, []);
+  },
+
+  async "takes a refusal that comes as a success for what it is"(place) {
+    const isComplete: Answer["matches"] = ({ method, target }) =>
+      method === "POST" && target.includes("uploadId");
+    const body = `<?xml version="1.0"?><Error><Code>InternalError</Code></Error>`;
+    place.proxy.arm({ kind: "answer", status: 200, body, matches: isComplete, times: 2 });
+    const files = [place.file(ARCHIVE, 17 << 20)];
+    await place.store(files);
+    assert.equal(place.proxy.fired, 2);
+    assert.equal(await place.hash(ARCHIVE), files[0]!.sha256);
+  },
+
+  async "gives up an upload that fails, and leaves no parts"(place) {
+    const isSecond: Answer["matches"] = ({ target }) => target.includes("partNumber=2");
+    place.proxy.arm({ kind: "answer", ...said(403, "AccessDenied"), matches: isSecond } as Answer);
+    const error = await rejection(place.store([place.file(ARCHIVE, 40 << 20)]));
+    assert.equal(error.code, "destination-refused");
+    assert.deepEqual(await place.uploads(), []);
+  },
+
+  async "ends uploads that were left behind a day ago, its own alone"(place) {
+    const client = place.server.client();
+    const keys = [ARCHIVE, `claude-work/${NAME}.tar.age`, "claude/notes.txt", `x/${ARCHIVE}`];
+    for (const Key of keys) {
+      await client.send(new CreateMultipartUploadCommand({ Bucket: place.bucket, Key }));
+    }
+    const library = await import("@aws-sdk/client-s3");
+    const options = v.parse(s3.options, place.options);
+    const session = {
+      ...{ client, library, place: options, address: "", signal: new AbortController().signal },
+      log: () => {},
+    };
+    await cleanUploads(session, "claude");
+    assert.equal((await place.uploads()).length, 4);
+    await cleanUploads(session, "claude", Date.now() + 25 * 3_600_000);
+    assert.deepEqual((await place.uploads()).toSorted(), keys.slice(1).toSorted());
+  },
+
+  async "lists more than one page of files"(place) {
+    const client = place.server.client();
+    const names = Array.from({ length: 1_100 }, (_, index) => `claude/${index}.tar.age`);
+    const { PutObjectCommand } = await import("@aws-sdk/client-s3");
+    for (let at = 0; at < names.length; at += 50) {
+      await Promise.all(
+        names.slice(at, at + 50).map((Key) =>
+          client.send(new PutObjectCommand({ Bucket: place.bucket, Key, Body: "x" }))
+        ),
+      );
+    }
+    const { result } = await place.run<readonly { key: string }[]>("list", {});
+    assert.deepEqual(result.map(({ key }) => key).toSorted(), names.toSorted());
+  },
+
+  async "does not go where a redirect leads, and sends nobody its keys"(place) {
+    let seen = 0;
+    await using other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+      seen++;
+      return new Response();
+    });
+    const location = `http://127.0.0.1:${other.addr.port}/`;
+    for (const status of [301, 302, 303, 307, 308]) {
+      const headers = { location };
+      place.proxy.arm({ kind: "answer", status, headers, times: Infinity });
+      assert.equal((await rejection(place.run("list", {}))).code, "destination-refused");
+    }
+    assert.equal(seen, 0);
+  },
+
+  async "takes no proxy from the environment, and the one that it is told"(place) {
+    let seen = 0;
+    await using proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+      seen++;
+      return new Response(null, { status: 502 });
+    });
+    const address = `http://127.0.0.1:${proxy.addr.port}`;
+    const names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+    for (const name of names) Deno.env.set(name, address);
+    try {
+      await place.run("list", {});
+    } finally {
+      for (const name of names) Deno.env.delete(name);
+    }
+    assert.equal(seen, 0);
+    const options = v.parse(s3.options, { ...place.options, proxy: address });
+    assert.deepEqual(s3.permissions(options, "run").net, [new URL(address).host]);
+    const tunnel = await Tunnel.open();
+    await place.run("list", {}, { proxy: tunnel.address });
+    assert.deepEqual(tunnel.targets, [new URL(place.options.endpoint).host]);
+    await tunnel.close();
+  },
+
+  async "reads keys from the environment too"(place) {
+    const { accessKeyId, secretAccessKey } = place.server.keys;
+    const credentials = "env";
+    const missing = await rejection(place.run("list", {}, { credentials }));
+    assert.match(missing.message, /the environment has no AWS_ACCESS_KEY_ID$/);
+    Deno.env.set("AWS_ACCESS_KEY_ID", accessKeyId);
+    Deno.env.set("AWS_SECRET_ACCESS_KEY", secretAccessKey);
+    try {
+      assert.deepEqual((await place.run("list", {}, { credentials })).result, []);
+    } finally {
+      Deno.env.delete("AWS_ACCESS_KEY_ID");
+      Deno.env.delete("AWS_SECRET_ACCESS_KEY");
+    }
+  },
+
+  async "says what is wrong with a file of keys"(place) {
+    const states: Readonly<Record<string, RegExp>> = {
+      [place.keys("[other]\nx=y\n")]: /has no \[default\]$/,
+      [place.keys("[default]\naws_access_key_id = x\n")]: /has no aws_secret_access_key$/,
+      [`${place.keys("")}-not-there`]: /has no keys, there is no such file$/,
+    };
+    for (const [path, state] of Object.entries(states)) {
+      const error = await rejection(place.run("list", {}, { credentials: `file:${path}` }));
+      assert.equal(error.code, "destination-refused");
+      assert.match(error.message, state);
+    }
+  },
+
+  async "warns of a file of keys that others can read"(place) {
+    if (Deno.build.os === "windows") return;
+    const { accessKeyId, secretAccessKey } = place.server.keys;
+    const path = place.keys(
+      `# keys\n[default]\n[profile work]\naws_access_key_id=${accessKeyId}\n` +
+        `aws_secret_access_key = ${secretAccessKey}\n`,
+    );
+    await Deno.chmod(path, 0o644);
+    const logs: string[] = [];
+    const onLog = (level: string, message: string) => void logs.push(`${level}: ${message}`);
+    await place.run("list", {}, { credentials: `file:${path}#work` }, { onLog });
+    assert.deepEqual(logs, [`warn: Others on this machine can read "${path}", which holds keys`]);
+  },
+};
+
+for (const [what, [answer, code, state]] of Object.entries(REFUSALS)) {
+  RULES[`has a sentence of its own for ${what}`] = async (place) => {
+    place.proxy.arm({ kind: "answer", ...answer } as Answer);
+    const error = await rejection(place.run("list", {}));
+    assert.match(error.message, /^Cannot list "s3:\/\/[^"]+": /);
+    assert.match(error.message, state);
+    assert.ok(error.code.endsWith(code), `${error.code}: ${error.message}`);
+    assert.match(error.hint!, /^[A-Z].*[^.]$/);
+    // A clock is set by the server's answer, and tried once more.
+    const most = code === "unreachable" ? 5 : what === "a clock that is wrong" ? 2 : 1;
+    assert.ok(place.proxy.fired <= most, `${place.proxy.fired} requests`);
+    const told = [error.message, error.hint, (error.cause as Error | undefined)?.message].join(" ");
+    assert.ok(!told.includes("canary"), told);
+  };
+}
+
+Deno.test({
+  name: `s3 does right by a real server${unlessS3}`,
+  ignore: unlessS3 !== "",
+  async fn(t) {
+    await using server = await startS3();
+    for (const [name, rule] of Object.entries(RULES)) {
+      await t.step(`s3 ${name}`, async () => {
+        await using place = await Place.make(server);
+        await rule(place);
+      });
+    }
+  },
+});
+
+Deno.test("s3 says that nothing listens where nothing listens", async () => {
+  using folder = new KeysFolder();
+  const credentials = `file:${
+    folder.write("[default]\naws_access_key_id=a\naws_secret_access_key=b")
+  }`;
+  const options = { bucket: "backups", endpoint: "http://127.0.0.1:9", credentials };
+  const error = await rejection(runStage({ use: "s3", operation: "list", options }));
+  assert.equal(error.code, "destination-unreachable");
+  assert.match(error.message, /: nothing listens at 127\.0\.0\.1:9$/);
+});
+
+Deno.test("s3 asks for the net of one host, and reads one file at most", () => {
+  const grants = (written: Record<string, unknown>) =>
+    s3.permissions(v.parse(s3.options, { bucket: "backups", ...written }), "run");
+  assert.deepEqual(grants({}).net, ["backups.s3.us-east-1.amazonaws.com:443"]);
+  assert.deepEqual(grants({ bucket: "a.b", region: "cn-north-1" }).net, [
+    "s3.cn-north-1.amazonaws.com.cn:443",
+  ]);
+  assert.deepEqual(grants({ endpoint: "http://[::1]:9000" }).net, ["[::1]:9000"]);
+  assert.deepEqual(grants({ endpoint: "https://s3.example", addressing: "host" }).net, [
+    "backups.s3.example:443",
+  ]);
+  assert.equal(grants({}).read, undefined);
+  const withFile = grants({ credentials: "file:/home/me/.aws/credentials#work" });
+  assert.deepEqual(withFile.read, ["/home/me/.aws/credentials"]);
+  assert.ok(!withFile.env!.includes("AWS_SECRET_ACCESS_KEY"));
+  assert.equal(withFile.write, undefined);
+  assert.equal(withFile.run, undefined);
+});
+
+Deno.test("s3 shows one address for one place, without secrets", () => {
+  const location = (written: Record<string, unknown>) =>
+    s3.location(v.parse(s3.options, { bucket: "backups", ...written }));
+  assert.equal(location({}), "s3://backups/");
+  assert.equal(location({ prefix: "a/b" }), location({ prefix: "a/b/", region: "eu-west-1" }));
+  assert.equal(location({ endpoint: "https://s3.eu-west-1.amazonaws.com" }), "s3://backups/");
+  assert.equal(
+    location({ endpoint: "https://S3.Example:443/" }),
+    "s3://backups/?endpoint=https://s3.example",
+  );
+});
+
+Deno.test("s3 reads its own addresses back", () => {
+  for (const written of [{}, { prefix: "a/b" }, { endpoint: "http://127.0.0.1:9000/base" }]) {
+    const location = s3.location(v.parse(s3.options, { bucket: "backups", ...written }));
+    assert.equal(s3.location(s3.fromAddress(location)!), location);
+  }
+  for (const address of ["s3://", "s3:backups", "s3://b/?what=x", "s3://b//x", "s3://bu cket/"]) {
+    assert.equal(s3.fromAddress(address), undefined, address);
+  }
+});
+
+Deno.test("s3 refuses options that could not work, or would hold a secret", () => {
+  for (
+    const wrong of [
+      { bucket: "" },
+      { bucket: "../x" },
+      { prefix: "/x" },
+      { prefix: "a//b" },
+      { endpoint: "s3.example" },
+      { endpoint: "https://user:password@s3.example" },
+      { endpoint: "https://s3.example/?key=secret" },
+      { proxy: "http://user:password@proxy:3128" },
+      { credentials: "AKIAEXAMPLE:secret" },
+      { storage_class: "GLACIER" },
+      { storage_class: "DEEP_ARCHIVE" },
+      { sse: "none" },
+      { lock_days: 0 },
+      { region: "eu west" },
+    ]
+  ) {
+    const { success } = v.safeParse(s3.options, { bucket: "backups", ...wrong });
+    assert.equal(success, false, JSON.stringify(wrong));
+  }
+});
+
+Deno.test("uploads count as left behind after a day, with a name of ours in our folder", () => {
+  const now = Date.parse("2026-01-10T00:00:00Z");
+  const upload = (Key: string, hours: number) => ({
+    ...{ Key, UploadId: "1", Initiated: new Date(now - hours * 3_600_000) },
+  });
+  const uploads = [
+    upload(`p/m/${NAME}.tar.age`, 25),
+    upload(`p/m/${NAME}.tar.age`, 23),
+    upload(`p/m-work/${NAME}.tar.age`, 25),
+    upload(`p/m/other.tar`, 25),
+    upload(`m/${NAME}.tar.age`, 25),
+    { Key: `p/m/${NAME}.tar.age` },
+  ];
+  assert.deepEqual(staleUploads(uploads, { prefix: "p/" }, "m", now), [uploads[0]]);
+});
+
+/** A folder for files of keys. */
+class KeysFolder implements Disposable {
+  readonly path: string = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-keys-" }));
+  #count = 0;
+
+  write(text: string): string {
+    const path = join(this.path, `keys-${this.#count++}`);
+    Deno.writeTextFileSync(path, text, { mode: 0o600 });
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** A bucket behind a proxy. */
+class Place implements AsyncDisposable {
+  readonly server: S3Server;
+  readonly bucket: string;
+  readonly proxy: FaultProxy;
+  readonly options: { readonly endpoint: string } & Readonly<Record<string, unknown>>;
+  readonly #folder: KeysFolder;
+
+  private constructor(
+    server: S3Server,
+    bucket: string,
+    proxy = new FaultProxy(server.port),
+    folder = new KeysFolder(),
+  ) {
+    this.server = server;
+    this.bucket = bucket;
+    this.proxy = proxy;
+    this.#folder = folder;
+    const { accessKeyId, secretAccessKey } = server.keys;
+    const credentials = `file:${
+      this.keys(
+        `[default]\naws_access_key_id=${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`,
+      )
+    }`;
+    this.options = { bucket, endpoint: `http://127.0.0.1:${this.proxy.port}`, credentials };
+  }
+
+  static async make(server: S3Server): Promise<Place> {
+    return new Place(server, await server.makeBucket());
+  }
+
+  /** The same, with a bucket that has object lock; it goes with this one. */
+  async withLock(): Promise<Place> {
+    const bucket = await this.server.makeBucket({ lock: true });
+    return new Place(this.server, bucket, this.proxy, this.#folder);
+  }
+
+  keys(text: string): string {
+    return this.#folder.write(text);
+  }
+
+  file(key: string, size: number): SpoolFile {
+    const bytes = new Uint8Array(size).fill(7);
+    crypto.getRandomValues(bytes.subarray(0, Math.min(size, 60_000)));
+    const path = join(this.#folder.path, key.replaceAll("/", "-"));
+    Deno.writeFileSync(path, bytes);
+    return { key, path, size, sha256: createHash("sha256").update(bytes).digest("hex") };
+  }
+
+  async store(files: readonly SpoolFile[], options: Record<string, unknown> = {}): Promise<void> {
+    await this.run("run", { files, owner: "x" }, options);
+  }
+
+  run<T>(
+    operation: StageJob["operation"],
+    context: Readonly<Record<string, unknown>>,
+    options: Record<string, unknown> = {},
+    call: StageJob["call"] = {},
+  ) {
+    return runStage<T>({
+      ...{ use: "s3", operation, context, call },
+      options: { ...this.options, ...options },
+      output: operation === "fetch",
+      ...(operation === "run" && { grants: { read: [this.#folder.path] } }),
+    });
+  }
+
+  /** Hash of what is stored, by way of the stage, past the proxy's faults. */
+  async hash(key: string): Promise<string> {
+    this.proxy.arm();
+    const { output } = await this.run("fetch", { key });
+    return createHash("sha256").update(output).digest("hex");
+  }
+
+  /** Keys of the uploads that nobody finished. */
+  async uploads(): Promise<string[]> {
+    const command = new ListMultipartUploadsCommand({ Bucket: this.bucket });
+    const { Uploads = [] } = await this.server.client().send(command);
+    return Uploads.map(({ Key }) => Key!);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** An HTTP proxy that opens tunnels, and notes where to. */
+class Tunnel {
+  readonly targets: string[] = [];
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #serving = this.#serve();
+
+  static open(): Promise<Tunnel> {
+    return Promise.resolve(new Tunnel());
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#listener.close();
+    await this.#serving;
+  }
+
+  async #serve(): Promise<void> {
+    const open: Promise<unknown>[] = [];
+    try {
+      for await (const client of this.#listener) open.push(this.#connect(client));
+    } catch {
+      // Closed while it was accepting.
+    }
+    await Promise.allSettled(open);
+  }
+
+  async #connect(client: Deno.TcpConn): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    const count = await client.read(buffer) ?? 0;
+    const head = new TextDecoder().decode(buffer.subarray(0, count));
+    const [, target = ""] = /^CONNECT (\S+) /.exec(head) ?? [];
+    this.targets.push(target);
+    const [hostname, port] = target.split(":");
+    const server = await Deno.connect({ hostname: hostname!, port: Number(port) });
+    await client.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
+    await Promise.allSettled([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]);
+  }
+}
+
+async function rejection(promise: Promise<unknown>): Promise<BackupError> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as BackupError;
+  }
+  assert.fail("It went well");
+}
+
+function md5({ path }: SpoolFile): string {
+  return createHash("md5").update(Deno.readFileSync(path)).digest("hex");
+}
