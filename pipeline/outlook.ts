@@ -59,7 +59,10 @@ async function lookAtSource(stage: string, path: string): Promise<Finding[]> {
 
 async function lookAtDirectory(stage: string, path: string): Promise<Finding[]> {
   try {
-    if ((await Deno.stat(path)).isDirectory) return [];
+    if ((await Deno.stat(path)).isDirectory) {
+      await Array.fromAsync(first(Deno.readDir(path)));
+      return [];
+    }
     return [{ stage, path, state: "blocked", reason: "it is no directory" }];
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {

@@ -87,6 +87,24 @@ export class SourceFile implements Disposable {
     return used;
   }
 
+  /** Goes back to the first byte. */
+  rewind(): void {
+    attempt(() => this.#file.seekSync(0, Deno.SeekMode.Start));
+  }
+
+  /**
+   * Whether size and time are what they were when it was opened, and the time is old enough to tell.
+   *
+   * @param now Milliseconds since 1970.
+   * @throws {ReadFault}
+   */
+  isUntouched(now: number): boolean {
+    const info = attempt(() => this.#file.statSync());
+    const mtime = mtimeOf(info);
+    return info.size === this.info.size && mtime === mtimeOf(this.info) &&
+      mtime < now - COARSEST_TIME;
+  }
+
   /**
    * Tells whether the first `size` bytes, which were read with this hash, are of one state of the
    * file. Where its time leaves a doubt they are read once more: times are coarse, and a log that
@@ -102,11 +120,8 @@ export class SourceFile implements Disposable {
     pace: Pace,
     now: number,
   ): Promise<boolean> {
-    const info = attempt(() => this.#file.statSync());
-    const mtime = mtimeOf(info);
-    const isSame = info.size === this.info.size && mtime === mtimeOf(this.info);
-    if (isSame && mtime < now - COARSEST_TIME) return true;
-    attempt(() => this.#file.seekSync(0, Deno.SeekMode.Start));
+    if (this.isUntouched(now)) return true;
+    this.rewind();
     const again = await hashing.read(this, size, pace);
     return again.size === size && again.sha256 === sha256;
   }
@@ -117,7 +132,7 @@ export class SourceFile implements Disposable {
 }
 
 /** The coarsest times of a file system in use: FAT counts in two seconds. */
-const COARSEST_TIME = 2000;
+export const COARSEST_TIME = 2000;
 
 /** A file's time of change in milliseconds since 1970; 0 where the system has none. */
 export function mtimeOf({ mtime }: Deno.FileInfo): number {

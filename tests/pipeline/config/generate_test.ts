@@ -31,7 +31,8 @@ Deno.test("the docs, the example and the schema are as the stages declare (deno 
 Deno.test("the example is a pipeline that works as it is", async () => {
   await withHome(async (home) => {
     const pipeline = await loadPipeline(EXAMPLE.pathname, { environment: {}, home });
-    assert.deepEqual(pipeline.stages[0]?.options["paths"], [join(home, ".claude")]);
+    const snapshot = pipeline.stages.find(({ use }) => use === "snapshot");
+    assert.deepEqual(snapshot?.options["paths"], [join(home, ".claude")]);
     assert.equal(pipeline.identity, join(home, ".config/keepsake/identity.txt"));
     const [route] = routesOf(pipeline.stages);
     assert.deepEqual(
