@@ -496,6 +496,7 @@ Deno.test({
     assert.match(attack.canaries().join(), /remote-hooks-pre-receive/);
     const child = await new Deno.Command("git", {
       args: ["ls-remote", "ssh://example.invalid/x"],
+      cwd: attack.path,
       env: { GIT_SSH_COMMAND: attack.touch("ssh-command") },
       stdout: "null",
       stderr: "null",
