@@ -21,7 +21,7 @@ export default defineCommand({
   description: "Explains the program, one of its commands, or a stage of the pipeline file.",
   parameters: object({
     topic: optional(argument(string({ metavar: "TOPIC" }), {
-      description: message`A command, or a stage such as "snapshot".`,
+      description: message`A command, a stage such as "snapshot", or "pipeline".`,
     })),
   }),
   execute: ({ topic }, context) => explain(topic, context),
@@ -45,6 +45,9 @@ interface Format {
   readonly maxWidth: number;
   readonly colors: boolean;
 }
+
+/** The topic for what belongs to no stage. */
+const PIPELINE = "pipeline";
 
 /** Longer lines are hard to read. */
 const WIDEST = 100;
@@ -77,7 +80,8 @@ async function programPage(format: Format): Promise<string> {
   };
   return [
     tidy(formatDocPage("keepsake", page, format)),
-    ...["", `Stages, for "keepsake help STAGE": ${Object.keys(stages).join(", ")}`, ""],
+    ...["", `Stages, for "keepsake help STAGE": ${Object.keys(stages).join(", ")}`],
+    ...[`Keys of [pipeline], for the file as a whole: "keepsake help ${PIPELINE}"`, ""],
     ...statusTable(format.maxWidth),
   ].join("\n");
 }
@@ -135,6 +139,10 @@ function tidy(page: string): string {
 
 async function stagePage(topic: string): Promise<string> {
   const { stages } = await import("../pipeline/stages.ts");
+  if (topic === PIPELINE) {
+    const { helpOfPipeline } = await import("../pipeline/config/describe.ts");
+    return helpOfPipeline().trimEnd();
+  }
   if (Object.hasOwn(stages, topic)) {
     const { helpOf } = await import("../pipeline/config/describe.ts");
     const { default: stage } = await stages[topic]!();
@@ -142,6 +150,6 @@ async function stagePage(topic: string): Promise<string> {
   }
   const { hintFor } = await import("./did_you_mean.ts");
   throw new BackupError("usage", `Cannot explain "${topic}": there is no such command or stage`, {
-    hint: hintFor(topic, [...Object.keys(commands), ...Object.keys(stages)]),
+    hint: hintFor(topic, [...Object.keys(commands), ...Object.keys(stages), PIPELINE]),
   });
 }

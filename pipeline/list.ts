@@ -9,7 +9,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure, Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
-import { createdOf } from "./names.ts";
+import { createdOf, parseKey } from "./names.ts";
 import {
   filesIn,
   findPlaces,
@@ -180,10 +180,29 @@ export async function findSnapshot(
   wanted: string,
   pool: ReadingPool,
 ): Promise<Copy> {
-  const { copies, errors } = await findCopies(lookup, pool);
+  const { copies, strays, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
-  return chooseCopy(copies, wanted, addressIn(lookup));
+  const copy = chooseCopy(copies, wanted, addressIn(lookup));
+  warnOfNewer(copy, copies, strays, lookup.listener);
+  return copy;
+}
+
+/** Whoever gets the newest snapshot has to know of an archive that is newer and cannot be used. */
+function warnOfNewer(
+  { held }: Copy,
+  copies: readonly Copy[],
+  strays: readonly StrayArchive[],
+  listener: Listener | undefined,
+): void {
+  if (copies.some((other) => other.held.id === held.id && other.held.name > held.name)) return;
+  for (const { destination, key } of strays) {
+    const { id, name } = parseKey(key)!;
+    if (id !== held.id || name <= held.name) continue;
+    const message = `"${key}" at "${destination}" is newer, and has no manifest: this is not the ` +
+      "last state that was stored";
+    listener?.({ type: "log", level: "warn", stage: undefined, message });
+  }
 }
 
 /** The address at which to look; `undefined` for destinations of the pipeline. */

@@ -193,12 +193,13 @@ function asBroken(cause: unknown): BackupError {
   return new BackupError("stream-broken", `Cannot go on: ${message}`, { cause });
 }
 
-/** Says which file it was, where the error does not. */
+/** Says which file it was, and what to do about one that is damaged, where the error does not. */
 function inContext(key: string, { id }: Place, error: unknown): unknown {
   if (!(error instanceof BackupError) || error.code === "interrupted") return error;
-  if (error.message.includes(key)) return error;
-  const { code, hint, cause, message } = error;
-  return new BackupError(code, `${message} (in "${key}" at "${id}")`, { hint, cause });
+  const { code, cause, message } = error;
+  const hint = error.hint ?? (code === "snapshot-damaged" ? HINT_DAMAGED : undefined);
+  const where = message.includes(key) ? "" : ` (in "${key}" at "${id}")`;
+  return new BackupError(code, `${message}${where}`, { hint, cause });
 }
 
 function noIdentity(file: string | undefined, key: string, { id }: Place): BackupError {
@@ -220,6 +221,8 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, key: string): string {
 
 function damaged(key: string, state: string): BackupError {
   return new BackupError("snapshot-damaged", `Cannot trust "${key}": ${state}`, {
-    hint: "Use another snapshot, or the same one from another destination",
+    hint: HINT_DAMAGED,
   });
 }
+
+const HINT_DAMAGED = "Use another snapshot, or the same one from another destination";

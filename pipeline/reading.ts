@@ -78,20 +78,29 @@ export async function scan(
   const { port1, port2 } = new MessageChannel();
   const context = { options: source.options, signature, avoid };
   const hasHelper = bytes === undefined || bytes > WORTH_A_HELPER;
-  const walking = workers.get(source).call<ScanResult>(
+  const walker = workers.get(source);
+  const helper = hasHelper ? workers.get(source, { role: "helper" }) : undefined;
+  const walking = walker.call<ScanResult>(
     {
       operation: "scan",
       context,
       team: { role: "walker", port: hasHelper ? port1 : undefined },
     },
-    { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
+    {
+      signal,
+      onProgress(done, total) {
+        helper?.noteProgress(); // It waits for more to do.
+        log.progress(source.id, done, total);
+      },
+    },
   );
-  const helping = hasHelper && workers.get(source, { role: "helper" }).call(
+  const helping = helper?.call(
     { operation: "scan", context, team: { role: "helper", port: port2 } },
-    { signal },
+    // The walker waits for what the helper has in hand, and tells how far both have come.
+    { signal, onProgress: () => walker.noteProgress() },
   );
   // A helper that dies leaves the walker waiting for ever: its failure is the scan's.
-  const failing = new Promise<never>((_, reject) => helping && helping.catch(reject));
+  const failing = new Promise<never>((_, reject) => helping?.catch(reject));
   const { result } = await Promise.race([walking, failing]);
   const { entries, unreadable } = result;
   if (entries === undefined) return undefined;

@@ -170,6 +170,7 @@ async function exists(path: string): Promise<boolean> {
       return false;
     }
     throw new BackupError("target-refused", `Cannot look at "${path}": ${stateOf(error)}`, {
+      hint: "Restore with --to another directory, or as a user who may look there",
       cause: error,
     });
   }

@@ -25,7 +25,7 @@ export interface Written extends Omit<Spooled, "sha256"> {
 const FLUSH_EVERY = 16 << 20;
 
 /** How much may wait for a slow disk: what comes to flush the rest must not take for ever. */
-const MAX_UNFLUSHED = 1 << 30;
+const MAX_UNFLUSHED = 256 << 20;
 
 /** The spool directory of one pipeline. Whoever holds the pipeline's lock owns it. */
 export class Spool {

@@ -131,7 +131,10 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
   readonly signal: AbortSignal;
   /** Tells the user something. */
   log(level: "debug" | "info" | "warn", message: string): void;
-  /** Reports bytes done, and bytes in all where that is known. */
+  /**
+   * Reports bytes done, and bytes in all where that is known. A stage that for ten minutes neither
+   * reports nor moves bytes is taken for stuck, and ended.
+   */
   progress(done: number, total?: number): void;
 }
 

@@ -162,6 +162,8 @@ class Pace {
 const BLOCK = 2 ** 20;
 /** Bytes between two turns, which take 7 µs each. */
 const STRIDE = 8 * BLOCK;
+/** How much is written before the disk is told to start on it; twice that may wait. */
+const FLUSH_EVERY = 64 * BLOCK;
 
 async function store(
   file: SpoolFile,
@@ -214,6 +216,8 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
   using to = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
   const block = new Uint8Array(BLOCK);
   let written = 0;
+  let flushed = 0;
+  let flushing: Promise<unknown> = Promise.resolve();
   try {
     for (let count = from.readSync(block); count !== null; count = from.readSync(block)) {
       // A disk that is nearly full takes a part of what it is given, without an error.
@@ -223,11 +227,25 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
         written += taken;
       }
       await pace.step(count);
+      if (written - flushed < FLUSH_EVERY) continue;
+      // A slow disk is heard of on the way, not in one flush at the end that nobody knows the end of.
+      await requireFlushed(flushing);
+      pace.report(0);
+      flushed = written;
+      flushing = flush(to, final).catch((error) => error);
     }
+    await requireFlushed(flushing);
     await flush(to, final);
   } catch (error) {
     throw isFull(error) ? full(file, final, written, error) : error;
+  } finally {
+    await flushing;
   }
+}
+
+async function requireFlushed(flushing: Promise<unknown>): Promise<void> {
+  const failure = await flushing;
+  if (failure !== undefined) throw failure;
 }
 
 /** How the bytes at `path` differ from what they should be; `undefined` when they do not. */

@@ -7,7 +7,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import type { Operation, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { options } from "../../stages/contract.ts";
-import { COMMON_OPTIONS } from "./common.ts";
+import { COMMON_OPTIONS, pipelineOptions } from "./common.ts";
 import { sayChoices, sayValue } from "./problems.ts";
 
 /** One option, as docs tell of it. */
@@ -99,6 +99,16 @@ export function helpOf(stage: Stage): string {
     ...commonRowsOf(stage.kind).map(helpOfRow),
   ];
   return `${sections.filter((_, index) => own.length > 0 || index !== 2).join("\n\n")}\n`;
+}
+
+/** What `help pipeline` prints. */
+export function helpOfPipeline(): string {
+  const sections = [
+    "[pipeline]: what holds for the pipeline as a whole. The table may be left out.",
+    "Keys:",
+    ...rowsOf(pipelineOptions.entries).map(helpOfRow),
+  ];
+  return `${sections.join("\n\n")}\n`;
 }
 
 function helpOfRow(row: OptionRow): string {

@@ -63,7 +63,7 @@ export async function validatePipeline(file: Table, registry: Registry): Promise
     isTable(table) ? table : {},
     pipelineOptions.entries,
     ["pipeline"],
-    `Use the keys that [pipeline] has: ${Object.keys(pipelineOptions.entries).join(", ")}`,
+    'Remove it, or see "keepsake help pipeline" for the keys that there are',
   );
   const tables = stageTables(file, findings);
   const raw = await Promise.all(

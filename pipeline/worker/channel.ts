@@ -91,6 +91,16 @@ export class ChannelWriter implements ByteSink {
     else signal.addEventListener("abort", this.#onAbort);
   }
 
+  /** Bytes so far, to tell whether there is progress. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether it waits for a reader. */
+  get isWaiting(): boolean {
+    return this.#lanes.some(({ isWaiting }) => isWaiting);
+  }
+
   /** Opens the writing end. `signal` ends every wait. */
   static async open(
     ports: readonly MessagePort[],
@@ -288,6 +298,10 @@ class Lane {
     this.#wake();
   }
 
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   takeSpare(): ArrayBuffer | undefined {
     return this.#spare.pop();
   }
@@ -323,6 +337,7 @@ export class ChannelReader implements ByteSource {
   #frames = 0;
   #bytes = 0;
   #ended = false;
+  #isWaiting = false;
 
   constructor(port: MessagePort, coding: Coding, signal: AbortSignal) {
     this.#port = port;
@@ -333,6 +348,16 @@ export class ChannelReader implements ByteSource {
       this.#wake();
     };
     signal.addEventListener("abort", this.#onAbort);
+  }
+
+  /** Bytes so far, to tell whether there is progress. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether it waits for the writer. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** Whether everything was read, to the true end. */
@@ -395,7 +420,9 @@ export class ChannelReader implements ByteSource {
       this.#signal.throwIfAborted();
       const message = this.#queue.shift();
       if (message === undefined) {
+        this.#isWaiting = true;
         await new Promise<void>((resolve) => this.#wake = resolve);
+        this.#isWaiting = false;
       } else if (message.type === "data") {
         this.#frames++;
         this.#bytes += message.length;

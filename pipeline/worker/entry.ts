@@ -17,7 +17,10 @@ type Operations = Readonly<Record<string, (context: unknown) => Promise<unknown>
 
 interface Ongoing {
   readonly controller: AbortController;
+  readonly reader: ChannelReader | undefined;
   writer?: ChannelWriter;
+  /** Bytes that had moved when the last sign of life was given. */
+  moved: number;
   /** Readers that were lost before there was a writer. */
   readonly detached: [reader: number, reason: string][];
 }
@@ -35,7 +38,10 @@ export function serve(stage: Stage, first: Operation | undefined): void {
       call?.writer?.detach(data.reader, data.reason);
     }
   });
-  setInterval(() => post({ type: "beat" }), BEAT_MS);
+  setInterval(() => {
+    const active = [...ongoing].flatMap(([id, call]) => isActive(call) ? [id] : []);
+    post({ type: "beat", active });
+  }, BEAT_MS);
   // The calls that need what could not be loaded say what is wrong.
   const preparing = Promise.try(() => first && stage.prepare?.(first));
   void Promise.allSettled([preparing]).then(() => post({ type: "ready" }));
@@ -48,10 +54,10 @@ async function answer(
   ongoing: Map<number, Ongoing>,
 ): Promise<void> {
   const controller = new AbortController();
-  const call: Ongoing = { controller, detached: [] };
-  ongoing.set(id, call);
   const { signal } = controller;
   const reader = input && new ChannelReader(input.port, input.coding, signal);
+  const call: Ongoing = { controller, reader, moved: 0, detached: [] };
+  ongoing.set(id, call);
   try {
     if (output) {
       call.writer = await ChannelWriter.open(output.ports, output.coding, signal);
@@ -82,6 +88,13 @@ async function answer(
   } finally {
     ongoing.delete(id);
   }
+}
+
+/** Who waits for a neighbour is not stuck: that neighbour may be, and is watched as well. */
+function isActive(call: Ongoing): boolean {
+  const { reader, writer, moved } = call;
+  call.moved = (reader?.bytes ?? 0) + (writer?.bytes ?? 0);
+  return call.moved !== moved || (reader?.isWaiting ?? false) || (writer?.isWaiting ?? false);
 }
 
 async function takeTurn(): Promise<void> {

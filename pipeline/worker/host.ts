@@ -13,7 +13,10 @@ import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 /** A worker that says nothing for so long is taken for dead. */
 const PATIENCE_MS = 30_000;
 
-/** How many looks at a worker that time is divided into. */
+/** A stage that neither moves bytes nor reports for so long is taken for stuck. */
+const STALL_MS = 600_000;
+
+/** How many looks at a worker those times are divided into. */
 const STRETCHES = 6;
 
 /** How long a stage that was told to stop may take to clean up. */
@@ -57,8 +60,11 @@ export function resolveGrants(grants: Grants): Grants {
 /** How a call is accompanied. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that the operation may take; `undefined`: as long as it gives signs of life. */
-  readonly timeout?: number | undefined;
+  /**
+   * Milliseconds without progress after which the stage is taken for stuck, although it gives signs
+   * of life. Progress is bytes that move, a report, or a neighbour that is waited for.
+   */
+  readonly stall?: number | undefined;
   readonly onLog?: ((level: "debug" | "info" | "warn", message: string) => void) | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
@@ -72,6 +78,8 @@ export interface Answer<T> {
 
 interface Pending {
   readonly options: CallOptions;
+  /** Stretches without progress. */
+  idle: number;
   readonly resolve: (answer: Answer<unknown>) => void;
   readonly reject: (error: Error) => void;
 }
@@ -142,22 +150,25 @@ export class StageWorker {
           this.close();
         }, GRACE_MS);
       };
-      const timer = options.timeout === undefined ? undefined : setTimeout(() => {
-        const limit = `${options.timeout! / 1000} s`;
-        this.#die(`it took longer than ${limit}`, "timed-out");
-      }, options.timeout);
+      const { stall = STALL_MS } = options;
+      const pending: Pending = {
+        options,
+        idle: 0,
+        resolve: (answer) => (end(), resolve(answer as Answer<T>)),
+        reject: (error) => (end(), reject(error)),
+      };
+      const timer = setInterval(() => {
+        if (++pending.idle < STRETCHES) return;
+        this.#die(`it made no progress for ${stall / 1000} s`, "timed-out");
+      }, stall / STRETCHES);
       const end = () => {
-        clearTimeout(timer);
+        clearInterval(timer);
         clearTimeout(grace);
         options.signal?.removeEventListener("abort", abort);
         this.#pending.delete(id);
         if (this.#pending.size === 0) this.#stopWatching();
       };
-      this.#pending.set(id, {
-        options,
-        resolve: (answer) => (end(), resolve(answer as Answer<T>)),
-        reject: (error) => (end(), reject(error)),
-      });
+      this.#pending.set(id, pending);
       options.signal?.addEventListener("abort", abort, { once: true });
       this.#startWatching();
       const context = { ...this.#given, ...call.context };
@@ -176,6 +187,11 @@ export class StageWorker {
    */
   get lateFailure(): BackupError | undefined {
     return this.#answered && !this.#closing ? this.#dead : undefined;
+  }
+
+  /** What its calls wait for, in another worker, has made progress: so have they. */
+  noteProgress(): void {
+    for (const pending of this.#pending.values()) pending.idle = 0;
   }
 
   /** Resolves when it has loaded all that it will need first, or is dead. */
@@ -200,10 +216,14 @@ export class StageWorker {
 
   #take(message: FromWorker): void {
     this.#silence = 0;
-    if (message.type === "beat") return;
+    if (message.type === "beat") {
+      for (const id of message.active) this.#noteProgressOf(id);
+      return;
+    }
     if (message.type === "ready") return this.#ready.resolve();
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
+    pending.idle = 0;
     if (message.type === "log") pending.options.onLog?.(message.level, message.message);
     else if (message.type === "progress") {
       pending.options.onProgress?.(message.done, message.total);
@@ -211,6 +231,11 @@ export class StageWorker {
       this.#answered = true;
       pending.resolve({ result: message.result, sent: message.sent });
     } else pending.reject(fromRecord(message.failure));
+  }
+
+  #noteProgressOf(id: number): void {
+    const pending = this.#pending.get(id);
+    if (pending !== undefined) pending.idle = 0;
   }
 
   /** Counts silent stretches, not time: a machine that was asleep, or busy, is no dead worker. */

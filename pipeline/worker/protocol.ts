@@ -43,7 +43,8 @@ export type ToWorker =
 
 /** Worker to runner. Exactly one `done` or `failed` ends a call. */
 export type FromWorker =
-  | { readonly type: "beat" }
+  /** Comes every second, with the calls that bytes moved for, or that waited for a neighbour. */
+  | { readonly type: "beat"; readonly active: readonly number[] }
   /** All that the first call will need has been loaded. */
   | { readonly type: "ready" }
   | {

@@ -119,6 +119,7 @@ async function wrapping<T>(made: Promise<T>): Promise<T> {
     return await made;
   } catch (cause) {
     const message = "Cannot encrypt for the recipients: one of them is no usable key";
-    throw new StageError("recipient-invalid", message, { cause });
+    const hint = 'Make an age identity with "keepsake keygen", and use its recipient';
+    throw new StageError("recipient-invalid", message, { hint, cause });
   }
 }

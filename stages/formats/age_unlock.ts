@@ -20,7 +20,9 @@ export function unlockWith(identities: readonly string[]): Unlock {
       try {
         decrypter.addIdentity(identity);
       } catch { // The cause repeats the secret.
-        throw new StageError("identity-wrong", `Cannot use identity ${index + 1}: it is misspelt`);
+        throw new StageError("identity-wrong", `Cannot use identity ${index + 1}: it is misspelt`, {
+          hint: "Copy it anew from where you keep its copy",
+        });
       }
     }
     let kinds: string[] | undefined;
@@ -36,7 +38,7 @@ export function unlockWith(identities: readonly string[]): Unlock {
     } catch (cause) {
       if (kinds === undefined || kinds.length === 0) throw damaged("its header is damaged", cause);
       throw new StageError("identity-wrong", `Cannot decrypt the file: ${stateOf(identities)}`, {
-        hint: hintFor(kinds),
+        hint: hintFor(kinds, identities.length > 0),
       });
     }
   };
@@ -48,13 +50,15 @@ function stateOf({ length }: readonly string[]): string {
 }
 
 /** By the types of the file's stanzas (https://c2sp.org/age#native-recipient-types). */
-function hintFor(kinds: readonly string[]): string {
+function hintFor(kinds: readonly string[], tried: boolean): string {
   const prefixes = [
     ...(kinds.includes("X25519") ? ["AGE-SECRET-KEY-1"] : []),
     ...(kinds.includes("mlkem768x25519") ? ["AGE-SECRET-KEY-PQ-1"] : []),
   ];
   if (prefixes.length > 0) {
-    return `Name the file of its identity (${prefixes.join(" or ")}…) with --identity FILE`;
+    const name = `Name the file of its identity (${prefixes.join(" or ")}…) with --identity FILE`;
+    // A stanza that is damaged looks like one for somebody else.
+    return tried ? `${name}; if that was it, use another copy: this one is damaged` : name;
   }
   if (kinds.includes("scrypt")) return "Decrypt it with stock age, which asks for its passphrase";
   if (kinds.some((kind) => kind.startsWith("ssh-"))) {

@@ -9,6 +9,8 @@ import type { StageContext } from "../contract.ts";
 /** Long enough to cost nothing, short enough for Ctrl-C to be felt at once. */
 const TURN_MS = 100;
 const REPORT_BYTES = 16 * 2 ** 20;
+/** Work without bytes, such as a walk over a million names, is told of as well. */
+const REPORT_MS = 5000;
 
 /** Says when it is time for the event loop, and how far the work has come. */
 export class Pace {
@@ -20,6 +22,7 @@ export class Pace {
   #done = 0;
   #reported = 0;
   #lastTurn: number;
+  #lastReport: number;
 
   constructor(
     { signal, progress }: Pick<StageContext, "signal" | "progress">,
@@ -29,14 +32,13 @@ export class Pace {
     this.#progress = progress;
     this.#now = now;
     this.#lastTurn = now();
+    this.#lastReport = now();
   }
 
   /** Counts bytes that are done. */
   add(bytes: number): void {
     this.#done += bytes;
-    if (this.#done - this.#reported < REPORT_BYTES) return;
-    this.#reported = this.#done;
-    this.#progress(this.#done, this.total);
+    if (this.#done - this.#reported >= REPORT_BYTES) this.#report();
   }
 
   /** Whether to await `turn` now. */
@@ -54,5 +56,12 @@ export class Pace {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#signal.throwIfAborted();
     this.#lastTurn = this.#now();
+    if (this.#lastTurn - this.#lastReport >= REPORT_MS) this.#report();
+  }
+
+  #report(): void {
+    this.#reported = this.#done;
+    this.#lastReport = this.#now();
+    this.#progress(this.#done, this.total);
   }
 }

@@ -27,8 +27,7 @@ export async function scan(
   if (role === "walker") return await lead(selection, context);
   if (port !== undefined) {
     const hashing = await Hashing.load();
-    // The walker tells how far both have come.
-    const pace = new Pace({ signal, progress: () => {} });
+    const pace = new Pace(context);
     await help(port, signal, hashFiles(hashing, pace));
   }
   return { signature: "", unreadable: [] };

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { parseWords } from "../../commands/parse.ts";
 import { hintFor } from "../../commands/did_you_mean.ts";
+import { pipelineOptions } from "../../pipeline/config/common.ts";
 import { BackupError } from "../../pipeline/errors.ts";
 import { fakeTerminal } from "./ui/fake_terminal.ts";
 
@@ -113,6 +114,15 @@ Deno.test("help of a stage explains its options", async () => {
   match(help, /^snapshot: /);
   match(help, /^ {2}paths /m);
   equal(await prints("snapshot", "--help"), help);
+});
+
+Deno.test("help of the pipeline explains the keys that belong to no stage", async () => {
+  const page = await prints("help", "pipeline");
+  match(page, /^\[pipeline\]: /);
+  for (const key of Object.keys(pipelineOptions.entries)) {
+    match(page, new RegExp(`^  ${key} \\(`, "m"));
+  }
+  match(await prints("help"), /"keepsake help pipeline"/);
 });
 
 Deno.test("help of what there is not says what was meant", async () => {

@@ -325,3 +325,25 @@ Deno.test("list and verify mention an archive that has no manifest, and count it
   );
   deepEqual(archives_without_manifest, [{ destination: "local", key: name }]);
 });
+
+Deno.test("restore warns when an archive is newer than the snapshot that is the latest", async () => {
+  await using home = await backedUp();
+  const before = await home.list(BACKUPS);
+  await home.write(".claude/CLAUDE.md", "Be brave.\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const added = (await home.list(BACKUPS)).filter((path) => !before.includes(path));
+  const manifest = added.find((path) => path.includes(".json."))!;
+  const archive = added.find((path) => path.includes(".tar."))!;
+  await Deno.remove(home.at(manifest));
+  const { status, stderr } = await home.keepsake(["restore", "--to", "back", "--quiet"]);
+  equal(status, 0, stderr);
+  const key = archive.slice(BACKUPS.length + 1);
+  equal(
+    stderr,
+    `Warning: "${key}" at "local" is newer, and has no manifest: ` +
+      "this is not the last state that was stored\n",
+  );
+  const [older = ""] = before.map((path) => /\d{8}T\d{6}Z-\w+/.exec(path)?.[0] ?? "");
+  const named = await home.keepsake(["restore", older, "--to", "again", "--quiet"]);
+  equal(named.status, 0, named.stderr);
+});

@@ -202,7 +202,7 @@ TRIALS["keeps an archive whose manifest may have arrived"] = async (network) => 
   network.makeNew(SMALL);
   const isManifest = ({ method, target }: RequestHead) =>
     method === "HEAD" && target.includes(".json");
-  network.proxy.arm({ kind: "answer", status: 400, matches: isManifest });
+  network.proxy.arm({ kind: "answer", status: 403, matches: isManifest });
   const failure = await failureOf(network.store());
   assert.equal(failure?.code, "destination-refused");
   network.proxy.arm();

@@ -23,6 +23,9 @@ import unrulyTransform from "./stages/unruly_transform.ts";
 /** Milliseconds: enough for a worker to start on a busy machine. */
 const PATIENCE = 4000;
 
+/** Milliseconds: longer than from one sign of life to the next. */
+const STALL = 2000;
+
 const SILENT = /gave no sign of life/;
 
 const ENDINGS: Readonly<
@@ -33,7 +36,7 @@ const ENDINGS: Readonly<
   "closes itself": ["worker-died", SILENT],
   "exits": ["worker-died", SILENT],
   "blocks": ["worker-died", SILENT],
-  "waits for ever": ["timed-out", /took longer than 1 s/],
+  "waits for ever": ["timed-out", /made no progress for 1 s/],
   "stops reading": ["stream-broken", /left a part unread/],
   "reads nothing": ["stream-broken", /left a part unread/],
 };
@@ -55,9 +58,34 @@ together("a worker that fails or falls silent ends what it was to do, and no mor
     const manner = "waits for ever";
     const { use, options, stage } = stageOf("unruly_source.ts", unrulySource, { manner });
     using worker = new StageWorker(use, stage.permissions(options, "run"), { patience: PATIENCE });
-    const timeout = PATIENCE * 1.5;
-    const call = worker.call({ operation: "scan", context: { options } }, { timeout });
+    const stall = PATIENCE * 1.5;
+    const call = worker.call({ operation: "scan", context: { options } }, { stall });
     assert.equal((await rejection(call)).code, "timed-out");
+  },
+
+  async "a stage that waits for its neighbours, or reports, is not taken for stuck"() {
+    for (const manner of ["none", "reports"] as const) {
+      const { use, options, stage } = stageOf("unruly_transform.ts", unrulyTransform, { manner });
+      using worker = new StageWorker(use, stage.permissions(options, "run"));
+      const stop = new AbortController();
+      const [up, down] = [new MessageChannel(), new MessageChannel()];
+      const writer = await ChannelWriter.open([up.port1], PLAIN, stop.signal);
+      const draining = drain(down.port2, stop.signal);
+      const calling = worker.call({
+        operation: "run",
+        context: { options },
+        input: { port: up.port2, coding: PLAIN },
+        output: { ports: [down.port1], coding: PLAIN },
+      }, { stall: STALL });
+      // Another one that is stuck, and ended: so long has it been.
+      await endStuck();
+      const told = new BroadcastChannel("unruly");
+      told.postMessage("go on");
+      await pour(writer);
+      assert.equal((await calling).sent?.bytes, AMOUNT);
+      await draining;
+      told.close();
+    }
   },
 
   async "a worker that takes no notice of an abort is ended"() {
@@ -71,6 +99,15 @@ together("a worker that fails or falls silent ends what it was to do, and no mor
     await assert.rejects(call, reason);
   },
 });
+
+/** Waits until a stage was found to be stuck, for longer than others may be. */
+async function endStuck(): Promise<void> {
+  const options = { manner: "waits for ever" };
+  const { use, stage } = stageOf("unruly_gate.ts", unrulyGate, options);
+  using worker = new StageWorker(use, stage.permissions(options, "run"));
+  const call = worker.call({ operation: "run", context: { options } }, { stall: STALL * 1.5 });
+  assert.equal((await rejection(call)).code, "timed-out");
+}
 
 async function endCall(manner: Exclude<Manner, "none" | Late>): Promise<void> {
   const [code, says] = ENDINGS[manner];
@@ -86,7 +123,7 @@ async function endCall(manner: Exclude<Manner, "none" | Late>): Promise<void> {
     context: { options },
     input: { port: up.port2, coding: PLAIN },
     output: { ports: [down.port1], coding: PLAIN },
-  }, manner === "waits for ever" ? { timeout: 1000 } : {});
+  }, manner === "waits for ever" ? { stall: 1000 } : {});
   const error = await call.then(() => assert.fail("It did not fail"), (error) => error);
   assert.equal(error.code ?? "bug", code);
   assert.match(error.message, says);

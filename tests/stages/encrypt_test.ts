@@ -71,7 +71,7 @@ Deno.test("encrypt says which identity is needed when none at hand fits", async 
   await assert.rejects(unseal([identities[0]], sealed), {
     code: "identity-wrong",
     message: "Cannot decrypt the file: the identity does not fit",
-    hint,
+    hint: `${hint}; if that was it, use another copy: this one is damaged`,
   });
 });
 

@@ -386,6 +386,29 @@ Deno.test({
 });
 
 Deno.test({
+  name: `local flushes a long copy on its way, and believes what that says${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    const size = 200 << 20;
+    const path = place.spoolOf(ARCHIVE);
+    await Deno.writeFile(path, new Uint8Array());
+    await Deno.truncate(path, size); // Holes only: it takes no room.
+    const hash = createHash("sha256");
+    for (let at = 0; at < size; at += 1 << 20) hash.update(new Uint8Array(1 << 20));
+    const files = [{ key: ARCHIVE, path, size, sha256: hash.digest("hex") }];
+    await Deno.mkdir(join(place.root, "claude"), { recursive: true });
+    const { failure } = await place.trace(
+      { operation: "run", context: { files, owner: OWNER } },
+      ["-e", "inject=rename:error=EXDEV:when=1", "-e", "inject=fsync:error=EIO:when=1"],
+    );
+    assert.equal(failure?.code, "destination-refused");
+    assert.match(failure.message, /^Cannot flush ".*\.age": its disk or device reports/);
+    assert.deepEqual(place.tree(), []);
+  },
+});
+
+Deno.test({
   name: `local makes a folder anew when its name was not flushed${unlessTraced}`,
   ignore: !traces,
   async fn() {

@@ -19,6 +19,7 @@ export const MANNERS = [
   "exits",
   "blocks",
   "waits for ever",
+  "reports",
   "stops reading",
   "reads nothing",
 ] as const;
@@ -27,7 +28,7 @@ export const MANNERS = [
 export type Manner = typeof MANNERS[number];
 
 /** Those in which there is an answer, which cannot be trusted. */
-export type Late = "throws in parting" | "throws afterwards";
+export type Late = "throws in parting" | "throws afterwards" | "reports";
 
 /** Goes wrong so, if that is a matter of the worker and not of its stream. */
 export async function misbehave(manner: Manner): Promise<void> {

@@ -15,8 +15,15 @@ export default defineTransform({
   suffix: ".unruly",
   seals: true,
 
-  async run({ options: { manner }, input, output }) {
+  async run({ options: { manner }, input, output, progress }) {
     if (manner === "reads nothing") return;
+    if (manner === "reports") {
+      const told = new BroadcastChannel("unruly");
+      const timer = setInterval(() => progress(0), 200);
+      await new Promise((resolve) => told.onmessage = resolve);
+      clearInterval(timer);
+      told.close();
+    }
     for await (const bytes of input) {
       await output.write(bytes);
       if (manner === "stops reading") return;

@@ -42,6 +42,15 @@ Deno.test("a turn is due when a tenth of a second has gone by since the last", a
   assert.equal(pace.isDue, false);
 });
 
+Deno.test("work without bytes is told of every five seconds", async () => {
+  let now = 0;
+  const seen: number[] = [];
+  const context = { signal: new AbortController().signal, progress: () => void seen.push(now) };
+  const pace = new Pace(context, () => now);
+  for (now = 1000; now <= 11_000; now += 1000) await pace.turn();
+  assert.deepEqual(seen, [5000, 10_000]);
+});
+
 Deno.test("progress is told of every 16 MiB, with the total once it is known", () => {
   const { pace, seen } = pacing();
   const MIB = 2 ** 20;
