@@ -195,6 +195,8 @@ async function putWhole(
   try {
     const { ETag, ChecksumSHA256 } = await put(only).catch((error) => {
       if (isAnswer(error, 501)) return put({}); // Some servers know no conditions.
+      // What a conditional request is told that was removed from under it, or arrived in part.
+      if (isAnswer(error, "NoSuchKey")) return put(only);
       throw error;
     });
     return { etag: plain(ETag), checksum: ChecksumSHA256 };

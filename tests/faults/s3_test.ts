@@ -121,6 +121,9 @@ for (const [name, verb] of Object.entries(VERBS)) {
           const failure = await attempt(network, verb, fault({ direction, after }));
           fired += Number(network.proxy.fired > 0);
           failed += Number(failure !== undefined);
+          if (SLOW && failure !== undefined) {
+            note(`${kind}, ${direction}, ${after}: ${failure.message}`);
+          }
           const where = `${kind}, ${direction}, after ${after}`;
           if (failure !== undefined) assertTold(failure, where);
           await inContext(where, verb.check(network, failure));
