@@ -94,6 +94,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
         listener?.({ type: "stage-progress", stage, done, total });
       const verification = await verify(copy, pool, { ...reading, onProgress });
       signal?.throwIfAborted();
+      if (wasPruned(copy, stored, pipeline, verification)) continue;
       const { id, name, status } = verification;
       catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
       verifications.push(verification);
@@ -103,7 +104,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   }
   if (options.snapshot === undefined) {
     const silent = failures.map(({ destination }) => destination);
-    const asked = stored.filter(({ place }) => !silent.includes(place.id));
+    const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
     const { all = false, forgetMissing = false } = options;
     const lost = lostCopies(asked, copies, all || forgetMissing);
     if (forgetMissing && lost.length > 0) forget(lost, asked, pipeline!);
@@ -118,7 +119,39 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
 /** What this machine remembers to have stored at a place. */
 interface Stored {
   readonly place: Place;
-  readonly deliveries: readonly { readonly id: string; readonly name: string }[];
+  readonly deliveries: readonly Named[];
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Without what was removed on purpose meanwhile: a run may be pruning. */
+function stillMeant(stored: readonly Stored[], pipeline: Pipeline | undefined): Stored[] {
+  const now = deliveriesTo(stored.map(({ place }) => place), pipeline);
+  return stored.map(({ place, deliveries }, index) => ({
+    place,
+    deliveries: deliveries.filter((one) => now[index]!.some((other) => isSame(one, other))),
+  }));
+}
+
+/** Whether a copy that could not be read was removed on purpose since this began. */
+function wasPruned(
+  { place, held }: Copy,
+  stored: readonly Stored[],
+  pipeline: Pipeline | undefined,
+  { status }: Verification,
+): boolean {
+  if (status !== "damaged") return false;
+  const here = stored.filter((one) => one.place.id === place.id);
+  const isIn = (list: readonly Stored[]) =>
+    list.some(({ deliveries }) => deliveries.some((one) => isSame(one, held)));
+  return isIn(here) && !isIn(stillMeant(here, pipeline));
+}
+
+function isSame(a: Named, b: Named): boolean {
+  return a.id === b.id && a.name === b.name;
 }
 
 /** What was stored and is not there any more: the newest of every id, or with `all` any. */

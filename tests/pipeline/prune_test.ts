@@ -311,6 +311,30 @@ Deno.test("a removal that was begun and never came far is judged anew, and misse
   catalog.close();
 });
 
+Deno.test("verify misses nothing that is pruned while it looks", async () => {
+  using sandbox = await withDays(2);
+  const location = sandbox.destination();
+  let looked = false;
+  const { ok, verifications } = await verifySnapshots({
+    pipeline: sandbox.pipeline,
+    all: true,
+    // Everything is listed, and nothing has been fetched.
+    listener: ({ type }) => {
+      if (type !== "stage-started" || looked) return;
+      looked = true;
+      // What pruning does, in its order.
+      const catalog = Catalog.open(sandbox.state, () => {}, new Date());
+      catalog.pruning.begin([{ ...catalog.deliveriesTo(location)[0]!, location }]);
+      catalog.close();
+      for (const path of filesIn(location).keys()) {
+        if (path.includes("20261001")) Deno.removeSync(join(location, path));
+      }
+    },
+  });
+  assert.deepEqual(verifications.map(({ status }) => status), ["ok"]);
+  assert.ok(ok);
+});
+
 Deno.test("what was removed by hand is missed until verify is told to forget it", async () => {
   using sandbox = await withDays(2);
   for (const path of filesIn(sandbox.destination()).keys()) {
