@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { PrepareResult, Stage, StoredFile } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { equip } from "./equipment.ts";
-import { folderOf, runGrants } from "./grants.ts";
+import { folderOf, runGrants, sourceDirectory } from "./grants.ts";
 import type { Surroundings } from "./config/expand.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { sayPath } from "./config/problems.ts";
@@ -53,7 +53,10 @@ export async function runStageAlone(
     input: undefined,
     plaintext: true,
   };
-  const state = join(context.cwd, "state");
+  const writes = stage.kind === "source" && stage.needsDirectory?.(options) === true;
+  // Without a pipeline there is no state.
+  await using room = writes ? await Room.make(stage.name) : undefined;
+  const state = room?.state ?? join(context.cwd, "state");
   const given = equip(inPipeline, folderOf(inPipeline, state));
   using worker = new StageWorker(stage.name, runGrants(inPipeline, state), { given });
   const { signal, say } = context;
@@ -82,7 +85,7 @@ export async function runStageAlone(
   const [{ result }] = await Promise.all([
     worker.call<{ readonly unreadable?: readonly { path: string; reason: string }[] }>({
       operation: "run",
-      context: { options, identities: [] },
+      context: { options, identities: [], ...(room && { directory: room.directory }) },
       ...(stage.kind === "transform" && { input: { port: up.port2, coding: PLAIN } }),
       output: { ports: [down.port1], coding },
     }, call),
@@ -93,6 +96,27 @@ export async function runStageAlone(
     say(`Not in the archive: ${path}: ${reason}`);
   }
   return { lines: [] };
+}
+
+/** A directory for what a source must write, which goes away with its user. */
+class Room implements AsyncDisposable {
+  readonly state: string;
+  readonly directory: string;
+
+  private constructor(state: string, id: string) {
+    this.state = state;
+    this.directory = sourceDirectory(state, id);
+  }
+
+  static async make(id: string): Promise<Room> {
+    const room = new Room(await Deno.makeTempDir({ prefix: "keepsake-" }), id);
+    await Deno.mkdir(room.directory, { recursive: true, mode: 0o700 });
+    return room;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.state, { recursive: true });
+  }
 }
 
 async function resolveOptions(

@@ -24,7 +24,7 @@ import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } f
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
 import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
-import { type Reading, scan, type Streamed, totalsOf } from "./reading.ts";
+import { type Reading, readingContext, scan, type Streamed, totalsOf } from "./reading.ts";
 import type { Route, Step } from "./routes.ts";
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
@@ -220,7 +220,7 @@ class Backup {
   /** Reads the source, again perhaps, and this time makes its archive. */
   async #stream(steps: readonly Step[]): Promise<Streamed> {
     const { source } = this.#route;
-    const { clock, log, workers, avoid } = this.#context;
+    const { clock, log, workers } = this.#context;
     const created = clock();
     log.start(source, source.id);
     const wanted = new Set(steps.map(({ stage }) => stage.id));
@@ -228,10 +228,11 @@ class Backup {
     for (const { transform } of streams) if (transform) log.start(transform, source.id);
     const worker = workers.get(source);
     let result: SourceResult | undefined;
+    const context = readingContext(source, this.#context);
     const origin: Parameters<typeof runFlow>[0] = {
       async send(output, signal) {
         const answer = await worker.call<SourceResult>(
-          { operation: "run", context: { options: source.options, avoid }, output },
+          { operation: "run", context: await context, output },
           { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
         );
         result = answer.result;

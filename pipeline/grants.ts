@@ -23,11 +23,19 @@ export function folderOf(
   return join(state, "work", id);
 }
 
+/** Where source `id` writes what it must write to read from it. */
+export function sourceDirectory(state: string, id: string): string {
+  return join(spoolDirectory(state), `of-${id}`);
+}
+
 /** Everything that a stage's worker may touch during a run. */
 export function runGrants(pipelineStage: PipelineStage, state: string): Grants {
   const { id, stage, options } = pipelineStage;
   const own = (operation: Operation) => withPrograms(stage.permissions(options, operation));
-  if (stage.kind === "source") return union(own("scan"), own("run"));
+  if (stage.kind === "source") {
+    const directory = stage.needsDirectory?.(options) ? [sourceDirectory(state, id)] : [];
+    return union(own("scan"), own("run"), { read: directory, write: directory });
+  }
   if (stage.kind !== "destination") return own("run");
   // A destination is asked what it holds, and takes its files out of a directory of its own.
   const folder = folderOf(pipelineStage, state);

@@ -7,6 +7,7 @@ import type { Entry, Remark, ScanResult, SourceResult } from "../stages/contract
 import { contentHash } from "../stages/formats/entries.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { FlowResult, Stream } from "./flow.ts";
+import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
@@ -54,8 +55,18 @@ export interface ScanContext {
   readonly workers: WorkerPool;
   readonly log: StageLog;
   readonly signal: AbortSignal | undefined;
+  readonly spool: Spool;
   /** Absolute paths that are no part of any source. */
   readonly avoid: readonly string[];
+}
+
+/** What a source is given to read, in either pass. */
+export async function readingContext(
+  { id, stage, options }: PipelineStage,
+  { avoid, spool }: Pick<ScanContext, "avoid" | "spool">,
+): Promise<Readonly<Record<string, unknown>>> {
+  const writes = stage.kind === "source" && stage.needsDirectory?.(options);
+  return { options, avoid, ...(writes && { directory: await spool.makeRoomFor(id) }) };
 }
 
 /** A second worker takes longer to come up than it takes to read so much. */
@@ -72,11 +83,12 @@ export async function scan(
   source: PipelineStage,
   signature: string | undefined,
   bytes: number | undefined,
-  { workers, log, signal, avoid }: ScanContext,
+  surroundings: ScanContext,
 ): Promise<Reading | undefined> {
+  const { workers, log, signal } = surroundings;
   log.start(source, source.id);
   const { port1, port2 } = new MessageChannel();
-  const context = { options: source.options, signature, avoid };
+  const context = { ...await readingContext(source, surroundings), signature };
   const hasHelper = bytes === undefined || bytes > WORTH_A_HELPER;
   const walker = workers.get(source);
   const helper = hasHelper ? workers.get(source, { role: "helper" }) : undefined;

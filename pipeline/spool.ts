@@ -134,6 +134,13 @@ export class Spool {
     return join(this.#directory, `to-${id}`);
   }
 
+  /** Makes a directory for what source `id` must write (0700), where there is none yet. */
+  async makeRoomFor(id: string): Promise<string> {
+    const directory = join(this.#directory, `of-${id}`);
+    await this.#makeDirectory(directory);
+    return directory;
+  }
+
   /** Removes everything. */
   async empty(): Promise<void> {
     await Deno.remove(this.#directory, { recursive: true }).catch((error) => {

@@ -161,6 +161,8 @@ export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   readonly team: Team;
   /** Absolute paths that runs themselves write to: never a part of what is backed up. */
   readonly avoid?: readonly string[];
+  /** A directory for what the stage must write, where {@linkcode SourceStage.needsDirectory} asks. */
+  readonly directory?: string;
 }
 
 /** How two workers of one stage share a scan. */
@@ -186,6 +188,8 @@ export interface SourceContext<S extends OptionsSchema> extends StageContext<S> 
   readonly output: ByteSink;
   /** Absolute paths that runs themselves write to: never a part of what is backed up. */
   readonly avoid?: readonly string[];
+  /** A directory for what the stage must write, where {@linkcode SourceStage.needsDirectory} asks. */
+  readonly directory?: string;
 }
 
 /** What a source's `run` answers. */
@@ -359,7 +363,12 @@ export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends St
   codec(options: Options<S>): Codec;
   /** Why every destination of this snapshot must get it encrypted; `undefined`: it need not. */
   needsEncryption?(options: Options<S>): string | undefined;
-  /** Reads everything, writes nothing. */
+  /**
+   * Whether it needs a directory of its own to write to. It lies in the state directory, for nobody
+   * else (0700), and is removed when the run ends or the next begins.
+   */
+  needsDirectory?(options: Options<S>): boolean;
+  /** Reads everything, and changes nothing outside of its directory. */
   scan(context: ScanContext<S>): Promise<ScanResult>;
   run(context: SourceContext<S>): Promise<SourceResult>;
   /**

@@ -22,6 +22,8 @@ export type Options<S extends OptionsSchema> = v.InferOutput<S>;
 export interface OptionNotes<Written = string> {
   /** Value used in the docs and in the generated example file. */
   readonly example?: Written;
+  /** Whether the example file has it commented out, as it works on few machines. */
+  readonly isRare?: boolean;
   /** Why not to use the option any more, and what to use instead. */
   readonly deprecated?: string;
 }
@@ -273,12 +275,13 @@ export function parseDuration(written: string): number {
 /** Annotations ride in the JSON Schema under `x-` names, which validators ignore. */
 function annotate<T>(
   type: OptionType,
-  { example, deprecated }: OptionNotes<unknown>,
+  { example, isRare, deprecated }: OptionNotes<unknown>,
 ): v.MetadataAction<T, Record<string, unknown>> {
   return v.metadata({
     "x-type": type,
     ...(type === "secret" && { writeOnly: true }),
     ...(example !== undefined && { examples: [example] }),
+    ...(isRare && { "x-rare": true }),
     ...(deprecated !== undefined && { deprecated: true, "x-deprecated": deprecated }),
   });
 }

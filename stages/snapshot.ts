@@ -36,6 +36,15 @@ export default defineSource({
       }),
       [],
     ),
+    sqlite: optional(
+      paths(
+        "Live SQLite databases, in or outside of the paths, copied through the online backup.",
+        {
+          example: ["~/notes/notes.db"],
+          isRare: true,
+        },
+      ),
+    ),
     compress: optional(choice(["zstd", "gzip", "none"], "How the archive is compressed."), "zstd"),
     include_secrets: optional(
       flag("Also takes Claude Code's credentials, where every destination is encrypted."),
@@ -44,7 +53,10 @@ export default defineSource({
     include_caches: optional(flag("Also takes Claude Code's caches and machine state."), false),
   }),
 
-  permissions: ({ paths }, operation) => operation === "restore" ? {} : { read: paths },
+  permissions: ({ paths, sqlite = [] }, operation) =>
+    operation === "restore" ? {} : { read: [...paths, ...sqlite] },
+
+  needsDirectory: ({ sqlite = [] }) => sqlite.length > 0,
 
   codec: ({ compress }) => compress,
 
@@ -57,7 +69,9 @@ export default defineSource({
       (LOAD as Partial<Record<Operation, () => Promise<unknown>>>)[operation]?.(),
       import("node:crypto"),
     ]),
-  scan: async ({ options, ...context }) => (await LOAD.scan()).scan(options, context),
-  run: async ({ options, ...context }) => (await LOAD.run()).writeArchive(options, context),
+  scan: async ({ options, ...context }) =>
+    (await LOAD.scan()).scan({ ...options, databases: options.sqlite }, context),
+  run: async ({ options, ...context }) =>
+    (await LOAD.run()).writeArchive({ ...options, databases: options.sqlite }, context),
   restore: async (context) => (await LOAD.restore()).unpack(context),
 });

@@ -21,6 +21,8 @@ export interface OptionRow {
   readonly fallback: unknown;
   /** As it is written; `undefined`: none. */
   readonly example: unknown;
+  /** Whether the example is for few machines. */
+  readonly isRare: boolean;
   readonly summary: string;
   /** Why not to use it any more. */
   readonly deprecated: string | undefined;
@@ -36,6 +38,7 @@ export interface OptionSchema {
   readonly examples?: readonly unknown[];
   readonly description?: string;
   readonly "x-type"?: OptionType;
+  readonly "x-rare"?: boolean;
   readonly "x-deprecated"?: string;
 }
 
@@ -71,6 +74,7 @@ export function rowsOf(entries: v.ObjectEntries): OptionRow[] {
     required: required.includes(name),
     fallback: schema.default,
     example: schema.examples?.[0],
+    isRare: schema["x-rare"] === true,
     summary: schema.description ?? "",
     deprecated: schema["x-deprecated"],
   }));
@@ -83,7 +87,9 @@ export function commonRowsOf(kind: StageKind): OptionRow[] {
 
 /** A table of options that works: the example of each option that has one. */
 export function exampleOf(stage: Stage): Record<string, unknown> {
-  const rows = rowsOf(stage.options.entries).filter(({ example }) => example !== undefined);
+  const rows = rowsOf(stage.options.entries).filter(({ example, isRare }) =>
+    example !== undefined && !isRare
+  );
   return Object.fromEntries(rows.map(({ name, example }) => [name, example]));
 }
 

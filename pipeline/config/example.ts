@@ -64,13 +64,13 @@ function blockOf(stage: Stage): string {
 }
 
 function linesOf(row: OptionRow): string[] {
-  const { name, summary, typeText, type, example, fallback, required } = row;
+  const { name, summary, typeText, type, example, isRare, fallback, required } = row;
   if (required && example === undefined) {
     throw new TypeError(`Cannot show option "${name}": it is required and has no example`);
   }
   const words = type === "choice" ? ` One of ${typeText}.` : "";
   const line = example !== undefined
-    ? `${name} = ${sayValue(example)}`
+    ? `${isRare ? "# " : ""}${name} = ${sayValue(example)}`
     : `# ${name} = ${fallback === undefined ? "…" : sayValue(fallback)}`;
   return [`# ${summary}${words}`, line];
 }

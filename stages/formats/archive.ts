@@ -11,6 +11,7 @@ import type {
   SourceContext,
   SourceResult,
 } from "../contract.ts";
+import { DatabaseCopies } from "./database.ts";
 import { FileWriter, type Surroundings, WORLD, type WrittenFile } from "./file_writer.ts";
 import { Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
@@ -37,7 +38,9 @@ export async function writeArchive(
   const hashing = await Hashing.load();
   const pace = new Pace(context);
   const signature = new Signature(hashing);
-  const archive = new Archive(output, new FileWriter(output, hashing, pace, surroundings), remarks);
+  const files = new FileWriter(output, hashing, pace, surroundings);
+  const copies = new DatabaseCopies(context.directory, pace, surroundings.pause);
+  const archive = new Archive(output, files, copies, remarks);
   for (const found of walk) {
     signature.add(found);
     await archive.add(found);
@@ -57,13 +60,15 @@ class Archive {
   readonly entries: Entry[] = [];
   readonly #output: ByteSink;
   readonly #files: FileWriter;
+  readonly #copies: DatabaseCopies;
   readonly #remarks: Remarks;
   /** Files that have further names, by what they are on this machine. */
   readonly #firstPaths = new Map<string, string>();
 
-  constructor(output: ByteSink, files: FileWriter, remarks: Remarks) {
+  constructor(output: ByteSink, files: FileWriter, copies: DatabaseCopies, remarks: Remarks) {
     this.#output = output;
     this.#files = files;
+    this.#copies = copies;
     this.#remarks = remarks;
   }
 
@@ -71,7 +76,8 @@ class Archive {
     const { path, kind, mode, mtime, link } = found;
     if (kind === "directory") return await this.#addHeader({ path, kind, mode, mtime });
     if (kind === "symlink") return await this.#addHeader({ path, kind, mode, mtime, link });
-    const first = found.nlink > 1 ? this.#firstPaths.get(idOf(found)) : undefined;
+    const isShared = found.nlink > 1 && found.standIn === undefined;
+    const first = isShared ? this.#firstPaths.get(idOf(found)) : undefined;
     if (first === undefined) return await this.#addFile(found);
     await this.#addHeader({ path, kind: "hardlink", mode, mtime, link: first });
   }
@@ -84,7 +90,7 @@ class Archive {
   async #addFile(found: Found): Promise<void> {
     let written: WrittenFile;
     try {
-      written = await this.#files.write(found);
+      written = await this.#write(found);
     } catch (error) {
       if (!(error instanceof ReadFault)) throw error;
       const { notes, unreadable } = this.#remarks;
@@ -93,8 +99,18 @@ class Archive {
       return;
     }
     this.entries.push(written.entry);
-    if (found.nlink > 1) this.#firstPaths.set(idOf(found), found.path);
+    if (found.nlink > 1 && found.standIn === undefined) {
+      this.#firstPaths.set(idOf(found), found.path);
+    }
     if (written.fault === undefined) return;
     this.#remarks.unreadable.push({ path: found.shown, reason: written.fault });
+  }
+
+  async #write(found: Found): Promise<WrittenFile> {
+    if (found.standIn === undefined) return await this.#files.write(found);
+    return await this.#copies.with(found, async (copy) => {
+      const { entry, fault } = await this.#files.write(copy.found);
+      return { entry, fault: fault ?? copy.fault };
+    });
   }
 }

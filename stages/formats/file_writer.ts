@@ -152,12 +152,13 @@ export class FileWriter {
 const CHANGED = "it changed while it was read";
 const ROOM_FOR_HEADER = 2 ** 14;
 
-/** Bits and time as they were when the content was read. */
+/** Bits and time as they were when the content was read; of a stand-in, those of the file. */
 function fieldsOf(
-  { path, mode }: Found,
+  { path, mode, mtime, standIn }: Found,
   { info }: SourceFile,
   size: number,
 ): Omit<FileEntry, "sha256"> {
+  if (standIn !== undefined) return { path, kind: "file", mode, mtime, size };
   const bits = info.mode === null ? mode : info.mode & 0o7777;
   return { path, kind: "file", mode: bits, mtime: mtimeOf(info), size };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Entry, OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
+import { DatabaseCopies } from "./database.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Signature } from "./signature.ts";
@@ -58,7 +59,13 @@ async function lead(
       if ("size" in content) pace.add(content.size);
     }
   });
-  const hash = async (place: number) => (await work([taskOf(met[place]!, place)], NEVER))[0]![1];
+  const copies = new DatabaseCopies(context.directory, pace);
+  const hash = async (place: number) => {
+    const found = met[place]!;
+    const hashIt = async (found: Found) => (await work([taskOf(found, place)], NEVER))[0]![1];
+    if (found.standIn === undefined) return await hashIt(found);
+    return await hashCopy(found, copies, hashIt, remarks.unreadable);
+  };
   const entries = await entriesOf(met, contents, hash, remarks.unreadable);
   return { signature, entries, unreadable: remarks.unreadable };
 }
@@ -92,7 +99,10 @@ async function publishAll(
   for (const found of walk) {
     signature.add(found);
     const place = met.push(found) - 1;
-    if (found.kind === "file" && !(found.nlink > 1 && linked.has(idOf(found)))) {
+    if (
+      found.kind === "file" && found.standIn === undefined &&
+      !(found.nlink > 1 && linked.has(idOf(found)))
+    ) {
       if (found.nlink > 1) linked.add(idOf(found));
       batch.push(taskOf(found, place));
       batchBytes += found.size;
@@ -132,6 +142,25 @@ function hashFiles(hashing: Hashing, pace: Pace): Work<Task, Outcome> {
   };
 }
 
+/** Copies a database and hashes the copy: it alone says whether anything was committed. */
+async function hashCopy(
+  found: Found,
+  copies: DatabaseCopies,
+  hash: (found: Found) => Promise<Content>,
+  unreadable: Remark[],
+): Promise<Content> {
+  try {
+    return await copies.with(found, async (copy) => {
+      if (copy.fault !== undefined) unreadable.push({ path: found.shown, reason: copy.fault });
+      return await hash(copy.found);
+    });
+  } catch (error) {
+    if (!(error instanceof ReadFault)) throw error;
+    const { reason, kind } = error;
+    return { reason, kind };
+  }
+}
+
 /** Makes entries of what was met, as writing an archive does. */
 async function entriesOf(
   met: readonly Found[],
@@ -146,16 +175,17 @@ async function entriesOf(
     if (kind === "directory") entries.push({ path, kind, mode, mtime });
     else if (kind === "symlink") entries.push({ path, kind, mode, mtime, link });
     else {
-      const first = found.nlink > 1 ? firstPaths.get(idOf(found)) : undefined;
+      const isShared = found.nlink > 1 && found.standIn === undefined;
+      const first = isShared ? firstPaths.get(idOf(found)) : undefined;
       if (first !== undefined) {
         entries.push({ path, kind: "hardlink", mode, mtime, link: first });
         continue;
       }
-      // A further name whose first could not be read gets a try of its own.
+      // A further name whose first could not be read gets a try of its own, and so do databases.
       const content = contents[place] ?? await hash(place);
       if ("sha256" in content) {
         entries.push({ path, kind, mode, mtime, ...content });
-        if (found.nlink > 1) firstPaths.set(idOf(found), path);
+        if (isShared) firstPaths.set(idOf(found), path);
       } else if (content.kind !== "removed") {
         unreadable.push({ path: found.shown, reason: content.reason });
       }

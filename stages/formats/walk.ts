@@ -17,6 +17,7 @@ import {
 } from "./claude_code.ts";
 import { childPath, listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
+import { ListedDatabases } from "./listed_databases.ts";
 import { findRoots, type FoundRoot, wayInto } from "./roots.ts";
 import { mtimeOf, ReadFault, reasonOf } from "./source_file.ts";
 
@@ -26,6 +27,8 @@ export interface Selection extends ClaudeChoice {
   readonly paths: readonly string[];
   /** In gitignore syntax, relative to each path. */
   readonly exclude: readonly string[];
+  /** Absolute paths of databases, which are copied as a whole. */
+  readonly databases?: readonly string[] | undefined;
   /** Absolute paths of what backups themselves are made of. */
   readonly avoid?: readonly string[] | undefined;
 }
@@ -50,6 +53,8 @@ export interface Found {
   readonly ino: number | null;
   /** How many names a file has. */
   readonly nlink: number;
+  /** What is read in its place: a `copy` of a database. */
+  readonly standIn?: "copy";
 }
 
 /** What a file is on this machine, under all its names. */
@@ -67,6 +72,10 @@ export interface Remarks {
 /** Reason for a note on what was there when its directory was listed. */
 export const REMOVED = "removed while it was being backed up";
 
+/** Reason for a note on a file that is probably being written to by a program. */
+const LIVE =
+  'it looks like a live SQLite database, and a plain copy may be broken: list it in "sqlite"';
+
 const AVOIDED = "keepsake's own: backups, or what it needs to make them";
 
 /** A walk over the roots that are there. */
@@ -75,6 +84,7 @@ export class Walk {
   readonly #selection: Selection;
   readonly #remarks: Remarks;
   readonly #isExcluded: (way: string) => boolean;
+  readonly #databases: ListedDatabases;
   /** Roots that could not be listed. */
   #lost = 0;
 
@@ -86,7 +96,9 @@ export class Walk {
     this.#selection = selection;
     this.#remarks = remarks;
     this.#isExcluded = isExcluded;
-    this.roots = findRoots(selection.paths, remarks.unreadable);
+    const { paths, databases = [] } = selection;
+    this.roots = findRoots([...paths, ...databases], remarks.unreadable);
+    this.#databases = new ListedDatabases(databases);
   }
 
   /**
@@ -113,6 +125,9 @@ export class Walk {
       yield met.found;
       if (met.found.kind === "directory") stack.push(inReverse(this.#meetChildren(met)));
     }
+    const told = new Set(this.#remarks.unreadable.map(({ path }) => path));
+    const missed = this.#databases.missed().filter(({ path }) => !told.has(path));
+    this.#remarks.unreadable.push(...missed);
     this.#requireContent();
   }
 
@@ -136,9 +151,17 @@ export class Walk {
       this.#remarks.skipped.push({ path, reason });
     } else if (strangeness(info) !== undefined) {
       this.#remarks.unreadable.push({ path, reason: `it is ${strangeness(info)}` });
-    } else {
-      return { found: describe(info, name, real, path), way: "", claude };
+    } else if (!this.#databases.isNoFile(real)) {
+      const found = describe(info, name, real, path);
+      return { found: { ...found, ...this.#standInFor(real) }, way: "", claude };
     }
+    this.#databases.meet(real);
+  }
+
+  #standInFor(source: string): Pick<Found, "standIn"> {
+    if (!this.#databases.has(source)) return {};
+    this.#databases.meet(source);
+    return { standIn: "copy" };
   }
 
   #meetChildren(directory: Met): (Met | undefined)[] {
@@ -156,10 +179,14 @@ export class Walk {
       this.#remarks.unreadable.push({ path: childPath(found.shown, name), reason });
     }
     const claude = claudeFoldersAt(directory, listing);
-    return Array.from(
-      listing.children,
-      ([name, info]) => this.#meetChild(directory, claude, name, info),
-    );
+    return Array.from(listing.children, ([name, info]) => {
+      const met = this.#meetChild(directory, claude, name, info);
+      const isLive = (listing.children.get(`${name}-wal`)?.size ?? 0) > 0;
+      if (isLive && met?.found.kind === "file" && met.found.standIn === undefined) {
+        this.#remarks.notes.push({ path: met.found.shown, reason: LIVE });
+      }
+      return met;
+    });
   }
 
   #meetChild(
@@ -172,9 +199,12 @@ export class Walk {
     const claude = claudeHere.length === 0 ? claudeHere : claudeFoldersBelow(claudeHere, name);
     const shown = childPath(directory.found.shown, name);
     const source = childPath(directory.found.source, name);
-    const reason = reasonToLeaveOut(claude, this.#selection) ??
+    // What is listed by name is wanted, but for secrets.
+    const isListed = info.isFile && this.#databases.has(source);
+    const choice = isListed ? { ...this.#selection, include_caches: true } : this.#selection;
+    const reason = reasonToLeaveOut(claude, choice) ??
       (this.#isAvoided(shown, source) ? AVOIDED : undefined) ??
-      (this.#isExcluded(info.isDirectory ? `${way}/` : way) ? "excluded" : strangeness(info));
+      (isListed ? undefined : this.#reasonAgainst(way, source, info));
     if (reason !== undefined) {
       this.#remarks.skipped.push({ path: shown, reason });
       return;
@@ -183,7 +213,7 @@ export class Walk {
     try {
       const found = describe(info, path, source, shown);
       if (found.kind === "symlink") this.#noteLink(found);
-      return { found, way, claude };
+      return { found: isListed ? { ...found, ...this.#standInFor(source) } : found, way, claude };
     } catch (error) {
       const isText = error instanceof Deno.errors.InvalidData;
       const reason = isText ? "its link text is not UTF-8" : reasonOf(error);
@@ -191,6 +221,11 @@ export class Walk {
       if (isGone) this.#remarks.notes.push({ path: shown, reason: REMOVED });
       else this.#remarks.unreadable.push({ path: shown, reason });
     }
+  }
+
+  #reasonAgainst(way: string, source: string, info: Deno.FileInfo): string | undefined {
+    if (this.#databases.isBeside(source)) return "a part of a database that is copied as a whole";
+    return this.#isExcluded(info.isDirectory ? `${way}/` : way) ? "excluded" : strangeness(info);
   }
 
   /** A backup that held backups would never be done. */

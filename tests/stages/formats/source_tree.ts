@@ -73,14 +73,19 @@ export async function archiveOf(
     signal = new AbortController().signal,
     surroundings,
     progress = () => {},
+    directory,
   }: {
     readonly output?: ByteSink & { bytes(): Uint8Array<ArrayBuffer> };
     readonly signal?: AbortSignal;
     readonly surroundings?: Partial<Surroundings>;
     readonly progress?: (done: number, total?: number) => void;
+    readonly directory?: string;
   } = {},
 ): Promise<Archived> {
-  const context = { signal, progress, log: () => {}, output };
+  const context = {
+    ...{ signal, progress, log: () => {}, output },
+    ...(directory !== undefined && { directory }),
+  };
   const result = await writeArchive(selection, context, {
     pause: () => Promise.resolve(),
     now: () => Date.now(),
