@@ -170,7 +170,8 @@ async function push(clone: Clone, commit: string, branch: string): Promise<strin
 
 function isRace(refusal: string): boolean {
   return /fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value|reference already exists/
-    .test(refusal);
+    // What became of a push without an answer shows when its branch is looked at again.
+    .test(refusal) || /remote failure|failed to report status/.test(refusal);
 }
 
 /** Whatever the push said: the remote has it when it says so itself. */

@@ -41,7 +41,7 @@ const COMPLAINTS: readonly Complaint[] = [
   },
   {
     sign:
-      /[Rr]epository .*not found|does not (appear to be a git repository|exist)|not found: did you/,
+      /[Rr]epository .*not found|does not (appear to be a git repository|exist)|not found: did you|returned error: 404/,
     code: "destination-refused",
     state: "there is no such repository, or it is not shown to you",
     hint: "Make an empty repository there, or correct the address",

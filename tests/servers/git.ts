@@ -24,10 +24,14 @@ export interface GitServer extends AsyncDisposable {
   optionsFor(bare: string, port?: number): Record<string, string>;
   /** The same for somebody who may not come in. */
   strangeOptionsFor(bare: string): Record<string, string>;
+  /** Ends the server. What is stored stays, for {@linkcode GitServer.resume}. */
+  pause(): Promise<void>;
+  /** Starts it again, at the same port. */
+  resume(): Promise<void>;
 }
 
 /** Serves repositories by http. */
-export function startHttpGit(): Promise<GitServer> {
+export function startHttpGit(): GitServer {
   const folder = makeFolder();
   const [user, password] = ["keeper", `canary-${crypto.randomUUID()}`];
   const want = `Basic ${btoa(`${user}:${password}`)}`;
@@ -35,34 +39,39 @@ export function startHttpGit(): Promise<GitServer> {
   const strange = join(folder, "strange");
   Deno.writeTextFileSync(credentials, `${user}:${password}\n`, { mode: 0o600 });
   Deno.writeTextFileSync(strange, `${user}:canary-wrong\n`, { mode: 0o600 });
-  const ready = Promise.withResolvers<number>();
-  const server = Deno.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    onListen: ({ port }) => ready.resolve(port),
-    onError: () => new Response("broken", { status: 500 }),
-  }, (request) => {
-    if (request.headers.get("authorization") === want) return answer(request, folder, user);
-    const headers = { "www-authenticate": 'Basic realm="git"' };
-    return new Response("Who are you?\n", { status: 401, headers });
-  });
-  return ready.promise.then((port): GitServer => {
-    const remoteOf = (bare: string, at = port) =>
-      `http://127.0.0.1:${at}/${bare.slice(folder.length + 1)}`;
-    return {
+  const listen = (port: number) =>
+    Deno.serve({
+      hostname: "127.0.0.1",
       port,
-      makeRepository: () => makeRepository(folder),
-      optionsFor: (bare, at) => ({
-        remote: remoteOf(bare, at),
-        credentials: `file:${credentials}`,
-      }),
-      strangeOptionsFor: (bare) => ({ remote: remoteOf(bare), credentials: `file:${strange}` }),
-      async [Symbol.asyncDispose]() {
-        await server.shutdown();
-        await Deno.remove(folder, { recursive: true });
-      },
-    };
-  });
+      onListen() {},
+      onError: () => new Response("broken", { status: 500 }),
+    }, (request) => {
+      if (request.headers.get("authorization") === want) return answer(request, folder, user);
+      const headers = { "www-authenticate": 'Basic realm="git"' };
+      return new Response("Who are you?\n", { status: 401, headers });
+    });
+  let server = listen(0);
+  const { port } = server.addr;
+  const remoteOf = (bare: string, at = port) =>
+    `http://127.0.0.1:${at}/${bare.slice(folder.length + 1)}`;
+  return {
+    port,
+    makeRepository: () => makeRepository(folder),
+    pause: () => server.shutdown(),
+    resume() {
+      server = listen(port);
+      return Promise.resolve();
+    },
+    optionsFor: (bare, at) => ({
+      remote: remoteOf(bare, at),
+      credentials: `file:${credentials}`,
+    }),
+    strangeOptionsFor: (bare) => ({ remote: remoteOf(bare), credentials: `file:${strange}` }),
+    async [Symbol.asyncDispose]() {
+      await server.shutdown();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
 }
 
 /** Serves repositories by ssh, with host keys and users' keys of its own. */
@@ -77,9 +86,14 @@ export async function startSshGit(): Promise<GitServer> {
   const user = run("id", "-un").trim();
   for (let attempt = 0;; attempt++) {
     const port = freePort();
-    const server = await startSshd(folder, port);
-    if (server === undefined && attempt < 5) continue; // Somebody else has that port by now.
-    if (server === undefined) throw new Error("Cannot start sshd");
+    const first = await startSshd(folder, port);
+    if (first === undefined && attempt < 5) continue; // Somebody else has that port by now.
+    if (first === undefined) throw new Error("Cannot start sshd");
+    let server = first;
+    const stop = async () => {
+      server.kill("SIGTERM");
+      await server.status;
+    };
     const [kind, key] = (await Deno.readTextFile(join(folder, "host_key.pub"))).split(" ");
     const known = join(folder, "known_hosts");
     await Deno.writeTextFile(known, `* ${kind} ${key}\n`);
@@ -93,9 +107,14 @@ export async function startSshGit(): Promise<GitServer> {
       makeRepository: () => makeRepository(folder),
       optionsFor: (bare, at = port) => optionsWith(bare, at, "id"),
       strangeOptionsFor: (bare) => optionsWith(bare, port, "strange"),
+      pause: stop,
+      async resume() {
+        const again = await startSshd(folder, port);
+        if (again === undefined) throw new Error("Cannot start sshd again");
+        server = again;
+      },
       async [Symbol.asyncDispose]() {
-        server.kill("SIGTERM");
-        await server.status;
+        await stop();
         await Deno.remove(folder, { recursive: true });
       },
     };

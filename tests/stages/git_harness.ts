@@ -20,16 +20,20 @@ export interface Ask {
 /** A temporary directory with a bare repository, a spool and the folder of a destination. */
 export class GitPlace implements Disposable {
   readonly path: string = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-git-" }));
-  readonly bare: string = join(this.path, "remote", "repo.git");
+  readonly bare: string;
   readonly folder: string = join(this.path, "state", "work", "git");
   readonly spool: string = join(this.path, "spool");
   /** As a pipeline file has it. */
   options: Readonly<Record<string, unknown>>;
 
-  constructor(options: Readonly<Record<string, unknown>> = {}) {
+  /** @param bare A repository that is there already; `undefined`: one of its own. */
+  constructor(options: Readonly<Record<string, unknown>> = {}, bare?: string) {
+    this.bare = bare ?? join(this.path, "remote", "repo.git");
     Deno.mkdirSync(this.spool, { recursive: true });
-    Deno.mkdirSync(dirname(this.bare), { recursive: true });
-    git("init", "--quiet", "--bare", "--initial-branch=main", this.bare);
+    if (bare === undefined) {
+      Deno.mkdirSync(dirname(this.bare), { recursive: true });
+      git("init", "--quiet", "--bare", "--initial-branch=main", this.bare);
+    }
     this.options = { remote: this.bare, ...options };
   }
 
