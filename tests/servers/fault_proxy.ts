@@ -89,6 +89,7 @@ export class FaultProxy implements AsyncDisposable {
   #armed: Armed[] = [];
   #traffic = { up: 0, down: 0, connections: 0, requests: [] as RequestHead[] };
   #fired = 0;
+  #first = Promise.withResolvers<void>();
 
   /** @param target Port of the server, on 127.0.0.1. */
   constructor(target: number) {
@@ -111,11 +112,17 @@ export class FaultProxy implements AsyncDisposable {
     return this.#fired;
   }
 
+  /** Resolves when the first thing went wrong since the last `arm`. */
+  get happened(): Promise<void> {
+    return this.#first.promise;
+  }
+
   /** Lets these things go wrong from now on, and no others; counts from nought. */
   arm(...faults: readonly Fault[]): void {
     this.#armed = faults.map((fault) => ({ fault, left: fault.times ?? 1, seen: 0 }));
     this.#traffic = { up: 0, down: 0, connections: 0, requests: [] };
     this.#fired = 0;
+    this.#first = Promise.withResolvers();
   }
 
   /** Lets nothing go wrong any more; what has is still counted. */
@@ -205,6 +212,7 @@ export class FaultProxy implements AsyncDisposable {
       if (armed.seen++ < (fault.request ?? 0) || armed.left <= 0) continue;
       armed.left--;
       this.#fired++;
+      this.#first.resolve();
       return fault;
     }
   }
@@ -237,6 +245,7 @@ export class FaultProxy implements AsyncDisposable {
     armed.left--;
     link.met.add(armed);
     this.#fired++;
+    this.#first.resolve();
     if (fault.kind === "delay") return await pause(fault.ms, this.#stop.signal);
     link.muted.add(fault.direction);
     if (fault.kind === "cut") {

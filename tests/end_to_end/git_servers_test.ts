@@ -1,0 +1,192 @@
+/** Git servers as destinations, by the command line as a user would. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FaultProxy } from "../servers/fault_proxy.ts";
+import {
+  type GitServer,
+  startHttpGit,
+  startSshGit,
+  unlessHttpGit,
+  unlessSshGit,
+} from "../servers/git.ts";
+import { git, works } from "../stages/git_harness.ts";
+import { World } from "./world.ts";
+
+const PROGRAM = [
+  ...["run", "-A", "--quiet", "--no-prompt", "--cached-only"],
+  fileURLToPath(new URL("../../main.ts", import.meta.url)),
+];
+
+const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
+
+const SERVERS = {
+  http: { unless: unlessHttpGit, start: startHttpGit },
+  ssh: { unless: unlessSshGit, start: startSshGit },
+} as const;
+
+for (const [protocol, { unless, start }] of Object.entries(SERVERS)) {
+  // One of the two is sample enough.
+  const unlessSlow = SLOW || protocol === "http" ? "" : " (ignored: only with KEEPSAKE_SLOW=1)";
+
+  Deno.test({
+    name: `run, list, verify and restore work with a git server by ${protocol}${unless}`,
+    ignore: unless !== "",
+    async fn() {
+      await using server = await start();
+      using world = await World.make();
+      const bare = server.makeRepository();
+      const config = await write(world, server, bare);
+      await keepsake(world, 0, "run", "--message", "The first", ...config);
+      await keepsake(world, 0, "run", ...config);
+      assert.equal(git("--git-dir", bare, "rev-list", "--count", "main"), "1");
+      assert.equal(git("--git-dir", bare, "log", "-1", "--format=%s"), "The first");
+      const listed = JSON.parse(
+        await keepsake(world, 0, "list", "--json", "--from", "git", ...config),
+      );
+      assert.deepEqual(listed.map(({ id }: { id: string }) => id), ["claude"]);
+      await keepsake(world, 0, "verify", "--from", "git", ...config);
+
+      await server.pause();
+      await Deno.writeTextFile(join(world.source, "late"), "late");
+      await keepsake(world, 2, "run", ...config);
+      await server.resume();
+      await keepsake(world, 0, "run", ...config);
+      assert.equal(git("--git-dir", bare, "rev-list", "--count", "main"), "2");
+      for (const from of ["git", "local"]) {
+        const to = world.at(`back-from-${from}`);
+        await keepsake(world, 0, "restore", "--from", from, "--to", to, ...config);
+        world.assertRestored(join(to, ".claude"));
+      }
+    },
+  });
+
+  Deno.test({
+    name: `a run that is killed while git pushes by ${protocol} is made good by the next${
+      unless || unlessSlow
+    }`,
+    ignore: `${unless}${unlessSlow}` !== "",
+    async fn() {
+      await using server = await start();
+      await using proxy = new FaultProxy(server.port);
+      using world = await World.make();
+      const bare = server.makeRepository();
+      const config = await write(world, server, bare, proxy.port);
+      await keepsake(world, 0, "run", ...config);
+      const { up } = proxy.traffic;
+      for (const part of SLOW ? [0.3, 0.6, 0.9] : [0.6]) {
+        await Deno.writeTextFile(join(world.source, "more"), crypto.randomUUID());
+        proxy.arm({ kind: "delay", ms: Infinity, direction: "up", after: Math.floor(up * part) });
+        const child = new Deno.Command(Deno.execPath(), {
+          args: [...PROGRAM, "run", ...config],
+          stdout: "null",
+          stderr: "null",
+        }).spawn();
+        await proxy.happened;
+        child.kill("SIGKILL");
+        await child.status;
+        proxy.cutAll();
+      }
+      proxy.arm();
+      await keepsake(world, 0, "run", ...config);
+      assert.equal(git("--git-dir", bare, "fsck", "--full", "--strict", "--no-dangling"), "");
+      const to = world.at("back");
+      await keepsake(world, 0, "restore", "--from", "git", "--to", to, ...config);
+      world.assertRestored(join(to, ".claude"));
+      await keepsake(world, 0, "verify", "--all", ...config);
+    },
+  });
+}
+
+Deno.test({
+  name:
+    `a snapshot comes back from nothing but an address of http, credentials and the identity${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    using world = await World.make();
+    const bare = server.makeRepository();
+    await keepsake(world, 0, "run", ...await write(world, server, bare));
+    const { remote, credentials } = server.optionsFor(bare);
+    const secret = await Deno.readTextFile(credentials!.slice("file:".length));
+    const env = { KEEPSAKE_GIT_CREDENTIALS: secret, XDG_CONFIG_HOME: world.at("nothing") };
+    const to = world.at("back");
+    const args = ["restore", "--from", remote!, "--identity", world.identity, "--to", to];
+    const { code, said } = await startProgram(world, args, env);
+    assert.equal(code, 0, said);
+    world.assertRestored(join(to, ".claude"));
+    const refused = await startProgram(world, args, {
+      ...env,
+      KEEPSAKE_GIT_CREDENTIALS: "a:canary-b",
+    });
+    assert.equal(refused.code, 2);
+    assert.match(refused.said, /does not take the credentials/);
+    assert.doesNotMatch(refused.said, /canary-/);
+  },
+});
+
+const home = Deno.env.get("HOME") ?? "";
+const mayMount = unlessSshGit === "" &&
+  works("unshare", "-rm", "sh", "-c", `mount --bind /tmp ${home}/.ssh`);
+
+Deno.test({
+  name: `a snapshot comes back from nothing but an address of ssh and the identity${
+    mayMount ? "" : " (ignored: no ~/.ssh of its own can be mounted here, or there is no sshd)"
+  }`,
+  ignore: !mayMount,
+  async fn() {
+    await using server = await startSshGit();
+    using world = await World.make();
+    const bare = server.makeRepository();
+    await keepsake(world, 0, "run", ...await write(world, server, bare));
+    const { remote, ssh_key, ssh_known_hosts } = server.optionsFor(bare);
+    const own = world.at("ssh");
+    await Deno.mkdir(own, { mode: 0o700 });
+    await Deno.copyFile(ssh_key!, join(own, "id_ed25519"));
+    await Deno.chmod(join(own, "id_ed25519"), 0o600);
+    await Deno.copyFile(ssh_known_hosts!, join(own, "known_hosts"));
+    const to = world.at("back");
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: [
+        ...["-rm", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', own, `${home}/.ssh`],
+        ...[Deno.execPath(), ...PROGRAM, "restore", "--from", remote!],
+        ...["--identity", world.identity, "--to", to],
+      ],
+      cwd: world.path,
+      env: { XDG_CONFIG_HOME: world.at("nothing") },
+      stdout: "null",
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    world.assertRestored(join(to, ".claude"));
+  },
+});
+
+/** Writes a pipeline with a server, and a directory beside it; answers how to name it. */
+async function write(world: World, server: GitServer, bare: string, port?: number) {
+  const options = Object.entries(server.optionsFor(bare, port))
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  const stages = `${world.usual()}\n[[stage]]\nuse = "git"\n${options.join("\n")}\n`;
+  const { file } = await world.pipeline(stages);
+  return ["--config", file];
+}
+
+/** Runs the program; fails unless it ends with that status. Answers what it printed. */
+async function keepsake(world: World, status: number, ...args: readonly string[]): Promise<string> {
+  const { code, said, printed } = await startProgram(world, args);
+  assert.equal(code, status, `keepsake ${args.join(" ")}: ${said}`);
+  return printed;
+}
+
+async function startProgram(
+  world: World,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...PROGRAM, ...args],
+    cwd: world.path,
+    env: { ...env },
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, printed: decoder.decode(stdout), said: decoder.decode(stderr) };
+}
