@@ -18,7 +18,8 @@ const USAGE = `Usage: deno task bench [options]
 
   --rounds N          samples of each; by default 5, with --large 3
   --large             a home of 2 GB instead of 200 MB
-  --only NAME         this peer alone, may be repeated: keepsake, pipe, pipe+sync, restic, borg
+  --only NAME         this peer alone, may be repeated: keepsake, pipe, pipe+sync, restic, borg;
+                      s3: in place of all, uploads of 2 GB against aws and rclone
   --executable PATH   a compiled keepsake instead of main.ts
   --json              one JSON document on stdout; the table goes to stderr
 `;
@@ -26,9 +27,24 @@ const USAGE = `Usage: deno task bench [options]
 /** Runs the comparison; the status is 0 unless a peer that is here failed. */
 export async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
-  if (typeof options !== "string") return await compare(options);
+  if (typeof options !== "string") {
+    return await (options.only.includes("s3") ? compareUploads(options) : compare(options));
+  }
   print(options === USAGE ? Deno.stdout : Deno.stderr, options);
   return options === USAGE ? 0 : 3;
+}
+
+async function compareUploads({ rounds, json }: Options): Promise<number> {
+  const { benchS3, renderS3 } = await import("./s3.ts");
+  const work = mkdtempSync(join(tmpdir(), "keepsake-bench-"));
+  try {
+    const result = await benchS3(work, 2e9, rounds, say);
+    print(json ? Deno.stderr : Deno.stdout, renderS3(result));
+    if (json) print(Deno.stdout, JSON.stringify({ machine: machine(), ...result }, null, 2) + "\n");
+    return 0;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 async function compare(options: Options): Promise<number> {
@@ -102,14 +118,14 @@ function readOptions(args: readonly string[]): Options | string {
       },
     });
     const { large, only, json, executable } = values;
-    const rounds = Number(values.rounds ?? (large ? 3 : 5));
+    const rounds = Number(values.rounds ?? (large || only.includes("s3") ? 3 : 5));
     if (values.help) return USAGE;
     if (!Number.isInteger(rounds) || rounds < 1) {
       return `Cannot measure in "${values.rounds}" rounds: expected a whole number from 1\n`;
     }
-    const unknown = only.filter((name) => !(PEERS as readonly string[]).includes(name));
+    const unknown = only.filter((name) => !["s3", ...PEERS].includes(name));
     if (unknown.length > 0) {
-      return `Cannot measure "${unknown.join('", "')}": expected one of ${PEERS.join(", ")}\n`;
+      return `Cannot measure "${unknown.join('", "')}": expected one of ${PEERS.join(", ")}, s3\n`;
     }
     const script = resolve(import.meta.dirname ?? ".", "../main.ts");
     const keepsake = executable === undefined

@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 export interface Piece {
   /** From 1. */
   readonly number: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** In base64, as headers carry it. */
   readonly md5: string;
   readonly sha256: string | undefined;
@@ -29,7 +29,7 @@ export interface Sum {
 }
 
 /** Small enough for four of them to be in memory, large enough for a fast line. */
-export const PIECE: number = 16 * 2 ** 20;
+export const PIECE: number = 8 * 2 ** 20;
 
 /** Servers take 10,000 of them. */
 const MOST_PIECES = 9_500;
@@ -62,10 +62,17 @@ export class Pieces implements Disposable {
     this.#file = Deno.openSync(path);
   }
 
-  /** The next piece; `undefined` at the end. A file without content has one, which is empty. */
-  next(): Piece | undefined {
+  /**
+   * The next piece; `undefined` at the end. A file without content has one, which is empty.
+   *
+   * @param before A piece that is done with: its memory is used again.
+   */
+  next(before?: Piece): Piece | undefined {
     const left = this.#file.statSync().size - this.#read;
-    const buffer = new Uint8Array(Math.max(0, Math.min(this.#size, left)));
+    const room = Math.max(0, Math.min(this.#size, left));
+    const buffer = before === undefined
+      ? new Uint8Array(room)
+      : new Uint8Array(before.bytes.buffer).subarray(0, room);
     let filled = 0;
     while (filled < buffer.length) {
       const count = this.#file.readSync(buffer.subarray(filled));

@@ -29,12 +29,12 @@ export interface Keeping {
 }
 
 /** Memory that pieces on their way may take; one is always allowed. */
-const UNDER_WAY = 64 * 2 ** 20;
+const UNDER_WAY = 32 * 2 ** 20;
 const DAY_MS = 86_400_000;
 
-/** What a server answered of an object. */
+/** What a server answered when it got an object. */
 interface Answer {
-  readonly etag: string | undefined;
+  /** SHA-256, from Amazon's. */
   readonly checksum: string | undefined;
 }
 
@@ -121,7 +121,8 @@ async function storeFile(
       throw refused(file, address, "the server says that it has it, and does not find it");
     });
   const isOurs = head.ContentLength === file.size &&
-    (agrees(answer, sum) && plain(head.ETag) === answer.etag ||
+    (plain(head.ETag) === sum.etag ||
+      (answer.checksum !== undefined && answer.checksum === sum.checksum) ||
       await hashOf(session, object) === file.sha256);
   if (!isOurs) {
     await remove(session, object);
@@ -130,11 +131,6 @@ async function storeFile(
   await assertLocked(session, headers, head);
   report(file.size);
   return true;
-}
-
-/** Whether what the server says of an object can be true of our file alone. */
-function agrees({ etag, checksum }: Answer, sum: Sum): boolean {
-  return etag === sum.etag || checksum !== undefined && checksum === sum.checksum;
 }
 
 /** What is the same for whole files and for those in parts. */
@@ -193,13 +189,13 @@ async function putWhole(
   const only = { IfNoneMatch: "*" };
   fate.mayBeThere = true;
   try {
-    const { ETag, ChecksumSHA256 } = await put(only).catch((error) => {
+    const { ChecksumSHA256 } = await put(only).catch((error) => {
       if (isAnswer(error, 501)) return put({}); // Some servers know no conditions.
       // What a conditional request is told that was removed from under it, or arrived in part.
       if (isAnswer(error, "NoSuchKey")) return put(only);
       throw error;
     });
-    return { etag: plain(ETag), checksum: ChecksumSHA256 };
+    return { checksum: ChecksumSHA256 };
   } catch (error) {
     if (isTaken(error)) return undefined;
     fate.mayBeThere = !isRefusal(error);
@@ -233,11 +229,11 @@ async function putParts(
     assertRead(file, pieces.sum());
     fate.mayBeThere = true;
     const condition = { IfNoneMatch: "*", MultipartUpload: { Parts: parts } };
-    const { ETag, ChecksumSHA256 } = await session.client.send(
+    const { ChecksumSHA256 } = await session.client.send(
       new library.CompleteMultipartUploadCommand({ ...upload, ...condition }),
       within(session),
     );
-    return { etag: plain(ETag), checksum: ChecksumSHA256 };
+    return { checksum: ChecksumSHA256 };
   } catch (error) {
     const isDone = isTaken(error) || isAnswer(error, "NoSuchUpload");
     await abandon(session, upload);
@@ -275,7 +271,7 @@ async function sendParts(
   const signal = AbortSignal.any([session.signal, stop.signal]);
   let done = 0;
   const lane = async () => {
-    for (let piece = pieces.next(); piece !== undefined; piece = pieces.next()) {
+    for (let piece = pieces.next(); piece !== undefined; piece = pieces.next(piece)) {
       signal.throwIfAborted();
       parts[piece.number - 1] = await sendPart({ ...session, signal }, upload, file, piece);
       report(done += piece.bytes.length);
@@ -352,7 +348,7 @@ async function assertSame(
 
 function sumOf({ path, size }: SpoolFile, checksums: boolean): Sum {
   using pieces = new Pieces(path, size, checksums);
-  while (pieces.next() !== undefined);
+  for (let piece = pieces.next(); piece !== undefined;) piece = pieces.next(piece);
   return pieces.sum();
 }
 

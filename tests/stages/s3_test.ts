@@ -43,7 +43,7 @@ const REFUSALS: Readonly<Record<string, readonly [Partial<Answer>, code: string,
         headers: { "date": new Date(Date.now() - 42 * 60_000).toUTCString() },
       },
       "refused",
-      /differ too much: this one is 42 minutes ahead$/,
+      /differ too much: this one is 4[2-5] minutes ahead$/,
     ],
     "another region": [
       { ...said(301, "PermanentRedirect"), headers: { "x-amz-bucket-region": "eu-west-1" } },
@@ -87,11 +87,13 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     await place.store([place.file(ARCHIVE, 20 << 20), place.file(MANIFEST, 10)]);
     const { requests } = place.proxy.traffic;
     const puts = requests.filter(({ method }) => method === "PUT");
-    assert.equal(puts.filter(({ target }) => target.includes("partNumber=")).length, 2);
+    assert.equal(puts.filter(({ target }) => target.includes("partNumber=")).length, 3);
     for (const { headers } of puts) {
       assert.ok(headers["content-md5"]);
       assert.match(headers["x-amz-content-sha256"]!, /^[0-9a-f]{64}$/);
     }
+    // Nothing is read back where the server's hash is ours.
+    assert.ok(!requests.some(({ method, target }) => method === "GET" && target.includes("/cl")));
     const named = requests.filter(({ headers }) => headers["if-none-match"] === "*");
     assert.deepEqual(named.map(({ method }) => method), ["POST", "PUT"]);
   },
