@@ -13,26 +13,11 @@ import type { Clone } from "./git_clone.ts";
 import { type Change, type Content, importBlobs } from "./git_commit.ts";
 import { filesDirectory } from "./git_content.ts";
 import { spoolPieces } from "./spool_file.ts";
+import { parseManifest, withArchive } from "./git_manifest.ts";
 import { END_SIZE, paddingOf } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
 import { TarReader } from "./untar.ts";
 import { TarError } from "./untar_header.ts";
-
-/** What a manifest says of its archive. */
-interface ArchiveRecord {
-  readonly name: string;
-  readonly size: number;
-  readonly sha256: string;
-}
-
-/** The parts of a manifest that matter here. */
-export interface ManifestView {
-  readonly archives: readonly ArchiveRecord[];
-  readonly entries: readonly Entry[];
-}
-
-/** What stands between the head of a manifest and its entries, which fill a line each. */
-const ENTRIES = ',\n "entries": [\n';
 
 /** Takes an archive and its manifest apart, into a clone. */
 export class Unpacker {
@@ -114,32 +99,6 @@ export function isGitName(name: string): boolean {
     .replaceAll(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, "")
     .replace(/[:\\].*$/s, "").replace(/[. ]+$/, "").toLowerCase();
   return seen === ".git" || /^git~\d+$/.test(seen);
-}
-
-/** Reads a manifest that lies there unpacked. */
-export function parseManifest(text: string, key: string): ManifestView {
-  try {
-    const { archives, entries } = JSON.parse(text);
-    const read = ({ mode, mtime, ...entry }: Record<string, string>) => ({
-      ...entry,
-      mode: parseInt(mode!, 8),
-      mtime: Date.parse(mtime!),
-    });
-    return { archives, entries: entries.map(read) };
-  } catch (cause) {
-    throw damaged(key, "its manifest is not JSON", cause);
-  }
-}
-
-/** The size of the archive that a manifest names; `undefined` when it says none. */
-export function archiveSizeIn(text: string): number | undefined {
-  try {
-    const at = text.indexOf(ENTRIES);
-    const size = JSON.parse(at < 0 ? text : `${text.slice(0, at)}\n}`).archives[0].size;
-    return Number.isSafeInteger(size) ? size : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Makes the archive again out of a commit that holds its files. */
@@ -319,14 +278,6 @@ async function textOf(file: SpoolFile): Promise<string> {
     parts.push(bytes.slice());
   }
   return await new Blob(parts).text();
-}
-
-/** The same manifest for the archive as it will be made again: not compressed. */
-function withArchive(text: string, archive: ArchiveRecord): string {
-  const at = text.indexOf(ENTRIES);
-  const head = JSON.parse(`${text.slice(0, at)}\n}`);
-  return JSON.stringify({ ...head, archives: [archive] }, null, 1).replace(/\n}$/, "") +
-    text.slice(at);
 }
 
 async function* once(blob: Content): AsyncGenerator<Content> {

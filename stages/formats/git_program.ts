@@ -1,6 +1,7 @@
 /**
  * Runs git so that nothing but its arguments says what it does: an absolute program, an environment
  * made from nothing, no configuration of the system or the user, no hooks, no prompts, one protocol.
+ * Long because all that git is told stands here, in one place to check.
  *
  * @module
  */

@@ -1,10 +1,9 @@
 /**
  * What the git destination does: store, list, fetch and remove, each on a clone that may have been
- * lost since the last time.
+ * lost since the last time. Long because the four share how they look at it.
  *
  * @module
  */
-import { join } from "node:path";
 import type {
   FetchContext,
   ListContext,
@@ -28,7 +27,9 @@ import {
   pathsFor,
   unpackedIn,
 } from "./git_content.ts";
-import { archiveSizeIn, repack, Unpacker } from "./git_files.ts";
+import { repack, Unpacker } from "./git_files.ts";
+import { bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
+import { archiveSizeIn } from "./git_manifest.ts";
 import { Git } from "./git_program.ts";
 import { addressOf, parseRemote } from "./git_remote.ts";
 import { spoolPieces } from "./spool_file.ts";
@@ -109,7 +110,7 @@ export async function list(context: With<ListContext<OptionsSchema>>): Promise<S
 }
 
 /** What the branch was last seen to hold, in this worker. */
-const known = new Map<string, { readonly tip: string; readonly held: ReadonlyMap<string, Held> }>();
+const known = new Map<string, Seen>();
 
 /** Fetches one file, as the remote has it now: not as the clone remembers it. */
 export async function fetch(context: With<FetchContext<OptionsSchema>>): Promise<void> {
@@ -140,7 +141,7 @@ export async function fetch(context: With<FetchContext<OptionsSchema>>): Promise
       await output.write(bytes);
       progress(done += bytes.length, found?.size);
     };
-    using fresh = await freshClone(clone, context);
+    using fresh = await freshClone(clone, context.folder!.path);
     if (found !== undefined) {
       for (const id of found.ids) await bringObject(fresh, id, branch);
       for (const id of found.ids) {
@@ -334,83 +335,6 @@ async function withClone<T>(
   });
   using clone = await Clone.open(git, folder!.path);
   return await work(clone);
-}
-
-/** A clone without a memory: what is read from it came from the remote. */
-async function freshClone(
-  clone: Clone,
-  { folder }: With<FetchContext<OptionsSchema>>,
-): Promise<Clone> {
-  return await Clone.open(
-    clone.git,
-    clone.isFresh ? folder!.path : await freshFolder(folder!.path),
-  );
-}
-
-/** One for each worker; those of workers that have ended are removed. */
-async function freshFolder(folder: string): Promise<string> {
-  const base = join(folder, "fresh");
-  await Deno.mkdir(base, { recursive: true, mode: 0o700 });
-  if (fresh === undefined) {
-    for await (const { name } of Deno.readDir(base)) await removeAbandoned(join(base, name));
-    const path = join(base, crypto.randomUUID());
-    await Deno.mkdir(path, { mode: 0o700 });
-    const file = await Deno.open(join(path, "in-use"), { write: true, create: true, mode: 0o600 });
-    await file.lock(true);
-    fresh = { path, file };
-  }
-  return fresh.path;
-}
-
-/** Held open, and locked, for as long as this worker lives. */
-let fresh: { readonly path: string; readonly file: Deno.FsFile } | undefined;
-
-async function removeAbandoned(path: string): Promise<void> {
-  try {
-    using file = await Deno.open(join(path, "in-use"), { write: true });
-    if (typeof file.tryLock !== "function" || !await file.tryLock(true)) return;
-    await Deno.remove(path, { recursive: true });
-  } catch {
-    // Somebody else is removing it, or is just making it.
-  }
-}
-
-/** Servers that speak an old protocol give branches only. */
-async function bringObject(clone: Clone, id: string, branch: string): Promise<void> {
-  if (await clone.has(id)) return;
-  try {
-    await clone.bring(id);
-  } catch (error) {
-    await clone.bring(`refs/heads/${branch}`, ["--depth=1"]).catch(() => {
-      throw error;
-    });
-  }
-}
-
-/** The commit that brought a manifest, and with it the files that it tells of. */
-async function commitOf(
-  clone: Clone,
-  { tip, held }: { readonly tip: string; readonly held: ReadonlyMap<string, Held> },
-  manifest: string,
-  branch: string,
-): Promise<string> {
-  const [folder] = manifest.split("/");
-  const newest = unpackedIn(held).filter((key) => key.startsWith(`${folder}/`)).sort().at(-1);
-  if (newest === manifest) return tip;
-  const { git, repository } = clone;
-  const { output: isShallow } = await git.call(["rev-parse", "--is-shallow-repository"], {
-    repository,
-  });
-  if (isShallow.trim() === "true") await clone.bring(`refs/heads/${branch}`, ["--unshallow"]);
-  const { output } = await git.call([
-    "rev-list",
-    "--reverse",
-    "--end-of-options",
-    tip,
-    "--",
-    manifest,
-  ], { repository });
-  return output.split("\n")[0] || tip;
 }
 
 async function textOf(clone: Clone, { ids }: Held): Promise<string> {

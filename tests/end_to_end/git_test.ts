@@ -9,6 +9,7 @@ import {
   runPipeline,
   verifySnapshots,
 } from "../../pipeline/mod.ts";
+import { Catalog } from "../../pipeline/catalog.ts";
 import { complaints } from "../faults/harness.ts";
 import { git, hasGit } from "../stages/git_harness.ts";
 import { World } from "./world.ts";
@@ -181,6 +182,29 @@ test("plan says that git is not sandboxed, and that plaintext may reach the netw
   const open = planOf(await world.pipeline(filesIn(world, remote)));
   assert.ok(!open.secondPromise.holds);
   assert.match(open.secondPromise.breaches.join(), /"git" reads plaintext and reaches the network/);
+});
+
+test("how much room a repository takes is remembered", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(archivesIn(world, remote));
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  const catalog = Catalog.openIfThere(pipeline.state)!;
+  assert.ok(catalog.placeBytes(`${remote}#main`)! > 1000);
+  assert.equal(catalog.placeBytes("elsewhere"), undefined);
+  catalog.close();
+});
+
+test("plan shows the one file or variable that holds credentials", async () => {
+  using world = await World.make();
+  const stages = archivesIn(world, "https://example.org/backup.git");
+  const permissionsWith = async (credentials: string) =>
+    planOf(await world.pipeline(stages + credentials)).stages.at(-1)!.permissions;
+  const file = await permissionsWith('credentials = "file:~/keys"\n');
+  assert.ok((file.read as string[]).includes(world.at("home", "keys")));
+  assert.equal(file.env, false);
+  assert.deepEqual((await permissionsWith('credentials = "env:KEYS"\n')).env, ["KEYS"]);
+  assert.deepEqual((await permissionsWith("")).env, ["KEEPSAKE_GIT_CREDENTIALS"]);
 });
 
 test("a pipeline file that would show what is encrypted as files is refused", async () => {

@@ -1,0 +1,89 @@
+/**
+ * Objects as a remote has them now, in repositories without a memory: what is read from a clone that
+ * lasts would prove nothing about the remote.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { Clone } from "./git_clone.ts";
+import { type Held, unpackedIn } from "./git_content.ts";
+
+/** What a branch was seen to hold. */
+export interface Seen {
+  readonly tip: string;
+  readonly held: ReadonlyMap<string, Held>;
+}
+
+/** A clone without a memory: what is read from it came from the remote. */
+export async function freshClone(clone: Clone, folder: string): Promise<Clone> {
+  return await Clone.open(
+    clone.git,
+    clone.isFresh ? folder : await freshFolder(folder),
+  );
+}
+
+/** One for each worker; those of workers that have ended are removed. */
+async function freshFolder(folder: string): Promise<string> {
+  const base = join(folder, "fresh");
+  await Deno.mkdir(base, { recursive: true, mode: 0o700 });
+  if (fresh === undefined) {
+    for await (const { name } of Deno.readDir(base)) await removeAbandoned(join(base, name));
+    const path = join(base, crypto.randomUUID());
+    await Deno.mkdir(path, { mode: 0o700 });
+    const file = await Deno.open(join(path, "in-use"), { write: true, create: true, mode: 0o600 });
+    await file.lock(true);
+    fresh = { path, file };
+  }
+  return fresh.path;
+}
+
+/** Held open, and locked, for as long as this worker lives. */
+let fresh: { readonly path: string; readonly file: Deno.FsFile } | undefined;
+
+async function removeAbandoned(path: string): Promise<void> {
+  try {
+    using file = await Deno.open(join(path, "in-use"), { write: true });
+    if (typeof file.tryLock !== "function" || !await file.tryLock(true)) return;
+    await Deno.remove(path, { recursive: true });
+  } catch {
+    // Somebody else is removing it, or is just making it.
+  }
+}
+
+/** Servers that speak an old protocol give branches only. */
+export async function bringObject(clone: Clone, id: string, branch: string): Promise<void> {
+  if (await clone.has(id)) return;
+  try {
+    await clone.bring(id);
+  } catch (error) {
+    await clone.bring(`refs/heads/${branch}`, ["--depth=1"]).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** The commit that brought a manifest, and with it the files that it tells of. */
+export async function commitOf(
+  clone: Clone,
+  { tip, held }: Seen,
+  manifest: string,
+  branch: string,
+): Promise<string> {
+  const [folder] = manifest.split("/");
+  const newest = unpackedIn(held).filter((key) => key.startsWith(`${folder}/`)).sort().at(-1);
+  if (newest === manifest) return tip;
+  const { git, repository } = clone;
+  const { output: isShallow } = await git.call(["rev-parse", "--is-shallow-repository"], {
+    repository,
+  });
+  if (isShallow.trim() === "true") await clone.bring(`refs/heads/${branch}`, ["--unshallow"]);
+  const { output } = await git.call([
+    "rev-list",
+    "--reverse",
+    "--end-of-options",
+    tip,
+    "--",
+    manifest,
+  ], { repository });
+  return output.split("\n")[0] || tip;
+}
