@@ -18,7 +18,7 @@ const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 const POINTS = SLOW ? 32 : 2;
 const MIB = 2 ** 20;
 /** Three parts where parts are what breaks; a fraction of one where it is all the same. */
-const LARGE = 33 * MIB;
+const LARGE = 17 * MIB;
 const SMALL = 200_000;
 
 /** What goes wrong at a point of the traffic. */
