@@ -56,18 +56,26 @@ interface ConfigJson {
 export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
   const { optionTypeOf } = await import("../pipeline/config/common.ts");
   const { retentionKeys } = await import("../pipeline/config/retention.ts");
-  const { file, name, state, identity, stages } = pipeline;
+  const { file, name, state, identity, drillEvery, stages } = pipeline;
   return {
     file,
     // The engine's own is the folder that has this pipeline's name in it.
-    pipeline: { name, state: dirname(state), ...(identity !== undefined && { identity }) },
-    stages: stages.map(({ id, use, only, input, plaintext, retention, stage, options }) => ({
+    pipeline: {
+      name,
+      state: dirname(state),
+      ...(identity !== undefined && { identity }),
+      ...(drillEvery !== undefined && { drill_every: sayDuration(drillEvery) }),
+    },
+    stages: stages.map((
+      { id, use, only, input, plaintext, retention, stage, options, ...rest },
+    ) => ({
       use,
       id,
       ...(only !== undefined && { only }),
       ...(input !== undefined && { input }),
       ...(plaintext && { plaintext }),
       ...(retention && retentionKeys(retention)),
+      ...proofKeys(rest),
       options: Object.fromEntries(
         Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => {
           const option = stage.options.entries[key];
@@ -79,6 +87,19 @@ export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
   };
 }
 
+function proofKeys(
+  { drillEvery, maxUnproven }: Pick<Pipeline["stages"][number], "drillEvery" | "maxUnproven">,
+): Readonly<Record<string, string>> {
+  return {
+    ...(drillEvery !== undefined && { drill_every: sayDuration(drillEvery) }),
+    ...(maxUnproven !== undefined && { max_unproven: sayDuration(maxUnproven) }),
+  };
+}
+
+function sayDuration(milliseconds: number): string {
+  return `${milliseconds / 1000}s`;
+}
+
 /** A value as the file would have it, unless nobody is to see it. */
 function shownOf(type: string | undefined, value: unknown): unknown {
   switch (type) {
@@ -87,7 +108,7 @@ function shownOf(type: string | undefined, value: unknown): unknown {
     case "size":
       return `${value}B`;
     case "duration":
-      return `${Number(value) / 1000}s`;
+      return sayDuration(Number(value));
     case "url":
       return withoutSecrets(String(value));
     case "urls":

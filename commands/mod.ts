@@ -16,6 +16,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "list": () => import("./list.ts"),
   "restore": () => import("./restore.ts"),
   "verify": () => import("./verify.ts"),
+  "drill": () => import("./drill.ts"),
   "prune": () => import("./prune.ts"),
   "init": () => import("./init.ts"),
   "keygen": () => import("./keygen.ts"),

@@ -12,10 +12,12 @@ import type { RunReport } from "../pipeline/events.ts";
 import { lastRun } from "../pipeline/history.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
+import { drillJson, unprovenJson } from "./drill_json.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson, roundSeconds } from "./json.ts";
 import { pruningJson } from "./pruning_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
+import type { Style } from "./ui/style.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 
 export default defineCommand({
@@ -79,10 +81,29 @@ async function run(values: Values, { terminal, signal }: Context): Promise<numbe
   else if (!quiet || !report.ok) {
     const { renderRun } = await import("./ui/run_summary.ts");
     const { styleFor } = await import("./ui/style.ts");
-    const lines = renderRun(report, homeDirectory(), styleFor(terminal.err), quiet);
+    const style = styleFor(terminal.err);
+    const lines = [
+      ...await drillLines(report, quiet, style),
+      ...renderRun(report, homeDirectory(), style, quiet),
+    ];
     terminal.say(lines.join("\n"));
   }
   return report.status;
+}
+
+/** What there is to say of drills; mostly nothing, and nothing is loaded for that. */
+async function drillLines(
+  { drills = [], unproven = [] }: RunReport,
+  quiet: boolean,
+  style: Style,
+): Promise<string[]> {
+  if (drills.length === 0 && unproven.length === 0) return [];
+  const { renderDrillFailures, renderUnproven, sayProven } = await import("./ui/drill_view.ts");
+  return [
+    ...(quiet ? [] : sayProven(drills)),
+    ...renderDrillFailures(drills, style),
+    ...renderUnproven(unproven, style),
+  ];
 }
 
 /** What `run --json` prints. */
@@ -110,5 +131,7 @@ export function runJson(report: RunReport): unknown {
       )),
     })),
     ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
+    ...(report.drills && { drills: report.drills.map(drillJson) }),
+    ...(report.unproven && { unproven: report.unproven.map(unprovenJson) }),
   };
 }

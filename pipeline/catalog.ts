@@ -10,6 +10,7 @@ import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, RunReport } from "./events.ts";
 import type { RunRecord } from "./history.ts";
+import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 
 const SCHEMA = `
@@ -39,6 +40,7 @@ const SCHEMA = `
   ) STRICT;
   ${CONTENTS_SCHEMA}
   ${REMOVALS_SCHEMA}
+  ${PROOFS_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -76,11 +78,14 @@ export class Catalog {
   readonly contents: Contents;
   /** What pruning needs to know of the past. */
   readonly pruning: PruneRecord;
+  /** How destinations were proven. */
+  readonly proofs: Proofs;
 
   private constructor(database: Database) {
     this.#database = database;
     this.contents = new Contents(database);
     this.pruning = new PruneRecord(database);
+    this.proofs = new Proofs(database);
   }
 
   /**
@@ -226,6 +231,7 @@ export class Catalog {
       delivered.toISOString(),
       run,
     );
+    this.proofs.begin(delivery.id, delivery.location, delivered);
   }
 
   /** The delivery of this very snapshot to this place, if it is known. */

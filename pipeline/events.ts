@@ -6,6 +6,7 @@
  */
 import type { FailureCode } from "../stages/errors.ts";
 import type { Remark } from "../stages/contract.ts";
+import type { Verdict } from "./proofs.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =
@@ -120,6 +121,46 @@ export interface Pruning {
   readonly failure?: Failure;
 }
 
+/** How one drill ended. */
+export interface Drill {
+  /** The snapshot stage's id; `null` when not even that could be found out. */
+  readonly id: string | null;
+  /** `<stamp>-<hash>` of the snapshot that was brought back; `null`: none. */
+  readonly name: string | null;
+  /** The destination's stage id. */
+  readonly destination: string;
+  readonly location: string;
+  readonly verdict: Verdict;
+  readonly files: number;
+  /** Of the files' contents. */
+  readonly bytes: number;
+  /** Lines of logs that could be read. */
+  readonly lines: number;
+  /** Databases that were opened and checked. */
+  readonly databases: number;
+  /** What is of no use although it came back as it was stored. */
+  readonly flaws: readonly Remark[];
+  /** What came back as it was stored, and could not be looked into. */
+  readonly unchecked: readonly Remark[];
+  readonly seconds: number;
+  /** Why it is not proven. */
+  readonly failure?: Failure;
+}
+
+/** What was not proven for longer than its destination allows with `max_unproven`. */
+export interface Unproven {
+  /** The destination's stage id. */
+  readonly destination: string;
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** When something was first stored there. */
+  readonly since: Date;
+  /** When a drill last proved it; `undefined`: never. */
+  readonly proven: Date | undefined;
+  /** Milliseconds. */
+  readonly maxUnproven: number;
+}
+
 /** A whole run. */
 export interface RunReport {
   /** Everything was read and every destination holds what it should. */
@@ -133,6 +174,10 @@ export interface RunReport {
   readonly snapshots: readonly SnapshotReport[];
   /** What was removed after it at destinations with a policy, as far as they were looked at. */
   readonly pruned?: readonly Pruning[];
+  /** The drills that were due. One that failed makes the run end with status 2. */
+  readonly drills?: readonly Drill[];
+  /** What is overdue for a drill: makes the run end with status 2. */
+  readonly unproven?: readonly Unproven[];
   /** What failed that is no stage's own: the catalog, which then lacks a part of this run. */
   readonly failure?: Failure;
   /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */

@@ -1,5 +1,6 @@
 /**
- * The library: load a pipeline file, plan, run, list, restore, verify, prune. Commands are thin on top.
+ * The library: load a pipeline file, plan, run, list, restore, verify,
+ * prune, drill. Commands are thin on top.
  *
  * @module
  */
@@ -13,3 +14,4 @@ export * from "./list.ts";
 export * from "./restore.ts";
 export * from "./verify.ts";
 export * from "./prune.ts";
+export * from "./drill.ts";

@@ -33,6 +33,8 @@ export interface Unpacking {
   readonly into: Readonly<Record<string, string>> | undefined;
   /** Paths to unpack; `undefined`: all. */
   readonly wanted: readonly string[] | undefined;
+  /** Whether to look into files as well, with an empty directory for databases. */
+  readonly inspect?: { readonly scratch: string };
 }
 
 /** Reads what one place holds. */
@@ -75,7 +77,7 @@ export class SnapshotReader {
   async unpack(
     { id, archives }: HeldSnapshot,
     manifest: Manifest,
-    { into, wanted }: Unpacking,
+    { into, wanted, inspect }: Unpacking,
   ): Promise<UnpackResult> {
     const load = stages[manifest.source];
     const stage = (await load?.())?.default;
@@ -96,7 +98,7 @@ export class SnapshotReader {
     const worker = this.#pool.unpacking(manifest.source);
     const { onProgress, onLog } = this.#options;
     const { result, sent } = await this.#read(key, async (input, signal) => {
-      const context = { options: {}, into, wanted, entries: manifest.entries };
+      const context = { options: {}, into, wanted, entries: manifest.entries, inspect };
       const answer = await worker.call<UnpackResult>(
         { operation: "restore", context, input },
         { signal, onProgress, onLog },

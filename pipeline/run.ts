@@ -13,6 +13,7 @@ import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
+import { clearScratch } from "./scratch.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
 import { makeStateDirectory } from "./state_directory.ts";
@@ -77,6 +78,7 @@ async function runLocked(
   try {
     run = catalog.beginRun(started);
     spool = await Spool.open(spoolDirectory(pipeline.state));
+    await clearScratch(pipeline.state);
     const { stages, name, state } = pipeline;
     const host = Deno.hostname();
     const avoid = ownPlaces(stages, state);
@@ -92,6 +94,11 @@ async function runLocked(
     const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
     for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
     const snapshots = told.map((snapshot) => distrust(snapshot, late));
+    // Before anything older is removed.
+    const proves = !dryRun && log.failureAside === undefined &&
+      (pipeline.drillEvery !== undefined ||
+        stages.some(({ drillEvery, maxUnproven }) => (drillEvery ?? maxUnproven) !== undefined));
+    const proof = proves ? await prove(pipeline, { catalog, signal, log, clock }) : undefined;
     const prunes = !dryRun && log.failureAside === undefined &&
       stages.some(({ retention }) => retention !== undefined);
     const pruned = prunes
@@ -102,6 +109,7 @@ async function runLocked(
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
       ...(pruned.length > 0 && { pruned }),
+      ...proof,
     };
     try {
       catalog.finishRun(judged(report, log.failureAside));
@@ -123,6 +131,18 @@ async function runLocked(
     await spool?.empty().catch((error) => log.say("warn", undefined, messageOf(error)));
     catalog.close();
   }
+}
+
+/** Drills what is due, and tells what is overdue. */
+async function prove(
+  pipeline: Pipeline,
+  { catalog, signal, log, clock }: Pick<BackupContext, "catalog" | "signal" | "log" | "clock">,
+): Promise<Pick<RunReport, "drills" | "unproven">> {
+  const { drillAfterRun, findUnproven } = await import("./drill.ts");
+  const listener: Listener = (event) => log.tell(event);
+  const drills = await drillAfterRun(pipeline, { catalog, signal, listener, clock });
+  const unproven = findUnproven(pipeline, catalog, clock());
+  return { ...(drills.length > 0 && { drills }), ...(unproven.length > 0 && { unproven }) };
 }
 
 /** What a destination said whose worker failed right after counts for nothing. */
@@ -152,7 +172,9 @@ function judged(
 ): RunReport {
   const ok = failure === undefined &&
     report.stages.every(({ status }) => status !== "failed") &&
-    report.snapshots.every(({ unreadable }) => unreadable.length === 0);
+    report.snapshots.every(({ unreadable }) => unreadable.length === 0) &&
+    (report.drills ?? []).every(({ verdict }) => verdict !== "failed") &&
+    report.unproven === undefined;
   const status = ok ? 0 : FAILURES["stage-failed"].status;
   return { ...report, ok, status, ...(failure && { failure }) };
 }

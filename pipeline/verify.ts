@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Remark } from "../stages/contract.ts";
-import { FAILURES, toRecord } from "../stages/errors.ts";
+import { FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure } from "./events.ts";
 import { findPlaces, type Place } from "./places.ts";
+import { proveCopy, type Verification } from "./prove.ts";
 import {
   addressIn,
   chooseCopy,
@@ -19,8 +19,9 @@ import {
   readerOptions,
   type StrayArchive,
 } from "./list.ts";
-import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { ReadingPool } from "./worker_pool.ts";
+
+export type { Verification } from "./prove.ts";
 
 /** What to prove. */
 export interface VerifyOptions extends Lookup {
@@ -30,24 +31,6 @@ export interface VerifyOptions extends Lookup {
   /** What is gone was removed on purpose: it is named once more, and not missed from then on. */
   readonly forgetMissing?: boolean;
   readonly clock?: () => Date;
-}
-
-/** How one snapshot at one destination fared. */
-export interface Verification {
-  readonly id: string;
-  readonly name: string;
-  readonly destination: string;
-  /**
-   * `damaged`: something is missing or differs. `unknown`: it could not be looked at. `forgotten`:
-   * it is gone, and that is all right.
-   */
-  readonly status: "ok" | "damaged" | "unknown" | "forgotten";
-  readonly files: number;
-  readonly bytes: number;
-  readonly seconds: number;
-  readonly failure?: Failure;
-  /** What could not be read when it was made; left out when its manifest cannot tell. */
-  readonly unreadable?: readonly Remark[];
 }
 
 /** How all fared. */
@@ -92,7 +75,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
       listener?.({ type: "stage-started", stage, snapshot: `${copy.held.id}/${copy.held.name}` });
       const onProgress = (done: number, total: number | undefined) =>
         listener?.({ type: "stage-progress", stage, done, total });
-      const verification = await verify(copy, pool, { ...reading, onProgress });
+      const verification = await proveCopy(copy, pool, { ...reading, onProgress });
       signal?.throwIfAborted();
       if (wasPruned(copy, stored, pipeline, verification)) continue;
       const { id, name, status } = verification;
@@ -117,7 +100,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
 }
 
 /** What this machine remembers to have stored at a place. */
-interface Stored {
+export interface Stored {
   readonly place: Place;
   readonly deliveries: readonly Named[];
 }
@@ -128,7 +111,7 @@ interface Named {
 }
 
 /** Without what was removed on purpose meanwhile: a run may be pruning. */
-function stillMeant(stored: readonly Stored[], pipeline: Pipeline | undefined): Stored[] {
+export function stillMeant(stored: readonly Stored[], pipeline: Pipeline | undefined): Stored[] {
   const now = deliveriesTo(stored.map(({ place }) => place), pipeline);
   return stored.map(({ place, deliveries }, index) => ({
     place,
@@ -137,7 +120,7 @@ function stillMeant(stored: readonly Stored[], pipeline: Pipeline | undefined): 
 }
 
 /** Whether a copy that could not be read was removed on purpose since this began. */
-function wasPruned(
+export function wasPruned(
   { place, held }: Copy,
   stored: readonly Stored[],
   pipeline: Pipeline | undefined,
@@ -155,7 +138,7 @@ function isSame(a: Named, b: Named): boolean {
 }
 
 /** What was stored and is not there any more: the newest of every id, or with `all` any. */
-function lostCopies(
+export function lostCopies(
   stored: readonly Stored[],
   copies: readonly Copy[],
   all: boolean,
@@ -215,42 +198,19 @@ function choose(copies: readonly Copy[], options: VerifyOptions): readonly Copy[
     const { held } = chooseCopy(copies, snapshot ?? "latest", addressIn(options));
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
-  // At every destination its own newest: one that lags behind is proven for what it has.
-  const newest = new Map(copies.map((copy) => [`${copy.held.id} ${copy.place.id}`, copy]));
-  return [...newest.values()];
+  return newestCopies(copies);
 }
 
-async function verify(
-  { place, held }: Copy,
-  pool: ReadingPool,
-  options: ReaderOptions,
-): Promise<Verification> {
-  const started = performance.now();
-  const { id, name } = held;
-  const seconds = () => (performance.now() - started) / 1000;
-  const which = { id, name, destination: place.id };
-  const reader = new SnapshotReader(place, pool, options);
-  try {
-    const manifest = await reader.manifest(held);
-    const { files, bytes } = await reader.unpack(held, manifest, {
-      into: undefined,
-      wanted: undefined,
-    });
-    const { unreadable } = manifest;
-    return { ...which, status: "ok", files, bytes, seconds: seconds(), unreadable };
-  } catch (error) {
-    const { code, message, hint } = toRecord(error);
-    if (code === "bug" || code === "interrupted") throw error;
-    const status = FAILURES[code].status === FAILURES["snapshot-damaged"].status
-      ? "damaged"
-      : "unknown";
-    const failure = { code, message, hint };
-    return { ...which, status, files: 0, bytes: 0, seconds: seconds(), failure };
-  }
+/** At every destination its own newest: one that lags behind is proven for what it has. */
+export function newestCopies(copies: readonly Copy[]): Copy[] {
+  return [...new Map(copies.map((copy) => [`${copy.held.id} ${copy.place.id}`, copy])).values()];
 }
 
 /** Damage weighs most; what could not be looked at ends as its own failure does. */
-function statusFor(verifications: readonly Verification[], unreachable: boolean): number {
+export function statusFor(
+  verifications: readonly Pick<Verification, "failure">[],
+  unreachable: boolean,
+): number {
   const statuses = verifications.flatMap(({ failure }) =>
     failure === undefined ? [] : [FAILURES[failure.code].status]
   );

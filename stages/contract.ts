@@ -215,12 +215,28 @@ export interface UnpackContext<S extends OptionsSchema> extends StageContext<S> 
   readonly entries: readonly Entry[];
   /** Paths to unpack; `undefined`: all. */
   readonly wanted: readonly string[] | undefined;
+  /** Whether to look into files as well, with an empty directory to put databases into meanwhile. */
+  readonly inspect?: { readonly scratch: string } | undefined;
 }
 
 /** What a source's `restore` answers. Links are for the runner to make, last. */
 export interface UnpackResult {
   readonly files: number;
   readonly bytes: number;
+  /** What was found inside, where that was asked for. */
+  readonly inspection?: Inspection;
+}
+
+/** What was found in files that came back as they were stored. */
+export interface Inspection {
+  /** Lines of logs that could be read. */
+  readonly lines: number;
+  /** Databases that were opened and checked. */
+  readonly databases: number;
+  /** What is of no use although it is what was stored. */
+  readonly flaws: readonly Remark[];
+  /** What nothing can be said of. */
+  readonly unchecked: readonly Remark[];
 }
 
 /** What a gate is given. */

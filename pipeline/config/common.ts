@@ -33,9 +33,18 @@ export const pipelineOptions = options({
     "~/.local/state/keepsake",
   ),
   identity: optional(
-    path("File with the identities for `restore` and `verify`; `run` never reads it.", {
-      example: "~/.config/keepsake/identity.txt",
-    }),
+    path(
+      "File with the identities for `restore`, `verify` and `drill`; `run` reads it for drills alone.",
+      { example: "~/.config/keepsake/identity.txt" },
+    ),
+  ),
+  drill_every: optional(
+    duration(
+      "How often `run` drills every destination: brings the newest back and looks into it.",
+      {
+        example: "7d",
+      },
+    ),
   ),
 });
 
@@ -100,13 +109,30 @@ export const RETENTION_OPTIONS = {
   ),
 } as const;
 
+/** The keys that say how often it has to be proven that a destination gives things back. */
+export const PROOF_OPTIONS = {
+  drill_every: optional(
+    duration("How often `run` drills this destination; left out, what [pipeline] says.", {
+      example: "7d",
+    }),
+  ),
+  max_unproven: optional(
+    duration(
+      "How long it may be that no drill has proven it: after that `run` ends with status 2.",
+      {
+        example: "14d",
+      },
+    ),
+  ),
+} as const;
+
 /** The keys that a stage may carry besides `use` and its own options, by what it does. */
 export const COMMON_OPTIONS = {
   prepare: { id },
   source: { id },
   gate: { id, only, input },
   transform: { id, only, input },
-  destination: { id, only, input, plaintext, ...RETENTION_OPTIONS },
+  destination: { id, only, input, plaintext, ...RETENTION_OPTIONS, ...PROOF_OPTIONS },
 } as const satisfies Record<StageKind, v.ObjectEntries>;
 
 /** An id or a name: it ends up in file names and on command lines. */

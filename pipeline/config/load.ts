@@ -89,20 +89,21 @@ export async function loadPipeline(
     ...checkPlaces(resolved.stages),
   ];
   if (findings.length > 0) throw invalidFile(path, await problemsOf(text, findings));
-  const { name, state, identity } = resolved.pipeline;
+  const { name, state, identity, drill_every: drillEvery } = resolved.pipeline;
   return {
     file: path,
     name: name!,
     state: join(state!, name!),
     identity,
+    drillEvery,
     stages: resolved.stages.map(toStage),
   };
 }
 
 function toStage(draft: DraftStage): PipelineStage {
-  const { id, use, index, stage, options, only, input, plaintext, retention } = draft;
+  const { id, use, index, stage, options, only, input, plaintext, retention, proof } = draft;
   const at = sayPath(["stage", index]);
-  const known = { id, use, at, stage: stage!, options, only, input, plaintext };
+  const known = { id, use, at, stage: stage!, options, only, input, plaintext, ...proof };
   return retention === undefined ? known : { ...known, retention };
 }
 

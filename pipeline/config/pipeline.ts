@@ -25,6 +25,10 @@ export interface PipelineStage {
   readonly plaintext: boolean;
   /** For a destination: which snapshots stay there; `undefined`: all. */
   readonly retention?: Policy | undefined;
+  /** For a destination: milliseconds between drills during runs, where it says so itself. */
+  readonly drillEvery?: number | undefined;
+  /** For a destination: milliseconds that it may go without being proven. */
+  readonly maxUnproven?: number | undefined;
 }
 
 /** The whole file. Paths are absolute. */
@@ -36,6 +40,8 @@ export interface Pipeline {
   readonly state: string;
   /** File with the identities for restore and verify. */
   readonly identity: string | undefined;
+  /** Milliseconds between drills during runs; `undefined`: they are asked for. */
+  readonly drillEvery?: number | undefined;
   readonly stages: readonly PipelineStage[];
 }
 

@@ -10,6 +10,7 @@ import type { Table } from "./parse.ts";
 import { type Finding, type Path, sayChoices } from "./problems.ts";
 import { expected } from "./table.ts";
 
+const DURATIONS = ["keep_within", "drill_every", "max_unproven"] as const;
 const KEEP_KEYS = Object.keys(RETENTION_OPTIONS).filter((key) => key.startsWith("keep_"));
 
 /** Takes the keys of retention out of a destination's. Without one that keeps, there is no policy. */
@@ -38,7 +39,7 @@ export function retentionKeys({ forgetDeleted, ...rules }: Policy): Record<strin
 }
 
 /**
- * Finds what makes no sense: a window that holds nothing, or a leave to forget where nothing is
+ * Finds what makes no sense: a time of no length, or a leave to forget where nothing is
  * ever removed.
  *
  * @param table The keys as they are written, and `values` those that are right.
@@ -49,10 +50,11 @@ export function checkRetention(
   path: Path,
 ): Finding[] {
   const findings: Finding[] = [];
-  if (values["keep_within"] === 0) {
+  for (const key of DURATIONS) {
+    if (values[key] !== 0) continue;
     findings.push(
       expected(
-        [...path, "keep_within"],
+        [...path, key],
         "Expected a duration longer than nothing",
         'Write for example "30d", or leave this key out',
       ),

@@ -9,6 +9,7 @@ import type { Stage } from "../../stages/contract.ts";
 import type { Policy } from "../retention.ts";
 import { COMMON_OPTIONS, NAME_REGEXP, pipelineOptions } from "./common.ts";
 import { isTable, type Table } from "./parse.ts";
+import type { PipelineStage } from "./pipeline.ts";
 import { type Finding, type Path, sayChoices } from "./problems.ts";
 import { HINT_NONE } from "./read.ts";
 import { checkRetention, policyOf } from "./retention.ts";
@@ -37,9 +38,14 @@ export interface DraftStage {
   readonly plaintext: boolean;
   /** Which snapshots stay there; `undefined`: all. */
   readonly retention: Policy | undefined;
+  /** How often it has to be proven that a destination gives things back. */
+  readonly proof: Proof;
   /** Whether it cannot be told what it does with what it gets, as its keys are wrong. */
   readonly doubtful: boolean;
 }
+
+/** What `drill_every` and `max_unproven` say, in milliseconds. */
+type Proof = Pick<PipelineStage, "drillEvery" | "maxUnproven">;
 
 /** The file as far as it is right. */
 export interface Draft {
@@ -141,7 +147,8 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     : `Remove it, or see "keepsake help ${stage.name}" for the keys that there are`;
   const checked = checkTable(judged, entries, path, help, (key) => commonOfOthers(key, stage));
   const { id, only, input, plaintext, ...rest } = checked.values;
-  const { policy, options } = policyOf(rest);
+  const { drill_every: drillEvery, max_unproven: maxUnproven, ...others } = rest;
+  const { policy, options } = policyOf(others);
   return {
     index,
     id: table["id"] === undefined ? undefined : id as string | undefined ?? "",
@@ -153,6 +160,10 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     input: input as string | undefined,
     plaintext: plaintext === true,
     retention: policy,
+    proof: {
+      ...(typeof drillEvery === "number" && { drillEvery }),
+      ...(typeof maxUnproven === "number" && { maxUnproven }),
+    },
     doubtful: stage === undefined ||
       checked.findings.some(({ path }) => path.length > 2 && ROUTING.includes(`${path[2]}`)),
     findings: [...findings, ...checked.findings, ...checkRetention(judged, rest, path)],

@@ -7,6 +7,7 @@
 import type { Hash } from "node:crypto";
 import type { Entry, FileEntry, OptionsSchema, UnpackContext, UnpackResult } from "../contract.ts";
 import { StageError } from "../errors.ts";
+import type { Inspector } from "./inspect.ts";
 import { checkEntries, checkNamesForWindows, HINT_DAMAGED, quoted } from "./entry_rules.ts";
 import { Staging } from "./staging.ts";
 import { TarReader, type TarVisitor } from "./untar.ts";
@@ -36,7 +37,8 @@ export async function unpack(
   const staging = into && new Staging(into, (message) => context.log("warn", message));
   if (staging) checkPlaces(entries, staging, wanted);
   const { createHash } = await import("node:crypto");
-  const unpacking = new Unpacking(entries, staging, wanted, () => createHash("sha256"));
+  using inspector = await inspectorFor(context.inspect);
+  const unpacking = new Unpacking(entries, staging, wanted, () => createHash("sha256"), inspector);
   const reader = new TarReader(unpacking);
   const total = entries.reduce((sum, entry) => entry.kind === "file" ? sum + entry.size : sum, 0);
   try {
@@ -53,7 +55,17 @@ export async function unpack(
   } finally {
     staging?.discard();
   }
-  return { files: unpacking.files, bytes: unpacking.bytes };
+  const { files, bytes } = unpacking;
+  if (inspector === undefined) return { files, bytes };
+  return { files, bytes, inspection: await inspector.finish() };
+}
+
+async function inspectorFor(
+  inspect: UnpackContext<OptionsSchema>["inspect"],
+): Promise<Inspector | undefined> {
+  if (inspect === undefined) return undefined;
+  const { Inspector } = await import("./inspect.ts");
+  return new Inspector(inspect.scratch);
 }
 
 /** Follows the archive along the list. */
@@ -62,6 +74,7 @@ class Unpacking implements TarVisitor {
   readonly #staging: Staging | undefined;
   readonly #wanted: ReadonlySet<string> | undefined;
   readonly #newHash: () => Hash;
+  readonly #inspector: Inspector | undefined;
   #next = 0;
   #entry: Entry | undefined;
   #hash: Hash | undefined;
@@ -76,11 +89,13 @@ class Unpacking implements TarVisitor {
     staging: Staging | undefined,
     wanted: ReadonlySet<string> | undefined,
     newHash: () => Hash,
+    inspector: Inspector | undefined,
   ) {
     this.#entries = entries;
     this.#staging = staging;
     this.#wanted = wanted;
     this.#newHash = newHash;
+    this.#inspector = inspector;
   }
 
   begin(member: TarMember): void {
@@ -102,6 +117,7 @@ class Unpacking implements TarVisitor {
   data(bytes: Uint8Array): void {
     this.#hash!.update(bytes);
     if (this.#isWriting) this.#staging!.write(bytes);
+    this.#inspector?.data(bytes);
     this.read += bytes.length;
   }
 
@@ -113,6 +129,7 @@ class Unpacking implements TarVisitor {
       }
       if (this.#isWriting) this.#staging!.close(entry.mode);
       this.#isWriting = false;
+      this.#inspector?.end();
     }
     this.#entry = undefined;
   }
@@ -134,6 +151,7 @@ class Unpacking implements TarVisitor {
 
   #beginFile(entry: FileEntry, isWanted: boolean): void {
     this.#hash = this.#newHash();
+    this.#inspector?.begin(entry);
     if (!isWanted) return;
     this.files++;
     this.bytes += entry.size;

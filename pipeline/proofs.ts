@@ -1,0 +1,114 @@
+/**
+ * What is known of how destinations were proven: when a drill last brought something back from each.
+ * A part of the catalog.
+ *
+ * @module
+ */
+import type { Database } from "./database.ts";
+
+/** Makes the table. Unlike verifications, what it says outlasts the snapshots. */
+export const PROOFS_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS proofs (
+    id TEXT NOT NULL, location TEXT NOT NULL, since TEXT NOT NULL, proven TEXT, drilled TEXT,
+    verdict TEXT, PRIMARY KEY (id, location)
+  ) STRICT;
+`;
+
+/** How a drill ended. */
+export type Verdict =
+  /** All of it came back, and what is in it can be used. */
+  | "proven"
+  /** Something is missing, or not what it should be. */
+  | "failed"
+  /** It could not be looked at, or not all of it. */
+  | "inconclusive";
+
+/** What is known of one snapshot id at one place. */
+export interface Proof {
+  readonly id: string;
+  /** The destination's location. */
+  readonly location: string;
+  /** When something was first stored there, as far as is known. */
+  readonly since: Date;
+  /** When a drill last proved it; `undefined`: never. */
+  readonly proven: Date | undefined;
+  /** When a drill last came to a verdict that says something; `undefined`: never. */
+  readonly drilled: Date | undefined;
+  /** How the last drill of all ended; `undefined`: there was none. */
+  readonly verdict: Verdict | undefined;
+}
+
+/** The record. */
+export class Proofs {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Notes that something is stored at a place, once. */
+  begin(id: string, location: string, now: Date): void {
+    const sql = "INSERT OR IGNORE INTO proofs (id, location, since) VALUES (?, ?, ?)";
+    this.#database.run(sql, id, location, now.toISOString());
+  }
+
+  /** Notes how a drill ended. */
+  add(id: string, location: string, now: Date, verdict: Verdict): void {
+    this.begin(id, location, now);
+    const at = now.toISOString();
+    const columns = [
+      "verdict = ?3",
+      ...(verdict === "inconclusive" ? [] : ["drilled = ?4"]),
+      ...(verdict === "proven" ? ["proven = ?4"] : []),
+    ];
+    const sql = `UPDATE proofs SET ${columns.join(", ")} WHERE id = ?1 AND location = ?2`;
+    const values = verdict === "inconclusive" ? [] : [at];
+    this.#database.run(sql, id, location, verdict, ...values);
+  }
+
+  /** All that is known of a place. */
+  at(location: string): Proof[] {
+    const rows = this.#database.all<Record<keyof Proof, string | null>>(
+      "SELECT * FROM proofs WHERE location = ? ORDER BY id",
+      location,
+    );
+    return rows.map((row): Proof => ({
+      id: row.id!,
+      location: row.location!,
+      since: new Date(row.since!),
+      proven: dateOf(row.proven),
+      drilled: dateOf(row.drilled),
+      verdict: row.verdict as Verdict | null ?? undefined,
+    }));
+  }
+}
+
+/** Whether it is time for another drill. Pure. */
+export function isDrillDue(
+  { drilled }: Pick<Proof, "drilled">,
+  every: number,
+  now: Date,
+): boolean {
+  return drilled === undefined || isPast(drilled, every, now);
+}
+
+/** Whether it was not proven for longer than it may be. Pure. */
+export function isOverdue(
+  { since, proven }: Pick<Proof, "since" | "proven">,
+  max: number,
+  now: Date,
+): boolean {
+  return isPast(proven ?? since, max, now);
+}
+
+/** What lies ahead of the clock by more than clocks differ was noted by a clock that was wrong. */
+function isPast(moment: Date, span: number, now: Date): boolean {
+  const age = now.getTime() - moment.getTime();
+  return age > span || age < -TOLERANCE;
+}
+
+const TOLERANCE = 86_400_000;
+
+function dateOf(text: string | null): Date | undefined {
+  return text === null ? undefined : new Date(text);
+}

@@ -1,0 +1,46 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+Deno.test("drill tells what came back, as a table and as JSON, and why something did not", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const good = await home.keepsake(["drill"]);
+  equal(good.status, 0, good.stderr);
+  match(good.stdout, /^RESULT {2}ID +SNAPSHOT +FILES +SIZE +LINES +DATABASES +TOOK +WHERE\n/);
+  match(good.stdout, /^proven {2}claude {2}\S+ +2 +\S+ \w+ +50 +0 .* local$/m);
+  deepEqual(await home.keepsake(["drill", "--quiet"]), { status: 0, stdout: "", stderr: "" });
+  await home.write(".claude/projects/-tmp-a/2.jsonl", "{}\nno\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const bad = await home.keepsake(["drill", "local", "--json"]);
+  equal(bad.status, 4);
+  const { ok, drills: [drill] } = JSON.parse(bad.stdout);
+  deepEqual([ok, drill.verdict, drill.lines], [false, "failed", 51]);
+  deepEqual(drill.flaws, [
+    { path: ".claude/projects/-tmp-a/2.jsonl", reason: "line 2 is no JSON" },
+  ]);
+  const told = await home.keepsake(["drill"]);
+  match(told.stderr, /^Error: claude\/\S+ at local: drill failed: Cannot use ".*2\.jsonl" of /m);
+});
+
+Deno.test("run tells of drills, and of one that is overdue", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const keys = text.replace("[pipeline]\n", '[pipeline]\ndrill_every = "1d"\n');
+  await Deno.writeTextFile(file, `${keys}max_unproven = "1s"\n`);
+  const first = await home.keepsake(["run"]);
+  equal(first.status, 0, first.stderr);
+  match(first.stderr, /^Drilled: 1 snapshot brought back from local and found good$/m);
+  await Deno.writeTextFile(file, `${text}max_unproven = "1s"\n`);
+  const { DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(home.at(".local/state/keepsake/claude/catalog.db"));
+  database.exec("UPDATE proofs SET proven = '2001-01-01T00:00:00.000Z'");
+  database.close();
+  const late = await home.keepsake(["run", "--quiet"]);
+  equal(late.status, 2);
+  match(late.stderr, /^FAILED claude at local is overdue for a drill: proven last at 2001-/m);
+  const { unproven: [one] } = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
+  deepEqual([one.destination, one.id, one.max_unproven_seconds], ["local", "claude", 1]);
+});
