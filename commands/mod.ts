@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "verify": () => import("./verify.ts"),
   "drill": () => import("./drill.ts"),
   "prune": () => import("./prune.ts"),
+  "digest": () => import("./digest.ts"),
   "init": () => import("./init.ts"),
   "keygen": () => import("./keygen.ts"),
   "schedule": () => import("./schedule.ts"),

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { PrepareResult, Stage, StoredFile } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
+import { stages } from "../stages/mod.ts";
 import { equip } from "./equipment.ts";
 import { folderOf, runGrants, sourceDirectory } from "./grants.ts";
 import type { Surroundings } from "./config/expand.ts";
@@ -15,9 +16,9 @@ import { resolvePipeline } from "./config/resolve.ts";
 import { validatePipeline } from "./config/validate.ts";
 import { unreadFailure } from "./unread.ts";
 import { ChannelReader, PLAIN, sendAll } from "./worker/channel.ts";
-import { StageWorker } from "./worker/host.ts";
+import { type CallOptions, StageWorker } from "./worker/host.ts";
 
-export type { Stage } from "../stages/contract.ts";
+export type { PrepareResult, Stage } from "../stages/contract.ts";
 
 /** What a stage alone works with. */
 export interface AloneContext extends Surroundings {
@@ -119,17 +120,51 @@ class Room implements AsyncDisposable {
   }
 }
 
-async function resolveOptions(
+/**
+ * Has a prepare stage do its work, without a pipeline around it.
+ *
+ * @param options As the stage receives them.
+ * @throws {BackupError} What the stage raises.
+ */
+export async function runPrepareStage(
+  stage: Stage,
+  options: Readonly<Record<string, unknown>>,
+  call: CallOptions,
+): Promise<PrepareResult | void> {
+  using worker = new StageWorker(stage.name, stage.permissions(options, "run"), {
+    operation: "run",
+  });
+  const { result } = await worker.call<PrepareResult | void>(
+    { operation: "run", context: { options } },
+    call,
+  );
+  return result;
+}
+
+/** The stage of that name. */
+export async function stageNamed(use: string): Promise<Stage> {
+  const load = stages[use];
+  if (load === undefined) throw new TypeError(`Cannot load stage "${use}": there is none`);
+  return (await load()).default;
+}
+
+/**
+ * Options as a stage receives them.
+ *
+ * @param table The options, as a pipeline file holds them.
+ * @throws {BackupError} `usage` for options that are wrong.
+ */
+export async function resolveOptions(
   stage: Stage,
   table: Readonly<Record<string, unknown>>,
-  context: AloneContext,
+  context: Surroundings & { readonly cwd: string },
 ): Promise<Readonly<Record<string, unknown>>> {
   const file = join(context.cwd, stage.name);
   const registry = { [stage.name]: () => Promise.resolve({ default: stage }) };
   const draft = await validatePipeline({ stage: [{ use: stage.name, ...table }] }, registry);
-  const { stages, findings } = await resolvePipeline(draft, file, context);
+  const { stages: resolved, findings } = await resolvePipeline(draft, file, context);
   const all = [...draft.findings, ...findings].filter(({ path }) => path[0] === "stage");
-  if (all.length === 0) return stages[0]!.options;
+  if (all.length === 0) return resolved[0]!.options;
   const told = all.map(({ path, message }) => `${sayPath(path.slice(2))}: ${message}`);
   throw new BackupError("usage", `Cannot run "${stage.name}": ${told.join("; ")}`, {
     hint: "See its options with --help",

@@ -9,6 +9,7 @@
 import type { Stage } from "./contract.ts";
 
 export const stages: Readonly<Record<string, () => Promise<{ default: Stage }>>> = {
+  "digest": () => import("./digest.ts"),
   "preserve": () => import("./preserve.ts"),
   "snapshot": () => import("./snapshot.ts"),
   "hash-gate": () => import("./hash_gate.ts"),

@@ -213,6 +213,27 @@ export function list(
   return v.pipe(v.array(nonEmpty), v.description(summary), annotate("list", notes));
 }
 
+/** A list of regular expressions, as JavaScript reads them with flag `u`. */
+export function patterns(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  const said = 'Expected a regular expression, such as "ACME-[0-9]{8}"';
+  return v.pipe(
+    v.array(v.pipe(nonEmpty, v.check(isPattern, said))),
+    v.description(summary),
+    annotate("list", notes),
+  );
+}
+
+function isPattern(written: string): boolean {
+  try {
+    return !new RegExp(written, "u").test("");
+  } catch {
+    return false;
+  }
+}
+
 /** A size such as `"5MB"` or `"64MiB"`; the stage receives bytes. */
 export function size(summary: string, notes: OptionNotes = {}): Option<string, number> {
   return v.pipe(

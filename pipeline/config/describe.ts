@@ -59,7 +59,11 @@ export const OPERATIONS: Readonly<Record<StageKind, readonly Operation[]>> = {
 
 /** JSON Schema of a table with these options. */
 export function tableSchemaOf(entries: v.ObjectEntries): TableSchema {
-  const schema = toJsonSchema(options(entries), { typeMode: "input", target: "draft-2020-12" });
+  const schema = toJsonSchema(options(entries), {
+    typeMode: "input",
+    target: "draft-2020-12",
+    ignoreActions: ["check"], // What JSON Schema has no words for is told when a file is read.
+  });
   const { properties = {}, required = [] } = schema;
   return { properties: properties as Record<string, OptionSchema>, required };
 }

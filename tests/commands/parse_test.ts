@@ -100,7 +100,7 @@ Deno.test("help is given wherever it is asked for", async () => {
 
 Deno.test("help of every command names its flags and says what each is for", async (t) => {
   const names = ["run", "plan", "list", "restore", "verify", "init", "keygen", "config"];
-  for (const name of [...names, "completion", "help"]) {
+  for (const name of [...names, "digest", "completion", "help"]) {
     await t.assertSnapshot(await prints("help", name), name);
   }
 });

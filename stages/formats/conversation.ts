@@ -1,0 +1,466 @@
+/**
+ * What is said and done in a conversation log, line by line. Tolerant: the format is Claude Code's
+ * own and changes every month, so that what is not known is counted, and nothing throws.
+ *
+ * It is long because it is the one place that knows the types of lines, blocks and attachments.
+ *
+ * @module
+ */
+import {
+  add,
+  type Entry,
+  type LogStats,
+  newStats,
+  type Piece,
+  type Result,
+  type Tools,
+} from "./conversation_model.ts";
+import type { LogLine } from "./log_reader.ts";
+import { briefInput } from "./tool_input.ts";
+
+/** How a log's lines become entries. */
+export interface ParserContext {
+  readonly tools: Tools;
+  /** Which log a line's uuid belongs to; taken by the first that has it. */
+  readonly owners: Map<string, string>;
+}
+
+/** What a log says of itself. */
+export interface Heading {
+  branch?: Piece | undefined;
+  /** Times of its first and last line, in milliseconds since 1970. */
+  first?: number | undefined;
+  last?: number | undefined;
+  titles: { custom?: Piece; made?: Piece; summary?: Piece; prompt?: Piece };
+}
+
+type Value = Readonly<Record<string, unknown>>;
+
+/** Letters of a text that are kept where 400 are shown, so that a secret in these is seen as one. */
+const WINDOW = 1000;
+/** Messages of which the use of tokens may still be told again. */
+const MESSAGES_KEPT = 16;
+
+/** Reads one log. What is `open` may still change: answers of tools belong to calls before them. */
+export class LogParser {
+  readonly heading: Heading;
+  readonly stats: LogStats;
+  readonly entries: Entry[] = [];
+  /** Pieces of text that came since this was emptied. */
+  fresh: Piece[] = [];
+  /** Titles of other conversations, by the uuid of a line in them. */
+  readonly summaries: [leaf: string, title: Piece][] = [];
+  /** Uuids that this log is the first to have. */
+  readonly uuids: string[] = [];
+  /** The newest messages' use of tokens, which every line of a message repeats. */
+  usages: [message: string, usage: readonly number[]][] = [];
+  readonly #log: string;
+  readonly #tools: Tools;
+  readonly #owners: Map<string, string>;
+  readonly #calls = new Map<string, Extract<Entry, { kind: "call" }>>();
+  #line = 0;
+  #time = "";
+
+  constructor(log: string, { tools, owners }: ParserContext, before?: {
+    readonly heading: Heading;
+    readonly stats: LogStats;
+    readonly entries: readonly Entry[];
+    readonly usages: readonly [string, readonly number[]][];
+  }) {
+    this.#log = log;
+    this.#tools = tools;
+    this.#owners = owners;
+    this.heading = structuredClone(before?.heading ?? { titles: {} });
+    this.stats = structuredClone(before?.stats ?? newStats());
+    this.stats.broken -= this.stats.unfinished;
+    this.stats.lines -= this.stats.unfinished;
+    this.stats.unfinished = 0;
+    this.usages = [...before?.usages ?? []];
+    for (const entry of structuredClone(before?.entries ?? []) as Entry[]) {
+      this.entries.push(entry);
+      if (entry.kind === "call" && entry.result === undefined) this.#calls.set(entry.id, entry);
+    }
+  }
+
+  /** Takes a line, which tells nothing when it cannot be read. */
+  take({ number, value, isUnfinished }: LogLine): void {
+    this.stats.lines++;
+    this.#line = number;
+    if (isUnfinished) this.stats.unfinished++;
+    if (value === undefined) {
+      this.stats.broken++;
+      return;
+    }
+    const { type, uuid } = value;
+    if (type === "progress") return;
+    if (typeof uuid === "string" && uuid !== "") {
+      if (this.#owners.has(uuid)) {
+        this.stats.repeated++;
+        return;
+      }
+      this.#owners.set(uuid, this.#log);
+      this.uuids.push(uuid);
+    }
+    this.#note(value);
+    if (type === "user") this.#user(value);
+    else if (type === "assistant") this.#assistant(value);
+    else if (type === "system") this.#system(value);
+    else if (type === "attachment") this.#attachment(value);
+    else if (type === "queue-operation") this.#queue(value);
+    else if (type === "summary") this.#summary(value);
+    else if (type === "custom-title") this.#title("custom", value.customTitle);
+    else if (type === "ai-title") this.#title("made", value.aiTitle);
+    else if (typeof type !== "string" || !SILENT_LINES.has(type)) {
+      this.#unknown("line", type, value);
+    }
+  }
+
+  #note(value: Value): void {
+    const { heading } = this;
+    if (heading.branch === undefined && isText(value.gitBranch)) {
+      heading.branch = this.#piece(value.gitBranch.slice(0, WINDOW));
+    }
+    const time = isText(value.timestamp) && TIME.test(value.timestamp)
+      ? Date.parse(value.timestamp)
+      : NaN;
+    if (Number.isNaN(time) || time < 0) return;
+    this.#time = value.timestamp as string;
+    // Bookkeeping may be older or newer than what is said around it.
+    if (value.uuid === undefined) return;
+    heading.first = Math.min(heading.first ?? time, time);
+    heading.last = Math.max(heading.last ?? time, time);
+  }
+
+  #user(value: Value): void {
+    const content = field(value.message, "content") ?? value.content;
+    if (value.isCompactSummary === true) {
+      this.#fold("Summary of the conversation so far", textOf(content));
+      return;
+    }
+    const texts: string[] = [];
+    let images = 0;
+    if (typeof content === "string") texts.push(content);
+    for (const block of blocksOf(content)) {
+      if (block.type === "text" && isText(block.text)) texts.push(block.text);
+      else if (block.type === "image") images++;
+      else if (block.type === "tool_result") this.#result(block, value);
+      else if (block.type === "document") texts.push("*(a document)*");
+      else if (block.type !== "text") this.#unknown("block", block.type, block);
+    }
+    if (texts.length === 0 && images === 0) return;
+    this.stats.images += images;
+    const said = this.#takeOut(texts.join("\n\n"));
+    if (value.isMeta === true) this.#fold("Handed to Claude", said);
+    else if (said !== "" || images > 0) this.#say("user", said, images);
+  }
+
+  #say(kind: "user" | "steering", text: string, images: number): void {
+    this.stats.prompts++;
+    const queued = this.entries.findLastIndex((entry) =>
+      entry.kind === "queued" && entry.original === fingerprint(text)
+    );
+    if (queued >= 0) this.entries.splice(queued, 1);
+    this.heading.titles.prompt ??= this.#piece(text.slice(0, WINDOW), true);
+    this.entries.push({ kind, time: this.#time, piece: this.#piece(text), images });
+  }
+
+  /** Tells what tags say in words, and drops what is noise. Answers the text that is left. */
+  #takeOut(text: string): string {
+    if (!text.includes("<")) return quiet(text).trim();
+    let left = quiet(text);
+    left = left.replace(COMMAND, (_, name: string, rest: string) => {
+      const args = /<command-args>([^]*?)<\/command-args>/.exec(rest)?.[1] ?? "";
+      this.#remark("Command", `${name.trim()} ${args.trim()}`.trim());
+      return "";
+    });
+    return left.replace(TAGS, (_, tag: string, attributes: string, inner: string) => {
+      const said = inner.trim();
+      if (said === "") return "";
+      if (tag === "bash-input") this.#remark("Ran", said);
+      else if (OUTPUTS.has(tag)) this.#output(said);
+      else if (tag === "teammate-message") {
+        const from = /teammate_id="([^"]*)"/.exec(attributes)?.[1] ?? "a teammate";
+        this.#fold(`Message from ${from}`, said);
+      } else if (tag === "user-memory-input") this.#remark("To remember", said);
+      else this.#remark("From the editor", said);
+      return "";
+    }).trim();
+  }
+
+  #assistant(value: Value): void {
+    const { message } = value;
+    this.#usage(field(message, "id"), field(message, "usage"));
+    const content = field(message, "content");
+    if (isText(content)) this.#answer(content);
+    for (const block of blocksOf(content)) {
+      if (block.type === "text") {
+        if (isText(block.text)) this.#answer(block.text);
+      } else if (block.type === "thinking") {
+        if (isText(block.thinking) && block.thinking.trim() !== "") {
+          const piece = this.#piece(block.thinking);
+          this.entries.push({ kind: "thinking", time: this.#time, piece });
+        }
+      } else if (block.type === "tool_use" || block.type === "server_tool_use") this.#call(block);
+      else if (block.type === "image") this.#image();
+      else if (typeof block.type === "string" && block.type.endsWith("tool_result")) {
+        this.#result(block, value);
+      } else if (block.type !== "redacted_thinking") this.#unknown("block", block.type, block);
+    }
+  }
+
+  #answer(text: string): void {
+    if (text.trim() === "") return;
+    this.stats.answers++;
+    this.entries.push({ kind: "assistant", time: this.#time, piece: this.#piece(text) });
+  }
+
+  #image(): void {
+    this.stats.images++;
+    this.entries.push({
+      kind: "note",
+      time: this.#time,
+      label: "An image",
+      piece: this.#piece(""),
+    });
+  }
+
+  /** Lines of one message repeat its use of tokens; the last is right. */
+  #usage(id: unknown, usage: unknown): void {
+    if (typeof usage !== "object" || usage === null) return;
+    const counts = TOKEN_KEYS.map((key) => {
+      const count = field(usage, key);
+      return typeof count === "number" && Number.isFinite(count) && count > 0 ? count : 0;
+    });
+    const before = isText(id) ? this.usages.find(([message]) => message === id)?.[1] : undefined;
+    this.stats.tokens = this.stats.tokens.map((sum, i) => sum + counts[i]! - (before?.[i] ?? 0));
+    if (!isText(id)) return;
+    this.usages = [
+      ...this.usages.filter(([message]) => message !== id).slice(1 - MESSAGES_KEPT),
+      [id, counts],
+    ];
+  }
+
+  #call(block: Value): void {
+    this.stats.calls++;
+    const name = isText(block.name) ? block.name : "a tool";
+    const id = isText(block.id) ? block.id : "";
+    const entry: Extract<Entry, { kind: "call" }> = {
+      kind: "call",
+      time: this.#time,
+      id,
+      name: this.#piece(name.slice(0, WINDOW)),
+      input: this.#piece(this.#tools === "none" ? "" : briefInput(name, block.input, this.#tools)),
+    };
+    this.entries.push(entry);
+    if (id !== "") this.#calls.set(id, entry);
+  }
+
+  #result(block: Value, { toolUseResult }: Value): void {
+    let images = 0;
+    const texts: string[] = [];
+    if (typeof block.content === "string") texts.push(block.content);
+    for (const part of blocksOf(block.content)) {
+      if (part.type === "text" && isText(part.text)) texts.push(part.text);
+      else if (part.type === "image") images++;
+      else if (part.type !== "text" && !SILENT_PARTS.has(part.type)) {
+        this.#unknown("block", part.type, part);
+      }
+    }
+    this.stats.images += images;
+    const text = quiet(texts.join("\n"));
+    const kept = this.#tools === "none"
+      ? ""
+      : this.#tools === "full"
+      ? text
+      : text.slice(0, WINDOW);
+    const result: Result = { piece: this.#piece(kept), failed: block.is_error === true, images };
+    const id = isText(block.tool_use_id) ? block.tool_use_id : "";
+    const call = this.#calls.get(id);
+    const agent = field(toolUseResult, "agentId");
+    if (call === undefined) this.entries.push({ kind: "result", time: this.#time, result });
+    else {
+      call.result = result;
+      if (isText(agent)) call.agent = agent;
+      this.#calls.delete(id);
+    }
+  }
+
+  #system(value: Value): void {
+    const { subtype } = value;
+    if (subtype === "compact_boundary" || subtype === "microcompact_boundary") {
+      const trigger = field(value.compactMetadata, "trigger");
+      const tokens = field(value.compactMetadata, "preTokens");
+      const said = [
+        isText(trigger) ? trigger : "",
+        typeof tokens === "number" ? `${tokens.toLocaleString("en")} tokens before` : "",
+      ];
+      this.stats.compactions++;
+      this.#remark("Compacted", said.filter((part) => part !== "").join(", "));
+    } else if (subtype === "stop_hook_summary") {
+      for (const error of Array.isArray(value.hookErrors) ? value.hookErrors : []) {
+        this.#remark("A hook failed", textOf(error));
+      }
+    } else if (subtype === "api_error") {
+      const kind = field(field(value, "error"), "type") ?? field(field(value, "error"), "message");
+      this.#remark("API error", isText(kind) ? kind : "");
+    } else if (subtype === "away_summary") this.#fold("While you were away", textOf(value.content));
+    else if (isText(value.content)) {
+      const said = this.#takeOut(value.content);
+      if (said !== "") this.#remark("Claude Code", said);
+    } else if (isText(subtype) && !SILENT_SYSTEM.has(subtype)) {
+      this.#unknown("system", subtype, value);
+    }
+  }
+
+  #attachment(value: Value): void {
+    const attachment = field(value, "attachment");
+    const type = field(attachment, "type");
+    const get = (key: string) => field(attachment, key);
+    if (type === "queued_command") {
+      const prompt = get("prompt");
+      const said = this.#takeOut(textOf(prompt));
+      const images = blocksOf(prompt).filter((block) => block.type === "image").length;
+      this.stats.images += images;
+      if (said !== "" || images > 0) this.#say("steering", said, images);
+    } else if (type === "hook_blocking_error") {
+      this.#remark("A hook stopped this", textOf(field(get("blockingError"), "blockingError")));
+    } else if (type === "hook_non_blocking_error") {
+      this.#remark("A hook failed", textOf(get("stderr")));
+    } else if (isText(type) && FILES.has(type)) {
+      const path = get("displayPath") ?? get("filename") ?? get("path");
+      this.#remark(FILES.get(type)!, isText(path) ? path : "");
+    } else if (!isText(type) || !SILENT_ATTACHMENTS.has(type)) {
+      this.#unknown("attachment", type, attachment as Value);
+    }
+  }
+
+  #queue(value: Value): void {
+    const said = quiet(textOf(value.content)).trim();
+    if (value.operation === "enqueue" && said !== "") {
+      const piece = this.#piece(said);
+      this.entries.push({ kind: "queued", time: this.#time, piece, original: fingerprint(said) });
+    }
+  }
+
+  #summary(value: Value): void {
+    if (!isText(value.summary)) return;
+    const title = this.#piece(value.summary.slice(0, WINDOW));
+    if (isText(value.leafUuid)) this.summaries.push([value.leafUuid, title]);
+    else this.heading.titles.summary = title;
+  }
+
+  #title(which: "custom" | "made", title: unknown): void {
+    if (isText(title)) this.heading.titles[which] = this.#piece(title.slice(0, WINDOW));
+  }
+
+  #remark(label: string, text: string): void {
+    const piece = this.#piece(text.slice(0, WINDOW));
+    this.entries.push({ kind: "note", time: this.#time, label, piece });
+  }
+
+  #fold(label: string, text: string): void {
+    if (text.trim() === "") return;
+    const [title, piece] = [this.#piece(label.slice(0, WINDOW)), this.#piece(text)];
+    this.entries.push({ kind: "folded", time: this.#time, title, piece });
+  }
+
+  #output(text: string): void {
+    const piece = this.#piece(this.#tools === "full" ? text : text.slice(0, WINDOW));
+    this.entries.push({ kind: "output", time: this.#time, piece });
+  }
+
+  /** Counts what is not known by its shape: names of keys, never what they hold. */
+  #unknown(what: string, type: unknown, value: Value): void {
+    const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
+    const named = keys.filter((key) => NAME.test(key)).sort().slice(0, 12);
+    const more = keys.length > named.length ? ", …" : "";
+    const name = typeof type === "string" && NAME.test(type) ? type : "(no name)";
+    add(this.stats.unknown, `${what} ${name} {${named.join(", ")}${more}}`);
+  }
+
+  #piece(text: string, again = false): Piece {
+    const piece = { text, line: this.#line, ...(again && { again }) };
+    if (text !== "") this.fresh.push(piece);
+    return piece;
+  }
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/;
+
+/** Names that a program gives; others may be somebody's data. */
+const NAME = /^[A-Za-z_][A-Za-z_-]{0,39}$/;
+
+const TOKEN_KEYS = [
+  "input_tokens",
+  "output_tokens",
+  "cache_creation_input_tokens",
+  "cache_read_input_tokens",
+];
+
+/** What programs put into prompts for Claude alone. */
+const NOISE = /<(system-reminder|task-notification|local-command-caveat)>[^]*?(?:<\/\1>|$)/g;
+const CAVEAT = "Caveat: The messages below were generated by the user while running local commands";
+
+/** A text without that. */
+function quiet(text: string): string {
+  const rest = text.startsWith(CAVEAT) ? text.slice((text.indexOf("\n") + 1) || text.length) : text;
+  return rest.includes("<system-") || rest.includes("<task-") || rest.includes("<local-")
+    ? rest.replace(NOISE, "")
+    : rest;
+}
+
+const COMMAND =
+  /<command-name>([^]*?)<\/command-name>((?:\s*<command-(?:message|args|contents)>[^]*?<\/command-(?:message|args|contents)>)*)/g;
+const TAGS =
+  /<(bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|teammate-message|user-memory-input|ide_opened_file|ide_selection|ide_diagnostics|command-message|command-args)((?:\s[^>]*)?)>([^]*?)<\/\1>/g;
+const OUTPUTS = new Set([
+  ...["bash-stdout", "bash-stderr", "local-command-stdout", "local-command-stderr"],
+]);
+
+/** Bookkeeping, of which a reader needs nothing. */
+const SILENT_LINES: ReadonlySet<string> = new Set([
+  ...["file-history-snapshot", "file-history-delta", "last-prompt", "agent-name", "agent-color"],
+  ...["agent-setting", "permission-mode", "mode", "pr-link", "worktree-state", "bridge-session"],
+  ...["relocated", "continued-in", "atis-latch"],
+]);
+const SILENT_SYSTEM: ReadonlySet<string> = new Set(["turn_duration", "stop_hook_summary"]);
+const SILENT_PARTS: ReadonlySet<unknown> = new Set(["tool_reference", "document"]);
+const SILENT_ATTACHMENTS: ReadonlySet<string> = new Set([
+  ...["hook_success", "hook_additional_context", "instructions", "prompt_snapshot"],
+  ...["todo_reminder", "task_reminder"],
+]);
+const FILES: ReadonlyMap<string, string> = new Map([
+  ["file", "Attached"],
+  ["directory", "Attached"],
+  ["edited_text_file", "Edited meanwhile"],
+]);
+
+/** Tells texts apart without keeping them (FNV-1a). */
+function fingerprint(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  }
+  return `${text.length}:${hash.toString(36)}`;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function field(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? (value as Value)[key]
+    : undefined;
+}
+
+function blocksOf(content: unknown): Value[] {
+  return Array.isArray(content)
+    ? content.filter((block): block is Value => typeof block === "object" && block !== null)
+    : [];
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  return blocksOf(content).map(({ text }) => isText(text) ? text : "").filter(isText).join("\n\n");
+}

@@ -1,0 +1,400 @@
+/**
+ * Reads the logs of one conversation, only what is new in them where that will do, and makes its part
+ * of a digest.
+ *
+ * @module
+ */
+import { basename, join } from "node:path";
+import type { Hash } from "node:crypto";
+import type { Remark } from "../contract.ts";
+import { systemFault } from "../errors.ts";
+import { type Heading, LogParser } from "./conversation.ts";
+import { add, type Entry, type Piece, sumStats, type Tools } from "./conversation_model.ts";
+import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
+import type { Fragment } from "./digest_file.ts";
+import type { ConversationState, LogState, Mark } from "./digest_state.ts";
+import type { Hashing } from "./hashing.ts";
+import { LogReader } from "./log_reader.ts";
+import type { Conversation, Log } from "./log_tree.ts";
+import { oneLine, shorten } from "./markdown_text.ts";
+import type { Pace } from "./pace.ts";
+import type { SecretScanner } from "./secrets.ts";
+
+/** What reading takes. */
+export interface ReaderContext {
+  readonly from: string;
+  readonly tools: Tools;
+  /** Which log a line's uuid belongs to. */
+  readonly owners: Map<string, string>;
+  /** Loaded; `undefined`: secrets stay. */
+  readonly scanner: SecretScanner | undefined;
+  readonly hashing: Hashing;
+  readonly pace: Pace;
+  readonly unreadable: Remark[];
+  /** Takes what each log held. */
+  readonly marks: Map<string, Mark>;
+}
+
+/** A conversation that was read. */
+export interface Reading {
+  readonly conversation: Conversation;
+  readonly main: ReadLog | undefined;
+  readonly agents: readonly ReadLog[];
+  /** Text that stays as it is, from before. */
+  readonly settled: string;
+  /** Whether something that the digest holds may not be in the logs any more. */
+  readonly replaces: boolean;
+}
+
+interface ReadLog {
+  readonly log: Log;
+  readonly state: Omit<LogState, "open">;
+  /** What is to be shown: all of it, or what is not settled. */
+  readonly entries: readonly Entry[];
+  readonly summaries: LogParser["summaries"];
+  readonly about: About;
+}
+
+/** What stands next to the log of a sub-agent. */
+interface About {
+  readonly call?: string;
+  readonly type?: Piece;
+  readonly description?: Piece;
+}
+
+/** Reads and renders conversations. */
+export class ConversationReader {
+  readonly #context: ReaderContext;
+
+  constructor(context: ReaderContext) {
+    this.#context = context;
+  }
+
+  /** Reads what is new, or all; `undefined` when none of it can be read. */
+  async read(
+    conversation: Conversation,
+    known: ConversationState | undefined,
+    before: Fragment | undefined,
+  ): Promise<Reading | undefined> {
+    const onward = known !== undefined && before !== undefined
+      ? await this.#readOn(conversation, known, before)
+      : undefined;
+    if (onward !== undefined) return onward;
+    for (const path of Object.keys(known?.logs ?? {})) this.#disown(known!.logs[path]!);
+    const { main, agents } = conversation;
+    const mainRead = main && await this.#readLog(main);
+    const agentsRead: ReadLog[] = [];
+    for (const agent of agents) {
+      const read = await this.#readLog(agent);
+      if (read !== undefined) agentsRead.push(read);
+    }
+    const readings = [...(mainRead ? [mainRead] : []), ...agentsRead];
+    if (readings.length === 0) return undefined;
+    const replaces = before !== undefined && this.#lacks(readings, known, before);
+    return { conversation, main: mainRead, agents: agentsRead, settled: "", replaces };
+  }
+
+  /** Goes on where the last run stopped, if all that it read is still there. */
+  async #readOn(
+    { key, main, agents, logs }: Conversation,
+    known: ConversationState,
+    before: Fragment,
+  ): Promise<Reading | undefined> {
+    const state = main && known.logs[main.path];
+    if (main === undefined || state === undefined) return undefined;
+    // Counts of one that is gone would be gone, too.
+    if (Object.keys(known.logs).some((path) => !logs.some((log) => log.path === path))) {
+      return undefined;
+    }
+    const mainRead = await this.#readLog(main, state);
+    if (mainRead === undefined) return undefined;
+    const agentsRead = await this.#readOpenAgents(agents, known, mainRead);
+    if (agentsRead === undefined) {
+      for (const { log, state } of [mainRead]) {
+        this.#disown(state);
+        this.#context.marks.delete(log.path);
+      }
+      return undefined;
+    }
+    const conversation = { key, main, agents, logs };
+    const settled = before.body.slice(0, known.settled);
+    return { conversation, main: mainRead, agents: agentsRead, settled, replaces: false };
+  }
+
+  /**
+   * Reads the sub-agents of what is still open. Those of what is settled must be as they were; if
+   * not, the answer is `undefined`, and all is to be read again.
+   */
+  async #readOpenAgents(
+    agents: readonly Log[],
+    known: ConversationState,
+    main: ReadLog,
+  ): Promise<ReadLog[] | undefined> {
+    const calls = new Set<string>();
+    const note = ({ entries }: ReadLog) => {
+      for (const entry of entries) {
+        if (entry.kind !== "call") continue;
+        calls.add(entry.id);
+        if (entry.agent !== undefined) calls.add(`agent ${entry.agent}`);
+      }
+    };
+    note(main);
+    const left = new Map<Log, About>();
+    for (const log of agents) left.set(log, await this.#about(log));
+    const reads: ReadLog[] = [];
+    for (let found = true; found;) {
+      found = false;
+      for (const [log, { call = "" }] of [...left]) {
+        if (!calls.has(call) && !calls.has(`agent ${agentIdOf(log)}`)) continue;
+        const old = known.logs[log.path];
+        if (old !== undefined) this.#disown(old);
+        const read = await this.#readLog(log);
+        if (read === undefined) return undefined;
+        note(read);
+        reads.push(read);
+        left.delete(log);
+        found = true;
+      }
+    }
+    for (const [log, about] of left) {
+      const state = known.logs[log.path];
+      if (state === undefined || !await this.#isAsItWas(log, state)) return undefined;
+      this.#context.marks.set(log.path, { look: log.look.text, hash: state.hash });
+      reads.push({ log, state, entries: [], summaries: [], about });
+    }
+    return reads.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
+  }
+
+  async #isAsItWas({ path, look }: Log, state: LogState): Promise<boolean> {
+    if (look.size !== state.offset) return false;
+    try {
+      using file = await Deno.open(join(this.#context.from, path));
+      return await this.#holds(file, state, this.#context.hashing.begin());
+    } catch (error) {
+      if (systemFault(error) === undefined) throw error;
+      return false;
+    }
+  }
+
+  #disown({ uuids }: Pick<LogState, "uuids">): void {
+    if (uuids !== "") { for (const uuid of uuids.split(" ")) this.#context.owners.delete(uuid); }
+  }
+
+  /** Whether logs that were read anew say less than they did. */
+  #lacks(
+    readings: readonly ReadLog[],
+    known: ConversationState | undefined,
+    before: Fragment,
+  ): boolean {
+    if (known !== undefined) {
+      return Object.values(known.logs).some(({ uuids }) =>
+        uuids !== "" && uuids.split(" ").some((uuid) => !this.#context.owners.has(uuid))
+      );
+    }
+    const now = sumStats(readings.map(({ state }) => state.stats));
+    const { stats } = before.meta;
+    return now.prompts < stats.prompts || now.answers < stats.answers || now.calls < stats.calls;
+  }
+
+  /** Reads a log, all or from where `before` stopped; `undefined` when that cannot be done. */
+  async #readLog(log: Log, before?: LogState): Promise<ReadLog | undefined> {
+    const { from, tools, owners, hashing, pace, unreadable, marks } = this.#context;
+    const path = join(from, log.path);
+    try {
+      using file = Deno.openSync(path);
+      const hash = hashing.begin();
+      if (before !== undefined) {
+        if (!await this.#holds(file, before, hash)) return undefined;
+      }
+      const parser = new LogParser(
+        log.path,
+        { tools, owners },
+        before && {
+          ...before,
+          entries: before.open,
+        },
+      );
+      const lines = new LogReader(file, {
+        offset: before?.offset ?? 0,
+        lines: before?.lines ?? 0,
+        whole: tools === "full",
+      });
+      for (const block of lines.blocks((bytes) => hash.update(bytes))) {
+        for (const line of block) parser.take(line);
+        await this.#clean(parser);
+        pace.add(2 ** 18);
+        if (pace.isDue) await pace.turn();
+      }
+      const sum = hash.digest("hex");
+      marks.set(log.path, {
+        look: log.look.text,
+        // A part that is still being written is not in the hash.
+        hash: lines.offset === log.look.size ? sum : "",
+      });
+      const { heading, stats, usages } = parser;
+      const uuids = [...(before?.uuids ? [before.uuids] : []), ...parser.uuids].join(" ");
+      const state = {
+        ...{ offset: lines.offset, lines: lines.lines, hash: sum },
+        ...{ heading, stats, usages, uuids },
+      };
+      return {
+        log,
+        state,
+        entries: parser.entries,
+        summaries: parser.summaries,
+        about: await this.#about(log),
+      };
+    } catch (error) {
+      const fault = systemFault(error);
+      if (fault === undefined) throw error;
+      unreadable.push({ path, reason: fault.state });
+      return undefined;
+    }
+  }
+
+  /** Whether the log still begins with what was read of it; feeds that to the hash. */
+  async #holds(file: Deno.FsFile, { offset, hash: expected }: LogState, hash: Hash) {
+    const { pace } = this.#context;
+    const block = new Uint8Array(2 ** 18);
+    for (let left = offset; left > 0;) {
+      const count = file.readSync(block.subarray(0, Math.min(left, block.length)));
+      if (count === null) return false;
+      hash.update(block.subarray(0, count));
+      left -= count;
+      if (pace.isDue) await pace.turn();
+    }
+    return hash.copy().digest("hex") === expected;
+  }
+
+  /** Replaces secrets in what came in, before it goes anywhere. */
+  #clean(parser: LogParser): Promise<void> {
+    const { scanner } = this.#context;
+    if (scanner !== undefined) {
+      for (const piece of parser.fresh) {
+        piece.text = scanner.redact(piece.text, ({ rule }) => {
+          if (!piece.again) add(parser.stats.secrets, `${rule} ${piece.line}`);
+        });
+      }
+    }
+    parser.fresh = [];
+    return Promise.resolve();
+  }
+
+  async #about({ path }: Log): Promise<About> {
+    if (!basename(path).startsWith("agent-")) return {};
+    try {
+      const file = join(this.#context.from, path.replace(/\.jsonl$/, ".meta.json"));
+      const about: unknown = JSON.parse(await Deno.readTextFile(file));
+      if (typeof about !== "object" || about === null) return {};
+      const { toolUseId, agentType, description } = about as Record<string, unknown>;
+      const piece = (text: unknown): Piece | undefined =>
+        typeof text === "string" ? { text: this.#redact(text.slice(0, 1000)), line: 0 } : undefined;
+      const [type, said] = [piece(agentType), piece(description)];
+      return {
+        ...(typeof toolUseId === "string" && { call: toolUseId }),
+        ...(type && { type }),
+        ...(said && { description: said }),
+      };
+    } catch (error) {
+      if (error instanceof SyntaxError || systemFault(error) !== undefined) return {};
+      throw error;
+    }
+  }
+
+  #redact(text: string): string {
+    return this.#context.scanner?.redact(text) ?? text;
+  }
+
+  /** Makes a conversation's part of the digest. Others may know its title. */
+  render(
+    { conversation, main, agents, settled, replaces }: Reading,
+    all: readonly Reading[],
+  ): {
+    readonly fragment: Fragment;
+    readonly state: ConversationState;
+    readonly replaces: boolean;
+  } {
+    const { key } = conversation;
+    const logs = [...(main ? [main] : []), ...agents];
+    const shown = agents.map(({ log, state, entries, about }): Agent => ({
+      id: agentIdOf(log),
+      call: about.call,
+      type: about.type,
+      description: about.description,
+      entries,
+      stats: state.stats,
+    }));
+    const view = { tools: this.#context.tools, agents: shown };
+    const entries = main?.entries ?? [];
+    const open = entries.findLastIndex(({ kind }) => kind === "user");
+    const closed = renderEntries(entries.slice(0, Math.max(0, open)), view);
+    const before = [settled.trimEnd(), closed].filter((text) => text !== "").join("\n\n");
+    const rest = renderEntries(entries.slice(Math.max(0, open)), view);
+    const strays = renderStrays(
+      shown.filter((agent) => !isCalled(agent, entries, shown, settled)),
+      view,
+    );
+    const body = [before, rest, strays].filter((text) => text !== "").join("\n\n");
+    const stats = sumStats(logs.map(({ state }) => state.stats));
+    const headings = logs.map(({ state }) => state.heading);
+    const times = headings.flatMap(({ first, last }) => [first, last]).filter(isNumber);
+    const title = this.#titleOf(logs, all) ?? "Untitled";
+    const meta = {
+      key,
+      title: shorten(oneLine(title), 120),
+      first: times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b)),
+      last: times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b)),
+      agents: agents.length,
+      stats,
+    };
+    const branch = headings.find((heading) => heading.branch !== undefined)?.branch?.text ?? "";
+    const head = renderHead({ ...meta, session: basename(key), branch });
+    const states = logs.map(({ log, state }): [string, LogState] => [
+      log.path,
+      { ...state, open: log === main?.log ? entries.slice(Math.max(0, open)) : [] },
+    ]);
+    return {
+      fragment: { meta, head, body },
+      state: { meta, logs: Object.fromEntries(states), settled: before.length },
+      replaces,
+    };
+  }
+
+  #titleOf(logs: readonly ReadLog[], all: readonly Reading[]): string | undefined {
+    const { owners } = this.#context;
+    const headings: Heading[] = logs.map(({ state }) => state.heading);
+    const own = headings[0]?.titles ?? {};
+    if (own.summary === undefined) {
+      const paths = new Set(logs.map(({ log }) => log.path));
+      for (const { main } of all) {
+        for (const [leaf, title] of main?.summaries ?? []) {
+          if (paths.has(owners.get(leaf) ?? "")) own.summary = title;
+        }
+      }
+    }
+    const titles = [own.custom, own.made, own.summary, own.prompt, headings[1]?.titles.prompt];
+    const texts = titles.map((piece) => piece?.text.trim().split("\n")[0] ?? "");
+    return texts.find((text) => text !== "");
+  }
+}
+
+function agentIdOf({ path }: Log): string {
+  return basename(path).slice("agent-".length, -".jsonl".length);
+}
+
+/** Whether a sub-agent stands below a call: of the conversation, or of another sub-agent. */
+function isCalled(
+  { id, call }: Agent,
+  entries: readonly Entry[],
+  agents: readonly Agent[],
+  settled: string,
+): boolean {
+  // What was read before stands where it stood.
+  if (settled !== "" && call !== undefined) return true;
+  const has = (entry: Entry) => entry.kind === "call" && (entry.id === call || entry.agent === id);
+  return entries.some(has) || agents.some((agent) => agent.id !== id && agent.entries.some(has));
+}
+
+function isNumber(value: number | undefined): value is number {
+  return value !== undefined;
+}

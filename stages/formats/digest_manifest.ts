@@ -1,0 +1,141 @@
+/**
+ * The page above all digests: what there is, in numbers, and what is worth a look.
+ *
+ * @module
+ */
+import { add, type LogStats, sumStats } from "./conversation_model.ts";
+import { sayTime } from "./conversation_view.ts";
+import type { Meta } from "./digest_file.ts";
+import type { ProjectState } from "./digest_state.ts";
+import { codeSpan, plainLine, shorten } from "./markdown_text.ts";
+
+/** All that was counted, over all projects. */
+export interface Totals {
+  readonly projects: number;
+  readonly conversations: number;
+  readonly agents: number;
+  readonly lines: number;
+  readonly prompts: number;
+  readonly answers: number;
+  readonly calls: number;
+  readonly broken: number;
+  readonly secrets: number;
+  /** Secrets by rule, log and line, never by value. */
+  readonly redactions: readonly Redaction[];
+  /** Input, output, written to the cache, read from it. */
+  readonly tokens: readonly number[];
+  /** What is not known, by shape. */
+  readonly unknown: Readonly<Record<string, number>>;
+}
+
+/** Where secrets stand in a log. */
+export interface Redaction {
+  readonly rule: string;
+  /** Path of the conversation's log, without the ending; a sub-agent's stands below it. */
+  readonly session: string;
+  readonly line: number;
+  readonly count: number;
+}
+
+/** Adds projects up. */
+export function sumUp(states: readonly ProjectState[]): Totals {
+  const metas = states.flatMap(metasOf);
+  const sum = sumStats(metas.map(({ stats }) => stats));
+  const redactions = states.flatMap(redactionsOf);
+  return {
+    projects: states.length,
+    conversations: metas.length,
+    agents: metas.reduce((total, { agents }) => total + agents, 0),
+    ...countsOf(sum),
+    broken: sum.broken,
+    secrets: redactions.reduce((total, { count }) => total + count, 0),
+    redactions,
+    tokens: sum.tokens,
+    unknown: sum.unknown,
+  };
+}
+
+/** The page as Markdown. The same projects give the same page. */
+export function renderManifest(states: readonly ProjectState[], totals: Totals): string {
+  const sorted = states.toSorted((a, b) => a.cwd < b.cwd ? -1 : 1);
+  const say = (count: number) => count.toLocaleString("en");
+  const rows = sorted.map((state) => {
+    const metas = metasOf(state);
+    const sum = sumStats(metas.map(({ stats }) => stats));
+    const last = Math.max(...metas.map((meta) => meta.last ?? 0));
+    const agents = metas.reduce((total, meta) => total + meta.agents, 0);
+    const numbers = [metas.length, agents, sum.prompts, sum.answers, sum.calls, ...sum.tokens];
+    const link = `[${plainLine(state.slug)}](${encodeURI(`${state.slug}.md`)})`;
+    const cells = [link, codeSpan(shorten(state.cwd, 80)), last > 0 ? sayTime(last) : ""];
+    return `| ${[...cells, ...numbers.map(say)].join(" | ")} |`;
+  });
+  const { conversations, agents, prompts, answers, calls, tokens } = totals;
+  const sums = [conversations, agents, prompts, answers, calls, ...tokens].map(say);
+  const leftOut = sorted.flatMap(({ slug, leftOut }) =>
+    leftOut.toReversed().map(({ title, last }) =>
+      `- ${plainLine(slug)}: ${last === undefined ? "" : `${sayTime(last)} `}${
+        plainLine(shorten(title, 80))
+      }`
+    )
+  );
+  const unknown = Object.entries(totals.unknown).sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([shape, count]) => `- ${say(count)} × ${codeSpan(shape)}`);
+  return [
+    "# Digests",
+    "Each line of a log counts once, also where a resumed or forked conversation repeats it. " +
+    "Prompts are what you said, answers what Claude said, in main conversations and sub-agents.",
+    [
+      "| Digest | Project | Last | Conversations | Sub-agents | Prompts | Answers | Tool calls | Tokens in | Tokens out | To cache | From cache |",
+      `| --- | --- | --- |${" ---: |".repeat(9)}`,
+      ...rows,
+      `| **All** |  |  | ${sums.join(" | ")} |`,
+    ].join("\n"),
+    ...(leftOut.length === 0 ? [] : ["## Left out for their size", leftOut.join("\n")]),
+    ...(totals.broken === 0 && unknown.length === 0 ? [] : [
+      "## Not understood",
+      `${say(totals.broken)} broken ${totals.broken === 1 ? "line" : "lines"}.`,
+      ...(unknown.length === 0 ? [] : [unknown.join("\n")]),
+    ]),
+    ...(totals.redactions.length === 0 ? [] : [
+      "## Secrets that were redacted",
+      "Rotate those that are still valid: they stand in the logs.",
+      [
+        "| Rule | Conversation | Line | Times |",
+        "| --- | --- | ---: | ---: |",
+        ...totals.redactions.map(({ rule, session, line, count }) =>
+          `| ${plainLine(rule)} | ${codeSpan(session)} | ${line} | ${count} |`
+        ),
+      ].join("\n"),
+    ]),
+  ].join("\n\n") + "\n";
+}
+
+function metasOf({ shown, leftOut }: ProjectState): readonly Meta[] {
+  return [...shown, ...leftOut];
+}
+
+function countsOf({ lines, prompts, answers, calls }: LogStats) {
+  return { lines, prompts, answers, calls };
+}
+
+/** From the logs where they are known; else from what the digest remembers of a conversation. */
+function redactionsOf(state: ProjectState): Redaction[] {
+  const redactions: Redaction[] = [];
+  for (const { key, stats } of metasOf(state)) {
+    const logs = state.conversations[key]?.logs;
+    const sources = logs === undefined
+      ? [[key, stats.secrets] as const]
+      : Object.entries(logs).map(([path, log]) =>
+        [path.replace(/\.jsonl$/, ""), log.stats.secrets] as const
+      );
+    for (const [session, secrets] of sources) {
+      const counts: Record<string, number> = {};
+      for (const [place, count] of Object.entries(secrets)) add(counts, place, count);
+      for (const [place, count] of Object.entries(counts)) {
+        const [rule = "", line = ""] = place.split(" ");
+        redactions.push({ rule, session, line: Number(line), count });
+      }
+    }
+  }
+  return redactions;
+}

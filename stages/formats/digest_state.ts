@@ -1,0 +1,205 @@
+/**
+ * What the digests' own folder remembers from run to run, so that a run reads no more than it must.
+ * A cache: without it, or where it does not fit, logs are read anew, and digests stay as they are.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { systemCode } from "../errors.ts";
+import type { Entry, LogStats, Tools } from "./conversation_model.ts";
+import type { Heading } from "./conversation.ts";
+import type { Meta } from "./digest_file.ts";
+
+/** The folder, below the one with the digests. */
+export const STATE_FOLDER = ".keepsake";
+
+/** A file as it was: how it looked, and what it held. */
+export interface Mark {
+  readonly look: string;
+  readonly hash: string;
+}
+
+/** What is read at every run. */
+export interface Index {
+  readonly version: number;
+  /** What the digests look like follows from this. */
+  readonly rendering: string;
+  /** Which conversations are chosen. */
+  readonly selection: string;
+  /** When it was written, in milliseconds since 1970. */
+  readonly written: number;
+  readonly logs: Readonly<Record<string, Mark>>;
+  /** Digests, and what is kept of those that are too big. */
+  readonly files: Readonly<Record<string, Mark>>;
+}
+
+/** How far a log was read, and what is not settled yet. */
+export interface LogState {
+  readonly offset: number;
+  readonly lines: number;
+  /** Of the bytes up to `offset`. */
+  readonly hash: string;
+  readonly heading: Heading;
+  readonly stats: LogStats;
+  readonly usages: readonly [string, readonly number[]][];
+  readonly uuids: string;
+  /** From the newest prompt on: what follows may still belong to it. */
+  readonly open: readonly Entry[];
+}
+
+/** A conversation whose logs were read. */
+export interface ConversationState {
+  readonly meta: Meta;
+  readonly logs: Readonly<Record<string, LogState>>;
+  /** Letters of its text that stay as they are. */
+  readonly settled: number;
+}
+
+/** A project, with all that its digest holds. */
+export interface ProjectState {
+  readonly version: number;
+  readonly cwd: string;
+  readonly slug: string;
+  readonly tools: Tools;
+  readonly conversations: Readonly<Record<string, ConversationState>>;
+  readonly shown: readonly Meta[];
+  readonly leftOut: readonly Meta[];
+}
+
+/** The layout of what is remembered. Another one is read anew. */
+export const VERSION = 1;
+
+/** Reads and writes below the folder with the digests. */
+export class DigestStore {
+  readonly root: string;
+  readonly #touched = new Set<string>();
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Makes the folders, and removes what a run that was killed left behind. */
+  prepare(): void {
+    for (
+      const folder of [this.root, this.#at(STATE_FOLDER), this.#at(`${STATE_FOLDER}/left-out`)]
+    ) {
+      Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+      for (const { name, isFile } of Deno.readDirSync(folder)) {
+        if (isFile && PART.test(name)) Deno.removeSync(join(folder, name));
+      }
+    }
+  }
+
+  /** Waits until no other run writes here; gives way when what is answered is closed. */
+  async lock(): Promise<Deno.FsFile> {
+    const path = this.#at(`${STATE_FOLDER}/lock`);
+    const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
+    await file.lock?.(true);
+    return file;
+  }
+
+  /** The text of a file; `undefined` when there is none. */
+  read(name: string): string | undefined {
+    try {
+      return Deno.readTextFileSync(this.#at(name));
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** A JSON file of ours; `undefined` when there is none, or it is of another version or damaged. */
+  readJson<T extends { readonly version: number }>(name: string): T | undefined {
+    try {
+      const value = JSON.parse(this.read(name) ?? "null");
+      return value?.version === VERSION ? value : undefined;
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  /** How a file looks now; `undefined` when there is none. */
+  look(name: string): Look | undefined {
+    return lookAt(this.#at(name));
+  }
+
+  /** Writes a file so that it is there whole or not at all, also after a power cut. */
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    const path = this.#at(name);
+    const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
+    try {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      using file = await Deno.open(part, { write: true, createNew: true, mode: 0o600 });
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await file.sync();
+      await Deno.rename(part, path);
+      this.#touched.add(dirname(path));
+    } catch (error) {
+      await Deno.remove(part).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Removes a file that may be there. */
+  async remove(name: string): Promise<void> {
+    await Deno.remove(this.#at(name)).catch((error) => {
+      if (systemCode(error) !== "ENOENT") throw error;
+    });
+  }
+
+  /** Makes the new names outlast a power cut. */
+  async flush(): Promise<void> {
+    if (Deno.build.os === "windows") return; // It opens no directories.
+    for (const folder of this.#touched) {
+      using file = await Deno.open(folder);
+      // Some network shares know no flush of a directory.
+      await file.sync().catch((error) => {
+        if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error) ?? "")) throw error;
+      });
+    }
+    this.#touched.clear();
+  }
+
+  #at(name: string): string {
+    return join(this.root, name);
+  }
+}
+
+const PART = /\.[0-9a-f]{8}\.part$/;
+
+/** How a file looks from outside. */
+export interface Look {
+  readonly size: number;
+  /** Changes with every write, also one that sets the time back. */
+  readonly text: string;
+  /** When the system says it was changed; `undefined` where it does not. */
+  readonly changed: number | undefined;
+}
+
+/** How a file looks; `undefined` when there is no such file. */
+export function lookAt(path: string): Look | undefined {
+  try {
+    const info = Deno.lstatSync(path);
+    return info.isFile ? lookOf(info) : undefined;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function lookOf({ size, mtime, ctime, ino, dev }: Deno.FileInfo): Look {
+  const changed = ctime?.getTime();
+  return { size, text: [size, mtime?.getTime(), changed, ino, dev].join(" "), changed };
+}
+
+/**
+ * Whether a file is certain to hold what it held, by its look alone. Not when it was changed so
+ * shortly before it was looked at that a later change may have got the same time.
+ */
+export function isUntouched(look: Look, mark: Mark | undefined, written: number): boolean {
+  if (look.changed === undefined || look.text !== mark?.look) return false;
+  // Some file systems count in seconds, or two; others have the ticks of the system, of 1 to 10 ms.
+  const tick = look.changed % 1000 === 0 ? 2000 : 20;
+  return look.changed < written - tick;
+}

@@ -1,0 +1,559 @@
+/**
+ * Brings the digests up to date: finds the logs, reads what is new in them, and writes the projects
+ * that changed.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { PrepareResult, Remark, StageContext } from "../contract.ts";
+import { StageError, systemCode, systemFault } from "../errors.ts";
+import type { Tools } from "./conversation_model.ts";
+import {
+  byAge,
+  type Fragment,
+  type Meta,
+  readDigest,
+  writeDigest,
+  writeFragment,
+} from "./digest_file.ts";
+import { renderManifest, sumUp, type Totals } from "./digest_manifest.ts";
+import {
+  type ConversationState,
+  DigestStore,
+  type Index,
+  isUntouched,
+  type Look,
+  type Mark,
+  type ProjectState,
+  STATE_FOLDER,
+  VERSION,
+} from "./digest_state.ts";
+import { ConversationReader, type Reading } from "./conversation_reader.ts";
+import { Hashing } from "./hashing.ts";
+import { type Conversation, findConversations, lookAhead, newestTime } from "./log_tree.ts";
+import { Pace } from "./pace.ts";
+import { SecretScanner } from "./secrets.ts";
+
+/** The options of the stage. */
+export interface DigestOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly days: number;
+  readonly all: boolean;
+  readonly max_size?: number | undefined;
+  readonly tools: Tools;
+  readonly redact: boolean;
+  readonly patterns: readonly string[];
+}
+
+/** What a run did, in numbers. */
+export interface DigestDetails extends Totals {
+  /** Digests that were written, by file name. */
+  readonly written: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+const INDEX = `${STATE_FOLDER}/index.json`;
+/** The file with the totals. */
+export const MANIFEST = "_manifest.md";
+/** The file that names the digests that are new since somebody took note. */
+export const PENDING = "_digest-pending";
+
+/** Makes or updates the digests. */
+export async function makeDigests(
+  options: DigestOptions,
+  context: Pick<StageContext, "signal" | "log" | "progress">,
+  now: number = Date.now(),
+): Promise<PrepareResult> {
+  const conversations = findAll(options.from);
+  const store = new DigestStore(options.to);
+  const index = store.readJson<Index>(INDEX);
+  const run = new DigestRun(options, context, store, now);
+  if (index !== undefined && await run.isSettled(index, conversations)) {
+    return { message: sayAll(index), unchanged: true };
+  }
+  store.prepare();
+  using _lock = await store.lock();
+  try {
+    return await run.update(store.readJson<Index>(INDEX), conversations);
+  } catch (error) {
+    const fault = error instanceof StageError ? undefined : systemFault(error);
+    if (fault === undefined) throw error;
+    throw new StageError(
+      fault.kind === "full" ? "storage-full" : "stage-failed",
+      `Cannot write digests in "${options.to}": ${fault.state}`,
+      { hint: "Check that the directory may be written to", cause: error },
+    );
+  }
+}
+
+function findAll(from: string): readonly Conversation[] {
+  try {
+    return findConversations(from);
+  } catch (error) {
+    const fault = systemFault(error, { ENOENT: "there is no such directory" });
+    if (fault === undefined) throw error;
+    throw new StageError(
+      systemCode(error) === "ENOENT" ? "source-missing" : "source-unreadable",
+      `Cannot read conversations in "${from}": ${fault.state}`,
+      { hint: "Name the directory that Claude Code keeps its projects in", cause: error },
+    );
+  }
+}
+
+function sayAll({ files }: Index): string {
+  const count = Object.keys(files).filter((name) => !name.startsWith(STATE_FOLDER)).length;
+  return `${count} ${count === 1 ? "digest" : "digests"}, nothing new`;
+}
+
+/** A project while it is brought up to date. */
+interface Project {
+  readonly cwd: string;
+  readonly slug: string;
+  readonly state: ProjectState | undefined;
+  /** Whether its files hold what the state says. */
+  readonly isTrusted: boolean;
+  readonly due: Conversation[];
+}
+
+class DigestRun {
+  readonly #options: DigestOptions;
+  readonly #context: Pick<StageContext, "signal" | "log" | "progress">;
+  readonly #store: DigestStore;
+  readonly #now: number;
+  readonly #pace: Pace;
+  readonly #unreadable: Remark[] = [];
+  readonly #marks = new Map<string, Mark>();
+  readonly #writes: Promise<void>[] = [];
+  #hashing: Hashing | undefined;
+
+  constructor(
+    options: DigestOptions,
+    context: Pick<StageContext, "signal" | "log" | "progress">,
+    store: DigestStore,
+    now: number,
+  ) {
+    this.#options = options;
+    this.#context = context;
+    this.#store = store;
+    this.#now = now;
+    this.#pace = new Pace(context);
+  }
+
+  /** Whether every log and every digest is as it was, and the same is asked for. */
+  async isSettled(index: Index, conversations: readonly Conversation[]): Promise<boolean> {
+    if (index.rendering !== this.#rendering || index.selection !== this.#selection) return false;
+    const logs = conversations.flatMap(({ logs }) => logs);
+    const known = Object.keys(index.logs).length;
+    if (logs.some(({ path }) => index.logs[path] === undefined)) return false;
+    // What was swept away changes nothing; what came back is found by its name.
+    if (known < logs.length || this.#store.look(MANIFEST) === undefined) return false;
+    for (const { path, look } of logs) {
+      if (!await this.#isSame(join(this.#options.from, path), look, index.logs[path], index)) {
+        return false;
+      }
+    }
+    for (const [name, mark] of Object.entries(index.files)) {
+      const look = this.#store.look(name);
+      if (look === undefined) return false;
+      if (!await this.#isSame(join(this.#options.to, name), look, mark, index)) return false;
+    }
+    return true;
+  }
+
+  /** By its look where that is certain, else by content. */
+  async #isSame(path: string, look: Look, mark: Mark | undefined, index: Index): Promise<boolean> {
+    if (isUntouched(look, mark, index.written)) return true;
+    if (mark === undefined || mark.hash === "" || !mark.look.startsWith(`${look.size} `)) {
+      return false;
+    }
+    return await this.#hashOf(path) === mark.hash;
+  }
+
+  async #hashOf(path: string): Promise<string | undefined> {
+    const hash = (this.#hashing ??= await Hashing.load()).begin();
+    try {
+      using file = await Deno.open(path);
+      const block = new Uint8Array(2 ** 18);
+      for (let count = file.readSync(block); count !== null; count = file.readSync(block)) {
+        hash.update(block.subarray(0, count));
+        this.#pace.add(count);
+        if (this.#pace.isDue) await this.#pace.turn();
+      }
+    } catch (error) {
+      if (systemFault(error) === undefined) throw error;
+      return undefined;
+    }
+    return hash.digest("hex");
+  }
+
+  get #rendering(): string {
+    const { tools, redact, patterns } = this.#options;
+    return JSON.stringify([VERSION, tools, redact, patterns]);
+  }
+
+  get #selection(): string {
+    const { all, days, max_size } = this.#options;
+    return JSON.stringify([all ? "all" : days, max_size ?? null]);
+  }
+
+  async update(
+    index: Index | undefined,
+    conversations: readonly Conversation[],
+  ): Promise<PrepareResult> {
+    this.#hashing ??= await Hashing.load();
+    this.#pace.total = conversations.flatMap(({ logs }) => logs)
+      .reduce((sum, { look }) => sum + look.size, 0);
+    const isSameView = index?.rendering === this.#rendering;
+    const projects = await this.#loadProjects(index);
+    const owners = new Map<string, string>();
+    for (const { state, isTrusted } of projects.values()) {
+      if (isTrusted && isSameView) takeOwners(state!, owners);
+    }
+    const scanner = this.#options.redact ? new SecretScanner(this.#options.patterns) : undefined;
+    await scanner?.load();
+    await this.#assign(conversations, projects, index, isSameView, scanner);
+    const reader = new ConversationReader({
+      from: this.#options.from,
+      tools: this.#options.tools,
+      owners,
+      scanner,
+      hashing: this.#hashing,
+      pace: this.#pace,
+      unreadable: this.#unreadable,
+      marks: this.#marks,
+    });
+    const states: ProjectState[] = [];
+    const written: string[] = [];
+    for (const project of projects.values()) {
+      const { state, isTrusted, due } = project;
+      const isSized = index?.selection === this.#selection;
+      if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
+        states.push(state);
+        continue;
+      }
+      const made = await this.#updateProject(project, reader, isSameView, scanner);
+      if (made.state.shown.length + made.state.leftOut.length === 0) continue;
+      states.push(made.state);
+      if (made.isNew) written.push(`${project.slug}.md`);
+    }
+    return await this.#finish(states, written, conversations, index);
+  }
+
+  /** Every project that has a digest, by its working directory. */
+  async #loadProjects(index: Index | undefined): Promise<Map<string, Project>> {
+    const projects = new Map<string, Project>();
+    const { to } = this.#options;
+    for (const { name, isFile } of Deno.readDirSync(to)) {
+      if (!isFile || !name.endsWith(".md") || name.startsWith("_") || name.startsWith(".")) {
+        continue;
+      }
+      const slug = name.slice(0, -3);
+      const state = this.#store.readJson<ProjectState>(stateName(slug));
+      const cwd = state?.cwd ?? readDigest(this.#store.read(name) ?? "").cwd;
+      if (cwd === undefined) continue; // Somebody else's file.
+      let isTrusted = state !== undefined && index !== undefined;
+      for (const file of [name, leftOutName(slug)]) {
+        const look = this.#store.look(file);
+        const mark = index?.files[file];
+        if (look === undefined && mark === undefined) continue;
+        isTrusted &&= look !== undefined && index !== undefined &&
+          await this.#isSame(join(to, file), look, mark, index);
+      }
+      projects.set(cwd, { cwd, slug, state, isTrusted, due: [] });
+    }
+    return projects;
+  }
+
+  /** Gives each conversation that is to be read to its project, the earliest first. */
+  async #assign(
+    conversations: readonly Conversation[],
+    projects: Map<string, Project>,
+    index: Index | undefined,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<void> {
+    const { from, all, days } = this.#options;
+    const homes = new Map<string, Project>();
+    for (const project of projects.values()) {
+      const { state } = project;
+      for (const { key } of [...state?.shown ?? [], ...state?.leftOut ?? []]) {
+        homes.set(key, project);
+      }
+    }
+    const found: { conversation: Conversation; cwd: string; first: number; isOwn: boolean }[] = [];
+    for (const conversation of conversations) {
+      const home = homes.get(conversation.key);
+      const known = home?.state?.conversations[conversation.key];
+      if (home !== undefined && known !== undefined && home.isTrusted && isSameView) {
+        if (index !== undefined && await this.#isUnchanged(conversation, known, index)) continue;
+      }
+      if (home === undefined && !all) {
+        const newest = newestTime(from, conversation);
+        if (newest !== undefined && newest < this.#now - days * DAY_MS) continue;
+      }
+      const { cwd, first, isOwn } = lookAhead(from, conversation, this.#unreadable);
+      const place = home?.cwd ?? scanner?.redact(cwd) ?? cwd;
+      found.push({ conversation, cwd: place, first, isOwn });
+    }
+    // Of those that begin with the same lines, the one that they are named after came first.
+    found.sort((a, b) =>
+      a.first - b.first || Number(b.isOwn) - Number(a.isOwn) ||
+      (a.conversation.key < b.conversation.key ? -1 : 1)
+    );
+    const slugs = new Set([...projects.values()].map(({ slug }) => slug));
+    for (const { conversation, cwd } of found) {
+      let project = projects.get(cwd);
+      if (project === undefined) {
+        const slug = slugOf(cwd, this.#hashing!, slugs);
+        slugs.add(slug);
+        project = { cwd, slug, state: undefined, isTrusted: false, due: [] };
+        projects.set(cwd, project);
+      }
+      project.due.push(conversation);
+    }
+  }
+
+  async #isUnchanged(
+    { logs }: Conversation,
+    state: ConversationState,
+    index: Index,
+  ): Promise<boolean> {
+    for (const { path, look } of logs) {
+      const mark = index.logs[path];
+      if (state.logs[path] === undefined || mark === undefined) return false;
+      if (!await this.#isSame(join(this.#options.from, path), look, mark, index)) return false;
+      this.#marks.set(path, { look: look.text, hash: mark.hash });
+    }
+    return true;
+  }
+
+  async #updateProject(
+    { cwd, slug, state, isTrusted, due }: Project,
+    reader: ConversationReader,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
+    const before = this.#store.read(`${slug}.md`);
+    const hidden = this.#store.read(leftOutName(slug));
+    const fragments = new Map<string, Fragment>();
+    for (const text of [hidden, before]) {
+      for (const fragment of readDigest(text ?? "").fragments) {
+        fragments.set(fragment.meta.key, isSameView ? fragment : await redacted(fragment, scanner));
+      }
+    }
+    const states: Record<string, ConversationState> = isTrusted && isSameView
+      ? { ...state?.conversations }
+      : {};
+    const readings: Reading[] = [];
+    for (const conversation of due) {
+      const { key } = conversation;
+      const reading = await reader.read(conversation, states[key], fragments.get(key));
+      if (reading !== undefined) readings.push(reading);
+    }
+    for (const reading of readings) {
+      const { fragment, state, replaces } = reader.render(reading, readings);
+      const { key } = fragment.meta;
+      const old = fragments.get(key);
+      // What was said once stays, also when its log was cut short or written anew.
+      if (old !== undefined && replaces) keepOld(fragments, old);
+      if (fragment.body !== "" || old === undefined) fragments.set(key, fragment);
+      states[key] = state;
+      if (fragment.body === "") fragments.delete(key);
+    }
+    return await this.#writeProject(
+      { cwd, slug, conversations: states },
+      fragments,
+      { before, hidden },
+    );
+  }
+
+  #writeProject(
+    project: Pick<ProjectState, "cwd" | "slug" | "conversations">,
+    fragments: ReadonlyMap<string, Fragment>,
+    { before, hidden }: {
+      readonly before: string | undefined;
+      readonly hidden: string | undefined;
+    },
+  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
+    const { cwd } = project;
+    const all = byAge([...fragments.values()].map((fragment) => ({
+      key: fragment.meta.key,
+      last: fragment.meta.last,
+      meta: fragment.meta,
+      text: writeFragment(fragment),
+    })));
+    let count = all.length;
+    let text = writeDigest(cwd, all, []);
+    const limit = this.#options.max_size;
+    // A letter takes at most three bytes.
+    if (limit !== undefined && text.length * 3 > limit) {
+      for (let size = byteLength(text); size > limit && count > 0;) {
+        size -= byteLength(all[--count]!.text) + 1;
+        if (size > limit) continue;
+        text = writeDigest(cwd, all.slice(0, count), metasOf(all.slice(count)).reverse());
+        size = byteLength(text);
+      }
+      if (count === 0 && all.length > 0) text = writeDigest(cwd, [], metasOf(all).reverse());
+    }
+    const leftOut = all.slice(count);
+    const aside = leftOut.length > 0 ? writeDigest(cwd, leftOut, []) : undefined;
+    const isNew = text !== before;
+    const { tools } = this.#options;
+    const state: ProjectState = {
+      ...{ version: VERSION, ...project, tools },
+      shown: metasOf(all.slice(0, count)),
+      leftOut: metasOf(leftOut),
+    };
+    if (all.length > 0) {
+      this.#writes.push(this.#writeFiles(state, text, isNew, aside, hidden));
+      // While the next project is read; what goes wrong is thrown when all are waited for.
+      this.#writes.at(-1)!.catch(() => {});
+    }
+    return Promise.resolve({ state, isNew });
+  }
+
+  /** What leaves the digest is safe elsewhere before, and what comes back is gone there after. */
+  async #writeFiles(
+    state: ProjectState,
+    text: string,
+    isNew: boolean,
+    aside: string | undefined,
+    hidden: string | undefined,
+  ): Promise<void> {
+    const { slug } = state;
+    if (aside !== undefined) await this.#write(leftOutName(slug), aside, aside !== hidden);
+    await this.#write(`${slug}.md`, text, isNew);
+    if (aside === undefined && hidden !== undefined) await this.#store.remove(leftOutName(slug));
+    await this.#store.write(stateName(slug), JSON.stringify(state));
+  }
+
+  async #write(name: string, text: string, isNew: boolean): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    if (isNew) await this.#store.write(name, bytes);
+    const look = this.#store.look(name)?.text ?? "";
+    this.#marks.set(`file ${name}`, { look, hash: this.#hashing!.of(bytes) });
+  }
+
+  async #finish(
+    states: readonly ProjectState[],
+    written: readonly string[],
+    conversations: readonly Conversation[],
+    before: Index | undefined,
+  ): Promise<PrepareResult> {
+    await Promise.all(this.#writes);
+    const totals = sumUp(states);
+    const manifest = renderManifest(states, totals);
+    if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, manifest);
+    if (written.length > 0) {
+      const pending = this.#store.read(PENDING)?.split("\n").filter((name) => name !== "") ?? [];
+      const names = [...new Set([...pending, ...written])].sort();
+      await this.#store.write(PENDING, `${names.join("\n")}\n`);
+    }
+    const unread = new Set(this.#unreadable.map(({ path }) => path));
+    const logs: Record<string, Mark> = {};
+    for (const { path, look } of conversations.flatMap(({ logs }) => logs)) {
+      if (unread.has(join(this.#options.from, path))) continue;
+      logs[path] = this.#marks.get(path) ?? { look: look.text, hash: "" };
+    }
+    const files: Record<string, Mark> = {};
+    for (const { slug, leftOut } of states) {
+      for (const name of [`${slug}.md`, ...leftOut.length > 0 ? [leftOutName(slug)] : []]) {
+        const mark = this.#marks.get(`file ${name}`) ?? before?.files[name];
+        if (mark !== undefined) files[name] = mark;
+      }
+    }
+    const index: Index = {
+      version: VERSION,
+      rendering: this.#rendering,
+      selection: this.#selection,
+      written: Date.now(),
+      logs,
+      files,
+    };
+    await this.#store.write(INDEX, JSON.stringify(index));
+    await this.#store.flush();
+    for (const { slug, leftOut } of states) {
+      if (leftOut.length === 0 || !written.includes(`${slug}.md`)) continue;
+      const titles = leftOut.map(({ title }) => `"${title.slice(0, 60)}"`).reverse();
+      const more = titles.length > 5 ? ` and ${titles.length - 5} more` : "";
+      const said = `${titles.slice(0, 5).join(", ")}${more}`;
+      this.#context.log("warn", `Left out of ${slug}.md for its size, oldest first: ${said}`);
+    }
+    const details: DigestDetails = { ...totals, written };
+    return {
+      message: sayDone(details),
+      unchanged: written.length === 0,
+      unreadable: this.#unreadable,
+      details,
+    };
+  }
+}
+
+function sayDone({ written, projects, secrets, broken, unknown }: DigestDetails): string {
+  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
+  return [
+    `${written.length} of ${count(projects, "digest")} updated`,
+    ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
+    ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),
+    ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
+  ].join(", ");
+}
+
+/** Gives an earlier version of a conversation a name of its own. */
+function keepOld(fragments: Map<string, Fragment>, { meta, head, body }: Fragment): void {
+  let number = 1;
+  while (fragments.has(`${meta.key}~${number}`)) number++;
+  const key = `${meta.key}~${number}`;
+  const note = "*An earlier version: its log has been written anew since.*";
+  fragments.set(key, { meta: { ...meta, key }, head: `${head}\n\n${note}`, body });
+}
+
+/** What is kept from before obeys today's rules. */
+async function redacted(
+  fragment: Fragment,
+  scanner: SecretScanner | undefined,
+): Promise<Fragment> {
+  if (scanner === undefined) return fragment;
+  await scanner.load();
+  const { meta, head, body } = fragment;
+  return {
+    meta: { ...meta, title: scanner.redact(meta.title) },
+    head: scanner.redact(head),
+    body: scanner.redact(body),
+  };
+}
+
+function takeOwners({ conversations }: ProjectState, owners: Map<string, string>): void {
+  for (const { logs } of Object.values(conversations)) {
+    for (const [path, { uuids }] of Object.entries(logs)) {
+      if (uuids !== "") { for (const uuid of uuids.split(" ")) owners.set(uuid, path); }
+    }
+  }
+}
+
+/** A name for a project's files: readable, and its own. */
+function slugOf(cwd: string, hashing: Hashing, taken: ReadonlySet<string>): string {
+  const hash = hashing.of(new TextEncoder().encode(cwd));
+  const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? "root";
+  const clean = name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+  const short = `${clean || "project"}-${hash.slice(0, 8)}`;
+  return taken.has(short) ? `${clean || "project"}-${hash}` : short;
+}
+
+function stateName(slug: string): string {
+  return `${STATE_FOLDER}/${slug}.json`;
+}
+
+function leftOutName(slug: string): string {
+  return `${STATE_FOLDER}/left-out/${slug}.md`;
+}
+
+function metasOf(fragments: readonly { readonly meta: Meta }[]): Meta[] {
+  return fragments.map(({ meta }) => meta);
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

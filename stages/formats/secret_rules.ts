@@ -1,0 +1,210 @@
+/**
+ * What is known of secrets besides the preset's rules: rules of ours, and the words without which a
+ * rule of the preset cannot match.
+ *
+ * @module
+ */
+
+/** A rule of ours. */
+export interface OwnRule {
+  readonly name: string;
+  /** One of these, of three letters or more, is in every text that it matches. */
+  readonly words: readonly string[];
+  /** With flag `g`. The first group, where there is one, is the secret; else all of it. */
+  readonly pattern: RegExp;
+  /** Whether a match begins with the word, so that it need not be looked for. */
+  readonly begins?: true;
+  /** Whether a match is one. */
+  readonly accept?: (value: string) => boolean;
+}
+
+/** Rules for what the preset does not know, or takes for too little. */
+export const OWN_RULES: readonly OwnRule[] = [
+  {
+    // Also one that is cut off, and one whose line ends are written as `\n`.
+    name: "private-key",
+    words: ["PRIVATE KEY"],
+    pattern:
+      /-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^]{0,20000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|(?:(?:[\s"'+,>|]|\\+[nrt]?)*[A-Za-z0-9+/=]{16,})+(?:(?:[\s"'+,>|]|\\+[nrt]?)*[A-Za-z0-9+/=]{0,15}$)?)/g,
+  },
+  { name: "age", words: ["AGE-SECRET-KEY-"], pattern: /AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}/gi },
+  {
+    name: "anthropic",
+    words: ["sk-ant-"],
+    pattern: /\bsk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{20,}/g,
+  },
+  {
+    name: "openai",
+    words: ["sk-"],
+    pattern: /\bsk-(?:(?:or-v1|proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})/g,
+  },
+  { name: "google", words: ["AIza"], pattern: /\bAIza[0-9A-Za-z_-]{35}/g },
+  {
+    name: "google-oauth",
+    words: ["ya29.", "GOCSPX-"],
+    pattern: /\b(?:ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28})/g,
+  },
+  {
+    name: "jwt",
+    words: ["eyJ"],
+    // Also one that is cut off.
+    pattern: /\beyJ[A-Za-z0-9_-]{14,}(?:\.[A-Za-z0-9_-]*){0,2}/g,
+  },
+  {
+    name: "authorization",
+    words: ["earer", "EARER", "uthorization", "UTHORIZATION"],
+    pattern:
+      /(?:\bbearer\s+|authorization["']?\s*[:=]\s*["']?(?:basic|token|digest)\s+)([A-Za-z0-9._~+/-]{16,}={0,2})/gi,
+    accept: hasDigitAndLetter,
+  },
+  {
+    name: "url-password",
+    words: ["://"],
+    pattern: /\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s:@/"'<>`]{0,100}:([^\s:@/"'<>`${]{3,200})@/gi,
+  },
+  {
+    name: "aws",
+    words: ["ecret", "ECRET"],
+    pattern:
+      /secret[\w ]{0,20}["']?\s*[:=,]?\s*["']?(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi,
+    accept: hasDigitAndLetter,
+  },
+  // The preset takes it for no secret; but with it, who holds the other half can be told.
+  { name: "aws", words: ["AKIA", "ASIA"], pattern: /\bA[KS]IA[A-Z0-9]{16}\b/g },
+  // These two, and `aws`, the preset finds too, but tells a range that ends before the secret does.
+  {
+    name: "npm",
+    words: ["_authToken", "_auth=", "_password="],
+    pattern: /_(?:authToken|auth|password)\s*=\s*["']?([^\s$"']{8,})/g,
+  },
+  {
+    name: "github",
+    words: ["x-oauth"],
+    pattern: /https?:\/\/([^\s:@/]{8,256}):x-oauth-basic@/g,
+  },
+  { name: "azure", words: ["ccountKey="], pattern: /AccountKey=([A-Za-z0-9+/]{60,}={0,2})/gi },
+  {
+    name: "assignment",
+    words: [
+      ...["assword", "ASSWORD", "asswd", "ASSWD", "ecret", "ECRET", "oken", "OKEN"],
+      ...["api_key", "API_KEY", "apiKey", "ApiKey", "apikey", "APIKEY", "api-key", "Api-Key"],
+      ...["access_key", "ACCESS_KEY", "accessKey", "AccessKey", "ACCESSKEY"],
+    ],
+    pattern:
+      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\*["'\]]{0,2}\s{0,3}(?:=>|[:=])\s{0,3}\\*["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+    begins: true,
+    accept: isRandom,
+  },
+  { name: "telegram", words: [":AA"], pattern: /\b\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])/g },
+  {
+    name: "discord",
+    words: ["/webhooks/"],
+    pattern: /\/api\/(?:v\d+\/)?webhooks\/(\d{15,22}\/[A-Za-z0-9_-]{50,})/g,
+  },
+  { name: "1password", words: ["ops_ey"], pattern: /\bops_ey[A-Za-z0-9+/=]{60,}/g },
+  {
+    name: "github",
+    words: ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
+    pattern: /\bgh[pousr]_[A-Za-z0-9_.-]{36,}/g,
+  },
+  {
+    name: "twilio",
+    words: Array.from("0123456789abcdef", (digit) => `SK${digit}`),
+    pattern: /\bSK[0-9a-f]{32}\b/g,
+  },
+  { name: "pypi", words: ["pypi-AgE"], pattern: /\bpypi-AgE[A-Za-z0-9_-]{50,}/g },
+  { name: "rubygems", words: ["rubygems_"], pattern: /\brubygems_[0-9a-f]{48}/g },
+  {
+    name: "digitalocean",
+    words: ["dop_v1_", "doo_v1_", "dor_v1_"],
+    pattern: /\bdo[opr]_v1_[0-9a-f]{64}/g,
+  },
+  {
+    name: "gitlab",
+    words: [
+      "glptt-",
+      "gldt-",
+      "glrt-",
+      "glft-",
+      "glsoat-",
+      "glcbt-",
+      "glimt-",
+      "glagent-",
+      "gloas-",
+    ],
+    pattern: /\bgl(?:ptt|dt|rt|ft|soat|cbt|imt|agent|oas)-[A-Za-z0-9_-]{20,}/g,
+  },
+  { name: "slack", words: ["xox"], pattern: /\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}/g },
+  { name: "stripe", words: ["whsec_"], pattern: /\bwhsec_[A-Za-z0-9+/]{24,}/g },
+  { name: "mailgun", words: ["key-"], pattern: /\bkey-[0-9a-f]{32}\b/g },
+  {
+    name: "mailchimp",
+    words: Array.from("123456789", (digit) => `-us${digit}`),
+    pattern: /\b[0-9a-f]{32}-us\d{1,2}\b/g,
+  },
+  {
+    name: "square",
+    words: ["sq0csp-", "sq0atp-"],
+    pattern: /\bsq0(?:csp|atp)-[A-Za-z0-9_-]{22,}/g,
+  },
+  { name: "newrelic", words: ["NRAK-"], pattern: /\bNRAK-[A-Z0-9]{27}/g },
+  { name: "sentry", words: ["sntry"], pattern: /\bsntry[su]_[A-Za-z0-9_=+/-]{40,}/g },
+  { name: "atlassian", words: ["ATATT3"], pattern: /\bATATT3[A-Za-z0-9_=-]{60,}/g },
+  { name: "replicate", words: ["r8_"], pattern: /\br8_[A-Za-z0-9]{37}\b/g },
+  { name: "supabase", words: ["sbp_"], pattern: /\bsbp_[0-9a-f]{40}\b/g },
+  { name: "xai", words: ["xai-"], pattern: /\bxai-[A-Za-z0-9]{60,}/g },
+  { name: "perplexity", words: ["pplx-"], pattern: /\bpplx-[A-Za-z0-9]{40,}/g },
+];
+
+/**
+ * For each rule of the preset, by its short name, words of which one is in every text that it
+ * matches. A rule that is not named here is tried on every text.
+ */
+export const PRESET_WORDS: Readonly<Record<string, readonly string[]>> = {
+  "1password": ["ops_ey"],
+  "anthropic": ["sk-ant-"],
+  "aws": [
+    ...["ecret", "ECRET"],
+  ],
+  "basicauth": ["://"],
+  "cloudflare": ["cfk_", "cfut_", "cfat_"],
+  "database-connection-string": ["://"],
+  "databricks": ["dapi"],
+  "docker": ["dckr_pat_"],
+  "figma": ["figd_"],
+  "gcp": ["PRIVATE KEY"],
+  "github": ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+  "gitlab": ["glpat-"],
+  "grafana": ["glc_", "glsa_"],
+  "groq": ["gsk_"],
+  "hashicorp-vault": ["hvs.", "hvb.", "hvr."],
+  "huggingface": ["hf_"],
+  "linear": ["lin_api_"],
+  "notion": ["ntn_"],
+  "npm": ["npm_", "_authToken", "x-oauth"],
+  "openai": ["T3BlbkFJ"],
+  "privatekey": ["PRIVATE KEY"],
+  "sendgrid": ["SG."],
+  "shopify": ["shppa_", "shpca_", "shpat_", "shpss_"],
+  "slack": ["xox", "xapp-", "ooks.slack", "OOKS.SLACK"],
+  "stripe": ["sk_live", "sk_test", "rk_live", "rk_test"],
+  "tailscale": ["tskey-"],
+  "vercel": ["vcp_", "vci_", "vca_", "vcr_", "vck_"],
+};
+
+function hasDigitAndLetter(value: string): boolean {
+  return /\d/.test(value) && /[A-Za-z]/.test(value);
+}
+
+/** Whether a value looks drawn by chance, not like a name, a path or a call in a program. */
+function isRandom(value: string): boolean {
+  if (!hasDigitAndLetter(value) || /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$/.test(value)) return false;
+  if (/^(https?|file):/.test(value)) return false;
+  const counts = new Map<string, number>();
+  for (const letter of value) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) {
+    bits -= count / value.length * Math.log2(count / value.length);
+  }
+  return bits >= 2.8;
+}

@@ -1,0 +1,73 @@
+/** `keepsake digest`, and the stage in a run, as a user has them. */
+import assert from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+const LINE = (text: string, time = new Date()) =>
+  `${
+    JSON.stringify({
+      ...{ type: "user", uuid: crypto.randomUUID(), cwd: "/home/ada/tide", sessionId: "1" },
+      timestamp: time.toISOString(),
+      message: { role: "user", content: text },
+    })
+  }\n`;
+const LOG = ".claude/projects/-home-ada-tide/1.jsonl";
+const DIGESTS = ".local/share/keepsake/digests";
+const TOKEN = `ghp_${"a1B2c3D4e5F6".repeat(3)}`;
+
+Deno.test("digest makes Markdown without a pipeline file, and says what it did", async () => {
+  await using home = await Home.make();
+  await home.write(LOG, LINE(`Use ${TOKEN} for it`));
+  const first = await home.keepsake(["digest"]);
+  assert.equal(first.status, 0, first.stderr);
+  assert.match(
+    first.stdout,
+    /digests: 1 of 1 digest updated, 1 secret redacted\n {2}tide-\w+\.md\n/,
+  );
+  assert.match(first.stdout, /redacted:\n {2}github: -home-ada-tide\/1, line 1\n/);
+  const [digest] = (await home.list(DIGESTS)).filter((name) => name.includes("tide-"));
+  const text = await Deno.readTextFile(home.at(digest!));
+  assert.ok(text.includes("Use [REDACTED:github] for it"), text);
+  assert.match((await home.keepsake(["digest"])).stdout, /1 digest, nothing new\n/);
+});
+
+Deno.test("digest takes its flags over what the pipeline says, and prints JSON alone", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const old = new Date(Date.now() - 40 * 86_400_000);
+  await home.write("logs/-home-ada-tide/1.jsonl", LINE("long ago", old));
+  const pipeline = ".config/keepsake/pipeline.toml";
+  const before = await Deno.readTextFile(home.at(pipeline));
+  const stage = `[[stage]]\nuse = "digest"\nfrom = "~/logs"\nto = "~/out"\ndays = 7\n\n`;
+  await home.write(pipeline, before.replace("[[stage]]", `${stage}[[stage]]`));
+  const none = await home.keepsake(["digest", "--json"]);
+  assert.equal(none.status, 0, none.stderr);
+  assert.equal(JSON.parse(none.stdout).conversations, 0);
+  const all = await home.keepsake(["digest", "--all", "--to", "elsewhere", "--json"]);
+  const { to, conversations, written } = JSON.parse(all.stdout);
+  assert.equal(to, home.at("elsewhere"));
+  assert.equal(conversations, 1);
+  assert.equal(written.length, 1);
+  const run = await home.keepsake(["run", "--json"]);
+  assert.equal(run.status, 0, run.stderr);
+  const [digest] = JSON.parse(run.stdout).stages;
+  assert.deepEqual([digest.use, digest.status], ["digest", "unchanged"]);
+});
+
+Deno.test("digest refuses what it cannot mean", async () => {
+  await using home = await Home.make();
+  for (
+    const [words, said] of [
+      [["--days", "3", "--all"], 'Cannot use "--days" with "--all"'],
+      [["--max-size", "big"], "Expected a size"],
+      [
+        ["--from", "/nowhere"],
+        'Cannot read conversations in "/nowhere": there is no such directory',
+      ],
+      [["--config", "/nowhere.toml"], "/nowhere.toml"],
+    ] as const
+  ) {
+    const { status, stderr } = await home.keepsake(["digest", ...words]);
+    assert.equal(status, 3, stderr);
+    assert.ok(stderr.includes(said), stderr);
+  }
+});

@@ -1,0 +1,669 @@
+/** The digest stage, in its own worker with its own permissions. */
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import type { PrepareResult } from "../../stages/contract.ts";
+import type { DigestDetails } from "../../stages/formats/digesting.ts";
+import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
+import { runStage } from "./harness.ts";
+import { leaks, makeCanaries } from "./formats/canaries.ts";
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** A directory with logs, and one for digests. */
+class World implements Disposable {
+  readonly base = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-digest-" }));
+  readonly from = join(this.base, "projects");
+  readonly to = join(this.base, "digests");
+  #count = 0;
+
+  constructor() {
+    Deno.mkdirSync(this.from);
+  }
+
+  /** What every line of a conversation carries. */
+  line(fields: Line, { session = "s1", cwd = "/home/ada/tide", time = Date.now() } = {}): Line {
+    const uuid = `u-${session}-${++this.#count}`;
+    const timestamp = new Date(time).toISOString();
+    return {
+      parentUuid: null,
+      cwd,
+      sessionId: session,
+      gitBranch: "main",
+      uuid,
+      timestamp,
+      ...fields,
+    };
+  }
+
+  user(content: unknown, about: Parameters<World["line"]>[1] = {}, fields: Line = {}): Line {
+    return this.line({ type: "user", message: { role: "user", content }, ...fields }, about);
+  }
+
+  assistant(content: unknown, about: Parameters<World["line"]>[1] = {}, fields: Line = {}): Line {
+    const usage = { input_tokens: 1, output_tokens: 2 };
+    return this.line(
+      {
+        type: "assistant",
+        message: { id: `m${this.#count}`, role: "assistant", content, usage },
+        ...fields,
+      },
+      about,
+    );
+  }
+
+  write(path: string, lines: readonly (Line | string)[], append = false): string {
+    const file = join(this.from, path);
+    Deno.mkdirSync(dirname(file), { recursive: true });
+    const text = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`);
+    Deno.writeTextFileSync(file, text.join(""), { append });
+    return file;
+  }
+
+  async digest(options: Line = {}): Promise<PrepareResult & { readonly details: DigestDetails }> {
+    const { result } = await runStage<PrepareResult>({
+      use: "digest",
+      operation: "run",
+      options: { from: this.from, to: this.to, days: 36500, ...options },
+    });
+    return result as PrepareResult & { readonly details: DigestDetails };
+  }
+
+  /** Digests by name. */
+  digests(): Record<string, string> {
+    const names = [...Deno.readDirSync(this.to)].map(({ name }) => name).filter((name) =>
+      name.endsWith(".md") && !name.startsWith("_")
+    );
+    return Object.fromEntries(names.sort().map((name) => [name, this.read(name)]));
+  }
+
+  /** The one digest there is. */
+  only(): string {
+    const texts = Object.values(this.digests());
+    assert.equal(texts.length, 1);
+    return texts[0]!;
+  }
+
+  read(name: string): string {
+    return Deno.readTextFileSync(join(this.to, name));
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.base, { recursive: true });
+  }
+}
+
+const FOLDER = "-home-ada-tide";
+const DAY = 86_400_000;
+
+Deno.test("what was said, thought, done and shown stands in a digest", async () => {
+  using world = new World();
+  const { user, assistant, line } = {
+    user: world.user.bind(world),
+    assistant: world.assistant.bind(world),
+    line: world.line.bind(world),
+  };
+  const image = {
+    type: "image",
+    source: { type: "base64", media_type: "image/png", data: "AAAA" },
+  };
+  world.write(`${FOLDER}/s1.jsonl`, [
+    { type: "mode", mode: "normal", sessionId: "s1" },
+    user([{ type: "text", text: "Fix the *tide* table" }, image]),
+    assistant([{ type: "thinking", thinking: "Hm, the moon", signature: "x".repeat(400) }]),
+    assistant([{ type: "text", text: "I look at it" }]),
+    assistant([{ type: "tool_use", id: "t1", name: "Bash", input: { command: "deno test" } }]),
+    user([{ type: "tool_result", tool_use_id: "t1", content: "2 failed", is_error: true }], {}, {
+      toolUseResult: { stdout: "2 failed", nested: { uuid: "not me" } },
+    }),
+    { type: "queue-operation", operation: "enqueue", content: "also the docs", sessionId: "s1" },
+    { type: "queue-operation", operation: "enqueue", content: "never shown twice" },
+    line({
+      type: "attachment",
+      attachment: { type: "queued_command", prompt: "never shown twice" },
+    }),
+    line({
+      type: "system",
+      subtype: "compact_boundary",
+      compactMetadata: { trigger: "auto", preTokens: 1234 },
+    }),
+    user("It went so and so", {}, { isCompactSummary: true }),
+    user("<system-reminder>noise one</system-reminder>"),
+    user(
+      "<task-notification>noise two</task-notification>Go on<system-reminder>x</system-reminder>",
+    ),
+    user("<bash-input>git status</bash-input>"),
+    user("<bash-stdout>clean</bash-stdout><bash-stderr></bash-stderr>"),
+    user("<command-name>/model</command-name><command-args>opus</command-args>"),
+    { type: "summary", summary: "Tide tables, mended" },
+  ]);
+  await world.digest();
+  const text = world.only();
+  const inOrder = [
+    "## Tide tables, mended",
+    "Fix the *tide* table",
+    "*An image*",
+    "<details><summary>Thinking</summary>",
+    "Hm, the moon",
+    "I look at it",
+    "**Bash** `deno test` (failed)",
+    "```\n2 failed\n```",
+    "*Waited to be said:* `also the docs`",
+    "### You, while Claude worked",
+    "never shown twice",
+    "*Compacted:* `auto, 1,234 tokens before`",
+    "<summary>Summary of the conversation so far</summary>",
+    "It went so and so",
+    "Go on",
+    "*Ran:* `git status`",
+    "```\nclean\n```",
+    "*Command:* `/model opus`",
+  ];
+  let at = 0;
+  for (const part of inOrder) {
+    const found = text.indexOf(part, at);
+    assert.ok(found >= 0, `${part}\n---\n${text}`);
+    at = found + part.length;
+  }
+  assert.ok(!text.includes("noise"));
+  assert.equal(text.split("never shown twice").length, 2);
+});
+
+Deno.test("sub-agents stand below the call that started them, to any depth", async () => {
+  using world = new World();
+  const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: { description: id } });
+  const answer = (
+    id: string,
+  ) => [{ type: "tool_result", tool_use_id: id, content: `end of ${id}` }];
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("start"),
+    world.assistant([call("outer")]),
+    world.user(answer("outer")),
+    world.assistant([{ type: "text", text: "afterwards" }]),
+  ]);
+  const agents = `${FOLDER}/s1/subagents`;
+  world.write(`${agents}/agent-a1.jsonl`, [
+    world.user("outer prompt", {}, { isSidechain: true, agentId: "a1" }),
+    world.assistant([call("inner")]),
+    world.user(answer("inner")),
+    world.assistant([{ type: "text", text: "outer answer" }]),
+  ]);
+  world.write(`${agents}/agent-a1.meta.json`, ['{"toolUseId":"outer","agentType":"Explore"}']);
+  world.write(`${agents}/workflows/w/agent-a2.jsonl`, [world.assistant("inner answer")]);
+  world.write(`${agents}/workflows/w/agent-a2.meta.json`, ['{"toolUseId":"inner"}']);
+  world.write(`${agents}/workflows/w/journal.jsonl`, ['{"type":"started"}']);
+  world.write(`${agents}/agent-a3.jsonl`, [world.assistant("nobody called me")]);
+  const { details } = await world.digest();
+  const text = world.only();
+  const at = [
+    "start",
+    "**Task**",
+    "Sub-agent Explore",
+    "outer prompt",
+    "inner answer",
+    "outer answer",
+  ]
+    .map((part) => text.indexOf(part));
+  assert.deepEqual(at, at.toSorted((a, b) => a - b), text);
+  assert.ok(at.every((one) => one > 0));
+  assert.ok(text.indexOf("afterwards") > text.indexOf("outer answer"));
+  assert.ok(text.indexOf("nobody called me") > text.indexOf("afterwards"));
+  assert.equal(details.agents, 3);
+  assert.equal(details.answers, 4);
+});
+
+Deno.test("what a resumed or forked conversation repeats stands once, where it was said first", async () => {
+  using world = new World();
+  const first = [1, 2, 3].map((n) =>
+    world.user(`prompt ${n}`, { session: "z1", time: Date.UTC(2026, 0, n) })
+  );
+  world.write(`${FOLDER}/a9.jsonl`, [
+    ...first.slice(0, 2),
+    world.user("the fork", { session: "a9", time: Date.UTC(2026, 0, 5) }),
+  ]);
+  world.write(`${FOLDER}/z1.jsonl`, first);
+  const { details } = await world.digest();
+  const text = world.only();
+  assert.equal(details.prompts, 4);
+  assert.equal(details.conversations, 2);
+  const [fork, origin] = text.split("<!-- keepsake end -->");
+  assert.ok(fork!.includes("the fork") && !fork!.includes("\nprompt 1"));
+  for (const n of [1, 2, 3]) assert.ok(origin!.includes(`\nprompt ${n}\n`));
+});
+
+Deno.test("projects are told apart by what the lines say, not by the folder", async () => {
+  using world = new World();
+  world.write(`${FOLDER}-x/s1.jsonl`, [world.user("one", { cwd: "/home/ada/tide/x" })]);
+  world.write(`${FOLDER}-x/s2.jsonl`, [
+    world.user("two", { cwd: "/home/ada/tide-x", session: "s2" }),
+  ]);
+  world.write(`other/s3.jsonl`, [world.user("three", { cwd: "/srv/x", session: "s3" })]);
+  world.write(`other/s4.jsonl`, ['{"type":"user","message":{"content":"four"}}']);
+  await world.digest();
+  const texts = Object.entries(world.digests());
+  assert.equal(texts.length, 4);
+  for (
+    const [cwd, said] of [["/home/ada/tide/x", "one"], ["/home/ada/tide-x", "two"], [
+      "/srv/x",
+      "three",
+    ]]
+  ) {
+    const [, text] = texts.find(([, text]) => text.includes(`\`${cwd}\``))!;
+    assert.ok(text.includes(`\n${said}\n`));
+  }
+});
+
+Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () => {
+  using world = new World();
+  const old = world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("long ago", { time: Date.now() - 20 * DAY }),
+  ]);
+  const time = Date.now();
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("today", { session: "s2", time })]);
+  await world.digest({ days: 1 });
+  assert.ok(!world.only().includes("long ago"));
+  await world.digest({ days: 30 });
+  assert.ok(world.only().includes("long ago"));
+  const before = world.only();
+  assert.equal((await world.digest({ days: 1 })).details.written.length, 0);
+  assert.equal(world.only(), before);
+  rmSync(old);
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("later", { session: "s2", time })], true);
+  const { details } = await world.digest({ days: 1 });
+  assert.ok(world.only().includes("long ago") && world.only().includes("later"));
+  assert.equal(details.prompts, 3);
+  // Not even with nothing left to remember by.
+  rmSync(join(world.to, ".keepsake"), { recursive: true });
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("latest", { session: "s2", time })], true);
+  await world.digest({ days: 1 });
+  for (const said of ["long ago", "today", "later", "latest"]) {
+    assert.ok(world.only().includes(said));
+  }
+});
+
+Deno.test("a log that was cut short or written anew takes nothing out of a digest", async () => {
+  using world = new World();
+  const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
+  world.write(`${FOLDER}/s1.jsonl`, lines);
+  await world.digest();
+  world.write(`${FOLDER}/s1.jsonl`, [lines[0]!, world.user("another")]);
+  await world.digest();
+  for (const said of ["prompt 1.", "prompt 2.", "prompt 3.", "another"]) {
+    assert.ok(world.only().includes(said), said);
+  }
+  world.write(`${FOLDER}/s1.jsonl`, []);
+  await world.digest();
+  for (const said of ["prompt 3.", "another"]) assert.ok(world.only().includes(said), said);
+});
+
+Deno.test("what is too big gives way oldest first, is named, and comes back", async () => {
+  using world = new World();
+  for (const n of [1, 2, 3]) {
+    const [session, time] = [`s${n}`, Date.UTC(2026, 0, n)];
+    world.write(`${FOLDER}/s${n}.jsonl`, [
+      world.user(`Title ${n}`, { session, time }),
+      world.assistant(`word${n} `.repeat(2000), { session, time }),
+    ]);
+  }
+  await world.digest({ max_size: "32kB" });
+  const text = world.only();
+  assert.ok(text.length <= 32_000);
+  assert.ok(!text.includes("word1") && text.includes("word2") && text.includes("word3"));
+  assert.match(text, /Left out for their size, oldest first:\n\n- 2026-01-01 00:00 Title 1/);
+  assert.match(world.read("_manifest.md"), /Left out for their size\n\n- .*Title 1/);
+  // Its log is gone; it comes back all the same.
+  rmSync(join(world.from, FOLDER, "s1.jsonl"));
+  await world.digest({ max_size: "20kB" });
+  assert.ok(!world.only().includes("word2"));
+  await world.digest();
+  for (const word of ["word1", "word2", "word3"]) assert.ok(world.only().includes(word));
+});
+
+Deno.test("nothing is parsed again that is as it was, whatever the times say", async () => {
+  using world = new World();
+  const file = world.write(`${FOLDER}/s1.jsonl`, [world.user("one")]);
+  world.write(`-b/s2.jsonl`, [world.user("two", { session: "s2", cwd: "/b" })]);
+  await world.digest();
+  const files = () =>
+    [...Deno.readDirSync(world.to)].filter(({ isFile }) => isFile).map(({ name }) =>
+      `${name} ${statSync(join(world.to, name)).ino}`
+    ).sort();
+  const before = files();
+  assert.equal((await world.digest()).unchanged, true);
+  utimesSync(file, new Date(), new Date(0));
+  utimesSync(dirname(file), new Date(), new Date(0));
+  assert.match((await world.digest()).message, /nothing new/);
+  assert.deepEqual(files(), before);
+  // The same size and time, but another content.
+  const { mtime } = statSync(file);
+  writeFileSync(file, readFileSync(file, "utf8").replace('"one"', '"new"'));
+  utimesSync(file, mtime, mtime);
+  const { details } = await world.digest();
+  assert.equal(details.written.length, 1);
+});
+
+Deno.test("a line more changes one digest, and gives what reading all anew would", async () => {
+  using world = new World();
+  const call = { type: "tool_use", id: "t1", name: "Bash", input: { command: "ls" } };
+  world.write(`-b/s2.jsonl`, [world.user("two", { session: "s2", cwd: "/b" })]);
+  const lines: (readonly Line[])[] = [
+    [world.user("one"), world.assistant("first")],
+    [world.user("two"), world.assistant([call])],
+    [world.user([{ type: "tool_result", tool_use_id: "t1", content: "listing" }])],
+    [world.assistant("second"), { type: "ai-title", aiTitle: "A title" }],
+    [world.user("three")],
+    [world.assistant("third")],
+  ];
+  for (const some of lines) {
+    world.write(`${FOLDER}/s1.jsonl`, some, true);
+    const { details } = await world.digest();
+    assert.equal(
+      details.written.filter((name) => name.startsWith("b-")).length,
+      some === lines[0] ? 1 : 0,
+    );
+  }
+  const grown = [world.digests(), world.read("_manifest.md")];
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  assert.deepEqual(grown, [world.digests(), world.read("_manifest.md")]);
+});
+
+Deno.test("a last line that is still being written waits until it is whole", async () => {
+  using world = new World();
+  const line = JSON.stringify(world.user("second"));
+  const file = world.write(`${FOLDER}/s1.jsonl`, [world.user("first")]);
+  appendFileSync(file, line.slice(0, 40));
+  assert.equal((await world.digest()).details.broken, 1);
+  appendFileSync(file, `${line.slice(40)}\n`);
+  const { details } = await world.digest();
+  assert.equal(details.broken, 0);
+  assert.equal(details.prompts, 2);
+});
+
+Deno.test("whatever stands in a log, nothing throws, and what is not known is counted by shape", async () => {
+  using world = new World();
+  const deep = `${"[".repeat(60_000)}${"]".repeat(60_000)}`;
+  world.write(`${FOLDER}/s1.jsonl`, [
+    "not json",
+    "[1,2]",
+    "null",
+    "",
+    '{"type":"user","message":{"content":',
+    '{"type":"user"}',
+    '{"type":"user","message":null}',
+    '{"type":"user","message":{"content":[null,1,{"type":5},{"type":"text","text":7}]}}',
+    '{"type":"assistant","message":{"content":{"a":1},"usage":{"input_tokens":"x"}}}',
+    `{"type":"assistant","message":{"content":[{"type":"tool_use","id":"d","name":"X","input":${deep}}]}}`,
+    '{"type":"attachment"}',
+    '{"type":"system","subtype":"new_thing","hidden":"value one"}',
+    '{"type":"brand-new","secretValue":"value two","a b":1}',
+    '{"type":"attachment","attachment":{"type":"odd","inner":"value three"}}',
+    world.user([{ type: "hologram", data: "value four" }]),
+    world.user("still here", {}, { timestamp: "yesterday" }),
+    world.user("and here", {}, { timestamp: 12 }),
+    '{"type":"__proto__"}',
+    `{"type":"user","uuid":"x","__proto__":{"a":1},"message":{"content":"proto"}}`,
+  ]);
+  const { details, unreadable } = await world.digest();
+  assert.deepEqual(unreadable, []);
+  assert.equal(details.broken, 4);
+  const shapes = Object.keys(details.unknown).join("\n");
+  for (
+    const shape of [
+      "line brand-new {secretValue, type, …}",
+      "attachment odd {inner, type}",
+      "block hologram {data, type}",
+      "system new_thing {hidden, subtype, type}",
+    ]
+  ) assert.ok(shapes.includes(shape), shapes);
+  const all = [world.only(), world.read("_manifest.md"), JSON.stringify(details)].join("\n");
+  assert.ok(!/value (one|two|three|four)/.test(all));
+  assert.ok(world.only().includes("still here") && world.only().includes("and here"));
+});
+
+Deno.test("a canary of every kind, in every place, is in no digest and in no report", async () => {
+  using world = new World();
+  const canaries = makeCanaries(11);
+  canaries.forEach(({ text }, index) => {
+    const session = `c${index}`;
+    const about = { session };
+    const input = { command: `echo '${text}'`, other: text };
+    world.write(`${FOLDER}/${session}.jsonl`, [
+      { type: "custom-title", customTitle: `Title ${text}` },
+      { type: "queue-operation", operation: "enqueue", content: `queued ${text}` },
+      world.user(`Here: ${text}`, { session, cwd: `/home/ada/${text.replaceAll("\n", " ")}` }, {
+        gitBranch: text.split("\n")[0],
+      }),
+      world.assistant([{ type: "thinking", thinking: text }, { type: "text", text }], about),
+      world.assistant([{ type: "tool_use", id: "b", name: "Bash", input }], about),
+      world.user([{ type: "tool_result", tool_use_id: "b", content: text }], about),
+      world.assistant(
+        [{ type: "tool_use", id: "o", name: "Odd", input: { deep: [input] } }],
+        about,
+      ),
+      world.user(
+        [{ type: "tool_result", tool_use_id: "o", content: [{ type: "text", text }] }],
+        about,
+      ),
+      world.line(
+        { type: "attachment", attachment: { type: "queued_command", prompt: text } },
+        about,
+      ),
+      world.line({ type: "attachment", attachment: { type: "file", filename: text } }, about),
+      world.line({
+        type: "attachment",
+        attachment: { type: "hook_non_blocking_error", stderr: text },
+      }, about),
+      world.line({ type: "system", subtype: "away_summary", content: text }, about),
+      { type: "summary", summary: text, leafUuid: "nobody" },
+    ]);
+    world.write(`${FOLDER}/${session}/subagents/agent-a.meta.json`, [
+      JSON.stringify({ toolUseId: "b", description: text, agentType: text }),
+    ]);
+    world.write(`${FOLDER}/${session}/subagents/agent-a.jsonl`, [world.user(text, about)]);
+  });
+  for (const tools of ["short", "full"]) {
+    const result = await world.digest({ tools });
+    assert.ok(result.details.secrets >= canaries.length * 8);
+    const places = result.details.redactions.map(({ session }) => session);
+    const texts = [JSON.stringify(result)];
+    const visit = (folder: string) => {
+      for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+        if (isDirectory) visit(join(folder, name));
+        else texts.push(Deno.readTextFileSync(join(folder, name)));
+      }
+    };
+    visit(world.to);
+    const all = texts.join("\n");
+    for (const [index, canary] of canaries.entries()) {
+      assert.ok(!leaks(canary, all), `${tools}: ${canary.kind}: ${around(canary, all)}`);
+      assert.ok(places.some((place) => place.startsWith(`${FOLDER}/c${index}`)), canary.kind);
+    }
+  }
+});
+
+/** What stands before a part of it, for whoever has to find the way it took. */
+function around({ value }: { readonly value: string }, all: string): string {
+  for (let at = 0; at + 12 <= value.length; at++) {
+    const found = all.indexOf(value.slice(at, at + 12));
+    if (found >= 0) return all.slice(Math.max(0, found - 150), found + 30);
+  }
+  return "";
+}
+
+Deno.test("secrets stay where that is asked for, and patterns added later hold for what is kept", async () => {
+  using world = new World();
+  const [canary] = makeCanaries(12);
+  const file = world.write(`${FOLDER}/s1.jsonl`, [world.user(`${canary!.text} ACME-12345678`)]);
+  await world.digest({ redact: false });
+  assert.ok(leaks(canary!, world.only()));
+  rmSync(file);
+  await world.digest({ patterns: ["ACME-[0-9]{8}"] });
+  assert.ok(!leaks(canary!, world.only()));
+  assert.ok(world.only().includes("[REDACTED:pattern-1]"));
+});
+
+Deno.test("a secret at the edge of what is shown of an answer is seen whole", async () => {
+  using world = new World();
+  const [canary] = makeCanaries(13);
+  for (let at = 340; at < 420; at += 7) {
+    const content = `${"x ".repeat(at / 2)}${canary!.value}${" tail".repeat(2000)}`;
+    world.write(`${FOLDER}/s${at}.jsonl`, [
+      world.user([{ type: "tool_result", tool_use_id: "t", content }], { session: `s${at}` }, {
+        toolUseResult: { stdout: content },
+      }),
+    ]);
+  }
+  await world.digest();
+  assert.ok(!leaks(canary!, world.only()));
+});
+
+Deno.test("how much of tools is shown is a choice", async () => {
+  using world = new World();
+  const content = Array.from({ length: 50 }, (_, n) => `line ${n}.`).join("\n");
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("go"),
+    world.assistant([{ type: "tool_use", id: "t", name: "Odd", input: { a: 1, b: "two" } }]),
+    world.user([{ type: "tool_result", tool_use_id: "t", content }], {}, { toolUseResult: {} }),
+  ]);
+  await world.digest({ tools: "none" });
+  assert.ok(!world.only().includes("Odd") && !world.only().includes("line 0."));
+  await world.digest({ tools: "short" });
+  assert.ok(world.only().includes("**Odd** `a: 1 · b: two`"));
+  assert.ok(world.only().includes("line 0.") && !world.only().includes("line 9."));
+  await world.digest({ tools: "full" });
+  assert.ok(world.only().includes('"b": "two"') && world.only().includes("line 49."));
+});
+
+Deno.test("the numbers of the manifest are those of a count made another way", async () => {
+  using world = new World();
+  const now = Date.UTC(2026, 10, 20);
+  makeSampleHome(world.base, { seed: 3, now });
+  makeBenchHome(world.base, { bytes: 3e6, seed: 4 });
+  const { details } = await world.digest({ from: join(world.base, ".claude/projects"), all: true });
+  const expected = count(join(world.base, ".claude/projects"));
+  const { conversations, agents, prompts, answers, calls, tokens } = details;
+  assert.deepEqual({ conversations, agents, prompts, answers, calls, tokens }, expected);
+  const row = world.read("_manifest.md").split("\n").find((line) => line.startsWith("| **All**"))!;
+  const numbers = row.split("|").slice(4, -1).map((cell) => Number(cell.replaceAll(",", "")));
+  assert.deepEqual(numbers, [conversations, agents, prompts, answers, calls, ...tokens]);
+  assert.ok(!JSON.stringify(world.digests()).includes(CANARY));
+});
+
+/** Reads everything in full, sorts it by what it is, and only then counts. */
+function count(folder: string) {
+  const files: string[] = [];
+  const visit = (path: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(path)) {
+      if (isDirectory) visit(join(path, name));
+      else if (name.endsWith(".jsonl") && name !== "journal.jsonl") files.push(join(path, name));
+    }
+  };
+  visit(folder);
+  // deno-lint-ignore no-explicit-any
+  const lines = new Map<string, any>();
+  for (const file of files) {
+    for (const text of Deno.readTextFileSync(file).split("\n")) {
+      const line = text === "" ? {} : JSON.parse(text);
+      if (line.uuid !== undefined) lines.set(line.uuid, line);
+    }
+  }
+  const noise = /<(system-reminder|task-notification)>[^]*<\/\1>/g;
+  const tags =
+    /<(command-name|command-message|command-args|bash-\w+|local-command-\w+|teammate-message|user-memory-input|ide_\w+)[^]*?<\/\1>/g;
+  const [all] = [[...lines.values()]];
+  // deno-lint-ignore no-explicit-any
+  const blocks = (line: any): any[] =>
+    typeof line.message?.content === "string"
+      ? [{ type: "text", text: line.message.content }]
+      : line.message?.content ?? [];
+  // deno-lint-ignore no-explicit-any
+  const isPrompt = (line: any) => {
+    if (line.type === "attachment") return line.attachment.type === "queued_command";
+    if (line.type !== "user" || line.isMeta || line.isCompactSummary) return false;
+    return blocks(line).some(({ type, text }) =>
+      type === "image" ||
+      (type === "text" && text.replace(noise, "").replace(tags, "").trim() !== "")
+    );
+  };
+  const said = all.filter(({ type }) => type === "assistant");
+  const usages = new Map(said.map(({ message }) => [message.id, message.usage]));
+  const keys = ["input", "output", "cache_creation_input", "cache_read_input"];
+  return {
+    conversations: files.filter((file) => !file.includes("/agent-")).length,
+    agents: files.filter((file) => file.includes("/agent-")).length,
+    prompts: all.filter(isPrompt).length,
+    answers: said.flatMap(blocks).filter(({ type, text }) => type === "text" && text.trim()).length,
+    calls: said.flatMap(blocks).filter(({ type }) => type === "tool_use").length,
+    tokens: keys.map((key) =>
+      [...usages.values()].reduce((sum, usage) => sum + usage[`${key}_tokens`], 0)
+    ),
+  };
+}
+
+Deno.test("files are the user's own, and say which digests are new", async () => {
+  using world = new World();
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("one")]);
+  await world.digest();
+  const [name] = Object.keys(world.digests());
+  assert.equal(world.read("_digest-pending"), `${name}\n`);
+  if (Deno.build.os === "windows") return;
+  assert.equal(statSync(world.to).mode & 0o777, 0o700);
+  for (const file of [name!, "_manifest.md", "_digest-pending", ".keepsake/index.json"]) {
+    assert.equal(statSync(join(world.to, file)).mode & 0o777, 0o600, file);
+  }
+  writeFileSync(join(world.to, `${name}.01234567.part`), "left by a killed run");
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("two")], true);
+  await world.digest();
+  assert.ok(!readdirSync(world.to).some((name) => name.endsWith(".part")));
+});
+
+Deno.test("a directory of logs that is not there is named", async () => {
+  using world = new World();
+  const nowhere = join(world.base, "nowhere");
+  await assert.rejects(world.digest({ from: nowhere }), {
+    code: "source-missing",
+    message: `Cannot read conversations in "${nowhere}": there is no such directory`,
+  });
+});
+
+Deno.test("a log of progress is read in bounded memory", async () => {
+  using world = new World();
+  const megabytes = Deno.env.get("KEEPSAKE_SLOW") ? 5000 : 60;
+  const line = JSON.stringify(world.line({ type: "progress", data: { output: "x".repeat(4000) } }));
+  const block = new TextEncoder().encode(`${line}\n`.repeat(250));
+  const path = world.write(`${FOLDER}/s1.jsonl`, []);
+  {
+    using file = await Deno.open(path, { write: true });
+    for (let size = 0; size < megabytes * 1e6; size += block.length) {
+      for (let at = 0; at < block.length;) at += await file.write(block.subarray(at));
+    }
+  }
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("at last")], true);
+  const code = `
+    import { makeDigests } from ${
+    JSON.stringify(new URL("../../stages/formats/digesting.ts", import.meta.url).href)
+  };
+    const signal = new AbortController().signal;
+    await makeDigests({ from: Deno.args[0], to: Deno.args[1], days: 9, all: true, tools: "short", redact: true, patterns: [] },
+      { signal, log() {}, progress() {} });
+    const status = Deno.readTextFileSync("/proc/self/status");
+    console.log(/VmHWM:\\s*(\\d+)/.exec(status)[1]);
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", "--ext=ts", code, world.from, world.to],
+    cwd: new URL("../../", import.meta.url),
+  }).output();
+  const peak = Number(new TextDecoder().decode(stdout)) * 1024;
+  assert.ok(peak > 0, new TextDecoder().decode(stderr));
+  assert.ok(peak < 200e6, `${peak}`);
+  assert.ok(world.only().includes("at last"));
+});

@@ -1,0 +1,105 @@
+/** Secrets are found and replaced whole, and little else is. */
+import assert from "node:assert/strict";
+import { rules } from "@secretlint/secretlint-rule-preset-recommend";
+import { Random } from "../../../tools/sample/random.ts";
+import { markdown, prose, sourceCode } from "../../../tools/sample/text.ts";
+import { PRESET_WORDS } from "../../../stages/formats/secret_rules.ts";
+import { SecretScanner } from "../../../stages/formats/secrets.ts";
+import { leaks, makeCanaries } from "./canaries.ts";
+
+async function load(patterns: readonly string[] = []): Promise<SecretScanner> {
+  const scanner = new SecretScanner(patterns);
+  await scanner.load();
+  return scanner;
+}
+
+const canaries = makeCanaries();
+
+Deno.test("there are at least 25 kinds of canaries", () => {
+  assert.ok(new Set(canaries.map(({ kind }) => kind)).size >= 25);
+});
+
+for (const canary of canaries) {
+  Deno.test(`a secret is replaced whole: ${canary.kind}`, async () => {
+    const scanner = await load();
+    const text = `Some words before.\n${canary.text}\nAnd some words after.`;
+    const told: string[] = [];
+    const redacted = scanner.redact(text, ({ rule }) => told.push(rule));
+    assert.ok(leaks(canary, text));
+    assert.ok(!leaks(canary, redacted), redacted);
+    assert.ok(told.length > 0);
+    assert.match(redacted, /\[REDACTED:[a-z0-9-]+\]/);
+    assert.ok(redacted.startsWith("Some words before.\n"));
+    assert.ok(redacted.endsWith("And some words after."), redacted);
+  });
+}
+
+Deno.test("the search for words hides nothing from a rule of the preset", async () => {
+  const scanner = await load();
+  for (const { kind, text } of makeCanaries(2)) {
+    const ranges: (readonly [number, number])[] = [];
+    for (const { meta, create } of rules) {
+      if (/filter/.test(meta.id)) continue;
+      const { file } = create({
+        sharedOptions: {},
+        createTranslator: () => () => ({}),
+        report: ({ range }: { range: readonly [number, number] }) => ranges.push(range),
+        ignore: () => {},
+        // deno-lint-ignore no-explicit-any
+      } as any, {});
+      // deno-lint-ignore no-explicit-any
+      await file?.({ content: text, filePath: "a.md", ext: ".md", contentType: "text" } as any);
+    }
+    const found = scanner.find(text);
+    for (const [start, end] of ranges) {
+      assert.ok(found.some((one) => one.start <= start && one.end >= end), `${kind}: ${start}`);
+    }
+  }
+});
+
+Deno.test("every rule of the preset that words are named for is there", () => {
+  const names = rules.map(({ meta }) => meta.id.replace(/^.*secretlint-rule-/, ""));
+  for (const name of Object.keys(PRESET_WORDS)) assert.ok(names.includes(name), name);
+});
+
+Deno.test("prose, programs and hashes are left alone", async () => {
+  const scanner = await load();
+  const random = new Random(5);
+  const text = [
+    ...Array.from({ length: 200 }, () => `${prose(random, 3)}\n${markdown(random, 2)}`),
+    ...Array.from({ length: 50 }, () => sourceCode(random, 30).join("\n")),
+    `commit ${random.hex(40)}`,
+    `sha256:${random.hex(64)}`,
+    random.uuid(),
+    "const token: string = readToken(process.env.API_TOKEN1);",
+    "password: options.password ?? undefined",
+    "See https://example.org/a/b?c=d and git@github.com:me/there.git",
+    "/home/ada/code/project-1/src/core/tokens/secret_store.ts",
+  ].join("\n");
+  const found = scanner.find(text).map(({ start, end }) => text.slice(start, end));
+  assert.ok(found.length <= 2, JSON.stringify(found));
+});
+
+Deno.test("patterns of the user's are redacted under numbers of their own", async () => {
+  const scanner = await load(["ACME-[0-9]{8}", "x*", "é{3}"]);
+  assert.equal(
+    scanner.redact("ACME-12345678 and ééé."),
+    "[REDACTED:pattern-1] and [REDACTED:pattern-3].",
+  );
+});
+
+Deno.test("a text cannot switch the rules off", async () => {
+  const scanner = await load();
+  for (const canary of canaries.slice(0, 3)) {
+    const text = `<!-- secretlint-disable -->\n// secretlint-disable-line ${canary.text}`;
+    assert.ok(!leaks(canary, scanner.redact(text)));
+  }
+});
+
+Deno.test("secrets that overlap are one, and those side by side are two", async () => {
+  const scanner = await load(["abcdef", "defghi"]);
+  assert.deepEqual(scanner.find("abcdefghi abcdef"), [
+    { rule: "pattern-1", start: 0, end: 9 },
+    { rule: "pattern-1", start: 10, end: 16 },
+  ]);
+});
