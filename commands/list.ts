@@ -124,6 +124,7 @@ export function listingJson({ snapshots }: Listing): unknown {
     destinations: snapshot.destinations,
     encrypted: snapshot.encrypted,
     complete: snapshot.complete,
+    ...(snapshot.suspect && { suspect: true }),
   }));
 }
 

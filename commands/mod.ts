@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "restore": () => import("./restore.ts"),
   "verify": () => import("./verify.ts"),
   "drill": () => import("./drill.ts"),
+  "accept": () => import("./accept.ts"),
   "prune": () => import("./prune.ts"),
   "digest": () => import("./digest.ts"),
   "init": () => import("./init.ts"),

@@ -17,6 +17,7 @@ import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson, roundSeconds } from "./json.ts";
 import { pruningJson } from "./pruning_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
+import { suspicionJson } from "./suspicion_json.ts";
 import type { Style } from "./ui/style.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 
@@ -78,12 +79,13 @@ async function run(values: Values, { terminal, signal }: Context): Promise<numbe
   });
   terminal.status("");
   if (json) printJson(terminal, runJson(report));
-  else if (!quiet || !report.ok) {
+  else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
     const { renderRun } = await import("./ui/run_summary.ts");
     const { styleFor } = await import("./ui/style.ts");
     const style = styleFor(terminal.err);
     const lines = [
       ...await drillLines(report, quiet, style),
+      ...await suspicionLines(report, style),
       ...renderRun(report, homeDirectory(), style, quiet),
     ];
     terminal.say(lines.join("\n"));
@@ -104,6 +106,14 @@ async function drillLines(
     ...renderDrillFailures(drills, style),
     ...renderUnproven(unproven, style),
   ];
+}
+
+/** What seems to be lost at the source; mostly nothing. */
+async function suspicionLines({ snapshots }: RunReport, style: Style): Promise<string[]> {
+  const suspects = snapshots.filter(({ suspect }) => suspect !== undefined);
+  if (suspects.length === 0) return [];
+  const { renderSuspicion } = await import("./ui/suspicion_view.ts");
+  return suspects.flatMap(({ id, suspect }) => renderSuspicion(id, suspect!, style));
 }
 
 /** What `run --json` prints. */
@@ -129,6 +139,9 @@ export function runJson(report: RunReport): unknown {
       destinations: snapshot.destinations.map(({ id, status, location, message }) => (
         { id, status, location, message }
       )),
+      ...(snapshot.suspect && {
+        suspect: suspicionJson({ id: snapshot.id, ...snapshot.suspect }),
+      }),
     })),
     ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
     ...(report.drills && { drills: report.drills.map(drillJson) }),

@@ -28,6 +28,7 @@ import { type Reading, readingContext, scan, type Streamed, totalsOf } from "./r
 import type { Route, Step } from "./routes.ts";
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
+import { judgeShrinkage, newShrinkages } from "./tripwire.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a backup runs with. */
@@ -172,15 +173,25 @@ class Backup {
     if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
+    const { watched } = streamed.source;
+    const judgement = watched &&
+      judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
+    const known = catalog.suspicions.open(source.id);
     const name = nameAfter(this.#taken, streamed);
     if (needed.size > 0) this.#noteContents(name, { ...streamed.source, ...streamed });
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) {
-      this.#record(() => catalog.remember(source.id, streamed.signature, streamed.entries));
+      this.#record(() => {
+        catalog.remember(source.id, streamed.signature, streamed.entries);
+        if (judgement) catalog.suspicions.note(source.id, name, judgement, watched!);
+      });
     }
+    const suspicion = delivered ? catalog.suspicions.open(source.id) : known;
+    const news = newShrinkages(known?.shrinkages ?? [], suspicion?.shrinkages ?? []);
+    const suspect = suspicion && { suspect: { ...suspicion, news } };
     log.finish(source, "ok", `${totalsOf(streamed).files} files`);
-    return { ...this.#report(streamed), name: delivered ? name : null, changes };
+    return { ...this.#report(streamed), name: delivered ? name : null, changes, ...suspect };
   }
 
   /** What each destination holds of this source; those that do not answer are reported. */
@@ -220,7 +231,7 @@ class Backup {
   /** Reads the source, again perhaps, and this time makes its archive. */
   async #stream(steps: readonly Step[]): Promise<Streamed> {
     const { source } = this.#route;
-    const { clock, log, workers } = this.#context;
+    const { catalog, clock, log, workers } = this.#context;
     const created = clock();
     log.start(source, source.id);
     const wanted = new Set(steps.map(({ stage }) => stage.id));
@@ -229,10 +240,11 @@ class Backup {
     const worker = workers.get(source);
     let result: SourceResult | undefined;
     const context = readingContext(source, this.#context);
+    const before = catalog.suspicions.baseline(source.id);
     const origin: Parameters<typeof runFlow>[0] = {
       async send(output, signal) {
         const answer = await worker.call<SourceResult>(
-          { operation: "run", context: await context, output },
+          { operation: "run", context: { ...await context, watched: before }, output },
           { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
         );
         result = answer.result;
@@ -246,7 +258,7 @@ class Backup {
     const { entries, signature, unreadable } = result;
     const hash = await contentHash(entries);
     const reading: Reading = { entries, contentHash: hash, signature, unreadable };
-    return { ...reading, created, source: result, streams, spooled };
+    return { ...reading, created, source: result, before, streams, spooled };
   }
 
   #flowContext(): FlowContext {
@@ -366,7 +378,8 @@ class Backup {
       this.#record(() => catalog.remember(source.id, reading.signature, reading.entries));
     }
     log.finish(source, "unchanged", "nothing had changed");
-    return this.#report(reading);
+    const suspicion = catalog.suspicions.open(source.id);
+    return { ...this.#report(reading), ...(suspicion && { suspect: { ...suspicion, news: [] } }) };
   }
 
   /** A catalog that fails takes nothing from what destinations hold. */
@@ -427,6 +440,17 @@ class Backup {
 function nameAfter(taken: ReadonlySet<string>, { created, contentHash }: Streamed): string {
   const newest = Math.max(...Array.from(taken, (name) => createdOf(name).getTime() + 1000));
   return snapshotName(new Date(Math.max(created.getTime(), newest)), contentHash);
+}
+
+/** Paths in the archive that could not be read. */
+function unreadIn({ roots, unreadable }: SourceResult): string[] {
+  return unreadable.flatMap(({ path }) =>
+    roots.flatMap((root) =>
+      path === root.path || path.startsWith(`${root.path}/`)
+        ? [root.name + path.slice(root.path.length)]
+        : []
+    )
+  );
 }
 
 function firstReason(spooled: FlowResult): unknown {

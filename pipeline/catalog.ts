@@ -12,6 +12,7 @@ import type { Changes, RunReport } from "./events.ts";
 import type { RunRecord } from "./history.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
+import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -41,6 +42,7 @@ const SCHEMA = `
   ${CONTENTS_SCHEMA}
   ${REMOVALS_SCHEMA}
   ${PROOFS_SCHEMA}
+  ${SUSPICIONS_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -80,12 +82,15 @@ export class Catalog {
   readonly pruning: PruneRecord;
   /** How destinations were proven. */
   readonly proofs: Proofs;
+  /** Which snapshots look as if something had been lost. */
+  readonly suspicions: Suspicions;
 
   private constructor(database: Database) {
     this.#database = database;
     this.contents = new Contents(database);
     this.pruning = new PruneRecord(database);
     this.proofs = new Proofs(database);
+    this.suspicions = new Suspicions(database);
   }
 
   /**

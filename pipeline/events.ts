@@ -7,6 +7,8 @@
 import type { FailureCode } from "../stages/errors.ts";
 import type { Remark } from "../stages/contract.ts";
 import type { Verdict } from "./proofs.ts";
+import type { Suspicion } from "./suspicions.ts";
+import type { Shrinkage } from "./tripwire.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =
@@ -88,6 +90,14 @@ export interface SnapshotReport {
   readonly skipped: readonly Remark[];
   readonly notes: readonly Remark[];
   readonly destinations: readonly DeliveryReport[];
+  /** What seems to be lost at the source: this snapshot was made and is marked, pruning pauses. */
+  readonly suspect?: SuspectReport;
+}
+
+/** What seems to be lost since an earlier snapshot, and is neither back nor accepted. */
+export interface SuspectReport extends Suspicion {
+  /** What of it this run is the first to see: what there is to raise an alarm for. */
+  readonly news: readonly Shrinkage[];
 }
 
 /** What retention makes of one snapshot at one destination, or of an archive without a manifest. */

@@ -47,6 +47,8 @@ export interface StoredSnapshot {
   readonly encrypted: boolean;
   /** Whether everything could be read when it was made; `null` when that is not known. */
   readonly complete: boolean | null;
+  /** Whether something seems to have been lost before it was made. */
+  readonly suspect: boolean;
   /** What it takes up at one destination, in bytes. */
   readonly storedBytes: number;
   /** Ids or addresses of the destinations that hold it. */
@@ -101,6 +103,7 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         files: known?.files ?? null,
         bytes: known?.bytes ?? null,
         complete: known === undefined || known.unreadable === null ? null : known.unreadable === 0,
+        suspect: catalog?.suspicions.isSuspect(held.id, held.name) ?? false,
         encrypted: group.every(({ held }) => isEncrypted(held)),
         storedBytes: held.archives.reduce((sum, { size }) => sum + size, held.manifest.size),
         destinations: [...new Set(group.map(({ place }) => place.id))],

@@ -15,3 +15,5 @@ export * from "./restore.ts";
 export * from "./verify.ts";
 export * from "./prune.ts";
 export * from "./drill.ts";
+export * from "./accept.ts";
+export * from "./tripwire.ts";

@@ -11,7 +11,6 @@ import type { Listener, Pruning } from "./events.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { HeldSnapshot, Place } from "./places.ts";
-import type { PruneRecord } from "./prune_record.ts";
 import { listPlace, siteOf, targetsOf, teller } from "./prune_sites.ts";
 import { prune } from "./pruning.ts";
 import { SnapshotReader } from "./reader.ts";
@@ -80,7 +79,7 @@ export async function prunePipeline(
       const reader = new SnapshotReader(place, pool, reading);
       const site = siteOf({ ...target, policy }, pool, {
         list: () => listPlace(pool.at(place), place, catalog, signal),
-        spares: (id) => sparing(pipeline, place, id, catalog.pruning),
+        spares: (id) => sparing(pipeline, place, id, catalog),
         signal,
       });
       const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
@@ -102,15 +101,15 @@ function sparing(
   { stages }: Pipeline,
   place: Place,
   id: string,
-  record: PruneRecord,
+  { pruning, suspicions }: Catalog,
 ): string | undefined {
   const route = routesOf(stages).find(({ source }) => source.id === id);
   if (!route?.steps.some(({ stage }) => stage.id === place.id)) {
     return "no snapshot stage of this pipeline stores it here";
   }
-  switch (record.lastOutcome(id, place.id)) {
+  switch (pruning.lastOutcome(id, place.id)) {
     case "succeeded":
-      return undefined;
+      return suspicions.pause(id);
     case "failed":
       return "the last run of it did not succeed";
     case "unfinished":

@@ -46,7 +46,8 @@ export async function pruneAfter(
     const stage = pipeline.stages.find(({ id }) => id === place.id)!;
     const site = siteOf({ place, policy }, pool, {
       list: () => listPlace(workers.get(stage), place, catalog, signal),
-      spares: (id) => succeeded.includes(id) ? undefined : "not a part of this run",
+      spares: (id) =>
+        succeeded.includes(id) ? catalog.suspicions.pause(id) : "not a part of this run",
       signal,
     });
     const onRemoved = teller(place, (event) => log.tell(event));

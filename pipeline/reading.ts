@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Entry, Remark, ScanResult, SourceResult } from "../stages/contract.ts";
+import type { Entry, Remark, ScanResult, SourceResult, Watched } from "../stages/contract.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { FlowResult, Stream } from "./flow.ts";
@@ -25,6 +25,8 @@ export interface Streamed extends Reading {
   /** When it was begun. */
   readonly created: Date;
   readonly source: SourceResult;
+  /** What its files that matter were compared with. */
+  readonly before: readonly Watched[];
   readonly streams: readonly Stream[];
   readonly spooled: FlowResult;
 }

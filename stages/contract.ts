@@ -190,6 +190,26 @@ export interface SourceContext<S extends OptionsSchema> extends StageContext<S> 
   readonly avoid?: readonly string[];
   /** A directory for what the stage must write, where {@linkcode SourceStage.needsDirectory} asks. */
   readonly directory?: string;
+  /** What an earlier archive held of the files that matter. */
+  readonly watched?: readonly Watched[];
+}
+
+/** A file of which it is no ordinary change that a part of it goes missing. */
+export interface Watched {
+  /** In the archive. */
+  readonly path: string;
+  /**
+   * `memory`: written once, and kept. `index`: the one that names them. `settings`: may have hooks.
+   * `log`: only ever grows.
+   */
+  readonly kind: "memory" | "index" | "settings" | "log";
+  readonly size: number;
+  /** In lower-case hexadecimal. */
+  readonly sha256: string;
+  /** Of settings: for how many events they have hooks; left out when that cannot be read. */
+  readonly hooks?: number;
+  /** Of a log that the context names: whether it begins with what it was then. */
+  readonly grew?: boolean;
 }
 
 /** What a source's `run` answers. */
@@ -204,6 +224,8 @@ export interface SourceResult {
   readonly skipped: readonly Remark[];
   /** Worth a look, without being wrong: links that lead out of the sources. */
   readonly notes: readonly Remark[];
+  /** What a later archive is to be compared with; left out by a source that knows of no such files. */
+  readonly watched?: readonly Watched[];
 }
 
 /** What a source's `restore` is given. */

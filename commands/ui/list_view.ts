@@ -29,7 +29,7 @@ export function renderListing(
   ] as const;
   const rows = snapshots.map((snapshot) => [
     escapeControls(snapshot.id),
-    escapeControls(snapshot.name),
+    escapeControls(snapshot.name) + (snapshot.suspect ? ", suspect" : ""),
     sayTime(snapshot.created, offsetMinutes),
     `${snapshot.files ?? UNKNOWN}${snapshot.complete === false ? ", incomplete" : ""}`,
     snapshot.bytes === null ? UNKNOWN : sayBytes(snapshot.bytes),

@@ -19,6 +19,7 @@ import { Signature } from "./signature.ts";
 import { ReadFault } from "./source_file.ts";
 import { END_SIZE } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
+import { Watch } from "./watched.ts";
 import { type Found, idOf, type Remarks, REMOVED, type Selection, Walk } from "./walk.ts";
 
 /**
@@ -40,7 +41,8 @@ export async function writeArchive(
   const signature = new Signature(hashing);
   const files = new FileWriter(output, hashing, pace, surroundings);
   const copies = new DatabaseCopies(context.directory, pace, surroundings.pause);
-  const archive = new Archive(output, files, copies, remarks);
+  const watch = new Watch(context.watched ?? [], hashing, pace);
+  const archive = new Archive(output, files, copies, remarks, watch);
   for (const found of walk) {
     signature.add(found);
     await archive.add(found);
@@ -52,6 +54,7 @@ export async function writeArchive(
     roots: walk.roots.map(({ name, path }) => ({ name, path })),
     entries: archive.entries,
     ...remarks,
+    watched: watch.found,
   };
 }
 
@@ -62,14 +65,22 @@ class Archive {
   readonly #files: FileWriter;
   readonly #copies: DatabaseCopies;
   readonly #remarks: Remarks;
+  readonly #watch: Watch;
   /** Files that have further names, by what they are on this machine. */
-  readonly #firstPaths = new Map<string, string>();
+  readonly #firsts = new Map<string, FileEntry>();
 
-  constructor(output: ByteSink, files: FileWriter, copies: DatabaseCopies, remarks: Remarks) {
+  constructor(
+    output: ByteSink,
+    files: FileWriter,
+    copies: DatabaseCopies,
+    remarks: Remarks,
+    watch: Watch,
+  ) {
     this.#output = output;
     this.#files = files;
     this.#copies = copies;
     this.#remarks = remarks;
+    this.#watch = watch;
   }
 
   async add(found: Found): Promise<void> {
@@ -77,9 +88,10 @@ class Archive {
     if (kind === "directory") return await this.#addHeader({ path, kind, mode, mtime });
     if (kind === "symlink") return await this.#addHeader({ path, kind, mode, mtime, link });
     const isShared = found.nlink > 1 && found.standIn === undefined;
-    const first = isShared ? this.#firstPaths.get(idOf(found)) : undefined;
+    const first = isShared ? this.#firsts.get(idOf(found)) : undefined;
     if (first === undefined) return await this.#addFile(found);
-    await this.#addHeader({ path, kind: "hardlink", mode, mtime, link: first });
+    await this.#addHeader({ path, kind: "hardlink", mode, mtime, link: first.path });
+    await this.#watch.add({ ...first, path }, found.source);
   }
 
   async #addHeader(entry: Exclude<Entry, FileEntry>): Promise<void> {
@@ -99,8 +111,9 @@ class Archive {
       return;
     }
     this.entries.push(written.entry);
+    await this.#watch.add(written.entry, found.source);
     if (found.nlink > 1 && found.standIn === undefined) {
-      this.#firstPaths.set(idOf(found), found.path);
+      this.#firsts.set(idOf(found), written.entry);
     }
     if (written.fault === undefined) return;
     this.#remarks.unreadable.push({ path: found.shown, reason: written.fault });

@@ -18,6 +18,7 @@ Deno.test("a listing shows what is known of each snapshot", async (t) => {
     bytes: 200e6,
     encrypted: true,
     complete: true,
+    suspect: false,
     storedBytes: 20e6,
     destinations: ["local", "usb"],
   };

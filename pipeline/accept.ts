@@ -1,0 +1,62 @@
+/**
+ * Ends suspicions because somebody says that what is gone may be gone.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { BackupError } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import { acquireLock } from "./lock.ts";
+import type { Suspicion } from "./suspicions.ts";
+
+/** A suspicion that is open, or was until now. */
+export interface OpenSuspicion extends Suspicion {
+  /** The snapshot stage's id. */
+  readonly id: string;
+}
+
+/** The suspicions that are open. */
+export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicion[] {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    return catalog === undefined ? [] : suspicionsIn(catalog);
+  } finally {
+    catalog?.close();
+  }
+}
+
+/**
+ * Accepts what is missing: from now on it is not missed, and pruning goes on.
+ *
+ * @param id A snapshot id; `undefined`: all.
+ * @returns What was accepted.
+ * @throws {BackupError} `usage` for an id that no stage has; `run-in-progress`.
+ */
+export async function acceptLosses(
+  { stages, state }: Pipeline,
+  id: string | undefined,
+): Promise<OpenSuspicion[]> {
+  const ids = stages.filter(({ stage }) => stage.kind === "source").map((source) => source.id);
+  if (id !== undefined && !ids.includes(id)) {
+    throw new BackupError("usage", `Cannot accept "${id}": there is no such snapshot id`, {
+      hint: `Name one of ${ids.map((known) => `"${known}"`).join(", ")}`,
+    });
+  }
+  if (openSuspicions({ state }).length === 0) return [];
+  const lock = await acquireLock(join(state, "lock"));
+  const catalog = Catalog.openIfThere(state);
+  try {
+    if (catalog === undefined) return [];
+    const meant = suspicionsIn(catalog).filter((one) => id === undefined || one.id === id);
+    for (const one of meant) catalog.suspicions.accept(one.id);
+    return meant;
+  } finally {
+    catalog?.close();
+    lock.release();
+  }
+}
+
+function suspicionsIn({ suspicions }: Catalog): OpenSuspicion[] {
+  return suspicions.ids().map((id) => ({ id, ...suspicions.open(id)! }));
+}

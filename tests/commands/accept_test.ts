@@ -1,0 +1,29 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+Deno.test("run tells of what seems to be lost, list marks it, and accept ends it", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const memory = ".claude/projects/-tmp-a/memory/tea.md";
+  await home.write(memory, "green\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["accept"])).stderr, "Nothing seems to be lost\n");
+  await Deno.remove(home.at(memory));
+  const told = await home.keepsake(["run", "--quiet"]);
+  equal(told.status, 0);
+  match(told.stderr, /^SUSPECT claude: something seems to be lost since \d{8}T\d{6}Z-\w{12}$/m);
+  match(told.stderr, /^ {4}\.claude\/projects\/-tmp-a\/memory\/tea\.md is gone \(6 bytes\)$/m);
+  const [, command = ""] = /How it was before: keepsake (.*)/.exec(told.stderr) ?? [];
+  const restored = await home.keepsake(command.split(" "));
+  equal(restored.status, 0, restored.stderr);
+  equal(await Deno.readTextFile(home.at("restored", memory)), "green\n");
+
+  deepEqual(await home.keepsake(["run", "--quiet"]), { status: 0, stdout: "", stderr: "" });
+  const { snapshots: [snapshot] } = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
+  deepEqual(snapshot.suspect.missing.map(({ what }: { what: string }) => what), ["memory-gone"]);
+  match((await home.keepsake(["list"])).stdout, /^claude {2}\S+-\w{12}, suspect {2}/m);
+  match((await home.keepsake(["accept", "--dry-run"])).stderr, /^Nothing was accepted/);
+  const { accepted, suspicions } = JSON.parse((await home.keepsake(["accept", "--json"])).stdout);
+  deepEqual([accepted, suspicions[0].restore], [true, `keepsake ${command}`]);
+  equal((await home.keepsake(["list"])).stdout.includes("suspect"), false);
+});
