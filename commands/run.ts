@@ -14,6 +14,7 @@ import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { drillJson, unprovenJson } from "./drill_json.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { horizonReportJson } from "./horizon_json.ts";
 import { printJson, roundSeconds } from "./json.ts";
 import { pruningJson } from "./pruning_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
@@ -146,5 +147,6 @@ export function runJson(report: RunReport): unknown {
     ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
     ...(report.drills && { drills: report.drills.map(drillJson) }),
     ...(report.unproven && { unproven: report.unproven.map(unprovenJson) }),
+    ...(report.horizon && { horizon: horizonReportJson(report.horizon) }),
   };
 }

@@ -96,6 +96,8 @@ class Backup {
   readonly #reports = new Map<string, DeliveryReport>();
   /** Names that a destination has a file of, whole snapshot or not. */
   readonly #taken = new Set<string>();
+  /** What is read was there from this time on. */
+  readonly #begunAt: Date;
   /** What was begun ahead of time: not left behind, whatever happens. */
   readonly #begun: Promise<unknown>[] = [];
   /** The first failure that nobody foresaw: told when the others have had their turn. */
@@ -105,6 +107,7 @@ class Backup {
     this.#route = route;
     this.#destinations = destinations;
     this.#context = context;
+    this.#begunAt = context.clock();
   }
 
   async run(): Promise<SnapshotReport> {
@@ -178,7 +181,7 @@ class Backup {
       judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
     const known = catalog.suspicions.open(source.id);
     const name = nameAfter(this.#taken, streamed);
-    if (needed.size > 0) this.#noteContents(name, { ...streamed.source, ...streamed });
+    if (needed.size > 0) this.#noteContents(name, streamed);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) {
@@ -255,9 +258,9 @@ class Backup {
     const spooled = await runFlow(origin, streams, this.#flowContext());
     this.#noteTransforms(streams, spooled);
     if (result === undefined) throw firstReason(spooled);
-    const { entries, signature, unreadable } = result;
+    const { entries, signature, unreadable, roots } = result;
     const hash = await contentHash(entries);
-    const reading: Reading = { entries, contentHash: hash, signature, unreadable };
+    const reading: Reading = { entries, contentHash: hash, signature, unreadable, roots };
     return { ...reading, created, source: result, before, streams, spooled };
   }
 
@@ -360,26 +363,42 @@ class Backup {
   ): SnapshotReport {
     const { catalog, log, run } = this.#context;
     const { source } = this.#route;
+    // Names or times alone are other ones than before.
+    const isTouched = catalog.signature(source.id) !== reading.signature;
     for (const { stage } of this.#destinations) {
       const newest = held.get(stage.id)?.at(-1);
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
       this.#record(() => catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run));
+      this.#noteDelivery(stage, newest);
       // Only what was read in full is the same as what was stored for certain.
       if (
         name.endsWith(reading.contentHash.slice(0, HASH_DIGITS)) && reading.unreadable.length === 0
       ) {
-        this.#noteContents(name, { ...reading, roots: [], created: createdOf(name) });
+        this.#noteContents(name, { ...reading, created: createdOf(name) });
+        if (isTouched) this.#record(() => catalog.contents.confirm(id, name, this.#begunAt));
       }
       this.#noteHeld(stage);
     }
-    if (catalog.signature(source.id) !== reading.signature) {
+    if (isTouched) {
       this.#record(() => catalog.remember(source.id, reading.signature, reading.entries));
     }
     log.finish(source, "unchanged", "nothing had changed");
     const suspicion = catalog.suspicions.open(source.id);
     return { ...this.#report(reading), ...(suspicion && { suspect: { ...suspicion, news: [] } }) };
+  }
+
+  /** What was stored before this catalog began is as good as what came after. */
+  #noteDelivery(stage: PipelineStage, { id, name, archives, manifest }: HeldSnapshot): void {
+    const { catalog, run } = this.#context;
+    const location = locationOf(stage);
+    this.#record(() => {
+      if (catalog.delivery(id, name, location) !== undefined) return;
+      const bytes = archives.reduce((sum, { size }) => sum + size, manifest.size);
+      const delivery = { id, name, location, way: wayTo(stage, this.#route), bytes };
+      catalog.addDelivery(delivery, createdOf(name), run);
+    });
   }
 
   /** A catalog that fails takes nothing from what destinations hold. */

@@ -20,6 +20,10 @@ export const CONTENTS_SCHEMA = `
     id TEXT NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER,
     sure INTEGER NOT NULL, PRIMARY KEY (id, path, first)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS origins (
+    id TEXT NOT NULL, name TEXT NOT NULL, roots TEXT NOT NULL, seen TEXT NOT NULL,
+    PRIMARY KEY (id, name)
+  ) STRICT, WITHOUT ROWID;
 `;
 
 /** What a snapshot holds, as far as this record needs it. */
@@ -37,6 +41,25 @@ export interface Known {
   readonly incomplete: boolean;
 }
 
+/** A snapshot that is known to hold certain paths of this machine. */
+export interface Origin {
+  readonly id: string;
+  readonly name: string;
+  readonly seq: number;
+  readonly roots: readonly Root[];
+  /** It holds what was there at this time, if not later. */
+  readonly seen: Date;
+}
+
+/** The snapshots that hold a path for certain: those from `first` to `last`, by their `seq`. */
+export interface Span {
+  readonly id: string;
+  readonly path: string;
+  readonly first: number;
+  /** `null`: the newest too. */
+  readonly last: number | null;
+}
+
 /** The record. Whoever writes holds the pipeline's lock. */
 export class Contents {
   readonly #database: Database;
@@ -47,7 +70,13 @@ export class Contents {
 
   /** Notes what a snapshot holds, once: it never changes. */
   add(id: string, name: string, held: Held): void {
-    if (this.known(id, name) !== undefined) return;
+    const origin = "INSERT OR IGNORE INTO origins VALUES (?, ?, ?, ?)";
+    const values = [id, name, JSON.stringify(held.roots), held.created.toISOString()];
+    if (this.known(id, name) !== undefined) {
+      // One that was noted without them.
+      if (held.roots.length > 0) this.#database.run(origin, ...values);
+      return;
+    }
     const { sure, unsure } = pathsOf(held);
     const seqs = "SELECT MAX(seq) AS last, MAX(CASE WHEN id = ? THEN seq END) AS own FROM contents";
     const { last, own } =
@@ -60,6 +89,7 @@ export class Contents {
       const created = held.created.toISOString();
       const sql = "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?)";
       run(sql, seq, id, name, created, count, held.unreadable.length);
+      if (held.roots.length > 0) run(origin, ...values);
       const gone = `UPDATE spans SET last = ? WHERE id = ? AND last IS NULL
         AND path NOT IN (SELECT value FROM json_each(?))`;
       run(gone, own ?? seq, id, list);
@@ -69,6 +99,32 @@ export class Contents {
       const doubtful = "INSERT INTO spans SELECT ?1, value, ?2, ?2, 0 FROM json_each(?3)";
       run(doubtful, id, seq, JSON.stringify(unsure));
     });
+  }
+
+  /** Notes that a snapshot holds all that was there at this time: files may have newer times since. */
+  confirm(id: string, name: string, seen: Date): void {
+    const sql = "UPDATE origins SET seen = MAX(seen, ?) WHERE id = ? AND name = ?";
+    this.#database.run(sql, seen.toISOString(), id, name);
+  }
+
+  /** The snapshots of which it is known where on this machine their files were. */
+  origins(): readonly Origin[] {
+    const sql = "SELECT id, name, seq, roots, seen FROM origins JOIN contents USING (id, name)";
+    const rows = this.#database.all<Record<"id" | "name" | "roots" | "seen", string> & Origin>(sql);
+    return rows.flatMap((row) => {
+      try {
+        return [{ ...row, roots: JSON.parse(row.roots) as Root[], seen: new Date(row.seen) }];
+      } catch {
+        return []; // Damaged: as good as unknown.
+      }
+    });
+  }
+
+  /** Where these paths of these snapshot stages are held for certain. */
+  spans(paths: readonly Pick<Span, "id" | "path">[]): readonly Span[] {
+    const sql = `SELECT s.id, s.path, s.first, s.last FROM json_each(?) wanted JOIN spans s
+      ON s.id = wanted.value ->> 'id' AND s.path = wanted.value ->> 'path' WHERE s.sure = 1`;
+    return this.#database.all<Span>(sql, JSON.stringify(paths));
   }
 
   /** What is known of a snapshot; `undefined`: nothing. */
@@ -105,6 +161,9 @@ export class Contents {
         AND name IN (SELECT value FROM json_each(?2))
         AND seq < (SELECT MAX(seq) FROM contents WHERE id = ?1)`;
       run(rows, id, JSON.stringify(names));
+      const origins = `DELETE FROM origins WHERE id = ?1
+        AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.id = ?1 AND c.name = origins.name)`;
+      run(origins, id);
       const spans = `DELETE FROM spans WHERE id = ?1 AND last IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM contents c WHERE c.id = ?1 AND c.seq BETWEEN spans.first AND spans.last)`;
       run(spans, id);

@@ -9,6 +9,7 @@ import type { Remark } from "../stages/contract.ts";
 import type { Verdict } from "./proofs.ts";
 import type { Suspicion } from "./suspicions.ts";
 import type { Shrinkage } from "./tripwire.ts";
+import type { HorizonReport } from "./horizon.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =
@@ -188,6 +189,8 @@ export interface RunReport {
   readonly drills?: readonly Drill[];
   /** What is overdue for a drill: makes the run end with status 2. */
   readonly unproven?: readonly Unproven[];
+  /** What Claude Code is about to delete, where a stage reads its conversations. */
+  readonly horizon?: HorizonReport;
   /** What failed that is no stage's own: the catalog, which then lacks a part of this run. */
   readonly failure?: Failure;
   /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */

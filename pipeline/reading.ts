@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Entry, Remark, ScanResult, SourceResult, Watched } from "../stages/contract.ts";
+import type { Entry, Remark, Root, ScanResult, SourceResult, Watched } from "../stages/contract.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { FlowResult, Stream } from "./flow.ts";
@@ -18,6 +18,8 @@ export interface Reading {
   /** Names, sizes and times, as one hash. */
   readonly signature: string;
   readonly unreadable: readonly Remark[];
+  /** Where it came from, as far as is known. */
+  readonly roots: readonly Root[];
 }
 
 /** A source whose archive was made. */
@@ -116,8 +118,8 @@ export async function scan(
   // A helper that dies leaves the walker waiting for ever: its failure is the scan's.
   const failing = new Promise<never>((_, reject) => helping?.catch(reject));
   const { result } = await Promise.race([walking, failing]);
-  const { entries, unreadable } = result;
+  const { entries, unreadable, signature: found, roots = [] } = result;
   if (entries === undefined) return undefined;
   const hash = await contentHash(entries);
-  return { entries, contentHash: hash, signature: result.signature, unreadable };
+  return { entries, contentHash: hash, signature: found, unreadable, roots };
 }

@@ -11,6 +11,7 @@ import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
+import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { acquireLock } from "./lock.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { clearScratch } from "./scratch.ts";
@@ -105,11 +106,13 @@ async function runLocked(
       ? await (await import("./prune_after.ts"))
         .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
       : [];
+    const horizon = lookAhead(pipeline, catalog, log, clock());
     const finished = clock();
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
       ...(pruned.length > 0 && { pruned }),
       ...proof,
+      ...(horizon && { horizon }),
     };
     try {
       catalog.finishRun(judged(report, log.failureAside));
@@ -143,6 +146,21 @@ async function prove(
   const drills = await drillAfterRun(pipeline, { catalog, signal, listener, clock });
   const unproven = findUnproven(pipeline, catalog, clock());
   return { ...(drills.length > 0 && { drills }), ...(unproven.length > 0 && { unproven }) };
+}
+
+/** What Claude Code is about to delete. Whatever is wrong with that takes nothing from the run. */
+function lookAhead(
+  pipeline: Pipeline,
+  catalog: Catalog,
+  log: StageLog,
+  now: Date,
+): HorizonReport | undefined {
+  try {
+    const horizon = lookAtHorizon(pipeline, catalog, now, NOTICE_MS);
+    return horizon && reportOf(horizon);
+  } catch (error) {
+    log.say("warn", undefined, `Cannot tell what Claude Code deletes next: ${messageOf(error)}`);
+  }
 }
 
 /** What a destination said whose worker failed right after counts for nothing. */

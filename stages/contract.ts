@@ -179,6 +179,8 @@ export interface ScanResult {
   readonly signature: string;
   /** Everything that a snapshot would hold, in archive order; absent when the signature differs. */
   readonly entries?: readonly Entry[];
+  /** Where it came from; left out when that is not known. */
+  readonly roots?: readonly Root[];
   readonly unreadable: readonly Remark[];
 }
 

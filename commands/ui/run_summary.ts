@@ -12,6 +12,7 @@ import type {
   SnapshotReport,
 } from "../../pipeline/events.ts";
 import { sayBytes, sayCount, sayPath, saySeconds } from "./format.ts";
+import { renderHorizonReport } from "./horizon_view.ts";
 import { sayRemoved } from "./prune_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls, pad, widthOf } from "./text.ts";
@@ -33,6 +34,7 @@ export function renderRun(
     ...snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
     ...renderStageFailures(report, style),
     ...renderFailureAside(report, style),
+    ...(report.horizon ? renderHorizonReport(report.horizon, home, style) : []),
     renderEnd(report, style),
   ];
 }

@@ -67,7 +67,8 @@ async function lead(
     return await hashCopy(found, copies, hashIt, remarks.unreadable);
   };
   const entries = await entriesOf(met, contents, hash, remarks.unreadable);
-  return { signature, entries, unreadable: remarks.unreadable };
+  const roots = walk.roots.map(({ name, path }) => ({ name, path }));
+  return { signature, entries, roots, unreadable: remarks.unreadable };
 }
 
 /** A file to hash, by its place in the walk. As few fields as will do: there may be a million. */

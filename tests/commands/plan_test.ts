@@ -28,6 +28,7 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
     "stages",
     "second_promise",
     "outlook",
+    "horizon",
   ]);
   deepEqual(plan.second_promise, { holds: true, breaches: [] });
   const path = home.at(".local/share/keepsake/backups");
@@ -78,6 +79,34 @@ Deno.test("plan says how a run would end for what is not there, and a run then d
   const [nothing, three] = await outcomes();
   match(nothing, /^A run would end with status 3: there is nothing to back up$/m);
   equal(three, 3);
+});
+
+Deno.test("plan and run name the sessions that Claude Code deletes soon and no destination has", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const log = home.at(".claude/projects/-tmp-a/1.jsonl");
+  const old = new Date(Date.now() - 29 * 86_400_000);
+  await Deno.utime(log, old, old);
+  const title = "1 session goes within 48 h and is in no destination:";
+  const { stdout } = await home.keepsake(["plan"]);
+  equal(stdout.includes(`\n${title}\n`), true, stdout);
+  match(stdout, /^Claude Code keeps conversations for 30 days, by its own rule \(~\/\.claude\)$/m);
+  const { horizon } = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
+  deepEqual(horizon.endangered, [log]);
+
+  // A destination that fails leaves them in danger; one that works does not.
+  const backups = await home.write(".local/share/keepsake/backups", "in the way");
+  const failed = await home.keepsake(["run"]);
+  equal(failed.status, 2);
+  equal(failed.stderr.includes(`\n${title}\n`), true, failed.stderr);
+  await Deno.remove(backups);
+  const { stdout: json } = await home.keepsake(["run", "--json"]);
+  deepEqual(JSON.parse(json).horizon, { within_hours: 48, endangered: [], paused: [] });
+  const safe = JSON.parse((await home.keepsake(["plan", "--json"])).stdout).horizon;
+  deepEqual(safe.endangered, []);
+  deepEqual(safe.conversations.map((one: { destinations: string[] }) => one.destinations), [[
+    "local",
+  ]]);
 });
 
 Deno.test("a Deno with known ways out of its sandbox is told of", () => {

@@ -31,7 +31,7 @@ Deno.test("run --json prints the document of the design and nothing else", async
   equal(stderr, "");
   const report = JSON.parse(stdout);
   deepEqual(Object.keys(report), [
-    ...["ok", "run", "dry_run", "started", "finished", "stages", "snapshots"],
+    ...["ok", "run", "dry_run", "started", "finished", "stages", "snapshots", "horizon"],
   ]);
   equal(report.ok, true);
   equal(report.dry_run, false);

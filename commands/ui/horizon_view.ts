@@ -1,0 +1,60 @@
+/**
+ * The purge horizon for a person: what Claude Code deletes soon, and whether it is safe.
+ *
+ * @module
+ */
+import { type Horizon, type HorizonReport, reportOf } from "../../pipeline/horizon.ts";
+import { sayCount, sayPath, sayTime } from "./format.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { escapeControls } from "./text.ts";
+
+/** Conversations that are named each. */
+const NAMED = 10;
+
+/** Says what is about to be lost; nothing when nothing is. */
+export function renderHorizonReport(
+  { withinHours, endangered, paused }: HorizonReport,
+  home: string | undefined,
+  style: Style = PLAIN,
+): string[] {
+  const lines = paused.map(({ path, reason }) =>
+    `Claude Code deletes no conversations for now, because of ${say(path, home)}: ${reason}`
+  ).map((line) => style.careful(escapeControls(line)));
+  if (endangered.length === 0) return lines;
+  const one = endangered.length === 1;
+  const what = `${sayCount(endangered.length, "session")} ${one ? "goes" : "go"}`;
+  const title = `${what} within ${withinHours} h and ${one ? "is" : "are"} in no destination`;
+  const shown = endangered.slice(0, NAMED).map(({ path, goes }) =>
+    escapeControls(`  ${sayTime(goes)}  ${say(path, home)}`)
+  );
+  const more = endangered.length - shown.length;
+  return [
+    ...lines,
+    style.bad(`${title}:`),
+    ...shown,
+    ...(more > 0 ? [`  and ${more} more: see --json`] : []),
+  ];
+}
+
+/** Says how long conversations stay, which goes next, and what is about to be lost. */
+export function renderHorizon(
+  horizon: Horizon,
+  home: string | undefined,
+  style: Style = PLAIN,
+): string[] {
+  const sweeps = horizon.sweeps.map(({ home: folder, days, file }) => {
+    const why = file === undefined ? "by its own rule" : `by ${say(file, home)}`;
+    const kept = `keeps conversations for ${sayCount(days, "day")}, ${why}`;
+    return escapeControls(`Claude Code ${kept} (${say(folder, home)})`);
+  });
+  const next = horizon.conversations.find(({ paused }) => !paused);
+  const count = horizon.conversations.length;
+  const held = horizon.conversations.filter(({ destinations }) => destinations.length > 0).length;
+  const all = `${sayCount(count, "session")}, ${held} of them in a destination as they are now`;
+  const first = next === undefined ? "" : `; the first goes from ${sayTime(next.goes)} on`;
+  return [...sweeps, all + first, ...renderHorizonReport(reportOf(horizon), home, style)];
+}
+
+function say(path: string, home: string | undefined): string {
+  return sayPath(path, home);
+}

@@ -1,0 +1,163 @@
+/**
+ * The purge horizon: when Claude Code deletes each conversation, and which destinations hold it by
+ * then. Asks no destination: what counts is what the catalog knows.
+ *
+ * @module
+ */
+import type { Remark } from "../stages/contract.ts";
+import {
+  type Conversation,
+  directoryOf,
+  filesOf,
+  findHomes,
+  findProjects,
+} from "../stages/formats/claude_conversations.ts";
+import { readSweep, type Sweep } from "../stages/formats/claude_sweep.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import { Holders } from "./holders.ts";
+
+/** A conversation, until when it stays, and who holds it. */
+export interface Fate {
+  /** Absolute path of its log. */
+  readonly path: string;
+  /** When it was last written to. */
+  readonly changed: Date;
+  /** From when on Claude Code deletes it: with the next session that begins. */
+  readonly goes: Date;
+  /** Whether settings that cannot be used keep it from being deleted for now. */
+  readonly paused: boolean;
+  /** Ids of the destinations that hold all of it as it is now. */
+  readonly destinations: readonly string[];
+}
+
+/** When the conversations that a pipeline reads go. */
+export interface Horizon {
+  readonly now: Date;
+  /** One for each of Claude Code's folders. */
+  readonly sweeps: readonly Sweep[];
+  /** Those that go first come first. */
+  readonly conversations: readonly Fate[];
+}
+
+/** So long before a conversation goes it is time to say so. */
+export const NOTICE_MS = 48 * 3_600_000;
+
+/** The conversations that go soon, or could have gone already, and are in no destination. */
+export function endangered({ now, conversations }: Horizon): readonly Fate[] {
+  const end = now.getTime() + NOTICE_MS;
+  return conversations.filter(({ goes, paused, destinations }) =>
+    !paused && goes.getTime() <= end && destinations.length === 0
+  );
+}
+
+/** The conversations that are gone by a day, unless somebody goes on with them. */
+export function sweptBy({ conversations }: Horizon, day: Date): readonly Fate[] {
+  return conversations.filter(({ goes, paused }) => !paused && goes <= day);
+}
+
+/** What a run's report says of the horizon. */
+export interface HorizonReport {
+  readonly withinHours: number;
+  /** The conversations that go within that time and are in no destination. */
+  readonly endangered: readonly Pick<Fate, "path" | "goes">[];
+  /** Settings for which Claude Code deletes nothing now, until they are put right. */
+  readonly paused: readonly Remark[];
+}
+
+/** The same in short: what a person should know. */
+export function reportOf(horizon: Horizon): HorizonReport {
+  return {
+    withinHours: NOTICE_MS / 3_600_000,
+    endangered: endangered(horizon).map(({ path, goes }) => ({ path, goes })),
+    paused: horizon.sweeps.flatMap(({ paused }) => paused ?? []),
+  };
+}
+
+/**
+ * Looks when the conversations that a pipeline reads go.
+ *
+ * @param within Milliseconds: looks only for who holds those that go by then; left out, all.
+ * @returns `undefined` when it reads nothing of Claude Code's.
+ */
+export function horizonOf(pipeline: Pipeline, now: Date, within?: number): Horizon | undefined {
+  const catalog = Catalog.openIfThere(pipeline.state);
+  try {
+    return lookAtHorizon(pipeline, catalog, now, within);
+  } finally {
+    catalog?.close();
+  }
+}
+
+/** As {@linkcode horizonOf}, with a catalog that is open. */
+export function lookAtHorizon(
+  pipeline: Pipeline,
+  catalog: Catalog | undefined,
+  now: Date,
+  within = Infinity,
+): Horizon | undefined {
+  const homes = findHomes(readBy(pipeline));
+  if (homes.length === 0) return undefined;
+  const found = homes.map((home) => {
+    const projects = findProjects(home);
+    const directories = projects.flatMap((project) => directoryOf(project) ?? []);
+    const conversations = projects.flatMap(({ conversations }) => conversations);
+    return { sweep: readSweep(home, directories), conversations };
+  });
+  const end = now.getTime() + within;
+  const wanted = found.flatMap(({ sweep, conversations }) =>
+    conversations.flatMap((one) => goesAt(one, sweep) <= end ? filesOf(one) : [])
+  );
+  const holders = catalog === undefined || wanted.length === 0
+    ? undefined
+    : new Holders(pipeline, catalog, wanted);
+  return judge(found, holders, now, end);
+}
+
+/** A folder's conversations, and what becomes of them. */
+interface Found {
+  readonly sweep: Sweep;
+  readonly conversations: readonly Conversation[];
+}
+
+function judge(
+  found: readonly Found[],
+  holders: Holders | undefined,
+  now: Date,
+  end: number,
+): Horizon {
+  const conversations = found.flatMap(({ sweep, conversations }) =>
+    conversations.map((one): Fate => {
+      const goes = goesAt(one, sweep);
+      return {
+        path: one.path,
+        changed: new Date(one.changed),
+        goes: new Date(goes),
+        paused: sweep.paused !== undefined,
+        destinations: goes <= end ? holders?.of(filesOf(one)) ?? [] : [],
+      };
+    })
+  );
+  return {
+    now,
+    sweeps: found.map(({ sweep }) => sweep),
+    conversations: conversations.sort((a, b) => a.goes.getTime() - b.goes.getTime()),
+  };
+}
+
+const DAY_MS = 86_400_000;
+/** The last moment that a date can be: a person may set more days than there are. */
+const LAST = 8.64e15;
+
+function goesAt({ changed }: Conversation, { days }: Sweep): number {
+  return Math.min(changed + days * DAY_MS, LAST);
+}
+
+/** What the stages of a pipeline read on this machine. */
+function readBy({ stages }: Pipeline): string[] {
+  return stages.flatMap(({ stage, options }) =>
+    stage.kind === "source" || stage.kind === "prepare"
+      ? stage.permissions(options, "run").read ?? []
+      : []
+  );
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Catalog } from "../../pipeline/catalog.ts";
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
+import { endangered, horizonOf, reportOf, sweptBy } from "../../pipeline/horizon.ts";
+import { runPipeline } from "../../pipeline/mod.ts";
+import { World } from "../end_to_end/world.ts";
+
+const DAY = 86_400_000;
+const CREATED = "20260102T030405Z-0123456789ab";
+
+/** A world with two plaintext destinations and no sweep that this machine's settings decide. */
+async function makeWorld(): Promise<{ world: World; pipeline: Pipeline; logs: string[] }> {
+  const world = await World.make();
+  await Deno.writeTextFile(join(world.source, "settings.json"), '{"cleanupPeriodDays": 10}');
+  const local = (path: string) =>
+    `[[stage]]\nuse = "local"\nid = "${path}"\nplaintext = true\npath = ${
+      JSON.stringify(world.at(path))
+    }\n`;
+  const pipeline = await world.pipeline(`
+    [[stage]]
+    use = "snapshot"
+    id = "claude"
+    paths = [${JSON.stringify(world.source)}]
+    [[stage]]
+    use = "hash-gate"
+    ${local("near")}${local("far")}`);
+  const project = join(world.source, "projects", "-home-me-work");
+  const logs = ["a", "b", "session"].map((name) => join(project, `${name}.jsonl`));
+  for (const log of logs) await Deno.writeTextFile(log, '{"cwd":"/nowhere"}\n');
+  return { world, pipeline, logs };
+}
+
+function age(path: string, days: number, now: Date): void {
+  const time = new Date(now.getTime() - days * DAY);
+  Deno.utimeSync(path, time, time);
+}
+
+function held(pipeline: Pipeline, now: Date): Record<string, readonly string[]> {
+  const { conversations } = horizonOf(pipeline, now)!;
+  return Object.fromEntries(
+    conversations.map(({ path, destinations }) => [path.replace(/.*\//, ""), destinations]),
+  );
+}
+
+Deno.test("the horizon tells each conversation's last day, and which go soon and are nowhere", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  const now = new Date();
+  age(logs[0]!, 12, now);
+  age(logs[1]!, 8.5, now);
+  age(logs[2]!, 7.9, now);
+  const horizon = horizonOf(pipeline, now)!;
+  assert.deepEqual(horizon.sweeps.map(({ days }) => days), [10]);
+  const days = horizon.conversations.map(({ path, goes }) => [
+    path,
+    Math.round((goes.getTime() - now.getTime()) / DAY * 10) / 10,
+  ]);
+  assert.deepEqual(days, [[logs[0], -2], [logs[1], 1.5], [logs[2], 2.1]]);
+  assert.deepEqual(endangered(horizon).map(({ path }) => path), logs.slice(0, 2));
+  const at = (days: number) => sweptBy(horizon, new Date(now.getTime() + days * DAY)).length;
+  assert.deepEqual([at(0), at(2), at(3)], [1, 2, 3]);
+});
+
+Deno.test("settings that pause the sweep are told, and nothing is said to go then", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  const now = new Date();
+  age(logs[0]!, 12, now);
+  const file = join(world.source, "settings.json");
+  await Deno.writeTextFile(file, '{"cleanupPeriodDays": 0}');
+  const { endangered, paused } = reportOf(horizonOf(pipeline, now)!);
+  assert.deepEqual(endangered, []);
+  assert.deepEqual(paused.map(({ path }) => path), [file]);
+});
+
+Deno.test("a conversation is safe where its newest state was delivered, and not where it went on since", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  const past = new Date(Date.now() - DAY);
+  for (const log of logs) age(log, 9, new Date());
+  const report = await runPipeline(pipeline, { clock: () => past });
+  assert.equal(report.status, 0);
+  assert.deepEqual(report.horizon?.endangered, []);
+  const everywhere = ["near", "far"];
+  const all = { "a.jsonl": everywhere, "b.jsonl": everywhere, "session.jsonl": everywhere };
+  assert.deepEqual(held(pipeline, past), all);
+  await Deno.writeTextFile(logs[0]!, "more\n", { append: true });
+  assert.deepEqual(held(pipeline, past), { ...all, "a.jsonl": [] });
+  // A new file beside it is a part of it.
+  await Deno.mkdir(join(logs[1]!.slice(0, -6), "subagents"), { recursive: true });
+  await Deno.writeTextFile(join(logs[1]!.slice(0, -6), "subagents", "agent-1.jsonl"), "");
+  assert.deepEqual(held(pipeline, past), { ...all, "a.jsonl": [], "b.jsonl": [] });
+  const second = await runPipeline(pipeline, { only: ["near"] });
+  assert.equal(second.status, 0);
+  const now = new Date();
+  assert.deepEqual(held(pipeline, now), { ...all, "a.jsonl": ["near"], "b.jsonl": ["near"] });
+  const [newest] = second.snapshots;
+
+  // What was pruned, is being removed, or was found damaged does not count.
+  const catalog = Catalog.open(pipeline.state, () => assert.fail(), now);
+  const spot = { id: "claude", name: newest!.name!, location: world.at("near") };
+  catalog.pruning.begin([spot]);
+  assert.deepEqual(held(pipeline, now), { ...all, "a.jsonl": [], "b.jsonl": [] });
+  catalog.pruning.cancel([spot]);
+  catalog.addVerification(spot, now, "damaged");
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
+  catalog.addVerification(spot, now, "ok");
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], ["near"]);
+  catalog.pruning.finish([spot]);
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
+  catalog.close();
+});
+
+Deno.test("a file with a new time and the old content is safe once a run has read it", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  assert.equal((await runPipeline(pipeline)).status, 0);
+  const later = new Date(Date.now() + 1000);
+  await Deno.utime(logs[0]!, later, later);
+  assert.deepEqual(held(pipeline, later)["a.jsonl"], []);
+  const touched = await runPipeline(pipeline, { clock: () => new Date(later.getTime() + 1) });
+  assert.deepEqual(touched.snapshots.map(({ name }) => name), [null]);
+  assert.deepEqual(held(pipeline, later)["a.jsonl"], ["near", "far"]);
+});
+
+Deno.test("a lost catalog knows nothing, and all again when the next run found nothing new", async () => {
+  const { world, pipeline } = await makeWorld();
+  using _ = world;
+  assert.equal((await runPipeline(pipeline)).status, 0);
+  for (const name of ["catalog.db", "catalog.db-wal", "catalog.db-shm"]) {
+    await Deno.remove(join(pipeline.state, name)).catch(() => {});
+  }
+  assert.deepEqual(held(pipeline, new Date())["a.jsonl"], []);
+  const again = await runPipeline(pipeline);
+  assert.deepEqual(again.snapshots.map(({ name }) => name), [null]);
+  assert.deepEqual(held(pipeline, new Date())["a.jsonl"], ["near", "far"]);
+});
+
+Deno.test("what could not be read for certain, and another root of the same name, make nothing safe", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  await Deno.mkdir(pipeline.state, { recursive: true });
+  const catalog = Catalog.open(pipeline.state, () => assert.fail(), new Date());
+  const created = new Date(Date.now() + 1000);
+  const path = ".claude/projects/-home-me-work/a.jsonl";
+  const file = { kind: "file", path, mode: 0o600, mtime: 0, size: 0, sha256: "" } as const;
+  const add = (name: string, root: string, unreadable: readonly string[]) => {
+    catalog.contents.add("claude", name, {
+      created,
+      roots: [{ name: ".claude", path: root }],
+      entries: [file],
+      unreadable: unreadable.map((path) => ({ path, reason: "it changed" })),
+    });
+    const delivery = { id: "claude", name, location: world.at("far"), way: "", bytes: 1 };
+    catalog.addDelivery(delivery, created, 1);
+  };
+  add(CREATED, world.source, [logs[0]!]);
+  assert.deepEqual(held(pipeline, created)["a.jsonl"], []);
+  add(CREATED.replace("05Z", "06Z"), world.at("other", ".claude"), []);
+  assert.deepEqual(held(pipeline, created)["a.jsonl"], []);
+  add(CREATED.replace("05Z", "07Z"), world.source, []);
+  assert.deepEqual(held(pipeline, created)["a.jsonl"], ["far"]);
+  catalog.close();
+});
+
+Deno.test("a pipeline that reads nothing of Claude Code's has no horizon", async () => {
+  const { world } = await makeWorld();
+  using _ = world;
+  const path = world.at("notes");
+  await Deno.mkdir(path);
+  const text = world.usual().replace(JSON.stringify(world.source), JSON.stringify(path));
+  assert.equal(horizonOf(await world.pipeline(text), new Date()), undefined);
+});
