@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { BackupError } from "../stages/errors.ts";
 import { stateFault } from "./state_fault.ts";
 
@@ -38,18 +38,24 @@ export class Database {
   /** Runs a statement that answers nothing. */
   readonly run: Run = (sql, ...values) =>
     this.#attempt<ReturnType<Run>>(
-      (database) => database.prepare(sql).run(...values),
+      (database) => ask(database, "run", sql, values),
       { lastInsertRowid: 0 },
     );
 
   /** The first row of an answer. */
   get<T>(sql: string, ...values: Value[]): T | undefined {
-    return this.#attempt((database) => database.prepare(sql).get(...values), undefined) as T;
+    return this.#attempt(
+      (database) => ask(database, "get", sql, values),
+      undefined,
+    ) as T;
   }
 
   /** All rows; none of a database that is damaged. */
   all<T>(sql: string, ...values: Value[]): T[] {
-    return this.#attempt((database) => database.prepare(sql).all(...values), []) as T[];
+    return this.#attempt(
+      (database) => ask(database, "all", sql, values),
+      [],
+    ) as T[];
   }
 
   /** Runs all of the statements or none. */
@@ -57,7 +63,7 @@ export class Database {
     this.#attempt((database) => {
       database.exec("BEGIN IMMEDIATE");
       try {
-        work((sql, ...values) => database.prepare(sql).run(...values));
+        work((sql, ...values) => ask(database, "run", sql, values));
         database.exec("COMMIT");
       } catch (error) {
         attemptQuietly(() => database.exec("ROLLBACK"));
@@ -92,6 +98,25 @@ export class Database {
     }
   }
 }
+
+/** Deno 2.4 knows names and places of values, but not their numbers (`?1`): those become names. */
+function ask<M extends "run" | "get" | "all">(
+  database: DatabaseSync,
+  method: M,
+  sql: string,
+  values: readonly Value[],
+): ReturnType<StatementSync[M]> {
+  const statement: Pick<StatementSync, "run" | "get" | "all"> = database.prepare(
+    sql.replaceAll(NUMBERED, ":value$1"),
+  );
+  const named = Object.fromEntries(values.map((value, index) => [`value${index + 1}`, value]));
+  const answer = sql.search(NUMBERED) >= 0
+    ? statement[method](named)
+    : statement[method](...values);
+  return answer as ReturnType<StatementSync[M]>;
+}
+
+const NUMBERED = /\?(\d+)/g;
 
 /** Moves a database away, with what belongs to it. */
 export function putAside(path: string, aside: string): void {
