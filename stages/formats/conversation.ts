@@ -37,7 +37,7 @@ export interface Heading {
 type Value = Readonly<Record<string, unknown>>;
 
 /** Letters of a text that are kept where 400 are shown, so that a secret in these is seen as one. */
-const WINDOW = 1000;
+const WINDOW = 700;
 /** Messages of which the use of tokens may still be told again. */
 const MESSAGES_KEPT = 16;
 

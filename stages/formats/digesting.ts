@@ -226,6 +226,8 @@ class DigestRun {
     const states: ProjectState[] = [];
     const written: string[] = [];
     for (const project of projects.values()) {
+      // What is being written is held in memory.
+      await this.#writes.at(-2);
       const { state, isTrusted, due } = project;
       const isSized = index?.selection === this.#selection;
       if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {

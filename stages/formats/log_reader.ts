@@ -28,6 +28,8 @@ export interface LogReaderOptions {
   readonly whole?: boolean;
   /** Parse lines that tell how far some work is, too: their place, not their progress, is of use. */
   readonly progress?: boolean;
+  /** Bytes that are read and parsed at a time, unless a line is longer. */
+  readonly block?: number;
 }
 
 const BLOCK_SIZE = 2 ** 18;
@@ -36,7 +38,7 @@ const MAX_LINE = 2 ** 26;
 const NEWLINE = 10;
 
 /** So much of what a tool answered is kept, in letters of the line; the rest is not parsed. */
-const RESULT_WINDOW = 3000;
+const RESULT_WINDOW = 2100;
 
 /** Reads lines. `offset` and `lines` say how far it came. */
 export class LogReader {
@@ -47,10 +49,11 @@ export class LogReader {
   readonly #file: Deno.FsFile;
   readonly #whole: boolean;
   readonly #progress: boolean;
-  #block = new Uint8Array(BLOCK_SIZE);
+  #block: Uint8Array<ArrayBuffer>;
 
   constructor(file: Deno.FsFile, options: LogReaderOptions = {}) {
     const { offset = 0, lines = 0, whole = false, progress = false } = options;
+    this.#block = new Uint8Array(options.block ?? BLOCK_SIZE);
     this.#file = file;
     this.#progress = progress;
     this.offset = offset;
@@ -171,8 +174,8 @@ function briefly(line: string): string | undefined {
   if (answer < 0 || from >= copy) return line.slice(0, copy) + tail;
   // Not within `\n`, `\"` or `\u00e4`, and not behind them where they would swallow the end.
   let cut = from;
-  const escape = line.lastIndexOf("\\u", cut);
-  if (escape > cut - 6) cut = escape;
+  const escape = line.slice(cut - 5, cut).lastIndexOf("\\u");
+  if (escape >= 0) cut += escape - 5;
   while (line.charAt(cut - 1) === "\\") cut--;
   UNESCAPED.lastIndex = cut;
   const end = UNESCAPED.exec(line)?.index ?? copy;

@@ -114,6 +114,8 @@ interface LogHead {
   readonly session?: string | undefined;
 }
 
+/** What is looked for mostly stands in the first lines. */
+const HEAD_SIZE = 2 ** 13;
 /** Once the place is known, so much further may be read to find one that is the folder's. */
 const FURTHER = 2 ** 18;
 
@@ -123,7 +125,7 @@ function headOf(from: string, { path }: Log, folder?: string): LogHead | undefin
   let session: string | undefined;
   try {
     using file = Deno.openSync(join(from, path));
-    const reader = new LogReader(file, { progress: true });
+    const reader = new LogReader(file, { progress: true, block: HEAD_SIZE });
     for (const lines of reader.blocks()) {
       for (const { value } of lines) {
         if (value === undefined) continue;
