@@ -55,6 +55,8 @@ export interface StageReport {
   /** One phrase for a person, without a full stop. */
   readonly message: string;
   readonly seconds: number;
+  /** Whether it made or updated files on this machine; what it did stands in no snapshot. */
+  readonly isPrepare?: true;
   readonly failure?: Failure;
 }
 

@@ -75,7 +75,7 @@ export class StageLog {
   }
 
   #add(
-    { id, use }: PipelineStage,
+    { id, use, stage: { kind } }: PipelineStage,
     outcome: Pick<StageReport, "status" | "message" | "failure">,
   ): void {
     const begun = this.#started.get(id);
@@ -84,7 +84,10 @@ export class StageLog {
     const elapsed = begun === undefined ? 0 : (performance.now() - begun) / 1000;
     const seconds = (before?.seconds ?? 0) + elapsed;
     const graver = before !== undefined && GRAVITY[before.status] > GRAVITY[outcome.status];
-    const report = graver ? { ...before, seconds } : { id, use, ...outcome, seconds };
+    const report = graver ? { ...before, seconds } : {
+      ...{ id, use, ...outcome, seconds },
+      ...(kind === "prepare" && { isPrepare: true as const }),
+    };
     this.#reports.set(id, report);
     this.#listener({ type: "stage-finished", report });
   }

@@ -31,12 +31,19 @@ export function renderRun(
     ? report.snapshots.map((snapshot) => ({ ...snapshot, notes: [], skipped: [] }))
     : report.snapshots;
   return [
+    ...(quiet ? [] : renderPrepared(report, style)),
     ...snapshots.flatMap((snapshot) => renderSnapshot(snapshot, report, home, style)),
     ...renderStageFailures(report, style),
     ...renderFailureAside(report, style),
     ...(report.horizon ? renderHorizonReport(report.horizon, home, style) : []),
     renderEnd(report, style),
   ];
+}
+
+function renderPrepared({ stages }: RunReport, style: Style): string[] {
+  return stages
+    .filter(({ isPrepare, status, message }) => isPrepare && status !== "failed" && message !== "")
+    .map(({ id, message }) => `${style.strong(escapeControls(id))}: ${escapeControls(message)}`);
 }
 
 /** Paths that are named each; of what is no failure, fewer. */

@@ -199,7 +199,8 @@ function lookOf({ size, mtime, ctime, ino, dev }: Deno.FileInfo): Look {
  */
 export function isUntouched(look: Look, mark: Mark | undefined, written: number): boolean {
   if (look.changed === undefined || look.text !== mark?.look) return false;
-  // Some file systems count in seconds, or two; others have the ticks of the system, of 1 to 10 ms.
+  // Deno 2.9 tells this time in whole seconds, and some file systems count in two; where more is
+  // told, the system's ticks are 1 to 10 ms.
   const tick = look.changed % 1000 === 0 ? 2000 : 20;
   return look.changed < written - tick;
 }

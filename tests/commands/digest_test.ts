@@ -51,6 +51,7 @@ Deno.test("digest takes its flags over what the pipeline says, and prints JSON a
   assert.equal(run.status, 0, run.stderr);
   const [digest] = JSON.parse(run.stdout).stages;
   assert.deepEqual([digest.use, digest.status], ["digest", "unchanged"]);
+  assert.match((await home.keepsake(["run"])).stderr, /^digest: 0 (of 0 )?digests/m);
 });
 
 Deno.test("digest refuses what it cannot mean", async () => {
