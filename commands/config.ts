@@ -5,7 +5,7 @@
  */
 import { dirname } from "node:path";
 import { object } from "@optique/core/constructs";
-import type { Pipeline } from "../pipeline/config/pipeline.ts";
+import type { Pipeline, Watch } from "../pipeline/config/pipeline.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
 import { escapeData, printJson } from "./json.ts";
@@ -56,7 +56,7 @@ interface ConfigJson {
 export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
   const { optionTypeOf } = await import("../pipeline/config/common.ts");
   const { retentionKeys } = await import("../pipeline/config/retention.ts");
-  const { file, name, state, identity, drillEvery, stages } = pipeline;
+  const { file, name, state, identity, drillEvery, stages, watch } = pipeline;
   return {
     file,
     // The engine's own is the folder that has this pipeline's name in it.
@@ -65,6 +65,7 @@ export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
       state: dirname(state),
       ...(identity !== undefined && { identity }),
       ...(drillEvery !== undefined && { drill_every: sayDuration(drillEvery) }),
+      ...(watch !== undefined && watchJson(watch)),
     },
     stages: stages.map((
       { id, use, only, input, plaintext, retention, stage, options, ...rest },
@@ -98,6 +99,26 @@ function proofKeys(
 
 function sayDuration(milliseconds: number): string {
   return `${milliseconds / 1000}s`;
+}
+
+function watchJson(
+  { alerts, command, heartbeat, log, metrics }: Watch,
+): Readonly<Record<string, unknown>> {
+  const alert = alerts.map(({ address, shape }) => {
+    const url = hookShown(address);
+    return shape === undefined ? url : { url, shape };
+  });
+  const all = {
+    ...{ command, log, metrics },
+    alert: alert.length === 0 ? undefined : alert,
+    heartbeat: heartbeat && hookShown(heartbeat),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** Where an address stands is no secret. */
+function hookShown(address: string): string {
+  return URL.canParse(address) && /^https?:/.test(address) ? withoutSecrets(address) : address;
 }
 
 /** A value as the file would have it, unless nobody is to see it. */

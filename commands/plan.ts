@@ -4,34 +4,53 @@
  * @module
  */
 import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { Pipeline, Watch } from "../pipeline/config/pipeline.ts";
+import { BackupError } from "../pipeline/errors.ts";
+import type { Forecast } from "../pipeline/forecast.ts";
 import type { Horizon } from "../pipeline/horizon.ts";
 import type { Outlook } from "../pipeline/outlook.ts";
-import type { Plan } from "../pipeline/plan.ts";
+import type { Plan, PlannedMessenger } from "../pipeline/plan.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
 import { horizonJson } from "./horizon_json.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import type { Terminal } from "./ui/terminal.ts";
 
 export default defineCommand({
   summary: "shows what would run, and what each stage may touch",
   description:
     "Shows the stages in their order, where things go, what each stage may touch, and whether any could both read plaintext and reach the network; also which sources are not there right now, and when Claude Code deletes the conversations among them. Runs nothing.",
-  parameters: object({ config: configFlag(), json: jsonFlag() }),
+  parameters: object({
+    config: configFlag(),
+    at: optional(option("--at", string({ metavar: "DATE" }), {
+      description:
+        message`Show what will be then instead: which snapshots retention would keep; such as 2026-12-24.`,
+    })),
+    json: jsonFlag(),
+  }),
   execute: plan,
 });
 
-async function plan(
-  { config, json }: { readonly config: string | undefined; readonly json: boolean },
-  { terminal }: Context,
-): Promise<number> {
+interface Values {
+  readonly config: string | undefined;
+  readonly at: string | undefined;
+  readonly json: boolean;
+}
+
+async function plan({ config, at, json }: Values, { terminal }: Context): Promise<number> {
+  if (at !== undefined) return await planAhead(config, at, json, terminal);
   const [pipeline, { planOf }, { lookAhead }, { horizonOf }] = await Promise.all([
     openPipeline(config),
     import("../pipeline/plan.ts"),
     import("../pipeline/outlook.ts"),
     import("../pipeline/horizon.ts"),
   ]);
-  const plan = planOf(pipeline);
+  const plan = planOf(pipeline, await plannedMessengers(pipeline.watch));
   const outlook = await lookAhead(pipeline);
   const horizon = horizonOf(pipeline, new Date());
   if (json) {
@@ -51,6 +70,86 @@ async function plan(
   ];
   terminal.print(lines.join("\n"));
   return 0;
+}
+
+/** Whoever is told how runs go is reached by workers, too. */
+async function plannedMessengers(watch: Watch | undefined): Promise<PlannedMessenger[]> {
+  if (watch === undefined) return [];
+  const { messengersOf } = await import("../pipeline/watch/planned.ts");
+  return messengersOf(watch);
+}
+
+/** What will be at a time to come. */
+async function planAhead(
+  config: string | undefined,
+  at: string,
+  json: boolean,
+  terminal: Terminal,
+): Promise<number> {
+  const time = timeOf(at);
+  const pipeline = await openPipeline(config);
+  const { forecast } = await import("../pipeline/forecast.ts");
+  const now = new Date();
+  const ahead = forecast(pipeline, { now, at: time, next: await rhythmOf(pipeline) });
+  if (json) {
+    printJson(terminal, forecastJson(ahead));
+    return 0;
+  }
+  const { renderForecast } = await import("./ui/forecast_view.ts");
+  const { styleFor } = await import("./ui/style.ts");
+  const { out } = terminal;
+  terminal.print(renderForecast(ahead, out.width, styleFor(out)).join("\n"));
+  return 0;
+}
+
+/** When runs come: as scheduled, else a day after each other. */
+async function rhythmOf({ state }: Pipeline): Promise<(after: Date) => Date> {
+  const { scheduledExpression } = await import("./schedule/record.ts");
+  const expression = await scheduledExpression(state);
+  if (expression === undefined) return (after) => new Date(after.getTime() + 86_400_000);
+  const { nextDue, parseCalendar } = await import("./schedule/calendar.ts");
+  const calendar = parseCalendar(expression);
+  return (after) => nextDue(calendar, after);
+}
+
+/**
+ * The end of a day, or a moment, on the clock on the wall.
+ *
+ * @throws {BackupError} `usage`
+ */
+function timeOf(written: string): Date {
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(written);
+  const isMoment = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}$/.test(written);
+  const text = isDay ? `${written}T23:59` : written.replace(" ", "T");
+  const time = new Date(text);
+  const [day] = text.split("T");
+  // February 30th would be the second of March.
+  const isReal = !Number.isNaN(time.getTime()) && Number(day!.slice(8)) === time.getDate();
+  if ((isDay || isMoment) && isReal) return time;
+  throw new BackupError("usage", `Cannot use "${written}" as a time: there is no such date`, {
+    hint: "Write for example 2026-12-24, or 2026-12-24T18:00",
+  });
+}
+
+/** What `plan --at DATE --json` prints. */
+export function forecastJson({ at, runs, places }: Forecast): unknown {
+  return {
+    at: at.toISOString(),
+    runs,
+    destinations: places.map(({ id, policy, snapshots, added }) => ({
+      id,
+      policy,
+      snapshots: snapshots.map(({ id, name, created, removed, reasons }) => ({
+        id,
+        name,
+        created: created.toISOString(),
+        keep: removed === undefined,
+        removed: removed?.toISOString() ?? null,
+        reasons,
+      })),
+      added,
+    })),
+  };
 }
 
 /** What `plan --json` prints. */
@@ -75,6 +174,7 @@ export function planJson(
       reaches_network: stage.reachesNetwork,
       sandboxed: stage.sandboxed,
     })),
+    messengers: plan.messengers,
     second_promise: plan.secondPromise,
     outlook: {
       status,

@@ -8,7 +8,8 @@ import { message } from "@optique/core/message";
 import { multiple, optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import type { RunReport } from "../pipeline/events.ts";
+import type { Pipeline } from "../pipeline/config/pipeline.ts";
+import type { Listener, RunReport } from "../pipeline/events.ts";
 import { lastRun } from "../pipeline/history.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
@@ -20,7 +21,7 @@ import { pruningJson } from "./pruning_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
 import { suspicionJson } from "./suspicion_json.ts";
 import type { Style } from "./ui/style.ts";
-import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { FileError, homeDirectory, openPipeline } from "./pipeline_file.ts";
 
 export default defineCommand({
   summary: "makes a backup",
@@ -64,20 +65,23 @@ interface Values {
 async function run(values: Values, { terminal, signal }: Context): Promise<number> {
   const { config, dryRun, only, force, message, ifMissed, json } = values;
   const quiet = values.quiet || json;
-  const pipeline = await openPipeline(config);
+  using reporter = reporterFor(terminal, { quiet });
+  const pipeline = await openWatched(config, dryRun, reporter.listener);
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
     if (!isMissed(ifMissed, lastRun(pipeline)?.started, new Date())) return 0;
   }
-  using reporter = reporterFor(terminal, { quiet });
-  const report = await runPipeline(pipeline, {
-    dryRun,
-    force,
-    message,
-    signal,
-    only: only.length > 0 ? only : undefined,
-    listener: reporter.listener,
-  });
+  const work = (listener: Listener) =>
+    runPipeline(pipeline, {
+      dryRun,
+      force,
+      message,
+      signal,
+      only: only.length > 0 ? only : undefined,
+      listener,
+    });
+  const extent = dryRun ? "nothing" : only.length > 0 ? "part" : "all";
+  const report = await watched(pipeline, extent, reporter.listener, work);
   terminal.status("");
   if (json) printJson(terminal, runJson(report));
   else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
@@ -115,6 +119,37 @@ async function suspicionLines({ snapshots }: RunReport, style: Style): Promise<s
   if (suspects.length === 0) return [];
   const { renderSuspicion } = await import("./ui/suspicion_view.ts");
   return suspects.flatMap(({ id, suspect }) => renderSuspicion(id, suspect!, style));
+}
+
+/** Opens the pipeline file; those are told whom it named last when it cannot be used any more. */
+async function openWatched(
+  config: string | undefined,
+  dryRun: boolean,
+  listener: Listener,
+): Promise<Pipeline> {
+  try {
+    return await openPipeline(config);
+  } catch (error) {
+    if (error instanceof FileError && !dryRun) {
+      const { tellOfFile } = await import("../pipeline/watch/watcher.ts");
+      await tellOfFile(error.file, error, { listener, home: homeDirectory() });
+    }
+    throw error;
+  }
+}
+
+/** Runs, and tells those who watch. Whoever has nobody told waits for nothing that tells. */
+async function watched(
+  pipeline: Pipeline,
+  extent: "all" | "part" | "nothing",
+  listener: Listener,
+  work: (listener: Listener) => Promise<RunReport>,
+): Promise<RunReport> {
+  const { watch } = pipeline;
+  if (watch === undefined) return await work(listener);
+  const { watchRun } = await import("../pipeline/watch/watcher.ts");
+  const options = { listener, home: homeDirectory(), extent };
+  return await watchRun({ ...pipeline, watch }, options, work);
 }
 
 /** What `run --json` prints. */

@@ -113,6 +113,8 @@ async function install(
     return status;
   }
   const notes = await telling(installer, () => installer.install(job, place));
+  const { noteSchedule } = await import("./schedule/record.ts");
+  await noteSchedule(pipeline, job.calendar, installer.name, place.system);
   const { nextDue } = await import("./schedule/calendar.ts");
   const next = nextDue(job.calendar, new Date()).toLocaleString();
   terminal.say([
@@ -190,7 +192,7 @@ async function show(
 }
 
 async function remove(
-  { name }: Pipeline,
+  { name, state }: Pipeline,
   place: Place,
   installers: readonly Installer[],
   terminal: Terminal,
@@ -199,6 +201,8 @@ async function remove(
   for (const installer of installers) {
     if (await telling(installer, () => installer.remove(name, place))) removed.push(installer.name);
   }
+  const { forgetSchedule } = await import("./schedule/record.ts");
+  if (removed.length > 0) await forgetSchedule({ state });
   terminal.say(
     removed.length > 0
       ? `"${name}" is no longer scheduled with ${removed.join(" and ")}`

@@ -12,7 +12,7 @@ import type {
   SourceStage,
   StoreResult,
 } from "../stages/contract.ts";
-import { BackupError, toRecord } from "../stages/errors.ts";
+import { BackupError } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Held } from "./contents.ts";
@@ -70,9 +70,8 @@ export function backUp(
 export function reportLost(
   { source }: Route,
   destinations: readonly Step[],
-  error: unknown,
+  message: string,
 ): SnapshotReport {
-  const { message } = toRecord(error);
   return {
     id: source.id,
     name: null,
@@ -427,9 +426,9 @@ class Backup {
   #noteFailure(stage: PipelineStage, error: unknown): void {
     if (this.#context.signal?.aborted) return; // The run ends with that, once all have stopped.
     const { id } = stage;
-    const { code, message, hint } = toRecord(error);
-    if (code === "bug") this.#bug ??= { error };
-    const failure = { code, message, hint };
+    const failure = this.#context.log.describe(error);
+    if (failure.code === "bug") this.#bug ??= { error };
+    const { message } = failure;
     this.#reports.set(id, { id, status: "failed", location: null, message, failure });
     this.#context.log.fail(stage, error);
   }

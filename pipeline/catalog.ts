@@ -13,6 +13,7 @@ import type { RunRecord } from "./history.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
+import { WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -43,6 +44,7 @@ const SCHEMA = `
   ${REMOVALS_SCHEMA}
   ${PROOFS_SCHEMA}
   ${SUSPICIONS_SCHEMA}
+  ${WATCH_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -84,6 +86,8 @@ export class Catalog {
   readonly proofs: Proofs;
   /** Which snapshots look as if something had been lost. */
   readonly suspicions: Suspicions;
+  /** What those need to know who watch. */
+  readonly watch: WatchRecord;
 
   private constructor(database: Database) {
     this.#database = database;
@@ -91,6 +95,7 @@ export class Catalog {
     this.pruning = new PruneRecord(database);
     this.proofs = new Proofs(database);
     this.suspicions = new Suspicions(database);
+    this.watch = new WatchRecord(database);
   }
 
   /**
@@ -180,7 +185,8 @@ export class Catalog {
     const row = this.#database.get<
       { id: number; started: string; finished: string; status: number }
     >(
-      "SELECT * FROM runs WHERE finished IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
+      // By number: a clock that was set back makes no older run the newest.
+      "SELECT id, started, finished, status FROM runs WHERE finished IS NOT NULL ORDER BY id DESC LIMIT 1",
     );
     return row && {
       run: row.id,
@@ -188,6 +194,14 @@ export class Catalog {
       finished: new Date(row.finished),
       status: row.status,
     };
+  }
+
+  /** What the newest run reported that came to a report; `undefined`: none, or it is damaged. */
+  lastReport(): RunReport | undefined {
+    const row = this.#database.get<{ report: string }>(
+      "SELECT report FROM runs WHERE report IS NOT NULL ORDER BY id DESC LIMIT 1",
+    );
+    return row && revive(row.report);
   }
 
   /** Notes a snapshot that was made. */
@@ -338,6 +352,17 @@ function fingerprint(entry: Entry): string {
   const mode = entry.mode.toString(8);
   if (entry.kind === "file") return `${mode} ${entry.sha256.slice(0, 16)}`;
   return entry.kind === "directory" ? `${mode} directory` : `${entry.kind} ${entry.link}`;
+}
+
+/** A report as it was noted, with its times. */
+function revive(text: string): RunReport | undefined {
+  try {
+    const { pause, ...report } = JSON.parse(text);
+    const [started, finished] = [new Date(report.started), new Date(report.finished)];
+    return { ...report, started, finished, ...(pause && { pause: new Date(pause) }) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The paths and fingerprints that were remembered; `undefined` when the text is damaged. */

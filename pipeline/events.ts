@@ -13,6 +13,7 @@ import type { HorizonReport } from "./horizon.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =
+  | { readonly type: "run-started"; readonly run: number; readonly started: Date }
   | { readonly type: "stage-started"; readonly stage: string; readonly snapshot?: string }
   | {
     readonly type: "stage-progress";
@@ -193,6 +194,8 @@ export interface RunReport {
   readonly unproven?: readonly Unproven[];
   /** What Claude Code is about to delete, where a stage reads its conversations. */
   readonly horizon?: HorizonReport;
+  /** When the run before began, if that is unusually long ago. */
+  readonly pause?: Date;
   /** What failed that is no stage's own: the catalog, which then lacks a part of this run. */
   readonly failure?: Failure;
   /** Exit status by the table of `stages/errors.ts`: 0, or that of the gravest failure. */

@@ -5,6 +5,7 @@
  */
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import type { RunReport } from "./events.ts";
 
 /** When a run was at work, and how it ended. */
 export interface RunRecord {
@@ -20,6 +21,16 @@ export function lastRun({ state }: Pick<Pipeline, "state">): RunRecord | undefin
   const catalog = Catalog.openIfThere(state);
   try {
     return catalog?.lastRun();
+  } finally {
+    catalog?.close();
+  }
+}
+
+/** What the newest run reported; `undefined` when none is known that came to a report. */
+export function lastReport({ state }: Pick<Pipeline, "state">): RunReport | undefined {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    return catalog?.lastReport();
   } finally {
     catalog?.close();
   }

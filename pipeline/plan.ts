@@ -31,12 +31,21 @@ export interface PlannedStage {
   readonly sandboxed: boolean;
 }
 
+/** A worker that tells somebody how runs go. It reads no file, and gets to see what it tells alone. */
+export interface PlannedMessenger {
+  readonly use: "alert" | "heartbeat" | "command";
+  /** The host or program; where no address stands now, what should lead to one. */
+  readonly location: string;
+  readonly permissions: Permissions;
+}
+
 /** The whole pipeline as it would run. */
 export interface Plan {
   readonly pipeline: string;
   readonly file: string;
   readonly state: string;
   readonly stages: readonly PlannedStage[];
+  readonly messengers: readonly PlannedMessenger[];
   /** No stage both reads plaintext and reaches the network. */
   readonly secondPromise: {
     readonly holds: boolean;
@@ -46,7 +55,10 @@ export interface Plan {
 }
 
 /** Plans a pipeline. */
-export function planOf({ name, file, state, stages }: Pipeline): Plan {
+export function planOf(
+  { name, file, state, stages }: Pipeline,
+  messengers: readonly PlannedMessenger[] = [],
+): Plan {
   const routes = routesOf(stages);
   const planned = stages.map((stage) => planStage(stage, routes, state));
   const breaches = planned
@@ -55,7 +67,7 @@ export function planOf({ name, file, state, stages }: Pipeline): Plan {
       `"${id}" reads plaintext and reaches the network${location === null ? "" : ` (${location})`}`
     );
   const secondPromise = { holds: breaches.length === 0, breaches };
-  return { pipeline: name, file, state, stages: planned, secondPromise };
+  return { pipeline: name, file, state, stages: planned, messengers, secondPromise };
 }
 
 function planStage(

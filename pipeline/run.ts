@@ -13,12 +13,14 @@ import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { acquireLock } from "./lock.ts";
+import { redactError, redactorFor } from "./redact.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { clearScratch } from "./scratch.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
-import { makeStateDirectory } from "./state_directory.ts";
+import { forgetWatch, makeStateDirectory } from "./state_directory.ts";
 import { unreadFailure } from "./unread.ts";
+import { observe, sightingOfPause } from "./watch/troubles.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** How to run. */
@@ -49,6 +51,7 @@ export async function runPipeline(
   const only = selectionOf(pipeline, options.only);
   await makeStateDirectory(pipeline.state);
   const lock = await acquireLock(join(pipeline.state, "lock"));
+  if (pipeline.watch === undefined) forgetWatch(pipeline.state);
   const workers = new WorkerPool(pipeline.state);
   try {
     // The first worker comes up while the rest is made ready.
@@ -70,14 +73,20 @@ async function runLocked(
 ): Promise<RunReport> {
   const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
   const started = clock();
-  const log = new StageLog(options.listener);
+  const redact = redactorFor(pipeline);
+  const log = new StageLog(options.listener, redact);
   const sayDamaged = (aside: string) =>
     log.say("warn", undefined, `The catalog was damaged and begun anew; the old one is "${aside}"`);
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;
   try {
+    const pause = catalog.watch.pauseBefore(started);
     run = catalog.beginRun(started);
+    log.tell({ type: "run-started", run, started });
+    if (pause !== undefined) {
+      log.say("warn", undefined, sightingOfPause(pause, started).message);
+    }
     spool = await Spool.open(spoolDirectory(pipeline.state));
     await clearScratch(pipeline.state);
     const { stages, name, state } = pipeline;
@@ -113,9 +122,13 @@ async function runLocked(
       ...(pruned.length > 0 && { pruned }),
       ...proof,
       ...(horizon && { horizon }),
+      ...(pause !== undefined && { pause }),
     };
     try {
-      catalog.finishRun(judged(report, log.failureAside));
+      const known = judged(report, log.failureAside);
+      catalog.finishRun(known);
+      catalog.watch.confirm(known);
+      catalog.watch.note(observe(known), finished, pipeline.watch !== undefined);
     } catch (error) {
       log.failAside(error); // Whoever asked for the run still hears of all that was done.
     }
@@ -127,7 +140,7 @@ async function runLocked(
     } catch (fault) {
       log.say("warn", undefined, messageOf(fault));
     }
-    throw error;
+    throw redactError(error, redact);
   } finally {
     workers[Symbol.dispose](); // What they were writing must not come after what follows.
     // The next run empties it too.
@@ -224,7 +237,9 @@ async function runStages(
       context.log.fail(stage, error);
       failures.push(error);
       if (route !== undefined) {
-        reports.push(reportLost(route, destinationsOf(route, only), error));
+        reports.push(
+          reportLost(route, destinationsOf(route, only), context.log.describe(error).message),
+        );
       }
       const reason = `"${stage.id}" failed`;
       for (const step of route?.steps ?? []) context.log.finish(step.stage, "skipped", reason);

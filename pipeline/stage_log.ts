@@ -6,17 +6,20 @@
 import { toRecord } from "../stages/errors.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { Event, Failure, Listener, StageReport } from "./events.ts";
+import type { Redact } from "./redact.ts";
 
 const GRAVITY = { skipped: 0, unchanged: 1, ok: 2, failed: 3 } as const;
 
 /** Collects the reports of a run. A stage that acts on several snapshots has one report. */
 export class StageLog {
   readonly #listener: Listener;
+  readonly #redact: Redact;
   readonly #reports = new Map<string, StageReport>();
   readonly #started = new Map<string, number>();
   #aside: Failure | undefined;
 
-  constructor(listener: Listener | undefined) {
+  constructor(listener: Listener | undefined, redact: Redact = (text) => text) {
+    this.#redact = redact;
     this.#listener = (event) => {
       try {
         listener?.(event);
@@ -38,7 +41,7 @@ export class StageLog {
   }
 
   say(level: "debug" | "info" | "warn", stage: string | undefined, message: string): void {
-    this.#listener({ type: "log", level, stage, message });
+    this.#listener({ type: "log", level, stage, message: this.#redact(message) });
   }
 
   /** Passes on what has no place in a stage's report. */
@@ -51,15 +54,15 @@ export class StageLog {
   }
 
   fail(stage: PipelineStage, error: unknown): void {
-    const { code, message, hint } = toRecord(error);
-    this.#add(stage, { status: "failed", message, failure: { code, message, hint } });
+    const failure = this.describe(error);
+    this.#add(stage, { status: "failed", message: failure.message, failure });
   }
 
   /** Something failed that is no stage's own. The first time is the one to tell. */
   failAside(error: unknown): void {
-    const { code, message, hint } = toRecord(error);
-    if (code === "bug") throw error;
-    this.#aside ??= { code, message, hint };
+    const failure = this.describe(error);
+    if (failure.code === "bug") throw error;
+    this.#aside ??= failure;
   }
 
   /** The first of what {@linkcode failAside} was told. */
@@ -72,6 +75,12 @@ export class StageLog {
     return stages.map(({ id, use }) =>
       this.#reports.get(id) ?? { id, use, status: "skipped", message: "not needed", seconds: 0 }
     );
+  }
+
+  /** What was thrown, without secrets. */
+  describe(error: unknown): Failure {
+    const { code, message, hint } = toRecord(error);
+    return { code, message: this.#redact(message), hint: hint && this.#redact(hint) };
   }
 
   #add(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { BackupError, stateOf } from "../stages/errors.ts";
 
 /** Makes it where it is not there yet. */
@@ -15,5 +16,19 @@ export async function makeStateDirectory(state: string): Promise<void> {
       hint: 'Choose another directory with "state" under [pipeline]',
       cause,
     });
+  }
+}
+
+/** Where it is remembered who is told how runs go, for when the pipeline file cannot say so. */
+export function watchFile(state: string): string {
+  return join(state, "watch.json");
+}
+
+/** Forgets it: nobody is to be told any more. */
+export function forgetWatch(state: string): void {
+  try {
+    Deno.removeSync(watchFile(state));
+  } catch {
+    // As a rule there is none.
   }
 }

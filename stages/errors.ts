@@ -29,6 +29,7 @@ export const FAILURES = {
     retry: false,
     means: "a stored snapshot is incomplete or damaged",
   },
+  "too-old": { status: 5, retry: false, means: "a backup is older than it may be (status)" },
   "run-in-progress": { status: 11, retry: true, means: "another run holds the lock" },
   "interrupted": { status: 130, retry: false, means: "the run was interrupted" },
 } as const;

@@ -43,6 +43,9 @@ export type OptionType =
   | "duration"
   | "url"
   | "urls"
+  | "hook"
+  | "hooks"
+  | "command"
   | "secret";
 
 /** Declares the options of a stage. */
@@ -171,6 +174,51 @@ export function urls(
     )),
     v.description(summary),
     annotate("urls", notes),
+  );
+}
+
+/** An address that is told something: `http:` or `https:`, or a reference to where it stands. */
+export function hook(summary: string, notes: OptionNotes = {}): Option<string> {
+  return v.pipe(hookText(), v.description(summary), annotate("hook", notes));
+}
+
+/**
+ * A list of {@linkcode hook}s, each alone or as a table with the `shape` in which it takes what it is
+ * told.
+ */
+export function hooks<const W extends readonly [string, ...string[]]>(
+  shapes: W,
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<(string | { url: string; shape: W[number] })[]> {
+  const words = shapes.map((shape) => `"${shape}"`).join(", ");
+  const entry = v.union(
+    [hookText(), v.strictObject({ url: hookText(), shape: v.picklist(shapes) })],
+    `Expected an address, "env:NAME", "file:PATH", or { url = "…", shape = "…" } with one of ${words}`,
+  );
+  return v.pipe(v.array(entry), v.description(summary), annotate("hooks", notes));
+}
+
+/** A program and its first words: a name in `PATH`, or a path. */
+export function command(
+  summary: string,
+  notes: OptionNotes<readonly string[]> = {},
+): Option<string[]> {
+  return v.pipe(
+    v.array(nonEmpty),
+    v.minLength(1, "Expected a program"),
+    v.description(summary),
+    annotate("command", notes),
+  );
+}
+
+function hookText(): v.GenericSchema<string> {
+  return v.pipe(
+    v.string(),
+    v.regex(
+      /^(https?:\/\/[^\s/?#]+([/?#]\S*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/,
+      'Expected an address such as "https://example.org/…", or where it stands: "env:NAME" or "file:PATH"',
+    ),
   );
 }
 

@@ -30,7 +30,15 @@ export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string
     ...renderStages(plan.stages, view, style),
     "",
     style.strong("What each stage may touch, and nothing else:"),
-    ...renderPermissions(plan.stages, view),
+    ...renderPermissions([
+      ...plan.stages,
+      ...plan.messengers.map(({ use, location, permissions }) => ({
+        id: use,
+        permissions,
+        sandboxed: permissions.run === false,
+        otherwise: `nothing, as no address stands at ${location}`,
+      })),
+    ], view),
     "",
     ...renderRetention(plan.stages, view, style),
     ...renderVerdict(plan, view, style),
@@ -95,7 +103,12 @@ const VERBS = {
   import: "imports",
 } as const;
 
-function renderPermissions(stages: readonly PlannedStage[], view: View): string[] {
+/** Whoever has permissions, and what to say if it has none. */
+type Permitted = Pick<PlannedStage, "id" | "permissions" | "sandboxed"> & {
+  readonly otherwise?: string;
+};
+
+function renderPermissions(stages: readonly Permitted[], view: View): string[] {
   const names = stages.map(({ id }) => escapeControls(id));
   const width = Math.max(...names.map(widthOf));
   return stages.flatMap((stage, index) => {
@@ -104,7 +117,8 @@ function renderPermissions(stages: readonly PlannedStage[], view: View): string[
       return list === false ? [] : [`${verb} ${list.map((item) => say(item, view)).join(", ")}`];
     });
     if (!stage.sandboxed) granted.push("unsandboxed: what the programs it runs do is out of reach");
-    const lines = (granted.length === 0 ? ["nothing"] : granted)
+    const { otherwise = "nothing" } = stage;
+    const lines = (granted.length === 0 ? [escapeControls(otherwise)] : granted)
       .flatMap((line) => wrapped(line, view.width - width - 4));
     return lines.map((line, at) => `  ${pad(at === 0 ? names[index]! : "", width)}  ${line}`);
   });

@@ -25,7 +25,7 @@ export const IDLE: Progress = new Map();
 
 /** What is at work after something happened. */
 export function advance(progress: Progress, event: Event, now: number): Progress {
-  if (event.type === "log") return progress;
+  if (event.type === "log" || event.type === "run-started") return progress;
   const next = new Map(progress);
   if (event.type === "stage-finished") next.delete(event.report.id);
   else {

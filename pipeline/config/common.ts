@@ -5,8 +5,11 @@
  */
 import * as v from "valibot";
 import {
+  command,
   duration,
   flag,
+  hook,
+  hooks,
   integer,
   list,
   type Option,
@@ -21,6 +24,12 @@ import {
 
 /** What names and ids are made of. */
 export const NAME_REGEXP = /^[a-z0-9-]{1,32}$/;
+
+/** The shapes in which an alert can be sent. */
+export const SHAPES = ["discord", "slack", "teams", "ntfy", "json"] as const;
+
+/** One of {@linkcode SHAPES}. */
+export type Shape = typeof SHAPES[number];
 
 /** The keys of `[pipeline]`. */
 export const pipelineOptions = options({
@@ -46,7 +55,41 @@ export const pipelineOptions = options({
       },
     ),
   ),
+  alert: optional(
+    hooks(
+      SHAPES,
+      "Addresses that are told, once, when something begins to fail, and when it is well again.",
+      { example: ["https://ntfy.sh/my-own-topic"] },
+    ),
+  ),
+  command: optional(
+    command(
+      "A program that is told the same: a title and a text are its last words, and JSON its input.",
+      { example: ["notify-send", "--urgency=critical"] },
+    ),
+  ),
+  heartbeat: optional(
+    hook("Asked for when a run starts (`/start`), is all well, or fails (`/fail`).", {
+      example: "https://hc-ping.com/your-own-id",
+    }),
+  ),
+  log: optional(
+    path(
+      "Directory with a line for each event of each run; at 5 MiB a new file is begun, five stay.",
+      {
+        example: "~/.local/state/keepsake/log",
+      },
+    ),
+  ),
+  metrics: optional(
+    path("A text file for Prometheus, written anew after each run.", {
+      example: "~/.local/state/keepsake/keepsake.prom",
+    }),
+  ),
 });
+
+/** The keys that only matter to whoever wants to be told: the example leaves them to choice. */
+export const WATCH_KEYS = ["alert", "command", "heartbeat", "log", "metrics"] as const;
 
 /** The keys of any `[[stage]]`, of whatever kind. */
 const id = optional(

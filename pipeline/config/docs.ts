@@ -87,6 +87,10 @@ const TYPES: Readonly<Record<OptionType, string>> = {
   duration: '`"90s"`, `"36h"`, `"14d"`: a number and s, m, h, d or w',
   url: '`"https://example.org/"`',
   urls: "a list of addresses",
+  hook: '`"https://example.org/…"`, or `"env:NAME"` or `"file:PATH"`: where the address stands',
+  hooks:
+    'a list of hooks, or of `{ url = "hook", shape = "ntfy" }`, the shape being `discord`, `slack`, `teams`, `ntfy` or `json`',
+  command: "a list: a program, by name or path, and its first words",
   secret: '`"env:NAME"` or `"file:PATH"`: where the secret is, never the secret itself',
 };
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Stage, StageKind } from "../../stages/contract.ts";
-import { COMMON_OPTIONS, pipelineOptions } from "./common.ts";
+import { COMMON_OPTIONS, pipelineOptions, WATCH_KEYS } from "./common.ts";
 import { commonRowsOf, type OptionRow, rowsOf } from "./describe.ts";
 import { sayValue } from "./problems.ts";
 
@@ -45,7 +45,16 @@ function keysOf(): string {
 }
 
 function pipelineBlock(): string {
-  return ["[pipeline]", ...rowsOf(pipelineOptions.entries).flatMap(linesOf)].join("\n");
+  const chosen: readonly string[] = WATCH_KEYS;
+  return [
+    "[pipeline]",
+    ...rowsOf(pipelineOptions.entries).flatMap((row) =>
+      // Whoever copies the file has nobody told by it.
+      linesOf(
+        chosen.includes(row.name) ? { ...row, fallback: row.example, example: undefined } : row,
+      )
+    ),
+  ].join("\n");
 }
 
 function blockOf(stage: Stage): string {

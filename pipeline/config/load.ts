@@ -12,10 +12,10 @@ import { stages as builtin } from "../../stages/mod.ts";
 import type { Surroundings } from "./expand.ts";
 import { locate } from "./locate.ts";
 import { parseToml } from "./parse.ts";
-import type { Pipeline, PipelineStage, Problem } from "./pipeline.ts";
+import type { Pipeline, PipelineStage, Problem, Watch } from "./pipeline.ts";
 import { type Finding, invalidFile, quote, sayPath } from "./problems.ts";
 import { HINT_NONE, readPipelineFile } from "./read.ts";
-import { resolvePipeline } from "./resolve.ts";
+import { type Resolved, resolvePipeline } from "./resolve.ts";
 import { checkPlaces, checkRules } from "./rules.ts";
 import { type DraftStage, type Registry, validatePipeline } from "./validate.ts";
 
@@ -90,6 +90,7 @@ export async function loadPipeline(
   ];
   if (findings.length > 0) throw invalidFile(path, await problemsOf(text, findings));
   const { name, state, identity, drill_every: drillEvery } = resolved.pipeline;
+  const watch = watchOf(resolved.pipeline);
   return {
     file: path,
     name: name!,
@@ -97,7 +98,20 @@ export async function loadPipeline(
     identity,
     drillEvery,
     stages: resolved.stages.map(toStage),
+    ...(watch && { watch }),
   };
+}
+
+function watchOf(
+  { alert = [], command, heartbeat, log, metrics }: Resolved["pipeline"],
+): Watch | undefined {
+  const alerts = alert.map((hook) =>
+    typeof hook === "string"
+      ? { address: hook, shape: undefined }
+      : { address: hook.url, shape: hook.shape }
+  );
+  const any = alerts.length > 0 || (command ?? heartbeat ?? log ?? metrics) !== undefined;
+  return any ? { alerts, command, heartbeat, log, metrics } : undefined;
 }
 
 function toStage(draft: DraftStage): PipelineStage {

@@ -5,6 +5,7 @@
  */
 import type { Stage } from "../../stages/contract.ts";
 import type { Policy } from "../retention.ts";
+import type { Shape } from "./common.ts";
 
 /** One `[[stage]]` of the file. */
 export interface PipelineStage {
@@ -43,6 +44,28 @@ export interface Pipeline {
   /** Milliseconds between drills during runs; `undefined`: they are asked for. */
   readonly drillEvery?: number | undefined;
   readonly stages: readonly PipelineStage[];
+  /** Who and what is told how runs go; `undefined`: nobody. */
+  readonly watch?: Watch | undefined;
+}
+
+/** An address, or a reference to where it stands (`env:NAME`, `file:` with an absolute path). */
+export interface Hook {
+  readonly address: string;
+  /** `undefined`: the address tells. */
+  readonly shape: Shape | undefined;
+}
+
+/** Who and what is told how runs go. */
+export interface Watch {
+  readonly alerts: readonly Hook[];
+  /** A program and its first words. */
+  readonly command: readonly string[] | undefined;
+  /** As {@linkcode Hook.address}. */
+  readonly heartbeat: string | undefined;
+  /** Directory. */
+  readonly log: string | undefined;
+  /** File. */
+  readonly metrics: string | undefined;
 }
 
 /** One thing wrong with the file. */

@@ -78,7 +78,16 @@ async function resolveOptions(
         values[name] = resolveCredentials(value as string, at, world, findings);
         break;
       case "secret":
-        values[name] = resolveSecret(value as string, at, world, findings);
+      case "hook":
+        values[name] = resolveReference(value as string, at, world, findings);
+        break;
+      case "hooks":
+        values[name] = (value as WrittenHook[]).map((hook, index) =>
+          resolveHook(hook, [...at, index], world, findings)
+        );
+        break;
+      case "command":
+        values[name] = resolveCommand(value as string[], at, world, findings);
         break;
       case "recipients":
         values[name] = await resolveRecipients(value as string[], at, world, findings);
@@ -112,10 +121,38 @@ function resolveCredentials(
 }
 
 /** A reference to a file names it by its absolute path then. */
-function resolveSecret(written: string, path: Path, world: World, findings: Finding[]): string {
+function resolveReference(
+  written: string,
+  path: Path,
+  world: World,
+  findings: Finding[],
+): string {
   const file = "file:";
   if (!written.startsWith(file)) return written;
   return file + resolvePath(written.slice(file.length), path, world, findings);
+}
+
+type WrittenHook = string | { readonly url: string; readonly shape: string };
+
+function resolveHook(
+  hook: WrittenHook,
+  path: Path,
+  world: World,
+  findings: Finding[],
+): WrittenHook {
+  if (typeof hook === "string") return resolveReference(hook, path, world, findings);
+  return { ...hook, url: resolveReference(hook.url, [...path, "url"], world, findings) };
+}
+
+/** A program that is no plain name is a path like any other. */
+function resolveCommand(
+  [program = "", ...words]: readonly string[],
+  path: Path,
+  world: World,
+  findings: Finding[],
+): string[] {
+  if (!/[/\\]/.test(program)) return [program, ...words];
+  return [resolvePath(program, [...path, 0], world, findings), ...words];
 }
 
 async function resolveRecipients(

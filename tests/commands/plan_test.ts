@@ -26,6 +26,7 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
     "file",
     "state",
     "stages",
+    "messengers",
     "second_promise",
     "outlook",
     "horizon",

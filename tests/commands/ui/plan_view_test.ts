@@ -58,6 +58,7 @@ const PLAN: Plan = {
   file: "/home/u/.config/keepsake/pipeline.toml",
   state: "/home/u/.local/state/keepsake/claude",
   stages: STAGES,
+  messengers: [],
   secondPromise: { holds: true, breaches: [] },
 };
 

@@ -256,10 +256,8 @@ const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: str
     "1:1 name: Unknown key",
   ],
   "keys that are not there yet": [
-    `[pipeline]\nalert = ["https://x"]\n${
-      stages(SOURCE, `${TARGET}; plaintext = true; storage_class = "x"`)
-    }`,
-    "2:1 pipeline.alert: Unknown key",
+    `[pipeline]\nquota = 3\n${stages(SOURCE, `${TARGET}; plaintext = true; storage_class = "x"`)}`,
+    "2:1 pipeline.quota: Unknown key",
     "11:1 stage[2].storage_class: Unknown key",
   ],
   "[[stages]]": [

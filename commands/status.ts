@@ -1,0 +1,115 @@
+/**
+ * `status`: how things are, at a glance.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import type { PlaceStatus, Status } from "../pipeline/status.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { printJson } from "./json.ts";
+import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+
+export default defineCommand({
+  summary: "shows how things are: runs, destinations, and what to do",
+  description:
+    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed.",
+  parameters: object({
+    config: configFlag(),
+    maxAge: optional(option("--max-age", string({ metavar: "DURATION" }), {
+      description:
+        message`For monitors: end with status 5 when a destination was not known for so long to hold what it should; such as 36h.`,
+    })),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  }),
+  execute: status,
+});
+
+interface Values {
+  readonly config: string | undefined;
+  readonly maxAge: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function status(
+  { config, maxAge, json, quiet }: Values,
+  { terminal }: Context,
+): Promise<number> {
+  const age = await ageOf(maxAge);
+  const pipeline = await openPipeline(config);
+  const { statusOf, tooOld } = await import("../pipeline/status.ts");
+  const { nextRun } = await import("./schedule/record.ts");
+  const now = new Date();
+  const status = statusOf(pipeline, now);
+  const next = await nextRun(pipeline, now);
+  const old = age === undefined ? [] : tooOld(status, age);
+  if (json) printJson(terminal, statusJson(status, next, old));
+  else if (!quiet || old.length > 0) {
+    const { renderStatus } = await import("./ui/status_view.ts");
+    const { styleFor } = await import("./ui/style.ts");
+    const { out } = terminal;
+    const view = { home: homeDirectory(), width: out.width, next, tooOld: old };
+    terminal.print(renderStatus(status, view, styleFor(out)).join("\n"));
+  }
+  return old.length > 0 ? FAILURES["too-old"].status : 0;
+}
+
+/** Milliseconds. @throws {BackupError} `usage` */
+async function ageOf(written: string | undefined): Promise<number | undefined> {
+  if (written === undefined) return undefined;
+  const { parseDuration } = await import("../pipeline/durations.ts");
+  const age = parseDuration(written);
+  if (age > 0) return age;
+  throw new BackupError("usage", `Cannot use "${written}" as an age: it is no duration`, {
+    hint: 'Write for example "36h" or "14d"',
+  });
+}
+
+/** What `status --json` prints. */
+export function statusJson(
+  status: Status,
+  next: { readonly time: Date | undefined; readonly scheduler: string } | undefined,
+  old: readonly PlaceStatus[],
+): unknown {
+  const { pipeline, file, now, last, places, troubles, pause } = status;
+  const say = (time: Date | undefined) => time?.toISOString() ?? null;
+  return {
+    pipeline,
+    file,
+    time: now.toISOString(),
+    last_run: last === undefined ? null : {
+      run: last.run,
+      started: say(last.started),
+      finished: say(last.finished),
+      status: last.status,
+    },
+    next_run: next === undefined ? null : { time: say(next.time), scheduler: next.scheduler },
+    no_run_since: say(pause),
+    destinations: places.map((place) => ({
+      id: place.destination,
+      location: place.location,
+      snapshot: place.snapshot,
+      newest: say(place.newest),
+      confirmed: say(place.confirmed),
+      snapshots: place.count,
+      bytes: place.bytes,
+      proven: say(place.proven),
+      too_old: old.includes(place),
+    })),
+    troubles: troubles.filter(({ passing }) => !passing).map(
+      ({ subject, since, message, hint = null }) => ({
+        what: subject,
+        since: since.toISOString(),
+        message,
+        hint,
+      }),
+    ),
+  };
+}

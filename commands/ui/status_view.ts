@@ -1,0 +1,145 @@
+/**
+ * How a pipeline is, on one screen.
+ *
+ * @module
+ */
+import type { PlaceStatus, Status } from "../../pipeline/status.ts";
+import { sayPlace } from "../../pipeline/watch/notice.ts";
+import { sayAge } from "./age.ts";
+import { sayBytes, sayPath, saySeconds, sayTime } from "./format.ts";
+import { PLAIN, type Style } from "./style.ts";
+import { renderTable } from "./table.ts";
+import { escapeControls, wrap } from "./text.ts";
+
+/** What it is shown on, and what is known besides. */
+export interface StatusView {
+  readonly home: string | undefined;
+  /** Columns. */
+  readonly width: number;
+  /** When the next run is due, and who starts it; `undefined`: nobody. */
+  readonly next: { readonly time: Date | undefined; readonly scheduler: string } | undefined;
+  /** What `--max-age` says, in milliseconds, and which places are older. */
+  readonly tooOld: readonly PlaceStatus[];
+  readonly offsetMinutes?: number | undefined;
+}
+
+/** Lays out a status: what was and what comes, each destination, and what to do. */
+export function renderStatus(status: Status, view: StatusView, style: Style = PLAIN): string[] {
+  const { pipeline, file, places } = status;
+  const todo = todoOf(status, view);
+  return [
+    `${style.strong(escapeControls(pipeline))}  ${escapeControls(sayPath(file, view.home))}`,
+    `Last run: ${sayLast(status, view, style)}`,
+    `Next run: ${sayNext(status, view, style)}`,
+    "",
+    ...renderPlaces(places, status.now, view, style),
+    "",
+    ...(todo.length === 0 ? [style.good("All is well: there is nothing to do")] : [
+      style.strong("What to do:"),
+      ...todo.flatMap((line) => {
+        const [first, ...more] = wrap(escapeControls(line), Math.max(20, view.width - 2));
+        return [`  ${first}`, ...more.map((rest) => `    ${rest}`)];
+      }),
+    ]),
+  ];
+}
+
+function sayLast(
+  { last, now, pause }: Status,
+  { offsetMinutes }: StatusView,
+  style: Style,
+): string {
+  if (last === undefined) return style.careful("none is known");
+  const { started, finished, status } = last;
+  const when = `${sayTime(started, offsetMinutes)}, ${sayAge(started, now)}`;
+  const took = saySeconds((finished.getTime() - started.getTime()) / 1000);
+  if (status !== 0) return style.bad(`${when}: ended with status ${status} after ${took}`);
+  if (pause !== undefined) return style.bad(`${when}: well, but that is long ago`);
+  return `${when}: ${style.good("well")}, in ${took}`;
+}
+
+function sayNext({ now }: Status, { next, offsetMinutes }: StatusView, style: Style): string {
+  if (next === undefined) return style.careful("none is scheduled");
+  const { time, scheduler } = next;
+  if (time === undefined) return `by ${scheduler}, which knows when`;
+  return `${sayTime(time, offsetMinutes)}, ${sayAge(time, now)}, by ${scheduler}`;
+}
+
+function renderPlaces(
+  places: readonly PlaceStatus[],
+  now: Date,
+  { width, tooOld }: StatusView,
+  style: Style,
+): string[] {
+  if (places.length === 0) return [style.bad("No destination gets anything")];
+  const columns = [
+    { title: "DESTINATION", shrinks: true },
+    { title: "SNAPSHOT", shrinks: true },
+    { title: "NEWEST" },
+    { title: "CHECKED" },
+    { title: "KEPT", align: "right" },
+    { title: "SIZE", align: "right" },
+    { title: "PROVEN" },
+  ] as const;
+  const rows = places.map((place) => [
+    escapeControls(place.destination),
+    escapeControls(place.snapshot),
+    place.newest === undefined ? "none" : sayAge(place.newest, now),
+    place.confirmed === undefined ? "never" : sayAge(place.confirmed, now),
+    String(place.count),
+    sayBytes(place.bytes),
+    place.proven === undefined ? "never" : sayAge(place.proven, now),
+  ]);
+  const [head = "", ...lines] = renderTable(columns, rows, width, style);
+  return [
+    head,
+    ...lines.map((line, index) => {
+      const place = places[index]!;
+      if (place.newest === undefined || tooOld.includes(place)) return style.bad(line);
+      return place.proven === undefined ? style.careful(line) : line;
+    }),
+  ];
+}
+
+/** Sentences, the most urgent first. */
+function todoOf(status: Status, view: StatusView): string[] {
+  const { last, places, troubles, now, pause } = status;
+  if (last === undefined && places.every(({ newest }) => newest === undefined)) {
+    return ["Make the first backup: keepsake run"];
+  }
+  const failing = troubles.filter(({ passing }) => !passing).map(
+    ({ subject, since, message, hint }) => {
+      const advice = hint === undefined ? "" : `. ${hint}`;
+      return `${sayPlace(subject)}, failing since ${
+        sayTime(since, view.offsetMinutes)
+      }: ${message}${advice}`;
+    },
+  );
+  const told = new Set(troubles.map(({ subject }) => subject));
+  const old = view.tooOld.filter(({ destination }) => !told.has(`stage ${destination}`)).map(
+    ({ destination, confirmed }) =>
+      `${destination} is too old: ${
+        confirmed === undefined
+          ? "it never held what it should"
+          : `checked ${sayAge(confirmed, now)}`
+      }. Run keepsake run`,
+  );
+  const unproven = places.filter(({ newest, proven }) =>
+    newest !== undefined && proven === undefined
+  );
+  const names = [...new Set(unproven.map(({ destination }) => destination))];
+  return [
+    ...failing,
+    ...(failing.length === 0 && last !== undefined && last.status !== 0
+      ? ["See what went wrong: keepsake log"]
+      : []),
+    ...(pause === undefined
+      ? []
+      : [`No run began for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
+    ...old,
+    ...(view.next === undefined
+      ? ["Have backups made by themselves: keepsake schedule install"]
+      : []),
+    ...names.map((name) => `Prove that ${name} can be read back: keepsake verify --from ${name}`),
+  ];
+}

@@ -1,0 +1,184 @@
+/**
+ * What will be at some time to come, if backups go on as they did: which of the snapshots that there
+ * are now will then still stay, by each destination's policy. Changes nothing, asks nobody.
+ *
+ * @module
+ */
+import { BackupError } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import { createdOf } from "./names.ts";
+import { targetsOf } from "./prune_sites.ts";
+import { type Candidate, type Circumstances, judge, type Policy, sayPolicy } from "./retention.ts";
+
+/** What becomes of a snapshot that there is now. */
+export interface Fate {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  readonly created: Date;
+  /** The run after which it would be removed; `undefined`: it stays. */
+  readonly removed: Date | undefined;
+  /** Why it stays then, or is removed: phrases without a full stop. */
+  readonly reasons: readonly string[];
+}
+
+/** What a destination will hold of what it holds now. */
+export interface PlaceForecast {
+  /** The destination's stage id. */
+  readonly id: string;
+  /** The keys that keep; empty: nothing is ever removed there. */
+  readonly policy: readonly string[];
+  /** Oldest first within an id. */
+  readonly snapshots: readonly Fate[];
+  /** How many of the runs to come will then have a snapshot that stays. */
+  readonly added: number;
+}
+
+/** A time to come. */
+export interface Forecast {
+  readonly at: Date;
+  /** The runs that are thought to come until then. */
+  readonly runs: number;
+  readonly places: readonly PlaceForecast[];
+}
+
+/** What is known, and what is supposed. */
+export interface ForecastOptions {
+  readonly now: Date;
+  readonly at: Date;
+  /** When the run after one that began at this time begins. */
+  readonly next: (after: Date) => Date;
+}
+
+/** More runs than these take their time to think through. */
+const MOST_RUNS = 4000;
+
+/**
+ * Looks ahead. Every run to come is supposed to find changes, and nothing deleted.
+ *
+ * @throws {BackupError} `usage` for a time that is not to come, or too far ahead.
+ */
+export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast {
+  const { at } = options;
+  const runs = runsUntil(options);
+  const catalog = Catalog.openIfThere(pipeline.state);
+  try {
+    const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
+      const present = catalog === undefined ? [] : presentAt(catalog, location);
+      const onlyIn = onlyInWith(catalog, present);
+      if (policy === undefined) {
+        const snapshots = present.map((snapshot) => fateOf(snapshot, ["nothing is removed there"]));
+        return { id, policy: [], snapshots, added: runs.length };
+      }
+      return { id, policy: sayPolicy(policy), ...goThrough(present, policy, runs, at, onlyIn) };
+    });
+    return { at, runs: runs.length, places };
+  } finally {
+    catalog?.close();
+  }
+}
+
+/** Times of the runs to come. */
+function runsUntil({ now, at, next }: ForecastOptions): Date[] {
+  if (at <= now) {
+    throw new BackupError("usage", "Cannot look ahead to that time: it has passed", {
+      hint: "Name a time to come, or see keepsake prune --dry-run for now",
+    });
+  }
+  const runs: Date[] = [];
+  for (let time = next(now); time <= at; time = next(time)) {
+    runs.push(time);
+    if (runs.length > MOST_RUNS) {
+      throw new BackupError("usage", "Cannot look so far ahead: too many runs lie in between", {
+        hint: "Name a nearer time",
+      });
+    }
+  }
+  return runs;
+}
+
+/**
+ * Goes through the runs one by one: what one of them removes, no later one can keep.
+ *
+ * @param present What there is now, oldest first.
+ * @param runs Times of the runs to come.
+ */
+export function goThrough(
+  present: readonly Candidate[],
+  policy: Policy,
+  runs: readonly Date[],
+  at: Date,
+  onlyIn: Circumstances["onlyIn"],
+): Pick<PlaceForecast, "snapshots" | "added"> {
+  const ids = [...new Set(present.map(({ id }) => id))];
+  const fates = new Map<Candidate, Fate>();
+  const future = new Set<Candidate>();
+  let left: readonly Candidate[] = present;
+  for (const now of runs) {
+    const made = ids.map((id): Candidate => (
+      { id, name: nameFor(now), created: now, state: "whole", verified: false }
+    ));
+    for (const one of made) future.add(one);
+    const verdicts = judge([...left, ...made], policy, { now, onlyIn });
+    for (const { snapshot, keep, reasons } of verdicts) {
+      if (keep || future.has(snapshot)) continue;
+      fates.set(snapshot, { ...fateOf(snapshot, reasons), removed: now });
+    }
+    left = verdicts.filter(({ keep }) => keep).map(({ snapshot }) => snapshot);
+  }
+  for (const { snapshot, reasons } of judge(left, policy, { now: at, onlyIn })) {
+    fates.set(snapshot, fateOf(snapshot, reasons));
+  }
+  return {
+    snapshots: present.map((snapshot) => fates.get(snapshot)!),
+    added: left.filter((snapshot) => future.has(snapshot)).length,
+  };
+}
+
+function presentAt(catalog: Catalog, location: string): Candidate[] {
+  const verifications = catalog.pruning.verifications(location);
+  return catalog.deliveriesTo(location).map(({ id, name }) => {
+    const known = catalog.contents.known(id, name);
+    const verified = verifications.get(`${id}/${name}`);
+    const state = verified === "damaged"
+      ? "damaged"
+      : known?.incomplete === false
+      ? "whole"
+      : "incomplete";
+    return {
+      id,
+      name,
+      created: known?.created ?? createdOf(name),
+      state,
+      verified: verified === "ok",
+    };
+  });
+}
+
+/** What is to come is supposed to hold all that the newest holds. */
+function onlyInWith(
+  catalog: Catalog | undefined,
+  present: readonly Candidate[],
+): Circumstances["onlyIn"] {
+  const known = new Set(present);
+  const newest = new Map(present.map(({ id, name }) => [id, name]));
+  return (snapshot, others) => {
+    const isNewest = newest.get(snapshot.id) === snapshot.name;
+    const hasFuture = others.some((other) => !known.has(other));
+    if (!known.has(snapshot) || (isNewest && hasFuture)) return { count: 0, example: undefined };
+    const names = others.filter((other) => known.has(other)).map(({ name }) => name);
+    if (hasFuture) names.push(newest.get(snapshot.id)!);
+    return catalog?.contents.onlyIn(snapshot.id, snapshot.name, [...new Set(names)]);
+  };
+}
+
+function fateOf({ id, name, created }: Candidate, reasons: readonly string[]): Fate {
+  return { id, name, created, removed: undefined, reasons };
+}
+
+/** Later than all that there is, and in the order of time. */
+function nameFor(time: Date): string {
+  return `${time.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z")}-000000000000`;
+}

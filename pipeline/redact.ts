@@ -1,0 +1,140 @@
+/**
+ * Takes secrets out of what is told, logged and sent: what the file's references stand for, and
+ * what is a secret by its form.
+ *
+ * @module
+ */
+import { BackupError, toRecord } from "../stages/errors.ts";
+import { optionTypeOf } from "./config/common.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+
+/** Takes secrets out of a text. Never throws. */
+export type Redact = (text: string) => string;
+
+/** What stands in the place of a secret. */
+export const HIDDEN = "(hidden)";
+
+/** Takes out what is a secret by its form: passwords in addresses, and identities. */
+export function redactForms(text: string): string {
+  return text
+    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']*(?:@[^\s/?#@"']*)*@/gi, `$1${HIDDEN}@`)
+    .replaceAll(/AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]+/gi, HIDDEN);
+}
+
+/**
+ * Makes what takes out the secrets of a pipeline. They are read when something is first told: a run
+ * in which all is well reads none.
+ */
+export function redactorFor(
+  { stages, watch }: Pick<Pipeline, "stages" | "watch">,
+): Redact {
+  let secrets: readonly string[] | undefined;
+  return (text) => {
+    secrets ??= formsOf([
+      ...stages.flatMap(({ stage, options }) =>
+        Object.entries(options).flatMap(([key, value]) => {
+          const option = stage.options.entries[key];
+          const type = option && optionTypeOf(option as Parameters<typeof optionTypeOf>[0]);
+          if (typeof value !== "string") return [];
+          if (type === "secret") return secretsAt(value);
+          return type === "credentials" ? credentialsAt(value) : [];
+        })
+      ),
+      ...hooksOf(watch).flatMap(hookSecrets),
+    ]);
+    return secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), redactForms(text));
+  };
+}
+
+/** An error that tells no secret; what is no failure that was foreseen keeps its stack. */
+export function redactError(error: unknown, redact: Redact): unknown {
+  if (error instanceof BackupError) {
+    const { code, message, hint } = toRecord(error);
+    const [clean, advice] = [redact(message), hint && redact(hint)];
+    if (clean === message && advice === hint) return error;
+    return new BackupError(code, clean, { hint: advice });
+  }
+  if (error instanceof Error) {
+    const { stack } = error;
+    error.message = redact(error.message);
+    if (stack !== undefined) error.stack = redact(stack);
+  }
+  return error;
+}
+
+function hooksOf(watch: Pipeline["watch"]): string[] {
+  if (watch === undefined) return [];
+  const heartbeat = watch.heartbeat === undefined ? [] : [watch.heartbeat];
+  return [...watch.alerts.map(({ address }) => address), ...heartbeat];
+}
+
+/** Whoever knows the path of a hook can write there: all but its host is a secret. */
+function hookSecrets(address: string): string[] {
+  return [...referenceOf(address) === undefined ? [address] : secretsAt(address)]
+    .flatMap((written) => {
+      if (!URL.canParse(written)) return [written];
+      const { pathname, search, searchParams, username, password } = new URL(written);
+      const tokens = pathname.split("/").filter(({ length }) => length >= LONG);
+      return [pathname + search, pathname, ...tokens, ...searchParams.values(), username, password]
+        .flatMap((part) => [part, decode(part)]);
+    })
+    .filter((part) => part !== "/");
+}
+
+/** A part of a path that is so long is no word that anybody uses elsewhere. */
+const LONG = 12;
+
+/** The text that a reference such as `env:NAME` leads to; `undefined` for what is none. */
+export function referenceOf(written: string): (() => string | undefined) | undefined {
+  const [, kind, name = ""] = /^(env|file):(.+)$/s.exec(written) ?? [];
+  if (kind === "env") return () => Deno.env.get(name)?.trim();
+  if (kind === "file") return () => Deno.readTextFileSync(name).trim();
+  return undefined;
+}
+
+function secretsAt(reference: string): string[] {
+  const text = quietly(() => referenceOf(reference)?.()) ?? "";
+  // A user and a password in one, or several lines: each part is as secret as the whole.
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  return [text, ...lines, ...lines.map((line) => line.slice(line.indexOf(":") + 1))];
+}
+
+/** Keys of an account: the variables that hold them, or the values in their file. */
+function credentialsAt(written: string): string[] {
+  if (written === "env") {
+    const names = Object.keys(quietly(() => Deno.env.toObject()) ?? {});
+    return names.filter((name) => /SECRET|TOKEN|PASSWORD/.test(name))
+      .flatMap((name) => Deno.env.get(name) ?? []);
+  }
+  const file = written.replace(/#[^#]*$/, "");
+  const text = quietly(() => referenceOf(file)?.()) ?? "";
+  return [...text.matchAll(/^\s*\w*(?:secret|token|password)\w*\s*=\s*(\S+)\s*$/gim)]
+    .map(([, value = ""]) => value);
+}
+
+/** What is shorter would be found in words that are no secret. */
+const SHORTEST = 6;
+
+/** Secrets as they are, and as addresses, headers and JSON write them; the longest first. */
+function formsOf(secrets: readonly string[]): string[] {
+  const forms = secrets.filter(({ length }) => length >= SHORTEST).flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret.toWellFormed()),
+    JSON.stringify(secret).slice(1, -1),
+    btoa(String.fromCharCode(...new TextEncoder().encode(secret))),
+  ]);
+  return [...new Set(forms)].toSorted((a, b) => b.length - a.length);
+}
+
+function decode(part: string): string {
+  return quietly(() => decodeURIComponent(part)) ?? part;
+}
+
+/** A secret that cannot be read can be in no text either. */
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

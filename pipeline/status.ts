@@ -1,0 +1,101 @@
+/**
+ * How things are, by what is remembered here: the last run, what each destination holds, what is
+ * wrong. Asks no destination and starts no worker.
+ *
+ * @module
+ */
+import { Catalog } from "./catalog.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import type { RunRecord } from "./history.ts";
+import { createdOf } from "./names.ts";
+import { placesOf } from "./places.ts";
+import { routesOf } from "./routes.ts";
+import type { Trouble } from "./watch/troubles.ts";
+
+/** What one destination is known to hold of one snapshot stage. */
+export interface PlaceStatus {
+  /** The destination's stage id. */
+  readonly destination: string;
+  readonly location: string;
+  /** The snapshot stage's id. */
+  readonly snapshot: string;
+  /** When the newest snapshot was made; `undefined`: none is known. */
+  readonly newest: Date | undefined;
+  /** When it was last known to hold what it should; `undefined`: never. */
+  readonly confirmed: Date | undefined;
+  readonly count: number;
+  /** What they take up there. */
+  readonly bytes: number;
+  /** When one was last read back in full; `undefined`: never. */
+  readonly proven: Date | undefined;
+}
+
+/** How a pipeline is. */
+export interface Status {
+  readonly pipeline: string;
+  readonly file: string;
+  readonly now: Date;
+  readonly last: RunRecord | undefined;
+  /** When the last run began, if that is unusually long ago. */
+  readonly pause: Date | undefined;
+  /** Every destination with every snapshot that goes there, in the order of the file. */
+  readonly places: readonly PlaceStatus[];
+  /** The oldest first. */
+  readonly troubles: readonly Trouble[];
+}
+
+/** Looks up how a pipeline is. */
+export function statusOf(pipeline: Pipeline, now: Date): Status {
+  const { name, file, state } = pipeline;
+  const catalog = Catalog.openIfThere(state);
+  try {
+    return {
+      pipeline: name,
+      file,
+      now,
+      last: catalog?.lastRun(),
+      pause: catalog?.watch.pauseBefore(now),
+      places: pairsOf(pipeline).map((pair) => placeStatus(pair, catalog)),
+      troubles: catalog?.watch.troubles ?? [],
+    };
+  } finally {
+    catalog?.close();
+  }
+}
+
+/**
+ * The places that are not known to hold what they should of any time that is new enough.
+ *
+ * @param maxAge Milliseconds.
+ */
+export function tooOld({ places, now }: Status, maxAge: number): readonly PlaceStatus[] {
+  return places.filter(({ confirmed }) =>
+    // What lies ahead of the clock says nothing.
+    confirmed === undefined || confirmed > now || now.getTime() - confirmed.getTime() > maxAge
+  );
+}
+
+type Pair = Pick<PlaceStatus, "destination" | "location" | "snapshot">;
+
+function pairsOf(pipeline: Pipeline): Pair[] {
+  const places = new Map(placesOf(pipeline).map((place) => [place.id, place]));
+  return routesOf(pipeline.stages).flatMap(({ source, steps }) =>
+    steps.flatMap(({ stage }) => {
+      const place = places.get(stage.id);
+      if (place === undefined) return [];
+      return [{ destination: place.id, location: place.location, snapshot: source.id }];
+    })
+  );
+}
+
+function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
+  const { location, snapshot } = pair;
+  const held = catalog?.watch.held(snapshot, location) ?? { count: 0, bytes: 0, newest: undefined };
+  return {
+    ...pair,
+    ...held,
+    newest: held.newest === undefined ? undefined : createdOf(held.newest),
+    confirmed: catalog?.watch.confirmed(snapshot, location),
+    proven: catalog?.watch.proven(snapshot, location),
+  };
+}

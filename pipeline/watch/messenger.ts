@@ -1,0 +1,134 @@
+/**
+ * What goes out: one request to one host, or one start of one program. Runs in a worker that may do
+ * that and nothing else: it can read no file, and what it tells is all that it was given.
+ *
+ * @module
+ */
+// @ts-types="../../tools/std/retry.d.ts"
+import { retry } from "@std/async/retry";
+import { BackupError, FAILURES } from "../../stages/errors.ts";
+
+/** Something to send. Times are in milliseconds. */
+export type Message =
+  & {
+    /** How long one attempt may take. */
+    readonly timeout: number;
+    readonly attempts: number;
+    /** Before the second attempt; before each further one, twice as long. */
+    readonly pause: number;
+  }
+  & (
+    | {
+      readonly kind: "http";
+      readonly url: string;
+      readonly method: "GET" | "POST";
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string | undefined;
+    }
+    | {
+      readonly kind: "program";
+      readonly program: string;
+      readonly words: readonly string[];
+      readonly input: string;
+    }
+  );
+
+/** Where this module is: a worker is made of it. */
+export const ADDRESS = import.meta.url;
+
+/** As a worker serves it. */
+export default { run: ({ message }: { readonly message: Message }) => send(message) };
+
+/**
+ * Sends.
+ *
+ * @throws {BackupError} `destination-unreachable`, `destination-refused`. Never tells more of an
+ *   address than its host.
+ */
+export async function send(message: Message): Promise<void> {
+  const { attempts, pause } = message;
+  const attempt = () => message.kind === "http" ? request(message) : start(message);
+  try {
+    await retry(attempt, {
+      maxAttempts: attempts,
+      minTimeout: pause,
+      isRetriable: (error) => error instanceof BackupError && FAILURES[error.code].retry,
+    });
+  } catch (error) {
+    throw error instanceof Error && error.name === "RetryError" ? error.cause : error;
+  }
+}
+
+async function request(
+  { url, method, headers, body, timeout }: Message & { readonly kind: "http" },
+): Promise<void> {
+  const { host } = new URL(url);
+  let status: number;
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      ...(body !== undefined && { body }),
+      redirect: "manual", // Nobody is told but who was named.
+      signal: AbortSignal.timeout(timeout),
+    });
+    ({ status } = response);
+    await response.body?.cancel();
+  } catch (error) {
+    throw refusal("destination-unreachable", host, reasonOf(error, timeout));
+  }
+  if (status >= 200 && status < 300) return;
+  const passes = status >= 500 || status === 429 || status === 408;
+  const leads = status >= 300 && status < 400 ? ", which leads elsewhere" : "";
+  const code = passes ? "destination-unreachable" : "destination-refused";
+  throw refusal(code, host, `it answers with status ${status}${leads}`);
+}
+
+/** What the runtime says of a connection holds the whole address. */
+function reasonOf(error: unknown, timeout: number): string {
+  const { name, cause } = error as Error;
+  const told = cause instanceof Error ? cause.message : (error as Error).message;
+  const message = told.replace(/\(https?:.*?\)(?=:|$)/s, "");
+  if (name === "TimeoutError") return `it did not answer within ${timeout / 1000} s`;
+  if (/refused/i.test(message)) return "the connection was refused";
+  if (/dns|lookup|resolve/i.test(message)) return "its name cannot be looked up";
+  if (/certificate|tls|handshake/i.test(message)) return "its certificate is not trusted";
+  return "it cannot be reached";
+}
+
+async function start(
+  { program, words, input, timeout }: Message & { readonly kind: "program" },
+): Promise<void> {
+  let child: Deno.ChildProcess;
+  try {
+    const [stdin, rest] = ["piped", "null"] as const;
+    const options = { args: [...words], stdin, stdout: rest, stderr: rest };
+    child = new Deno.Command(program, options).spawn();
+  } catch (cause) {
+    throw new BackupError("destination-refused", `Cannot start "${program}": ${state(cause)}`);
+  }
+  const late = setTimeout(() => child.kill("SIGKILL"), timeout);
+  try {
+    // A program that does not care for its input may have ended before it has all of it.
+    const fed = new Response(input).body!.pipeTo(child.stdin).catch(() => {});
+    const { success, code, signal } = await child.status;
+    await fed;
+    if (success) return;
+    const end = signal === null ? `it ended with status ${code}` : `it was ended by ${signal}`;
+    throw new BackupError("destination-refused", `Cannot tell "${program}": ${end}`);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function state(error: unknown): string {
+  return error instanceof Deno.errors.NotFound ? "there is no such program" : "it cannot be run";
+}
+
+function refusal(
+  code: "destination-unreachable" | "destination-refused",
+  host: string,
+  state: string,
+): BackupError {
+  return new BackupError(code, `Cannot tell "${host}": ${state}`);
+}

@@ -1,0 +1,77 @@
+/**
+ * News → what a person reads: a title, and a few lines. Pure.
+ *
+ * @module
+ */
+import type { News, Subject, Told, Trouble } from "./troubles.ts";
+
+/** Whose news it is. */
+export interface About {
+  /** The pipeline's name. */
+  readonly pipeline: string;
+  readonly host: string;
+  readonly now: Date;
+}
+
+/** One alert, for the whole of a run. */
+export interface Notice extends About, News {
+  /** `failure` when something began to fail, else `recovery`. */
+  readonly event: "failure" | "recovery";
+  readonly title: string;
+  /** Lines, without the title. */
+  readonly text: string;
+}
+
+/** Puts news into words. */
+export function noticeOf(news: News, about: About): Notice {
+  const { raised, over, still } = news;
+  const { pipeline, host } = about;
+  const event = raised.length > 0 ? "failure" : "recovery";
+  const hint = raised.find((trouble) => trouble.hint !== undefined)?.hint;
+  const lines = [
+    ...raised.map((trouble) => `${sayTrouble(trouble)}${saySince(trouble)}`),
+    ...(hint === undefined ? [] : [`What to do: ${hint}`]),
+    ...over.map((told) => `Well again: ${sayPlace(told.subject)}${saySince(told)}`),
+    ...still.map((trouble) => `Still failing: ${sayPlace(trouble.subject)}${saySince(trouble)}`),
+  ];
+  const title = `Keepsake: backup "${pipeline}" on ${host}: ${sayAll(news)}`;
+  return { ...about, ...news, event, title, text: lines.join("\n") };
+}
+
+function sayAll({ raised, over }: News): string {
+  if (raised.every(({ passing }) => passing) && raised.length > 0) return "there was a long pause";
+  const [first] = raised.length > 0 ? raised.filter(({ passing }) => !passing) : over;
+  const all = raised.length > 0 ? raised.filter(({ passing }) => !passing) : over;
+  const what = all.length === 1 ? sayPlace(first!.subject) : `${all.length} things`;
+  if (raised.length > 0) return `${what} failed`;
+  return `${what} ${all.length === 1 ? "is" : "are"} well again`;
+}
+
+function sayTrouble({ subject, message, passing }: Trouble): string {
+  return passing ? message : `${sayPlace(subject)}: ${message}`;
+}
+
+/** Where it is, as a person would say it. */
+export function sayPlace(subject: Subject): string {
+  switch (subject) {
+    case "run":
+      return "the run";
+    case "file":
+      return "the pipeline file";
+    case "catalog":
+      return "the catalog";
+    case "pause":
+      return "the schedule";
+  }
+  const [kind, id = ""] = subject.split(" ");
+  return kind === "snapshot" ? `${id} (incomplete)` : id;
+}
+
+function saySince({ since }: Told): string {
+  return ` (since ${sayMoment(since)})`;
+}
+
+/** In UTC: whoever reads it may be elsewhere. */
+function sayMoment(time: Date): string {
+  return `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

@@ -1,0 +1,158 @@
+/**
+ * What the catalog remembers for those who watch: troubles, who was told of them, and when each
+ * destination was last known to hold what it should. A part of the catalog.
+ *
+ * @module
+ */
+import type { Database } from "../database.ts";
+import type { RunReport } from "../events.ts";
+import {
+  type Observation,
+  pauseBefore,
+  type Subject,
+  type Told,
+  type Trouble,
+  update,
+} from "./troubles.ts";
+
+/** Makes the tables. */
+export const WATCH_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS troubles (
+    subject TEXT PRIMARY KEY, since TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL,
+    passing INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS told (
+    channel TEXT NOT NULL, subject TEXT NOT NULL, since TEXT NOT NULL,
+    PRIMARY KEY (channel, subject)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS confirmed (
+    id TEXT NOT NULL, location TEXT NOT NULL, time TEXT NOT NULL, PRIMARY KEY (id, location)
+  ) STRICT;
+`;
+
+/** What a place holds of a snapshot. */
+export interface Held {
+  readonly count: number;
+  readonly bytes: number;
+  /** `<stamp>-<hash>`. */
+  readonly newest: string | undefined;
+}
+
+/** Runs that tell what is usual. */
+const USUAL = 21;
+
+/** The record. Whoever writes holds the pipeline's lock, or is the last to write. */
+export class WatchRecord {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** What is wrong, the oldest first. */
+  get troubles(): Trouble[] {
+    type Row = { subject: Subject; since: string; message: string; hint: string; passing: number };
+    return this.#database.all<Row>("SELECT * FROM troubles ORDER BY since").map((row) => ({
+      ...row,
+      since: new Date(row.since),
+      hint: row.hint === "" ? undefined : row.hint,
+      passing: row.passing === 1,
+    }));
+  }
+
+  /**
+   * Notes what a run showed.
+   *
+   * @param watched Whether anybody is told: what is over as it is told is kept for them alone.
+   */
+  note(observation: Observation, now: Date, watched: boolean): void {
+    const before = this.troubles;
+    const after = update(before, observation, now).filter(({ passing }) => watched || !passing);
+    if (before.length === 0 && after.length === 0) return;
+    this.#database.transaction((run) => {
+      run("DELETE FROM troubles");
+      for (const { subject, since, message, hint, passing } of after) {
+        const sql = "INSERT INTO troubles VALUES (?, ?, ?, ?, ?)";
+        run(sql, subject, since.toISOString(), message, hint ?? "", Number(passing));
+      }
+    });
+  }
+
+  /** What a channel was told. */
+  told(channel: string): Told[] {
+    const sql = "SELECT subject, since FROM told WHERE channel = ?";
+    return this.#database.all<{ subject: Subject; since: string }>(sql, channel)
+      .map(({ subject, since }) => ({ subject, since: new Date(since) }));
+  }
+
+  /** Notes that a channel knows of exactly these. */
+  noteTold(channel: string, troubles: readonly Told[]): void {
+    this.#database.transaction((run) => {
+      run("DELETE FROM told WHERE channel = ?", channel);
+      for (const { subject, since } of troubles) {
+        run("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", channel, subject, since.toISOString());
+      }
+    });
+  }
+
+  /** Forgets channels that there are no more, and what has passed and all of these were told. */
+  settle(channels: readonly string[]): void {
+    const list = JSON.stringify(channels);
+    this.#database.transaction((run) => {
+      run("DELETE FROM told WHERE channel NOT IN (SELECT value FROM json_each(?))", list);
+      const known = `SELECT COUNT(*) FROM told t WHERE t.subject = troubles.subject
+        AND t.since = troubles.since`;
+      run(`DELETE FROM troubles WHERE passing = 1 AND (${known}) >= ?`, channels.length);
+    });
+  }
+
+  /** Notes which destinations hold what they should, after a run. */
+  confirm({ dryRun, finished, snapshots }: RunReport): void {
+    if (dryRun) return;
+    this.#database.transaction((run) => {
+      for (const { id, destinations } of snapshots) {
+        for (const { status, location } of destinations) {
+          if (location === null || (status !== "ok" && status !== "unchanged")) continue;
+          const sql = "INSERT OR REPLACE INTO confirmed VALUES (?, ?, ?)";
+          run(sql, id, location, finished.toISOString());
+        }
+      }
+    });
+  }
+
+  /** When a destination was last known to hold what it should of a snapshot. */
+  confirmed(id: string, location: string): Date | undefined {
+    const sql = `SELECT time FROM confirmed WHERE id = ?1 AND location = ?2
+      UNION ALL SELECT MAX(delivered) FROM deliveries WHERE id = ?1 AND location = ?2`;
+    const times = this.#database.all<{ time: string | null }>(sql, id, location);
+    const time = times.find((row) => row.time !== null)?.time;
+    return time ? new Date(time) : undefined;
+  }
+
+  /** What a place is known to hold of a snapshot, and is meant to: how many, and the newest's name. */
+  held(id: string, location: string): Held {
+    const sql = `SELECT COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes, MAX(name) AS newest
+      FROM deliveries d WHERE id = ? AND location = ? AND NOT EXISTS (
+        SELECT 1 FROM removals r WHERE r.id = d.id AND r.name = d.name AND r.location = d.location
+      )`;
+    const { count, bytes, newest } =
+      this.#database.get<Omit<Held, "newest"> & { newest: string | null }>(sql, id, location) ??
+        { count: 0, bytes: 0, newest: null };
+    return { count, bytes, newest: newest ?? undefined };
+  }
+
+  /** When a snapshot there was last read back in full. */
+  proven(id: string, location: string): Date | undefined {
+    const sql = `SELECT MAX(verified) AS time FROM verifications
+      WHERE id = ? AND location = ? AND status = 'ok'`;
+    const time = this.#database.get<{ time: string | null }>(sql, id, location)?.time;
+    return time ? new Date(time) : undefined;
+  }
+
+  /** When the last run began, if that is unusually long ago for a run that begins now. */
+  pauseBefore(now: Date): Date | undefined {
+    const sql = "SELECT started FROM runs ORDER BY id DESC LIMIT ?";
+    const rows = this.#database.all<{ started: string }>(sql, USUAL);
+    return pauseBefore(rows.map(({ started }) => new Date(started)), now);
+  }
+}

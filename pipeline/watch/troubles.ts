@@ -1,0 +1,183 @@
+/**
+ * What is wrong with a pipeline, since when, and who has to be told of it. Pure: what runs came to
+ * and the clock go in.
+ *
+ * @module
+ */
+import { type FailureRecord, toRecord } from "../../stages/errors.ts";
+import type { RunReport } from "../events.ts";
+
+/** What a trouble is about, in a form that can be compared. */
+export type Subject =
+  | `stage ${string}`
+  | `snapshot ${string}`
+  | "catalog"
+  | "run"
+  | "file"
+  | "pause";
+
+/** Something that is wrong now. */
+export interface Sighting {
+  readonly subject: Subject;
+  /** One phrase without a full stop. */
+  readonly message: string;
+  readonly hint: string | undefined;
+  /** When it began, where that is known to be another time than when it was seen. */
+  readonly since?: Date;
+  /** Whether it is over as it is told: nobody has to hear that it is well again. */
+  readonly passing?: boolean;
+}
+
+/** A trouble that lasts, from when it was first seen. */
+export interface Trouble extends Sighting {
+  readonly since: Date;
+  readonly passing: boolean;
+}
+
+/** What one run showed. */
+export interface Observation {
+  readonly seen: readonly Sighting[];
+  /** Whether a trouble is over; what a run did not come to tells nothing. */
+  isWell(subject: Subject): boolean;
+}
+
+/** What somebody was told, and has not been told to be over. */
+export interface Told {
+  readonly subject: Subject;
+  readonly since: Date;
+}
+
+/** What somebody has to be told. */
+export interface News {
+  readonly raised: readonly Trouble[];
+  readonly over: readonly Told[];
+  /** What they know already, and what goes on. */
+  readonly still: readonly Trouble[];
+}
+
+/** Reads off a report what is wrong, and what is not. */
+export function observe(report: RunReport): Observation {
+  const { dryRun, stages, snapshots, failure, pause } = report;
+  if (dryRun) return { seen: [], isWell: () => false };
+  const seen: Sighting[] = [];
+  for (const { id, status, message, failure } of stages) {
+    if (status !== "failed") continue;
+    const told = failure ?? { message, hint: undefined };
+    seen.push({ subject: `stage ${id}`, message: told.message, hint: told.hint });
+  }
+  for (const { id, unreadable: [first, ...others] } of snapshots) {
+    if (first === undefined) continue;
+    const more = others.length === 0 ? "" : `, and ${others.length} more`;
+    const message = `Cannot read "${first.path}": ${first.reason}${more}`;
+    const hint = "See that it can be read, or exclude it";
+    seen.push({ subject: `snapshot ${id}`, message, hint });
+  }
+  if (failure !== undefined) {
+    seen.push({ subject: "catalog", message: failure.message, hint: failure.hint });
+  }
+  if (pause !== undefined) seen.push(sightingOfPause(pause, report.started));
+  const left = new Map(stages.map(({ id, status }) => [id, status]));
+  const made = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
+  return {
+    seen,
+    isWell(subject) {
+      const [kind, id = ""] = subject.split(" ");
+      if (kind === "snapshot") return made.has(id) || !left.has(id);
+      if (kind !== "stage") return true;
+      // What was skipped did not come to act; what is not there any more can have no trouble.
+      return left.get(id) !== "skipped";
+    },
+  };
+}
+
+/** What a run showed that ended with an error in the place of a report. */
+export function observeError(error: unknown): Observation {
+  return { seen: [{ subject: "run", ...sayingOf(toRecord(error)) }], isWell: isFile };
+}
+
+/** What a pipeline file showed that cannot be used. */
+export function observeFile(error: unknown): Observation {
+  return { seen: [{ subject: "file", ...sayingOf(toRecord(error)) }], isWell: () => false };
+}
+
+/** A file that led to a run is well. */
+function isFile(subject: Subject): boolean {
+  return subject === "file";
+}
+
+function sayingOf({ code, message, hint }: FailureRecord) {
+  const [first = ""] = message.split("\n");
+  return { message: code === "bug" ? `A bug in keepsake: ${first}` : first, hint };
+}
+
+/** Troubles after a run: what is seen again has the time when it was first seen. */
+export function update(
+  open: readonly Trouble[],
+  { seen, isWell }: Observation,
+  now: Date,
+): Trouble[] {
+  const isSeen = ({ subject }: Trouble) => seen.some((one) => one.subject === subject);
+  const left = open.filter((trouble) =>
+    !isSeen(trouble) && (trouble.passing || !isWell(trouble.subject))
+  );
+  return [
+    ...left,
+    ...seen.map(({ since = now, passing = false, ...sighting }) => {
+      const before = open.find(({ subject }) => subject === sighting.subject);
+      return { ...sighting, passing, since: passing ? since : before?.since ?? since };
+    }),
+  ].toSorted((a, b) => a.since.getTime() - b.since.getTime());
+}
+
+/** What somebody has to be told who was told this much; `undefined`: nothing new. */
+export function newsFor(told: readonly Told[], open: readonly Trouble[]): News | undefined {
+  const knows = (trouble: Trouble) =>
+    told.some(({ subject, since }) =>
+      // Of two pauses, each is news.
+      subject === trouble.subject &&
+      (!trouble.passing || since.getTime() === trouble.since.getTime())
+    );
+  const raised = open.filter((trouble) => !knows(trouble));
+  const over = told.filter(({ subject }) =>
+    subject !== "pause" && open.every((trouble) => trouble.subject !== subject)
+  );
+  if (raised.length === 0 && over.length === 0) return undefined;
+  return { raised, over, still: open.filter((trouble) => knows(trouble) && !trouble.passing) };
+}
+
+/** A pause is worth a word from here on. */
+const LONG_PAUSE = 7 * 86_400_000;
+
+/** Times what is usual, it is no pause: some pipelines run once a month. */
+const UNUSUAL = 3;
+
+/**
+ * When the last run began, when since then much more time went by than between the runs before it;
+ * `undefined`: no such pause.
+ *
+ * @param starts When the runs before this one began, the newest first.
+ */
+export function pauseBefore(starts: readonly Date[], now: Date): Date | undefined {
+  const [last] = starts;
+  if (last === undefined) return undefined;
+  const gaps = starts.slice(1)
+    .map((start, index) => starts[index]!.getTime() - start.getTime())
+    .filter((gap) => gap > 0)
+    .toSorted((a, b) => a - b);
+  const usual = gaps[Math.floor(gaps.length / 2)] ?? 0;
+  const pause = now.getTime() - last.getTime();
+  return pause >= Math.max(LONG_PAUSE, UNUSUAL * usual) ? last : undefined;
+}
+
+/** What there is to say of a pause that `now` is the end of. */
+export function sightingOfPause(since: Date, now: Date): Sighting {
+  const days = Math.floor((now.getTime() - since.getTime()) / 86_400_000);
+  return {
+    subject: "pause",
+    message: `No run began for ${days} days, until now`,
+    hint:
+      "See that the machine is on, and that the schedule still stands, with keepsake schedule show",
+    since,
+    passing: true,
+  };
+}

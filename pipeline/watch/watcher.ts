@@ -1,0 +1,249 @@
+/**
+ * Tells those who watch how a run goes: alerts, heartbeat, log and metrics. Whatever goes wrong with
+ * that is a warning, and nothing more: no backup fails because nobody could be told of it.
+ *
+ * @module
+ */
+import { BackupError, toRecord } from "../../stages/errors.ts";
+import { Catalog } from "../catalog.ts";
+import type { Pipeline, Watch } from "../config/pipeline.ts";
+import type { Event, Listener, RunReport } from "../events.ts";
+import { type Redact, redactorFor } from "../redact.ts";
+import { addressOf, beat, type Channel, channelsOf, type Patience } from "./channels.ts";
+import { lineOf, LogFile, type LogLine } from "./log_file.ts";
+import { recall, remember } from "./memory.ts";
+import { noticeOf } from "./notice.ts";
+import {
+  newsFor,
+  type Observation,
+  observeError,
+  observeFile,
+  type Told,
+  type Trouble,
+  update,
+} from "./troubles.ts";
+
+/** What a run is watched with. */
+export interface WatchOptions {
+  readonly listener: Listener;
+  readonly home: string | undefined;
+  /** What is to be stored: in a dry run nothing, and then nobody is told of anything. */
+  readonly extent: "all" | "part" | "nothing";
+  readonly clock?: () => Date;
+  readonly patience?: Patience;
+}
+
+/** A pipeline that is watched. */
+export type Watched = Pipeline & { readonly watch: Watch };
+
+/** Does the work of a run, and tells how it went. Answers, or throws, what the work does. */
+export async function watchRun(
+  pipeline: Watched,
+  options: WatchOptions,
+  work: (listener: Listener) => Promise<RunReport>,
+): Promise<RunReport> {
+  const watcher = new Watcher(pipeline, options);
+  if (options.extent !== "nothing") {
+    await watcher.attempt(() => remember(pipeline, options.home));
+  }
+  await watcher.checkAddresses();
+  let report: RunReport;
+  try {
+    report = await work(watcher.listener);
+  } catch (error) {
+    await watcher.endInError(error);
+    throw error;
+  }
+  await watcher.end(report);
+  return report;
+}
+
+/** Tells those who were told by a pipeline file what is wrong with it now. */
+export async function tellOfFile(
+  file: string,
+  error: unknown,
+  options: Omit<WatchOptions, "extent">,
+): Promise<void> {
+  const remembered = await recall(file, options.home);
+  if (remembered === undefined) return;
+  const { name, state, watch } = remembered;
+  const pipeline = { file, name, state, watch, identity: undefined, stages: [] };
+  await new Watcher(pipeline, { ...options, extent: "all" }).endWithoutFile(error);
+}
+
+/** Errors that somebody sees who asked for the run, or for its end. */
+const SEEN: readonly string[] = ["usage", "run-in-progress", "interrupted"];
+
+class Watcher {
+  readonly #pipeline: Watched;
+  readonly #options: WatchOptions;
+  readonly #clock: () => Date;
+  readonly #redact: Redact;
+  readonly #log: LogFile | undefined;
+  #run: number | undefined;
+  #started: Promise<void> | undefined;
+
+  constructor(pipeline: Watched, options: WatchOptions) {
+    this.#pipeline = pipeline;
+    this.#options = options;
+    this.#clock = options.clock ?? (() => new Date());
+    this.#redact = redactorFor(pipeline);
+    const { log } = pipeline.watch;
+    this.#log = log === undefined ? undefined : new LogFile(log, pipeline.name);
+  }
+
+  readonly listener: Listener = (event) => {
+    this.#options.listener(event);
+    if (event.type === "run-started") {
+      this.#run = event.run;
+      this.#started = this.#beat("/start"); // Nothing waits for it before the end.
+    }
+    this.#write(event);
+  };
+
+  /** Where no address stands, nobody would hear of the failure that is to come. */
+  async checkAddresses(): Promise<void> {
+    for (const { address } of this.#pipeline.watch.alerts) {
+      await this.attempt(() => addressOf(address));
+    }
+  }
+
+  /** All that is to happen after a run that came to a report. */
+  async end(report: RunReport): Promise<void> {
+    const { ok, status, failure } = report;
+    const end = ok ? "The run ended well" : "The run ended, and not everything is safe";
+    const told = failure === undefined ? "" : `: ${failure.message}`;
+    this.#add({ level: ok ? "info" : "error", stage: undefined, message: `${end}${told}` });
+    if (this.#options.extent === "nothing") return;
+    await Promise.all([
+      this.#alert(undefined),
+      this.#beat(status === 0 && isComplete(report, this.#pipeline) ? "" : "/fail"),
+    ]);
+    await this.attempt(() => this.#writeMetrics());
+  }
+
+  /** All that is to happen after a run that ended with an error. */
+  async endInError(error: unknown): Promise<void> {
+    const { code, message } = toRecord(error);
+    this.#add({ level: "error", stage: undefined, message: `The run ended: ${message}` });
+    if (SEEN.includes(code) || this.#options.extent === "nothing") return;
+    await Promise.all([this.#alert(observeError(error)), this.#beat("/fail")]);
+    await this.attempt(() => this.#writeMetrics());
+  }
+
+  /** All that is to happen when there was no pipeline to run. */
+  async endWithoutFile(error: unknown): Promise<void> {
+    const { message } = toRecord(error);
+    this.#add({ level: "error", stage: undefined, message });
+    await Promise.all([this.#alert(observeFile(error)), this.#beat("/fail")]);
+  }
+
+  /** What fails here is told, and no more. */
+  async attempt(work: () => unknown): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#warn(error);
+      return false;
+    }
+  }
+
+  /** Tells every channel what is news to it. Without a catalog, all is news. */
+  async #alert(observation: Observation | undefined): Promise<void> {
+    await this.attempt(async () => {
+      const { name, watch, state } = this.#pipeline;
+      const channels = await channelsOf(watch, this.#options.patience);
+      if (channels.length === 0 && observation === undefined) return;
+      const catalog = Catalog.openIfThere(state);
+      try {
+        const now = this.#clock();
+        if (observation !== undefined) catalog?.watch.note(observation, now, channels.length > 0);
+        const open = catalog?.watch.troubles ?? update([], observation ?? NOTHING, now);
+        const about = { pipeline: name, host: Deno.hostname(), now };
+        const tellOne = async (channel: Channel) => {
+          const told: readonly Told[] = catalog?.watch.told(channel.id) ?? [];
+          const news = newsFor(told, open);
+          if (news === undefined) return;
+          const notice = noticeOf({ ...news, raised: news.raised.map(this.#clean) }, about);
+          if (!await this.attempt(() => channel.tell(notice))) return;
+          catalog?.watch.noteTold(channel.id, open);
+          this.#add({ level: "info", stage: undefined, message: `Told of it: ${notice.title}` });
+        };
+        await Promise.all(channels.map(tellOne));
+        catalog?.watch.settle(channels.map(({ id }) => id));
+      } finally {
+        catalog?.close();
+      }
+    });
+  }
+
+  readonly #clean = (trouble: Trouble): Trouble => ({
+    ...trouble,
+    message: this.#redact(trouble.message),
+    hint: trouble.hint && this.#redact(trouble.hint),
+  });
+
+  /** A run of a part says nothing of the whole. */
+  async #beat(ending: "" | "/start" | "/fail"): Promise<void> {
+    const { heartbeat } = this.#pipeline.watch;
+    if (heartbeat === undefined || this.#options.extent !== "all") return;
+    if (ending !== "/start") await this.#started; // One after the other, as they are meant.
+    await this.attempt(() => beat(heartbeat, ending, this.#options.patience));
+  }
+
+  async #writeMetrics(): Promise<void> {
+    const { metrics } = this.#pipeline.watch;
+    if (metrics === undefined) return;
+    const [{ statusOf }, { renderMetrics, writeMetrics }] = await Promise.all([
+      import("../status.ts"),
+      import("./metrics.ts"),
+    ]);
+    const path = metrics;
+    try {
+      writeMetrics(path, renderMetrics(statusOf(this.#pipeline, this.#clock())));
+    } catch (cause) {
+      const { message } = toRecord(cause);
+      throw new BackupError("stage-failed", `Cannot write "${path}": ${message}`, { cause });
+    }
+  }
+
+  #warn(error: unknown): void {
+    const message = this.#redact(toRecord(error).message);
+    const event: Event = { type: "log", level: "warn", stage: undefined, message };
+    this.#options.listener(event);
+    this.#write(event);
+  }
+
+  #write(event: Event): void {
+    const line = lineOf(event);
+    if (line !== undefined) this.#add(line);
+  }
+
+  #logFailed = false;
+
+  #add(line: Omit<LogLine, "time" | "run">): void {
+    if (this.#log === undefined || this.#logFailed) return;
+    try {
+      const message = this.#redact(line.message);
+      this.#log.write({ ...line, message, time: this.#clock(), run: this.#run });
+    } catch (error) {
+      this.#logFailed = true; // Once is enough.
+      this.#warn(
+        new BackupError("stage-failed", `Cannot write the log: ${toRecord(error).message}`),
+      );
+    }
+  }
+}
+
+const NOTHING: Observation = { seen: [], isWell: () => false };
+
+/** Whether every destination is known to hold what it should of every snapshot. */
+export function isComplete({ ok, dryRun, snapshots }: RunReport, { stages }: Pipeline): boolean {
+  const sources = stages.filter(({ stage }) => stage.kind === "source");
+  return ok && !dryRun &&
+    sources.every(({ id }) =>
+      snapshots.find((snapshot) => snapshot.id === id)?.destinations
+        .every(({ status }) => status === "ok" || status === "unchanged")
+    );
+}

@@ -1,0 +1,55 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+Deno.test("status, log and plan --at tell of a home that has been backed up", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const before = await home.keepsake(["status"]);
+  equal(before.status, 0, before.stderr);
+  match(before.stdout, /^Last run: none is known$/m);
+  match(before.stdout, /^ {2}Make the first backup: keepsake run$/m);
+  equal((await home.keepsake(["status", "--max-age", "36h", "--quiet"])).status, 5);
+
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const { status, stdout, stderr } = await home.keepsake(["status", "--max-age", "36h", "--json"]);
+  deepEqual([status, stderr], [0, ""]);
+  const told = JSON.parse(stdout);
+  deepEqual(Object.keys(told), [
+    ...["pipeline", "file", "time", "last_run", "next_run", "no_run_since", "destinations"],
+    "troubles",
+  ]);
+  deepEqual(told.last_run.status, 0);
+  const [local] = told.destinations;
+  deepEqual([local.id, local.snapshot, local.snapshots, local.proven, local.too_old], [
+    ...["local", "claude", 1, null, false],
+  ]);
+  equal((await home.keepsake(["verify", "--json"])).status, 0);
+  match(
+    (await home.keepsake(["status"])).stdout,
+    /^local +claude +just now +just now +1 .* just now$/m,
+  );
+  equal((await home.keepsake(["status", "--max-age", "soon"])).status, 3);
+
+  // Without a log, its summary.
+  match((await home.keepsake(["log"])).stdout, /^Run 1, [-0-9: ]+\nclaude: 2 files/);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(
+    file,
+    `${text.replace("[pipeline]", '[pipeline]\nlog = "~/log"')}keep_last = 1\n`,
+  );
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const log = await home.keepsake(["log", "--json"]);
+  const lines = JSON.parse(log.stdout);
+  deepEqual([lines[0].message, lines.at(-1).message], ["The run began", "The run ended well"]);
+  deepEqual(new Set(lines.map(({ run }: { run: number }) => run)), new Set([2]));
+
+  const day = new Date(Date.now() + 5 * 86_400_000).toISOString().slice(0, 10);
+  const ahead = await home.keepsake(["plan", "--at", day]);
+  equal(ahead.status, 0, ahead.stderr);
+  match(ahead.stdout, /^stays +claude +\S+ +last verified one$/m);
+  match(ahead.stdout, /^Of 1 snapshot now, 1 would stay; and 1 that is to come$/m);
+  for (const wrong of ["2001-01-01", "2026-02-30", "tomorrow"]) {
+    equal((await home.keepsake(["plan", "--at", wrong])).status, 3, wrong);
+  }
+});

@@ -1,0 +1,84 @@
+import { equal, ok } from "node:assert/strict";
+import { renderStatus, type StatusView } from "../../../commands/ui/status_view.ts";
+import { widthOf } from "../../../commands/ui/text.ts";
+import type { PlaceStatus, Status } from "../../../pipeline/status.ts";
+
+const NOW = new Date("2026-11-21T09:00:00Z");
+const ago = (hours: number) => new Date(NOW.getTime() - hours * 3_600_000);
+
+const LOCAL: PlaceStatus = {
+  destination: "local",
+  location: "/mnt/spare",
+  snapshot: "claude",
+  newest: ago(30),
+  confirmed: ago(6),
+  count: 14,
+  bytes: 1_234_567_890,
+  proven: ago(80),
+};
+const S3: PlaceStatus = {
+  ...LOCAL,
+  destination: "offsite-bucket-in-another-country",
+  newest: ago(100),
+  confirmed: ago(100),
+  proven: undefined,
+};
+const WELL: Status = {
+  pipeline: "claude",
+  file: "/home/u/.config/keepsake/pipeline.toml",
+  now: NOW,
+  last: { run: 3, started: ago(6), finished: new Date(ago(6).getTime() + 12_000), status: 0 },
+  pause: undefined,
+  places: [LOCAL],
+  troubles: [],
+};
+const VIEW: StatusView = {
+  home: "/home/u",
+  width: 80,
+  next: { time: ago(-18), scheduler: "systemd" },
+  tooOld: [],
+  offsetMinutes: 0,
+};
+const FAILING: Status = {
+  ...WELL,
+  last: { ...WELL.last!, status: 2 },
+  places: [LOCAL, S3],
+  troubles: [{
+    subject: "stage offsite-bucket-in-another-country",
+    since: ago(96),
+    message: 'Cannot reach "s3.example": it did not answer in time',
+    hint: "Check the network",
+    passing: false,
+  }],
+};
+
+Deno.test("a status is one screen: last and next run, destinations, nothing to do", async (t) => {
+  await t.assertSnapshot(renderStatus(WELL, VIEW).join("\n"));
+});
+
+Deno.test("a status says what fails, since when, and what to do", async (t) => {
+  const view = { ...VIEW, next: undefined, tooOld: [S3] };
+  await t.assertSnapshot(renderStatus(FAILING, view).join("\n"));
+});
+
+Deno.test("a status of a machine that was off says so, and one of nothing says how to begin", async (t) => {
+  const off = { ...WELL, pause: ago(200), last: { ...WELL.last!, started: ago(200) } };
+  const nothing = {
+    ...WELL,
+    last: undefined,
+    places: [{ ...S3, newest: undefined, count: 0, bytes: 0 }],
+  };
+  const text = [off, nothing].map((status) => renderStatus(status, VIEW).join("\n")).join("\n\n");
+  await t.assertSnapshot(text);
+});
+
+Deno.test("a status fits the terminal, and moves no cursor", () => {
+  const hostile = { ...FAILING, troubles: [{ ...FAILING.troubles[0]!, message: "\x1b[2J\nok" }] };
+  for (const width of [80, 100, Infinity]) {
+    const lines = renderStatus(hostile, { ...VIEW, width });
+    for (const line of lines) {
+      ok(widthOf(line) <= width, line);
+      equal(/\p{Cc}/u.test(line), false);
+    }
+  }
+});

@@ -1,0 +1,160 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { BackupError } from "../../../pipeline/errors.ts";
+import { beat, channelsOf } from "../../../pipeline/watch/channels.ts";
+import { ADDRESS } from "../../../pipeline/watch/messenger.ts";
+import { messengersOf } from "../../../pipeline/watch/planned.ts";
+import { noticeOf } from "../../../pipeline/watch/notice.ts";
+import { StageWorker } from "../../../pipeline/worker/host.ts";
+import { Hooks } from "../../servers/hooks.ts";
+
+const QUICK = { timeout: 300, attempts: 2, pause: 1 };
+const NOW = new Date("2026-11-21T03:00:00Z");
+const TROUBLE = {
+  subject: "stage s3",
+  since: NOW,
+  message: 'Cannot reach "s3.example": it did not answer',
+  hint: "Check the network",
+  passing: false,
+} as const;
+const NOTICE = noticeOf(
+  { raised: [TROUBLE], over: [], still: [] },
+  { pipeline: "claude", host: "laptop", now: NOW },
+);
+
+async function tell(address: string): Promise<void> {
+  const alerts = [{ address, shape: undefined }];
+  const watch = { command: undefined, heartbeat: undefined, log: undefined, metrics: undefined };
+  const [channel] = await channelsOf({ ...watch, alerts }, QUICK);
+  await channel!.tell(NOTICE);
+}
+
+async function refusal(work: Promise<void>): Promise<string> {
+  let message = "";
+  await rejects(work, (error) => {
+    message = (error as BackupError).message;
+    return error instanceof BackupError;
+  });
+  return message;
+}
+
+Deno.test("an alert is one POST of JSON, and is sent again when the server is at fault", async () => {
+  await using hooks = new Hooks();
+  hooks.answers = [500, 204];
+  await tell(hooks.at("/hook?key=1"));
+  equal(hooks.received.length, 2);
+  const [{ method, target, headers, body }] = hooks.received as [Hooks["received"][number]];
+  deepEqual([method, target], ["POST", "/hook?key=1"]);
+  equal(headers.get("content-type"), "application/json");
+  const { event, failed, pipeline } = JSON.parse(body);
+  deepEqual([event, pipeline, failed[0].what], ["failure", "claude", "stage s3"]);
+});
+
+Deno.test("a refusal is final, a redirect is not followed, and silence has an end", async () => {
+  await using hooks = new Hooks();
+  hooks.answers = [404];
+  const where = `Cannot tell "${hooks.host}"`;
+  equal(await refusal(tell(hooks.at("/secret"))), `${where}: it answers with status 404`);
+  equal(hooks.received.length, 1);
+  hooks.answers = [{ to: "/elsewhere" }];
+  match(await refusal(tell(hooks.at("/secret"))), /status 302, which leads elsewhere$/);
+  deepEqual(hooks.received.map(({ target }) => target), ["/secret", "/secret"]);
+  hooks.answers = ["hangs"];
+  equal(await refusal(tell(hooks.at("/secret"))), `${where}: it did not answer within 0.3 s`);
+  equal(hooks.received.length, 4);
+});
+
+Deno.test("where nobody listens, that is told without the address's secrets", async () => {
+  const hooks = new Hooks();
+  const address = `http://me:password@${hooks.host}/secret`;
+  await hooks[Symbol.asyncDispose]();
+  const message = await refusal(tell(address));
+  equal(message, `Cannot tell "${hooks.host}": the connection was refused`);
+});
+
+Deno.test("a user and a password in an address become a header", async () => {
+  await using hooks = new Hooks();
+  await tell(`http://me:pass%20word@${hooks.host}/`);
+  equal(hooks.received[0]!.headers.get("authorization"), `Basic ${btoa("me:pass word")}`);
+});
+
+Deno.test("an address may stand in a variable or a file, and must be http or https", async () => {
+  await using hooks = new Hooks();
+  const file = await Deno.makeTempFile({ prefix: "keepsake-" });
+  try {
+    await Deno.writeTextFile(file, `${hooks.at("/from-file")}\n`);
+    await tell(`file:${file}`);
+    equal(hooks.received[0]!.target, "/from-file");
+    await Deno.writeTextFile(file, "file:///etc/passwd");
+    match(await refusal(tell(`file:${file}`)), /no http or https address$/);
+    match(await refusal(tell("env:KEEPSAKE_TEST_NOT_SET")), /nothing stands there$/);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("a heartbeat has its ending in the path, before a query", async () => {
+  await using hooks = new Hooks();
+  for (const ending of ["/start", "", "/fail"] as const) {
+    await beat(hooks.at("/ping/id?x=1"), ending, QUICK);
+  }
+  deepEqual(hooks.received.map(({ method, target }) => `${method} ${target}`), [
+    "GET /ping/id/start?x=1",
+    "GET /ping/id?x=1",
+    "GET /ping/id/fail?x=1",
+  ]);
+});
+
+Deno.test("what tells may reach that host alone, and read nothing", async () => {
+  await using hooks = new Hooks();
+  await using others = new Hooks();
+  const secret = await Deno.makeTempFile({ prefix: "keepsake-" });
+  using worker = new StageWorker(ADDRESS, { net: [hooks.host] });
+  const send = (url: string) => {
+    const message = { kind: "http", url, method: "GET", headers: {}, body: undefined, ...QUICK };
+    return worker.call({ operation: "run", context: { message } });
+  };
+  try {
+    await send(hooks.at("/"));
+    await rejects(send(others.at("/")), /cannot be reached/);
+    await rejects(send(`file://${secret}`), BackupError);
+    equal(others.received.length, 0);
+    const start = { kind: "program", program: "/bin/true", words: [], input: "", ...QUICK };
+    const context = { message: start };
+    await rejects(worker.call({ operation: "run", context }), /cannot be run/);
+  } finally {
+    await Deno.remove(secret);
+  }
+  const watch = { command: ["sh", "-c", "true"], log: undefined, metrics: undefined };
+  const [alert, heartbeat, command] = messengersOf({
+    ...watch,
+    alerts: [{ address: "https://me:pw@hooks.example/secret", shape: undefined }],
+    heartbeat: "http://beat.example:81/secret",
+  });
+  const nothing = { env: false, ffi: false, import: false, read: false, sys: false, write: false };
+  deepEqual(alert!.permissions, { ...nothing, net: ["hooks.example:443"], run: false });
+  deepEqual(heartbeat!.permissions, { ...nothing, net: ["beat.example:81"], run: false });
+  equal(command!.permissions.net, false);
+  match(JSON.stringify(command!.permissions.run), /^\["\/.*\/sh"\]$/);
+});
+
+Deno.test("a program gets title and text as words and JSON as input, and is ended when it hangs", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
+  const program = join(folder, "notify");
+  const watch = { alerts: [], heartbeat: undefined, log: undefined, metrics: undefined };
+  const tellProgram = async (script: string) => {
+    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const [channel] = await channelsOf({ ...watch, command: [program, "--first"] }, QUICK);
+    await channel!.tell(NOTICE);
+  };
+  try {
+    await tellProgram(`printf '%s\\n' "$@" > "${folder}/words"; cat > "${folder}/input"`);
+    const words = await Deno.readTextFile(join(folder, "words"));
+    equal(words, `--first\n${NOTICE.title}\n${NOTICE.text}\n`);
+    equal(JSON.parse(await Deno.readTextFile(join(folder, "input"))).title, NOTICE.title);
+    equal(await refusal(tellProgram("exit 3")), `Cannot tell "${program}": it ended with status 3`);
+    match(await refusal(tellProgram("exec sleep 60")), /it was ended by SIGKILL$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

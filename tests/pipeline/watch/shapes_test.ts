@@ -1,0 +1,92 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { Shape } from "../../../pipeline/config/common.ts";
+import { noticeOf } from "../../../pipeline/watch/notice.ts";
+import { postOf, shapeOf } from "../../../pipeline/watch/shapes.ts";
+import type { News, Trouble } from "../../../pipeline/watch/troubles.ts";
+
+const NOW = new Date("2026-11-21T03:00:00Z");
+const ABOUT = { pipeline: "claude", host: "laptop", now: NOW };
+const S3: Trouble = {
+  subject: "stage s3",
+  since: new Date("2026-11-18T03:00:00Z"),
+  message: "Cannot reach <b>@everyone</b> & [x](http://y)",
+  hint: "Check the network",
+  passing: false,
+};
+const NEWS: News = {
+  raised: [S3, {
+    ...S3,
+    subject: "snapshot claude",
+    message: "Cannot read it",
+    hint: "Second hint",
+  }],
+  over: [{ subject: "stage git", since: S3.since }],
+  still: [{ ...S3, subject: "stage local" }],
+};
+
+function bodyOf(address: string, shape?: Shape): Record<string, unknown> {
+  return JSON.parse(postOf(noticeOf(NEWS, ABOUT), new URL(address), shape).body);
+}
+
+Deno.test("an address tells its shape, and what is not known gets plain JSON", () => {
+  const cases = {
+    "https://discord.com/api/webhooks/1/x": "discord",
+    "https://discord.com/api/webhooks/1/x/slack": "slack",
+    "https://canary.discord.com/api/webhooks/1/x": "discord",
+    "https://hooks.slack.com/services/T/B/x": "slack",
+    "https://contoso.webhook.office.com/webhookb2/x": "teams",
+    "https://prod-1.westeurope.logic.azure.com:443/workflows/x": "teams",
+    "https://ntfy.sh/topic": "ntfy",
+    "https://ntfy.example.org/topic": "ntfy",
+    "https://evildiscord.com/x": "json",
+    "https://example.org/discord.com": "json",
+  };
+  for (const [address, shape] of Object.entries(cases)) equal(shapeOf(new URL(address)), shape);
+});
+
+Deno.test("one alert tells what failed, since when, the first hint, and what is well again", () => {
+  const { title, text, event } = noticeOf(NEWS, ABOUT);
+  equal(event, "failure");
+  equal(title, 'Keepsake: backup "claude" on laptop: 2 things failed');
+  deepEqual(text.split("\n"), [
+    "s3: Cannot reach <b>@everyone</b> & [x](http://y) (since 2026-11-18 03:00 UTC)",
+    "claude (incomplete): Cannot read it (since 2026-11-18 03:00 UTC)",
+    "What to do: Check the network",
+    "Well again: git (since 2026-11-18 03:00 UTC)",
+    "Still failing: local (since 2026-11-18 03:00 UTC)",
+  ]);
+  const recovery = noticeOf({ ...NEWS, raised: [], still: [] }, ABOUT);
+  equal(recovery.event, "recovery");
+  equal(recovery.title, 'Keepsake: backup "claude" on laptop: git is well again');
+});
+
+Deno.test("each receiver gets the keys that it reads, and nothing that it would act on", () => {
+  const discord = bodyOf("https://discord.com/api/webhooks/1/x");
+  deepEqual(Object.keys(discord), ["content", "allowed_mentions"]);
+  deepEqual(discord["allowed_mentions"], { parse: [] });
+  const slack = bodyOf("https://hooks.slack.com/services/x");
+  deepEqual(Object.keys(slack), ["text"]);
+  equal(/[<>]|&(?!amp;|lt;|gt;)/.test(String(slack["text"])), false);
+  const teams = JSON.stringify(bodyOf("https://x.webhook.office.com/y"));
+  equal(teams.includes('"type":"AdaptiveCard"'), true);
+  equal(teams.includes("[x](http://y)"), false);
+});
+
+Deno.test("ntfy takes the topic in the message, below whatever path its server has", () => {
+  const post = postOf(noticeOf(NEWS, ABOUT), new URL("https://h.example/base/topic"), "ntfy");
+  equal(post.url, "https://h.example/base/");
+  const { topic, priority } = JSON.parse(post.body);
+  deepEqual([topic, priority], ["topic", 4]);
+  equal(postOf(noticeOf(NEWS, ABOUT), new URL("https://ntfy.sh/topic")).url, "https://ntfy.sh/");
+});
+
+Deno.test("plain JSON holds it all, and no message is longer than its receiver takes", () => {
+  const json = bodyOf("https://example.org/");
+  deepEqual(Object.keys(json), [
+    ...["event", "pipeline", "host", "time", "title", "text", "failed", "recovered"],
+    "still_failing",
+  ]);
+  const long = noticeOf({ ...NEWS, raised: [{ ...S3, message: "🗝".repeat(9000) }] }, ABOUT);
+  const { content } = JSON.parse(postOf(long, new URL("https://discord.com/x")).body);
+  equal([...content].length <= 2000, true);
+});

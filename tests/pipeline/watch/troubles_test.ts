@@ -1,0 +1,258 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { RunReport, StageReport } from "../../../pipeline/events.ts";
+import { goThrough } from "../../../pipeline/forecast.ts";
+import {
+  type Candidate,
+  judge,
+  type OnlyCopies,
+  type Policy,
+} from "../../../pipeline/retention.ts";
+import { noticeOf } from "../../../pipeline/watch/notice.ts";
+import {
+  newsFor,
+  observe,
+  observeError,
+  pauseBefore,
+  type Told,
+  type Trouble,
+  update,
+} from "../../../pipeline/watch/troubles.ts";
+
+const DAY = 86_400_000;
+const START = Date.UTC(2026, 0, 1);
+
+type Status = StageReport["status"];
+
+/** A run as it is reported: how each stage fared, and what could not be read. */
+function reportOf(
+  now: Date,
+  statuses: Readonly<Record<string, Status>>,
+  { unreadable = 0, pause }: { unreadable?: number; pause?: Date | undefined } = {},
+): RunReport {
+  const failure = { code: "destination-unreachable", message: "It failed", hint: "Look" } as const;
+  const stages = Object.entries(statuses).map(([id, status]): StageReport => ({
+    ...{ id, use: id, status, message: "", seconds: 1 },
+    ...(status === "failed" && { failure }),
+  }));
+  const remark = { path: "/src/a", reason: "permission denied" };
+  const isThere = ["ok", "unchanged"];
+  return {
+    ...{ ok: true, run: 1, dryRun: false, started: now, finished: now, stages, status: 0 },
+    ...(pause && { pause }),
+    snapshots: statuses["src"] === "failed" ? [] : [{
+      ...{ id: "src", name: null, contentHash: null, files: 1, bytes: 1, changes: undefined },
+      unreadable: Array(unreadable).fill(remark),
+      ...{ skipped: [], notes: [] },
+      destinations: stages.filter(({ id }) => id !== "src").map(({ id, status }) => (
+        { id, status, location: isThere.includes(status) ? id : null, message: "" }
+      )),
+    }],
+  };
+}
+
+Deno.test("what a run did not come to tells nothing, and what is not in the file any more is well", () => {
+  const now = new Date(START);
+  const failing = update(
+    [],
+    observe(reportOf(now, { src: "ok", s3: "failed", git: "failed" })),
+    now,
+  );
+  deepEqual(failing.map(({ subject }) => subject), ["stage s3", "stage git"]);
+  const later = new Date(START + DAY);
+  const partly = update(failing, observe(reportOf(later, { src: "ok", s3: "skipped" })), later);
+  deepEqual(partly.map(({ subject, since }) => [subject, since]), [["stage s3", now]]);
+  const dry = observe({ ...reportOf(later, { src: "ok", s3: "ok" }), dryRun: true });
+  deepEqual(update(partly, dry, later), partly);
+  deepEqual(update(partly, observeError(new Error("x")), later).length, 2);
+  deepEqual(update(partly, observe(reportOf(later, { src: "ok", s3: "unchanged" })), later), []);
+});
+
+Deno.test("a pause is one that is long, and longer than usual", () => {
+  const daily = [9, 8, 7, 6].map((day) => new Date(START + day * DAY));
+  const at = (day: number) => new Date(START + day * DAY);
+  equal(pauseBefore(daily, at(15)), undefined);
+  deepEqual(pauseBefore(daily, at(16)), at(9));
+  equal(pauseBefore([], at(16)), undefined);
+  deepEqual(pauseBefore([at(0)], at(7)), at(0));
+  const monthly = [90, 60, 30, 0].map(at);
+  equal(pauseBefore(monthly, at(121)), undefined);
+  deepEqual(pauseBefore(monthly, at(181)), at(90));
+  equal(pauseBefore(daily, at(3)), undefined); // A clock that went back.
+});
+
+/** Three in the morning in Berlin, in winter as in summer. */
+function threeInBerlin(day: number): Date {
+  const midnight = START + day * DAY;
+  const [spring, autumn] = [Date.UTC(2026, 2, 29), Date.UTC(2026, 9, 25)];
+  const offset = midnight >= spring && midnight < autumn ? 2 : 1;
+  return new Date(midnight + (3 - offset) * 3_600_000);
+}
+
+/** What the clock says on a day: it leaps to 2036 for two days, and back to 1970 for one. */
+function clockOn(day: number): Date {
+  if (day === 120 || day === 121) return new Date(Date.UTC(2036, 5, day - 119, 1));
+  if (day === 250) return new Date(Date.UTC(1970, 0, 1, 4));
+  return threeInBerlin(day);
+}
+
+const isOff = (day: number) => day >= 300 && day < 309;
+
+/** Days from one up to another on which something fails. */
+const FAILS: Readonly<Record<string, (day: number) => boolean>> = {
+  "stage s3": (day) => (day >= 40 && day < 60) || (day >= 200 && day < 203) || day === 250,
+  "stage git": (day) => day >= 50 && day < 130,
+  "snapshot src": (day) => day === 100 || day === 101,
+  "stage src": (day) => day === 150,
+  "run": (day) => day === 170 || day === 171,
+};
+
+Deno.test("a year of daily runs with failures, leaping clocks and daylight saving: each alert comes once", () => {
+  const failsOn = (subject: string, day: number) => FAILS[subject]!(day);
+  const expected: string[] = [];
+  const seen: string[] = [];
+  let open: Trouble[] = [];
+  let told: readonly Told[] = [];
+  let starts: Date[] = [];
+  let failing = new Set<string>();
+  for (let day = 0; day < 365; day++) {
+    if (isOff(day)) continue;
+    const now = clockOn(day);
+    const pause = pauseBefore(starts, now);
+    starts = [now, ...starts].slice(0, 21);
+    const source = failsOn("stage src", day);
+    const fate = (id: string): Status =>
+      source ? "skipped" : failsOn(`stage ${id}`, day) ? "failed" : day % 3 ? "ok" : "unchanged";
+    const statuses = { src: source ? "failed" : "ok", s3: fate("s3"), git: fate("git") } as const;
+    const unreadable = failsOn("snapshot src", day) ? 2 : 0;
+    const observation = failsOn("run", day)
+      ? observeError(new Error("x"))
+      : observe(reportOf(now, statuses, { unreadable, pause }));
+    open = update(open, observation, now);
+    const news = newsFor(told, open);
+    if (news !== undefined) {
+      seen.push(...news.raised.map(({ subject }) => `${day} ${subject} fails`));
+      seen.push(...news.over.map(({ subject }) => `${day} ${subject} is well`));
+      ok(noticeOf(news, { pipeline: "p", host: "h", now }).text.length > 0);
+    }
+    told = open;
+    open = open.filter(({ passing }) => !passing);
+
+    // What a person would expect, worked out from the days alone.
+    const nowFailing = new Set(Object.keys(FAILS).filter((subject) => failsOn(subject, day)));
+    // While the run itself or the source fails, nobody knows of the rest.
+    const isBlind = (subject: string) =>
+      (nowFailing.has("run") && subject !== "run") ||
+      (source && subject !== "stage src" && subject !== "run");
+    for (const subject of nowFailing) {
+      if (!failing.has(subject) && !isBlind(subject)) expected.push(`${day} ${subject} fails`);
+    }
+    const next = new Set([...nowFailing].filter((subject) => !isBlind(subject)));
+    for (const subject of failing) {
+      if (isBlind(subject)) next.add(subject);
+      else if (!nowFailing.has(subject)) expected.push(`${day} ${subject} is well`);
+    }
+    failing = next;
+    if (day === 309) expected.push("309 pause fails");
+    // The clock leapt ten years ahead, and for whoever goes by it no run began for as long; and it
+    // came back from 1970.
+    if (day === 120) expected.push("120 pause fails");
+    if (day === 251) expected.push("251 pause fails");
+  }
+  deepEqual(seen.toSorted(), expected.toSorted());
+  equal(new Set(seen).size, seen.length);
+  equal(seen.filter((line) => line.endsWith("stage s3 fails")).length, 3);
+});
+
+Deno.test("a year of daily runs with failures, leaping clocks and daylight saving: retention keeps every promise", () => {
+  const policy: Policy = { last: 3, daily: 7, weekly: 5, monthly: 12, forgetDeleted: false };
+  /** The files that a snapshot of a day holds: one for all days, and one that lives for ten. */
+  const filesOf = (day: number) => new Set(["always", `decade ${Math.floor(day / 10)}`]);
+  const files = new Map<string, Set<string>>();
+  const everHeld = new Set<string>();
+  let kept: readonly Candidate[] = [];
+  let newest = "";
+  const onlyIn = (snapshot: Candidate, others: readonly Candidate[]): OnlyCopies => {
+    const elsewhere = new Set(others.flatMap(({ name }) => [...files.get(name)!]));
+    const own = [...files.get(snapshot.name)!].filter((file) => !elsewhere.has(file));
+    return { count: own.length, example: own[0] };
+  };
+  let runs = 0;
+  for (let day = 0; day < 365; day++) {
+    if (isOff(day) || FAILS["run"]!(day) || FAILS["stage src"]!(day)) continue;
+    // Nothing is removed after a run that failed at this destination.
+    if (FAILS["stage s3"]!(day)) continue;
+    const now = clockOn(day);
+    const incomplete = FAILS["snapshot src"]!(day);
+    // Names never go back, whatever the clock does.
+    newest = nameAfter(newest, now);
+    files.set(newest, filesOf(day));
+    for (const file of filesOf(day)) everHeld.add(file);
+    const made: Candidate = {
+      ...{ id: "src", name: newest, created: now },
+      ...{ state: incomplete ? "incomplete" : "whole", verified: day % 30 === 0 },
+    };
+    const before = [...kept, made];
+    runs++;
+    // An incomplete run has not succeeded: all stays.
+    kept = incomplete ? before : judge(before, policy, { now, onlyIn })
+      .filter(({ keep }) => keep).map(({ snapshot }) => snapshot);
+    const names = new Set(kept.map(({ name }) => name));
+    ok(names.has(newest), `day ${day}: the newest`);
+    const last = (fits: (one: Candidate) => boolean) => before.findLast(fits)?.name;
+    for (const name of [last(({ state }) => state === "whole"), last(({ verified }) => verified)]) {
+      ok(name === undefined || names.has(name), `day ${day}: ${name}`);
+    }
+    const held = new Set(kept.flatMap(({ name }) => [...files.get(name)!]));
+    deepEqual(everHeld.difference(held), new Set(), `day ${day}: every file ever held`);
+    const timely = before.filter(({ created }) => created.getTime() <= now.getTime() + DAY);
+    for (const { name } of timely.slice(-3)) ok(names.has(name), `day ${day}: last three`);
+    const days = new Map(
+      timely.map(({ name, created }) => [created.toISOString().slice(0, 10), name]),
+    );
+    for (const name of [...days.values()].slice(-7)) ok(names.has(name), `day ${day}: seven days`);
+    const months = new Map(
+      timely.map(({ name, created }) => [created.toISOString().slice(0, 7), name]),
+    );
+    for (const name of [...months.values()].slice(-12)) ok(names.has(name), `day ${day}: months`);
+  }
+  // It promises to keep; it also lets go.
+  ok(runs > 300 && kept.length < 80, `${kept.length} of ${runs} stay`);
+});
+
+Deno.test("looking ahead gives the answer that the runs to come will give", () => {
+  const policy: Policy = { daily: 5, monthly: 3, forgetDeleted: true };
+  const onlyIn = () => ({ count: 0, example: undefined });
+  const at = (day: number) => new Date(START + day * DAY);
+  const snapshotOn = (day: number): Candidate => (
+    { id: "src", name: nameAfter("", at(day)), created: at(day), state: "whole", verified: false }
+  );
+  const present = Array.from({ length: 40 }, (_, day) => snapshotOn(day));
+  const runs = Array.from({ length: 60 }, (_, index) => at(40 + index));
+  const { snapshots, added } = goThrough(present, policy, runs, at(99), onlyIn);
+  let kept: readonly Candidate[] = present;
+  const gone = new Map<string, Date>();
+  for (const [index, now] of runs.entries()) {
+    const verdicts = judge([...kept, snapshotOn(40 + index)], policy, { now, onlyIn });
+    for (const { snapshot, keep } of verdicts) if (!keep) gone.set(snapshot.name, now);
+    kept = verdicts.filter(({ keep }) => keep).map(({ snapshot }) => snapshot);
+  }
+  const isNow = ({ name }: Candidate) => present.some((one) => one.name === name);
+  equal(added, kept.filter((one) => !isNow(one)).length);
+  for (const { name, removed, reasons } of snapshots) {
+    deepEqual(removed, gone.get(name));
+    ok(reasons.length > 0);
+  }
+  deepEqual(
+    snapshots.filter(({ removed }) => removed === undefined).map(({ name }) => name),
+    kept.filter(isNow).map(({ name }) => name),
+  );
+});
+
+/** As runs name snapshots: the newest is the one whose name comes last. */
+function nameAfter(newest: string, now: Date): string {
+  const stamp = (time: number) => new Date(time).toISOString().replace(/[-:]|\.\d+/g, "");
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(newest)?.map(Number) ?? [];
+  const after = year === undefined ? 0 : Date.UTC(year, month! - 1, day, hour, minute, second! + 1);
+  return `${stamp(Math.max(now.getTime(), after))}-000000000000`;
+}

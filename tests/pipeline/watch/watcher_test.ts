@@ -1,0 +1,260 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { BackupError } from "../../../pipeline/errors.ts";
+import {
+  type Event,
+  loadPipeline,
+  type Pipeline,
+  runPipeline,
+  type RunReport,
+} from "../../../pipeline/mod.ts";
+import { statusOf, tooOld } from "../../../pipeline/status.ts";
+import { tellOfFile, watchRun } from "../../../pipeline/watch/watcher.ts";
+import { Hooks } from "../../servers/hooks.ts";
+
+const PATIENCE = { timeout: 2000, attempts: 1, pause: 1 };
+const DAY = 86_400_000;
+
+/** A small home, a receiver, and a clock that a test sets. */
+class Watchtower implements AsyncDisposable {
+  readonly path: string = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-watch-" }));
+  readonly hooks: Hooks = new Hooks();
+  readonly events: Event[] = [];
+  readonly file: string = `${this.path}/pipeline.toml`;
+  now: Date = new Date("2026-11-01T03:00:00Z");
+
+  constructor() {
+    Deno.mkdirSync(`${this.path}/src`);
+    Deno.writeTextFileSync(`${this.path}/src/a.txt`, "a");
+  }
+
+  /** Writes the file, with these keys below `[pipeline]`. */
+  write(keys: string): void {
+    Deno.writeTextFileSync(
+      this.file,
+      `[pipeline]
+      name = "small"
+      state = "${this.path}/state"
+      ${keys}
+      [[stage]]
+      use = "snapshot"
+      id = "src"
+      paths = ["${this.path}/src"]
+      [[stage]]
+      use = "hash-gate"
+      [[stage]]
+      use = "local"
+      path = "${this.path}/dst"
+      plaintext = true`,
+    );
+  }
+
+  load(): Promise<Pipeline> {
+    return loadPipeline(this.file, { environment: {}, home: this.path });
+  }
+
+  async run(dryRun = false, signal?: AbortSignal): Promise<RunReport> {
+    const { watch, ...pipeline } = await this.load();
+    const watched = { ...pipeline, watch: watch! };
+    const clock = () => this.now;
+    return await watchRun(
+      watched,
+      { ...this.surroundings, extent: dryRun ? "nothing" : "all" },
+      (listener) => runPipeline(watched, { listener, clock, dryRun, signal }),
+    );
+  }
+
+  get surroundings() {
+    return {
+      listener: (event: Event) => void this.events.push(event),
+      home: this.path,
+      clock: () => this.now,
+      patience: PATIENCE,
+    };
+  }
+
+  /** Has the destination die: what should be its directory is a file. */
+  kill(): void {
+    Deno.renameSync(`${this.path}/dst`, `${this.path}/dst.away`);
+    Deno.writeTextFileSync(`${this.path}/dst`, "");
+  }
+
+  revive(): void {
+    Deno.removeSync(`${this.path}/dst`);
+    Deno.renameSync(`${this.path}/dst.away`, `${this.path}/dst`);
+  }
+
+  /** Leaves a file that is no TOML. */
+  spoil(): void {
+    Deno.writeTextFileSync(this.file, "[[stage\n");
+  }
+
+  read(path: string): string {
+    return Deno.readTextFileSync(`${this.path}/${path}`);
+  }
+
+  /** The requests for heartbeats since the last time, and the titles of alerts. */
+  take(): { beats: string[]; titles: string[] } {
+    const all = this.hooks.received.splice(0);
+    return {
+      beats: all.filter(({ method }) => method === "GET").map(({ target }) => target),
+      titles: all.filter(({ method }) => method === "POST").map(({ body }) =>
+        JSON.parse(body).title.replace(/^.*?: .*?: /, "")
+      ),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hooks[Symbol.asyncDispose]();
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+Deno.test("a destination that dies raises one alert, and one when it is back", async () => {
+  await using tower = new Watchtower();
+  const { hooks } = tower;
+  tower.write(`
+    alert = ["${hooks.at("/alert-secret-path")}"]
+    heartbeat = "${hooks.at("/beat")}"
+    log = "log"
+    metrics = "small.prom"`);
+  equal((await tower.run()).status, 0);
+  deepEqual(tower.take(), { beats: ["/beat/start", "/beat"], titles: [] });
+  match(tower.read("small.prom"), /^keepsake_last_run_status\{.*\} 0$/m);
+
+  tower.kill();
+  tower.now = new Date(tower.now.getTime() + DAY);
+  equal((await tower.run()).status, 2);
+  deepEqual(tower.take(), { beats: ["/beat/start", "/beat/fail"], titles: ["local failed"] });
+  tower.now = new Date(tower.now.getTime() + DAY);
+  equal((await tower.run()).status, 2);
+  deepEqual(tower.take(), { beats: ["/beat/start", "/beat/fail"], titles: [] });
+
+  const pipeline = await tower.load();
+  const status = statusOf(pipeline, tower.now);
+  deepEqual(status.troubles.map(({ subject, since }) => [subject, since.toISOString()]), [
+    ["stage local", "2026-11-02T03:00:00.000Z"],
+  ]);
+  deepEqual(tooOld(status, 3 * DAY), []);
+  deepEqual(tooOld(status, DAY).map(({ destination }) => destination), ["local"]);
+  match(tower.read("small.prom"), /^keepsake_last_run_status\{.*\} 2$/m);
+
+  tower.revive();
+  equal((await tower.run()).status, 0);
+  deepEqual(tower.take(), {
+    beats: ["/beat/start", "/beat"],
+    titles: ["local is well again"],
+  });
+  const log = tower.read("log/small.log");
+  match(log, /^2026-11-02T03:00:00\.000Z 2 error local: failed: Cannot /m);
+  match(log, /^2026-11-03T03:00:00\.000Z 4 info The run ended well$/m);
+  equal(log.includes("alert-secret-path"), false);
+});
+
+Deno.test("an alert that nobody took is news the next time, and fails no backup", async () => {
+  await using tower = new Watchtower();
+  const { hooks } = tower;
+  tower.write(`alert = ["${hooks.at("/one")}", "${hooks.at("/two")}", "env:KEEPSAKE_TEST_NONE"]`);
+  equal((await tower.run()).status, 0);
+  const warnings = () =>
+    tower.events.splice(0).flatMap((event) =>
+      event.type === "log" && event.level === "warn" ? [event.message] : []
+    );
+  deepEqual(warnings(), [
+    'Cannot tell anybody at "env:KEEPSAKE_TEST_NONE": nothing stands there',
+  ]);
+  tower.kill();
+  hooks.answers = [500];
+  equal((await tower.run()).status, 2);
+  equal(tower.take().titles.length, 2);
+  deepEqual(warnings().filter((text) => text.includes("status 500")).length, 2);
+  hooks.answers = [200, 503, 200];
+  await tower.run();
+  deepEqual(tower.take().titles, ["local failed", "local failed"]);
+  await tower.run();
+  deepEqual(tower.take().titles, ["local failed"]); // For the one who answered with 503.
+  await tower.run();
+  deepEqual(tower.take().titles, []);
+});
+
+Deno.test("a pipeline file that no longer parses is told to those whom it named last, once", async () => {
+  await using tower = new Watchtower();
+  const { hooks } = tower;
+  const keys = `alert = ["${hooks.at("/alert")}"]\nheartbeat = "${hooks.at("/beat")}"`;
+  tower.write(keys);
+  await tower.run();
+  tower.take();
+  const tell = async () => {
+    let caught: unknown;
+    await rejects(tower.load(), (error) => {
+      caught = error;
+      return true;
+    });
+    await tellOfFile(tower.file, caught, tower.surroundings);
+  };
+  tower.spoil();
+  await tell();
+  deepEqual(tower.take(), { beats: ["/beat/fail"], titles: ["the pipeline file failed"] });
+  await Deno.remove(tower.file);
+  await tell();
+  deepEqual(tower.take(), { beats: ["/beat/fail"], titles: [] });
+  tower.write(keys);
+  await tower.run();
+  deepEqual(tower.take().titles, ["the pipeline file is well again"]);
+  if (Deno.build.os !== "windows") {
+    const { mode } = await Deno.stat(`${tower.path}/state/small/watch.json`);
+    equal(mode! & 0o777, 0o600);
+  }
+
+  // Whoever takes the addresses out of the file has nobody told any more.
+  tower.write("");
+  await runPipeline(await tower.load());
+  tower.spoil();
+  await tell();
+  deepEqual(tower.take(), { beats: [], titles: [] });
+});
+
+Deno.test("a run that ends with an error is told; one that somebody ended, or a dry one, is not", async () => {
+  await using tower = new Watchtower();
+  const { hooks } = tower;
+  tower.write(`alert = ["${hooks.at("/alert")}"]\nheartbeat = "${hooks.at("/beat")}"`);
+  const reason = new BackupError("interrupted", "Interrupted");
+  await rejects(tower.run(false, AbortSignal.abort(reason)), /Interrupted/);
+  equal((await tower.run(true)).status, 0);
+  deepEqual(tower.take().titles, []);
+  await Deno.rename(`${tower.path}/src`, `${tower.path}/gone`);
+  await rejects(tower.run(true));
+  deepEqual(tower.take().titles, []);
+  for (const titles of [["the run failed"], []]) {
+    await rejects(tower.run(), (error) => (error as BackupError).code === "source-missing");
+    deepEqual(tower.take(), { beats: ["/beat/start", "/beat/fail"], titles });
+  }
+  await Deno.rename(`${tower.path}/gone`, `${tower.path}/src`);
+  await tower.run();
+  deepEqual(tower.take().titles, ["the run is well again"]);
+});
+
+Deno.test("a machine that was off for a week says so, once, even if nobody hears at first", async () => {
+  await using tower = new Watchtower();
+  tower.write(`alert = ["${tower.hooks.at("/alert")}"]`);
+  for (let day = 0; day < 3; day++) {
+    await tower.run();
+    tower.now = new Date(tower.now.getTime() + DAY);
+  }
+  tower.now = new Date(tower.now.getTime() + 8 * DAY);
+  equal(statusOf(await tower.load(), tower.now).pause?.toISOString(), "2026-11-03T03:00:00.000Z");
+  tower.hooks.answers = [500];
+  tower.events.length = 0;
+  equal((await tower.run()).status, 0);
+  const said = tower.events.flatMap((event) => event.type === "log" ? [event.message] : []);
+  equal(said.includes("No run began for 9 days, until now"), true);
+  tower.take();
+  tower.hooks.answers = [200];
+  await tower.run();
+  const [alert] = tower.hooks.take();
+  match(
+    String(alert?.["text"]),
+    /^No run began for 9 days, until now \(since 2026-11-03 03:00 UTC\)/,
+  );
+  await tower.run();
+  deepEqual(tower.take().titles, []);
+});
