@@ -126,6 +126,8 @@ function shownOf(type: string | undefined, value: unknown): unknown {
   switch (type) {
     case "secret":
       return "(hidden)";
+    case "claude":
+      return (value as { readonly wanted: boolean }).wanted;
     case "size":
       return `${value}B`;
     case "duration":

@@ -14,9 +14,15 @@ export interface Template {
   readonly compress: "zstd" | "gzip";
 }
 
+/** Claude Code's folder where nobody said otherwise. */
+export const USUAL_SOURCE = "~/.claude";
+
 /** Writes a pipeline file that works, with what a person needs to go on from there. */
 export function renderPipeline(template: Template): string {
   const { source, destination, identity, recipients, compress } = template;
+  const isUsual = source === USUAL_SOURCE;
+  // Written out where the environment of a nightly run would lack it.
+  const named = isUsual ? "" : `paths = [${quote(source)}]\n`;
   return `# What keepsake does, stage by stage: each acts on what those above it made.
 # "keepsake plan" shows what this comes to, "keepsake help snapshot" explains a stage,
 # and "keepsake run" makes a backup. In paths, ~ and \${NAME} expand.
@@ -27,14 +33,17 @@ name = "claude"
 # Losing it loses the backups: keep a copy of it elsewhere.
 identity = ${quote(identity)}
 
-# Turns these paths into one archive.
+# Turns all that Claude Code keeps into one archive: its folder, and what its settings and links
+# lead to. Credentials and caches stay out; "keepsake plan" tells what, and why.
 [[stage]]
 use = "snapshot"
 id = "claude"
-paths = [${quote(source)}]
-# More of what is to be kept, and what is to be left out, in the manner of .gitignore:
-# paths = [${quote(source)}, "~/notes"]
+claude = true
+${named}# More of what is to be kept, and what is to be left out, in the manner of .gitignore:
+# paths = [${isUsual ? "" : `${quote(source)}, `}"~/notes"]
 # exclude = ["*.swp", ".git/"]
+# Databases that a program has open are copied as they are at one moment:
+# sqlite = ["~/notes/notes.db"]
 compress = "${compress}"
 
 # Ends the run here when every destination below has all of it already.

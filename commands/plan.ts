@@ -14,6 +14,7 @@ import type { Forecast } from "../pipeline/forecast.ts";
 import type { Horizon } from "../pipeline/horizon.ts";
 import type { Outlook } from "../pipeline/outlook.ts";
 import type { Plan, PlannedMessenger } from "../pipeline/plan.ts";
+import type { Survey } from "../pipeline/survey.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
 import { horizonJson } from "./horizon_json.ts";
@@ -24,7 +25,7 @@ import type { Terminal } from "./ui/terminal.ts";
 export default defineCommand({
   summary: "shows what would run, and what each stage may touch",
   description:
-    "Shows the stages in their order, where things go, what each stage may touch, and whether any could both read plaintext and reach the network; also which sources are not there right now, and when Claude Code deletes the conversations among them. Runs nothing.",
+    "Shows the stages in their order, where things go, what each stage may touch, and whether any could both read plaintext and reach the network; also what the snapshots would hold and leave out now, which sources are not there, and when Claude Code deletes the conversations among them. Runs nothing.",
   parameters: object({
     config: configFlag(),
     at: optional(option("--at", string({ metavar: "DATE" }), {
@@ -44,20 +45,23 @@ interface Values {
 
 async function plan({ config, at, json }: Values, { terminal }: Context): Promise<number> {
   if (at !== undefined) return await planAhead(config, at, json, terminal);
-  const [pipeline, { planOf }, { lookAhead }, { horizonOf }] = await Promise.all([
-    openPipeline(config),
-    import("../pipeline/plan.ts"),
-    import("../pipeline/outlook.ts"),
-    import("../pipeline/horizon.ts"),
-  ]);
+  const [pipeline, { planOf }, { lookAhead }, { horizonOf }, { surveySources }] = await Promise.all(
+    [
+      openPipeline(config),
+      import("../pipeline/plan.ts"),
+      import("../pipeline/outlook.ts"),
+      import("../pipeline/horizon.ts"),
+      import("../pipeline/survey.ts"),
+    ],
+  );
   const plan = planOf(pipeline, await plannedMessengers(pipeline.watch));
-  const outlook = await lookAhead(pipeline);
+  const [outlook, surveys] = await Promise.all([lookAhead(pipeline), surveySources(pipeline)]);
   const horizon = horizonOf(pipeline, new Date());
   if (json) {
-    printJson(terminal, planJson(plan, outlook, horizon));
+    printJson(terminal, planJson(plan, outlook, horizon, surveys));
     return 0;
   }
-  const { renderOutlook, renderPlan } = await import("./ui/plan_view.ts");
+  const { renderOutlook, renderPlan, renderSurveys } = await import("./ui/plan_view.ts");
   const { renderHorizon } = await import("./ui/horizon_view.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { oldDenoWarning } = await import("./deno_version.ts");
@@ -65,6 +69,7 @@ async function plan({ config, at, json }: Values, { terminal }: Context): Promis
   const style = styleFor(terminal.out);
   const lines = [
     ...renderPlan(plan, view, style),
+    ...renderSurveys(surveys, view, style),
     ...renderOutlook(outlook, view, style),
     ...(horizon ? ["", ...renderHorizon(horizon, view.home, style)] : []),
   ];
@@ -157,6 +162,7 @@ export function planJson(
   plan: Plan,
   { status, findings }: Outlook,
   horizon: Horizon | undefined,
+  surveys: readonly Survey[] = [],
 ): unknown {
   return {
     pipeline: plan.pipeline,
@@ -176,6 +182,13 @@ export function planJson(
     })),
     messengers: plan.messengers,
     second_promise: plan.secondPromise,
+    sources: surveys.map(({ stage, files, bytes, leftOut, unknown }) => ({
+      stage,
+      files,
+      bytes,
+      left_out: leftOut,
+      unknown,
+    })),
     outlook: {
       status,
       findings: findings.map(({ stage, path, state, reason }) => ({ stage, path, state, reason })),

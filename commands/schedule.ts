@@ -159,6 +159,7 @@ async function refuseOtherMeaning(
   const text = await Deno.readTextFile(job.file);
   const named = [...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)].map(([, name]) => name!);
   if (text.includes("~")) named.push("HOME");
+  if (/^\s*claude\s*=\s*true/m.test(text)) named.push("CLAUDE_CONFIG_DIR", "HOME");
   const variables = [...new Set(named)].filter((name) => Deno.env.get(name) !== environment[name]);
   throw new BackupError(
     "usage",

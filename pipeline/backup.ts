@@ -24,8 +24,15 @@ import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } f
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
 import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
-import { type Reading, readingContext, scan, type Streamed, totalsOf } from "./reading.ts";
-import type { Route, Step } from "./routes.ts";
+import {
+  type Reading,
+  readingContext,
+  scan,
+  type ScanContext,
+  type Streamed,
+  totalsOf,
+} from "./reading.ts";
+import { isSealed, type Route, type Step } from "./routes.ts";
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
 import { judgeShrinkage, newShrinkages } from "./tripwire.ts";
@@ -156,7 +163,7 @@ class Backup {
       this.#route.source,
       signature,
       this.#context.catalog.newestBytes(id),
-      this.#context,
+      this.#readingContext,
     );
   }
 
@@ -241,7 +248,7 @@ class Backup {
     for (const { transform } of streams) if (transform) log.start(transform, source.id);
     const worker = workers.get(source);
     let result: SourceResult | undefined;
-    const context = readingContext(source, this.#context);
+    const context = readingContext(source, this.#readingContext);
     const before = catalog.suspicions.baseline(source.id);
     const origin: Parameters<typeof runFlow>[0] = {
       async send(output, signal) {
@@ -261,6 +268,10 @@ class Backup {
     const hash = await contentHash(entries);
     const reading: Reading = { entries, contentHash: hash, signature, unreadable, roots };
     return { ...reading, created, source: result, before, streams, spooled };
+  }
+
+  get #readingContext(): ScanContext {
+    return { ...this.#context, sealed: isSealed(this.#route) };
   }
 
   #flowContext(): FlowContext {

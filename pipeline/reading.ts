@@ -62,15 +62,17 @@ export interface ScanContext {
   readonly spool: Spool;
   /** Absolute paths that are no part of any source. */
   readonly avoid: readonly string[];
+  /** Whether every destination of the source gets it encrypted. */
+  readonly sealed: boolean;
 }
 
 /** What a source is given to read, in either pass. */
 export async function readingContext(
   { id, stage, options }: PipelineStage,
-  { avoid, spool }: Pick<ScanContext, "avoid" | "spool">,
+  { avoid, sealed, spool }: Pick<ScanContext, "avoid" | "sealed" | "spool">,
 ): Promise<Readonly<Record<string, unknown>>> {
   const writes = stage.kind === "source" && stage.needsDirectory?.(options);
-  return { options, avoid, ...(writes && { directory: await spool.makeRoomFor(id) }) };
+  return { options, avoid, sealed, ...(writes && { directory: await spool.makeRoomFor(id) }) };
 }
 
 /** A second worker takes longer to come up than it takes to read so much. */

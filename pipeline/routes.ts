@@ -45,6 +45,11 @@ export function routesOf<T extends Routable>(stages: readonly T[]): Route<T>[] {
   );
 }
 
+/** Whether every destination of a source gets it encrypted, whichever of them a run is for. */
+export function isSealed({ steps }: Route<Routable>): boolean {
+  return steps.every(({ stage, sealed }) => stage.stage.kind !== "destination" || sealed);
+}
+
 function routeOf<T extends Routable>(source: T, below: readonly T[]): Route<T> {
   const steps: Step<T>[] = [];
   const gates: T[] = [];

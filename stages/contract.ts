@@ -26,7 +26,7 @@ export type StageKind =
   | "destination";
 
 /** What a stage is asked to do. */
-export type Operation = "scan" | "run" | "restore" | "list" | "fetch" | "remove";
+export type Operation = "survey" | "scan" | "run" | "restore" | "list" | "fetch" | "remove";
 
 /**
  * What a worker may touch, and nothing else: what is left out is denied. There is no way to say
@@ -161,6 +161,8 @@ export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   readonly team: Team;
   /** Absolute paths that runs themselves write to: never a part of what is backed up. */
   readonly avoid?: readonly string[];
+  /** Whether nobody without an identity can read what any destination gets. */
+  readonly sealed?: boolean;
   /** A directory for what the stage must write, where {@linkcode SourceStage.needsDirectory} asks. */
   readonly directory?: string;
 }
@@ -184,12 +186,29 @@ export interface ScanResult {
   readonly unreadable: readonly Remark[];
 }
 
+/** What `survey` is given. */
+export type SurveyContext<S extends OptionsSchema> = Omit<ScanContext<S>, "signature" | "team">;
+
+/** What a snapshot would hold, counted. */
+export interface SurveyResult {
+  /** Regular files. */
+  readonly files: number;
+  /** Of their contents. */
+  readonly bytes: number;
+  /** What would be left out on purpose, and why. */
+  readonly skipped: readonly Remark[];
+  /** What would be backed up although nobody knows what it is. */
+  readonly unknown: readonly string[];
+}
+
 /** What a source's `run` is given. */
 export interface SourceContext<S extends OptionsSchema> extends StageContext<S> {
   /** Takes the archive, uncompressed: compression is done on the way. */
   readonly output: ByteSink;
   /** Absolute paths that runs themselves write to: never a part of what is backed up. */
   readonly avoid?: readonly string[];
+  /** Whether nobody without an identity can read what any destination gets. */
+  readonly sealed?: boolean;
   /** A directory for what the stage must write, where {@linkcode SourceStage.needsDirectory} asks. */
   readonly directory?: string;
   /** What an earlier archive held of the files that matter. */
@@ -396,6 +415,16 @@ export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends S
   run(context: StageContext<S>): Promise<PrepareResult | void>;
 }
 
+/** Something that is wrong with options together. */
+export interface OptionsFault {
+  /** The option to name. */
+  readonly key: string;
+  /** One sentence without a full stop. */
+  readonly message: string;
+  /** One imperative sentence without a full stop. */
+  readonly hint: string;
+}
+
 /** Turns paths into one archive and its manifest. */
 export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "source";
@@ -408,6 +437,10 @@ export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends St
    * else (0700), and is removed when the run ends or the next begins.
    */
   needsDirectory?(options: Options<S>): boolean;
+  /** What is wrong with options that are right each by itself. Needs the file alone. */
+  faultOf?(options: Options<S>): OptionsFault | undefined;
+  /** Looks at everything and opens no file. */
+  survey?(context: SurveyContext<S>): Promise<SurveyResult>;
   /** Reads everything, and changes nothing outside of its directory. */
   scan(context: ScanContext<S>): Promise<ScanResult>;
   run(context: SourceContext<S>): Promise<SourceResult>;

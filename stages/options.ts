@@ -37,6 +37,7 @@ export type OptionType =
   | "credentials"
   | "list"
   | "choice"
+  | "claude"
   | "integer"
   | "flag"
   | "size"
@@ -132,6 +133,36 @@ export function credentials(summary: string, notes: OptionNotes = {}): Option<st
     v.regex(/^(env$|(profile|file):.)/, 'Expected "env", "profile:NAME" or "file:PATH"'),
     v.description(summary),
     annotate("credentials", notes),
+  );
+}
+
+/** What there is of Claude Code's on a machine. Paths are absolute. */
+export interface Sources {
+  /** Whether anybody asked for it; nothing was looked for otherwise. */
+  readonly wanted: boolean;
+  /** Folders in which it keeps its state. */
+  readonly homes: readonly string[];
+  /** All that is to be backed up: the folders, and what lies elsewhere. */
+  readonly paths: readonly string[];
+  /** Databases of add-ons. */
+  readonly databases: readonly string[];
+  /** What could not be found out, and why. */
+  readonly doubts: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** `true` to look for Claude Code's files; the stage receives what was found before it starts. */
+export function claude(
+  summary: string,
+  notes: OptionNotes<boolean> = {},
+): Option<boolean, Sources> {
+  return v.pipe(
+    v.boolean(),
+    v.description(summary),
+    annotate("claude", notes),
+    v.transform((wanted): Sources => ({
+      wanted,
+      ...{ homes: [], paths: [], databases: [], doubts: [] },
+    })),
   );
 }
 

@@ -5,6 +5,7 @@
  */
 import {
   choice,
+  claude,
   defineSource,
   flag,
   list,
@@ -12,10 +13,13 @@ import {
   optional,
   options,
   paths,
+  type Remark,
+  type Sources,
 } from "./contract.ts";
 
 /** What each operation is made of. */
 const LOAD = {
+  survey: () => import("./formats/survey.ts"),
   scan: () => import("./formats/scan.ts"),
   run: () => import("./formats/archive.ts"),
   restore: () => import("./formats/unpack.ts"),
@@ -27,9 +31,17 @@ export default defineSource({
   description:
     "Reads every file in full, so that what is stored is known to the byte. The same tree gives the same archive at any place and time.",
   options: options({
-    paths: paths("Directories and files to back up.", {
-      example: ["${CLAUDE_CONFIG_DIR:-~/.claude}"],
-    }),
+    claude: optional(
+      claude(
+        "Finds all that Claude Code keeps: its folders, its file of state, directories that its settings and links lead to.",
+        { example: true },
+      ),
+    ),
+    paths: optional(
+      paths("Directories and files to back up.", {
+        example: ["~/.local/share/keepsake/digests"],
+      }),
+    ),
     exclude: optional(
       list("Paths to leave out, in gitignore syntax, relative to each path.", {
         example: ["*.swp", ".git/"],
@@ -53,10 +65,19 @@ export default defineSource({
     include_caches: optional(flag("Also takes Claude Code's caches and machine state."), false),
   }),
 
-  permissions: ({ paths, sqlite = [] }, operation) =>
-    operation === "restore" ? {} : { read: [...paths, ...sqlite] },
+  permissions: (options, operation) => {
+    const { paths, databases } = selectionOf(options);
+    return operation === "restore" ? {} : { read: [...new Set([...paths, ...databases])] };
+  },
 
-  needsDirectory: ({ sqlite = [] }) => sqlite.length > 0,
+  needsDirectory: (options) => selectionOf(options).databases.length > 0,
+
+  faultOf: ({ claude, paths, sqlite }) =>
+    claude?.wanted || paths || sqlite ? undefined : {
+      key: "paths",
+      message: "Missing key",
+      hint: 'Add claude = true, or for example paths = ["~/notes"]',
+    },
 
   codec: ({ compress }) => compress,
 
@@ -67,11 +88,45 @@ export default defineSource({
   prepare: (operation) =>
     Promise.all([
       (LOAD as Partial<Record<Operation, () => Promise<unknown>>>)[operation]?.(),
-      import("node:crypto"),
+      operation === "survey" ? undefined : import("node:crypto"),
     ]),
-  scan: async ({ options, ...context }) =>
-    (await LOAD.scan()).scan({ ...options, databases: options.sqlite }, context),
+  survey: async ({ options, ...context }) =>
+    (await LOAD.survey()).survey(selectionOf(options), context),
+  scan: async ({ options, ...context }) => {
+    const result = await (await LOAD.scan()).scan(selectionOf(options), context);
+    const isWalker = context.team.role === "walker";
+    return isWalker ? withDoubts(result, options.claude) : result;
+  },
   run: async ({ options, ...context }) =>
-    (await LOAD.run()).writeArchive({ ...options, databases: options.sqlite }, context),
+    withDoubts(
+      await (await LOAD.run()).writeArchive(selectionOf(options), context),
+      options.claude,
+    ),
   restore: async (context) => (await LOAD.restore()).unpack(context),
 });
+
+/** Everything that the options come to. */
+function selectionOf<
+  T extends {
+    readonly claude?: Sources | undefined;
+    readonly paths?: readonly string[] | undefined;
+    readonly sqlite?: readonly string[] | undefined;
+  },
+>({ claude, paths = [], sqlite = [], ...rest }: T) {
+  return {
+    ...rest,
+    paths: [...new Set([...paths, ...claude?.paths ?? []])],
+    databases: [...new Set([...sqlite, ...claude?.databases ?? []])],
+    homes: claude?.wanted ? claude.homes : undefined,
+  };
+}
+
+/** Where it is not known what there is, something may be missing. */
+function withDoubts<T extends { readonly unreadable: readonly Remark[] }>(
+  result: T,
+  { doubts = [] }: Partial<Sources> = {},
+): T {
+  return doubts.length === 0
+    ? result
+    : { ...result, unreadable: [...doubts, ...result.unreadable] };
+}

@@ -6,7 +6,8 @@
 import { FAILURES } from "../../pipeline/errors.ts";
 import type { Outlook } from "../../pipeline/outlook.ts";
 import type { Plan, PlannedStage } from "../../pipeline/plan.ts";
-import { sayPath } from "./format.ts";
+import type { Survey } from "../../pipeline/survey.ts";
+import { sayBytes, sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
 import { escapeControls, pad, widthOf, wrap } from "./text.ts";
@@ -60,6 +61,35 @@ export function renderOutlook(
   });
   return ["", style.strong("As things are now:"), ...lines, ...renderEnd(status, style)];
 }
+
+/** Says what the snapshots would hold, what they would leave out, and what nobody knows. */
+export function renderSurveys(
+  surveys: readonly Survey[],
+  view: View,
+  style: Style = PLAIN,
+): string[] {
+  if (surveys.length === 0) return [];
+  const names = surveys.map(({ stage }) => escapeControls(stage));
+  const width = Math.max(...names.map(widthOf));
+  const lines = surveys.flatMap(({ files, bytes, leftOut, unknown }, index) => {
+    const reasons = leftOut.map(({ count, reason }) => `${count} × ${escapeControls(reason)}`);
+    const told = [
+      `${sayCount(files, "file")}, ${sayBytes(bytes)}`,
+      ...(reasons.length === 0 ? [] : [`left out: ${reasons.join(", ")}`]),
+      ...unknown.slice(0, MOST_UNKNOWN).map((path) =>
+        `nobody knows what it is, backed up all the same: ${say(path, view)}`
+      ),
+      ...(unknown.length > MOST_UNKNOWN
+        ? [`and ${unknown.length - MOST_UNKNOWN} more that nobody knows: see --json`]
+        : []),
+    ].flatMap((line) => wrapped(line, view.width - width - 4));
+    return told.map((line, at) => `  ${pad(at === 0 ? names[index]! : "", width)}  ${line}`);
+  });
+  return ["", style.strong("What the snapshots would hold now:"), ...lines];
+}
+
+/** Paths that are named each. */
+const MOST_UNKNOWN = 20;
 
 function renderEnd(status: number, style: Style): string[] {
   if (status === 0) return [];

@@ -80,6 +80,7 @@ const TYPES: Readonly<Record<OptionType, string>> = {
   credentials:
     '`"env"`, `"profile:NAME"` or `"file:PATH"`, in which `#NAME` at the end names a profile',
   list: '`["text", "text"]`',
+  claude: "`true` or `false`: whether to look for Claude Code's files",
   choice: "one of the words listed",
   integer: "a whole number",
   flag: "`true` or `false`",

@@ -6,6 +6,7 @@
  */
 import { dirname } from "node:path";
 import type * as v from "valibot";
+import type { Sources } from "../../stages/contract.ts";
 import { optionTypeOf, pipelineOptions } from "./common.ts";
 import { expandPath, type Surroundings } from "./expand.ts";
 import { type Finding, type Path, printable } from "./problems.ts";
@@ -61,6 +62,7 @@ async function resolveOptions(
 ) {
   const findings: Finding[] = [];
   const values: Record<string, unknown> = { ...options };
+  let claude: string | undefined;
   for (const [name, entry] of Object.entries(entries)) {
     const value = options[name];
     if (value === undefined) continue;
@@ -89,11 +91,35 @@ async function resolveOptions(
       case "command":
         values[name] = resolveCommand(value as string[], at, world, findings);
         break;
+      case "claude":
+        if ((value as Sources).wanted) claude = name;
+        break;
       case "recipients":
         values[name] = await resolveRecipients(value as string[], at, world, findings);
     }
   }
+  // Last: of the paths, some may be folders of its own.
+  if (claude !== undefined) {
+    values[claude] = await resolveClaude([...path, claude], values, world, findings);
+  }
   return { values, findings };
+}
+
+async function resolveClaude(
+  path: Path,
+  values: Readonly<Record<string, unknown>>,
+  { directory, surroundings }: World,
+  findings: Finding[],
+): Promise<Sources> {
+  const { findClaude } = await import("../../stages/formats/claude_sources.ts");
+  const { paths } = values;
+  const named = Array.isArray(paths) ? paths.filter((one) => typeof one === "string") : [];
+  const sources = await findClaude({ ...surroundings, directory, named });
+  if (sources.homes.length === 0) {
+    const message = "Cannot find Claude Code's folder: there is no home directory";
+    findings.push({ path, at: "value", message, hint: "Set HOME or CLAUDE_CONFIG_DIR" });
+  }
+  return sources;
 }
 
 /** The absolute path; what was written, and a finding, when there is none. */

@@ -149,13 +149,20 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
   const { id, only, input, plaintext, ...rest } = checked.values;
   const { drill_every: drillEvery, max_unproven: maxUnproven, ...others } = rest;
   const { policy, options } = policyOf(others);
+  const fault = stage?.kind === "source" && checked.complete
+    ? stage.faultOf?.(options as never)
+    : undefined;
+  if (fault !== undefined) {
+    const { key, message, hint } = fault;
+    findings.push({ path: [...path, key], at: "key", message, hint });
+  }
   return {
     index,
     id: table["id"] === undefined ? undefined : id as string | undefined ?? "",
     use,
     stage,
     options,
-    complete: stage !== undefined && checked.complete,
+    complete: stage !== undefined && checked.complete && fault === undefined,
     only: only as readonly string[] | undefined,
     input: input as string | undefined,
     plaintext: plaintext === true,

@@ -11,6 +11,7 @@ import type {
   SourceContext,
   SourceResult,
 } from "../contract.ts";
+import { readWithoutCredentials } from "./credentials.ts";
 import { DatabaseCopies } from "./database.ts";
 import { FileWriter, type Surroundings, WORLD, type WrittenFile } from "./file_writer.ts";
 import { Hashing } from "./hashing.ts";
@@ -20,7 +21,15 @@ import { ReadFault } from "./source_file.ts";
 import { END_SIZE } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
 import { Watch } from "./watched.ts";
-import { type Found, idOf, type Remarks, REMOVED, type Selection, Walk } from "./walk.ts";
+import {
+  type Found,
+  idOf,
+  type Remarks,
+  REMOVED,
+  type Selection,
+  Walk,
+  withCircumstances,
+} from "./walk.ts";
 
 /**
  * Walks the selection and writes it to `output`. A file that cannot be read is left out and told
@@ -35,14 +44,15 @@ export async function writeArchive(
 ): Promise<SourceResult> {
   const { output } = context;
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
-  const walk = await Walk.open({ ...selection, avoid: context.avoid }, remarks);
+  const walk = await Walk.open(withCircumstances(selection, context), remarks);
   const hashing = await Hashing.load();
   const pace = new Pace(context);
   const signature = new Signature(hashing);
   const files = new FileWriter(output, hashing, pace, surroundings);
   const copies = new DatabaseCopies(context.directory, pace, surroundings.pause);
   const watch = new Watch(context.watched ?? [], hashing, pace);
-  const archive = new Archive(output, files, copies, remarks, watch);
+  const standIns = { copies, cutting: { hashing, pace, ...surroundings } };
+  const archive = new Archive(output, files, standIns, remarks, watch);
   for (const found of walk) {
     signature.add(found);
     await archive.add(found);
@@ -58,12 +68,18 @@ export async function writeArchive(
   };
 }
 
+/** What is read in the place of some files. */
+interface StandIns {
+  readonly copies: DatabaseCopies;
+  readonly cutting: Parameters<typeof readWithoutCredentials>[1];
+}
+
 /** An archive on its way out. */
 class Archive {
   readonly entries: Entry[] = [];
   readonly #output: ByteSink;
   readonly #files: FileWriter;
-  readonly #copies: DatabaseCopies;
+  readonly #standIns: StandIns;
   readonly #remarks: Remarks;
   readonly #watch: Watch;
   /** Files that have further names, by what they are on this machine. */
@@ -72,13 +88,13 @@ class Archive {
   constructor(
     output: ByteSink,
     files: FileWriter,
-    copies: DatabaseCopies,
+    standIns: StandIns,
     remarks: Remarks,
     watch: Watch,
   ) {
     this.#output = output;
     this.#files = files;
-    this.#copies = copies;
+    this.#standIns = standIns;
     this.#remarks = remarks;
     this.#watch = watch;
   }
@@ -121,7 +137,12 @@ class Archive {
 
   async #write(found: Found): Promise<WrittenFile> {
     if (found.standIn === undefined) return await this.#files.write(found);
-    return await this.#copies.with(found, async (copy) => {
+    const { copies, cutting } = this.#standIns;
+    if (found.standIn === "cut") {
+      const { bytes, fault } = await readWithoutCredentials(found, cutting);
+      return await this.#files.writeBytes(found, bytes, fault);
+    }
+    return await copies.with(found, async (copy) => {
       const { entry, fault } = await this.#files.write(copy.found);
       return { entry, fault: fault ?? copy.fault };
     });

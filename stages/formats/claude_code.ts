@@ -7,6 +7,9 @@
 /** The folder's usual name. A project's own settings lie in a folder of that name too. */
 export const CLAUDE_FOLDER = ".claude";
 
+/** Its file of state, beside the folder, or in it where `CLAUDE_CONFIG_DIR` says where that is. */
+export const STATE_FILE = ".claude.json";
+
 /** A folder of Claude Code's that holds what is being looked at. */
 export interface ClaudeFolder {
   /**
@@ -75,6 +78,8 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/^\.credentials\.json$/, "holds credentials"],
   [/^ide\/[^/]+\.lock$/, "holds an access token"],
   [/^channels\/[^/]+\/\.env$/, "holds credentials"],
+  // Copies of the file of state that were made when it was changed, or found broken.
+  [/^\.claude\.json\../, "may hold credentials"],
   // What a shell exported, and old copies of .claude.json with its session.
   [/^(session-env|shell-snapshots|backups)$/, "may hold credentials"],
 ];
@@ -98,8 +103,46 @@ const CACHES = new RegExp(
       String.raw`\.last-cleanup`,
       String.raw`policy-limits\.json`,
       String.raw`remote-settings\.json`,
-      // An add-on's index of the conversations next to it.
+      // Add-ons' indexes of the conversations.
       String.raw`projects/claude-code-log-cache\.db(-\w+)?`,
+      String.raw`session-backup\.db(-\w+)?`,
     ].join("|")
   })$`,
 );
+
+/**
+ * Whether nobody knows what something in Claude Code's home is. Of what stands below such a thing,
+ * nothing more is said.
+ *
+ * @param path Relative to the home, with slashes.
+ */
+export function isUnknown(path: string, isFile: boolean): boolean {
+  const names = path.split("/");
+  const [top = "", , third = "", fourth = ""] = names;
+  if (names.length === 1) return path !== "" && !KNOWN.test(top);
+  if (top === "ide") return names.length === 2;
+  if (top !== "projects") return false;
+  if (names.length === 2) return isFile;
+  if (names.length === 3) return !(isFile ? PROJECT_FILES : PROJECT_FOLDERS).test(third);
+  return names.length === 4 && SESSION.test(third) && !SESSION_FOLDERS.test(fourth);
+}
+
+const KNOWN = new RegExp(
+  `^(${
+    [
+      ...["agent-memory", "agents", "channels", "commands", "file-history", "hooks", "ide"],
+      ...["output-styles", "paste-cache", "plans", "plugins", "projects", "rules"],
+      ...["scheduled-tasks", "skills", "tasks", "teams", "themes", "uploads", "usage-data"],
+      ...["workflows", "statusline.*", String.raw`(AGENTS|CLAUDE)(\.local)?\.md`],
+      ...[String.raw`\.claude\.json`, String.raw`history\.jsonl`, String.raw`loop\.md`],
+      ...[String.raw`keybindings\.json`, String.raw`settings(\.local)?\.json`],
+      ...[String.raw`stats-cache\.json`, String.raw`\.gitignore`],
+      // What is left out, when it is asked for.
+      ...[String.raw`\.credentials\.json`, "backups", "session-env", "shell-snapshots"],
+    ].join("|")
+  })$`,
+);
+const SESSION = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+const PROJECT_FILES = /\.jsonl$|^sessions-index\.json$/;
+const PROJECT_FOLDERS = /^memory$|^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+const SESSION_FOLDERS = /^(subagents|tool-results)$/;

@@ -73,6 +73,24 @@ export class FileWriter {
     }
   }
 
+  /** Writes these bytes as a file's content. */
+  async writeBytes(
+    { path, mode, mtime }: Found,
+    bytes: Uint8Array,
+    fault: string | undefined,
+  ): Promise<WrittenFile> {
+    const entry: FileEntry = {
+      ...{ path, kind: "file", mode, mtime },
+      size: bytes.length,
+      sha256: this.#hashing.of(bytes),
+    };
+    await putHeader(this.#output, entry);
+    await this.#output.write(bytes);
+    await putZeros(this.#output, paddingOf(bytes.length));
+    this.#pace.add(bytes.length);
+    return { entry, fault };
+  }
+
   async #tryToWrite(found: Found, tries: number): Promise<WrittenFile | undefined> {
     const expected = tries === 1 ? found : undefined;
     using file = await openPatiently(found.source, expected, this.#surroundings.pause);

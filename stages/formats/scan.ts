@@ -4,13 +4,15 @@
  * @module
  */
 import type { Entry, OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
+import { readWithoutCredentials } from "./credentials.ts";
 import { DatabaseCopies } from "./database.ts";
+import { WORLD } from "./file_writer.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Signature } from "./signature.ts";
 import { openPatiently, pauseBriefly, ReadFault } from "./source_file.ts";
 import { help, Leader, type Work } from "./team.ts";
-import { type Found, idOf, type Remarks, type Selection, Walk } from "./walk.ts";
+import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
 
 /**
  * Walks and hashes every file; or helps another one with that, and has nothing to answer then.
@@ -42,7 +44,7 @@ async function lead(
   // Before all that can fail: a helper must not wait for ever.
   using leader = new Leader<Task, Outcome>(port, signal);
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
-  const walk = await Walk.open({ ...selection, avoid: context.avoid }, remarks);
+  const walk = await Walk.open(withCircumstances(selection, context), remarks);
   const hashing = await Hashing.load();
   const pace = new Pace(context);
   const work = hashFiles(hashing, pace);
@@ -64,6 +66,7 @@ async function lead(
     const found = met[place]!;
     const hashIt = async (found: Found) => (await work([taskOf(found, place)], NEVER))[0]![1];
     if (found.standIn === undefined) return await hashIt(found);
+    if (found.standIn === "cut") return await hashCut(found, { hashing, pace, ...WORLD }, remarks);
     return await hashCopy(found, copies, hashIt, remarks.unreadable);
   };
   const entries = await entriesOf(met, contents, hash, remarks.unreadable);
@@ -141,6 +144,23 @@ function hashFiles(hashing: Hashing, pace: Pace): Work<Task, Outcome> {
     }
     return outcomes;
   };
+}
+
+/** Hashes a file without its credentials. */
+async function hashCut(
+  found: Found,
+  cutting: Parameters<typeof readWithoutCredentials>[1],
+  { unreadable }: Remarks,
+): Promise<Content> {
+  try {
+    const { bytes, fault } = await readWithoutCredentials(found, cutting);
+    if (fault !== undefined) unreadable.push({ path: found.shown, reason: fault });
+    return { size: bytes.length, sha256: cutting.hashing.of(bytes) };
+  } catch (error) {
+    if (!(error instanceof ReadFault)) throw error;
+    const { reason, kind } = error;
+    return { reason, kind };
+  }
 }
 
 /** Copies a database and hashes the copy: it alone says whether anything was committed. */

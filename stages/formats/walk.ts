@@ -13,7 +13,9 @@ import {
   claudeFolderKind,
   claudeFoldersAbove,
   claudeFoldersBelow,
+  isUnknown,
   reasonToLeaveOut,
+  STATE_FILE,
 } from "./claude_code.ts";
 import { childPath, listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
@@ -29,8 +31,20 @@ export interface Selection extends ClaudeChoice {
   readonly exclude: readonly string[];
   /** Absolute paths of databases, which are copied as a whole. */
   readonly databases?: readonly string[] | undefined;
+  /** Absolute paths of Claude Code's own folders, where what is unknown in them is to be told. */
+  readonly homes?: readonly string[] | undefined;
+  /** Whether credentials may go in, since nobody without an identity can read them. */
+  readonly sealed?: boolean | undefined;
   /** Absolute paths of what backups themselves are made of. */
   readonly avoid?: readonly string[] | undefined;
+}
+
+/** The same in the circumstances of a run. */
+export function withCircumstances(
+  selection: Selection,
+  { avoid, sealed }: Pick<Selection, "avoid" | "sealed">,
+): Selection {
+  return { ...selection, avoid, sealed };
 }
 
 /** What the walk met. */
@@ -53,8 +67,8 @@ export interface Found {
   readonly ino: number | null;
   /** How many names a file has. */
   readonly nlink: number;
-  /** What is read in its place: a `copy` of a database. */
-  readonly standIn?: "copy";
+  /** What is read in its place: a `copy` of a database, or the file with its credentials `cut`. */
+  readonly standIn?: "copy" | "cut";
 }
 
 /** What a file is on this machine, under all its names. */
@@ -67,6 +81,8 @@ export interface Remarks {
   readonly unreadable: Remark[];
   readonly skipped: Remark[];
   readonly notes: Remark[];
+  /** What is backed up although nobody knows what it is. */
+  readonly unknown?: string[];
 }
 
 /** Reason for a note on what was there when its directory was listed. */
@@ -75,6 +91,10 @@ export const REMOVED = "removed while it was being backed up";
 /** Reason for a note on a file that is probably being written to by a program. */
 const LIVE =
   'it looks like a live SQLite database, and a plain copy may be broken: list it in "sqlite"';
+
+/** Reasons for what there is to say of Claude Code's files. */
+const CUT = "its credentials, as not every destination is encrypted";
+const UNKNOWN = "nobody knows what it is: backed up all the same";
 
 const AVOIDED = "keepsake's own: backups, or what it needs to make them";
 
@@ -153,15 +173,32 @@ export class Walk {
       this.#remarks.unreadable.push({ path, reason: `it is ${strangeness(info)}` });
     } else if (!this.#databases.isNoFile(real)) {
       const found = describe(info, name, real, path);
-      return { found: { ...found, ...this.#standInFor(real) }, way: "", claude };
+      const standIn = this.#standInFor(real) ?? this.#cutFor(basename(path), found);
+      return { found: withStandIn(found, standIn), way: "", claude };
     }
     this.#databases.meet(real);
   }
 
-  #standInFor(source: string): Pick<Found, "standIn"> {
-    if (!this.#databases.has(source)) return {};
+  #standInFor(source: string): Found["standIn"] {
+    if (!this.#databases.has(source)) return undefined;
     this.#databases.meet(source);
-    return { standIn: "copy" };
+    return "copy";
+  }
+
+  /** The file of Claude Code's state has its session in it. */
+  #cutFor(name: string, { kind, shown }: Found): Found["standIn"] {
+    if (name !== STATE_FILE || kind !== "file" || this.#selection.sealed) return undefined;
+    this.#remarks.skipped.push({ path: shown, reason: CUT });
+    return "cut";
+  }
+
+  #noteUnknown(claude: readonly ClaudeFolder[], { kind, shown }: Found): void {
+    const isStrange = claude.some(({ kind: folder, path }) =>
+      folder === "home" && isUnknown(path, kind === "file")
+    );
+    if (!isStrange || this.#selection.homes === undefined) return;
+    this.#remarks.unknown?.push(shown);
+    this.#remarks.notes.push({ path: shown, reason: UNKNOWN });
   }
 
   #meetChildren(directory: Met): (Met | undefined)[] {
@@ -178,7 +215,7 @@ export class Walk {
     for (const [name, reason] of listing.unreadable) {
       this.#remarks.unreadable.push({ path: childPath(found.shown, name), reason });
     }
-    const claude = claudeFoldersAt(directory, listing);
+    const claude = claudeFoldersAt(directory, listing, this.#selection.homes);
     return Array.from(listing.children, ([name, info]) => {
       const met = this.#meetChild(directory, claude, name, info);
       const isLive = (listing.children.get(`${name}-wal`)?.size ?? 0) > 0;
@@ -213,7 +250,14 @@ export class Walk {
     try {
       const found = describe(info, path, source, shown);
       if (found.kind === "symlink") this.#noteLink(found);
-      return { found: isListed ? { ...found, ...this.#standInFor(source) } : found, way, claude };
+      this.#noteUnknown(claude, found);
+      const isState = claude.some(({ kind, path }) => kind === "home" && path === STATE_FILE);
+      const standIn = isListed
+        ? this.#standInFor(source)
+        : isState
+        ? this.#cutFor(name, found)
+        : undefined;
+      return { found: withStandIn(found, standIn), way, claude };
     } catch (error) {
       const isText = error instanceof Deno.errors.InvalidData;
       const reason = isText ? "its link text is not UTF-8" : reasonOf(error);
@@ -261,8 +305,17 @@ function inReverse(met: readonly (Met | undefined)[]): Met[] {
     .map(({ one }) => one);
 }
 
-function claudeFoldersAt({ found, way, claude }: Met, { children }: Listing): ClaudeFolder[] {
+function withStandIn(found: Found, standIn: Found["standIn"]): Found {
+  return standIn === undefined ? found : { ...found, standIn };
+}
+
+function claudeFoldersAt(
+  { found, way, claude }: Met,
+  { children }: Listing,
+  homes: readonly string[] = [],
+): ClaudeFolder[] {
   const name = basename(found.shown);
+  if (homes.includes(found.shown)) return [...claude, { kind: "home", path: "" }];
   const kind = claudeFolderKind(name, (name) => children.has(name));
   if (kind === undefined) return [...claude];
   // Whoever backs up a folder of that name alone means the home.

@@ -56,6 +56,7 @@ Deno.test("init takes Claude Code's folder and the file's name from where they a
   const { pipeline, stages } = JSON.parse(
     (await home.keepsake(["config", "--config", "my.toml", "--json"])).stdout,
   );
+  equal(stages[0].options.claude, true);
   deepEqual(stages[0].options.paths, [home.at("moved")]);
   equal(pipeline.identity, home.at("xdg/keepsake/identity.txt"));
 });

@@ -28,6 +28,7 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
     "stages",
     "messengers",
     "second_promise",
+    "sources",
     "outlook",
     "horizon",
   ]);
@@ -68,7 +69,10 @@ Deno.test("plan says how a run would end for what is not there, and a run then d
   equal(zero, 0);
   equal((await home.keepsake(["plan"])).stdout.includes("As things are now"), false);
 
-  await Deno.writeTextFile(file, text.replace('paths = ["', 'paths = ["~/gone", "'));
+  await Deno.writeTextFile(
+    file,
+    text.replace("claude = true", 'claude = true\npaths = ["~/gone"]'),
+  );
   const [partly, two] = await outcomes();
   match(
     partly,
@@ -76,7 +80,7 @@ Deno.test("plan says how a run would end for what is not there, and a run then d
   );
   equal(two, 2);
 
-  await Deno.writeTextFile(file, text.replace(/paths = \[.*\]/, 'paths = ["~/gone"]'));
+  await Deno.writeTextFile(file, text.replace("claude = true", 'paths = ["~/gone"]'));
   const [nothing, three] = await outcomes();
   match(nothing, /^A run would end with status 3: there is nothing to back up$/m);
   equal(three, 3);
@@ -108,6 +112,36 @@ Deno.test("plan and run name the sessions that Claude Code deletes soon and no d
   deepEqual(safe.conversations.map((one: { destinations: string[] }) => one.destinations), [[
     "local",
   ]]);
+});
+
+Deno.test("plan counts what the snapshot would hold and leave out, and names what nobody knows", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(".claude/cache/1", "");
+  await home.write(".claude/statsig/1", "");
+  await home.write(".claude/.credentials.json", "{}");
+  await home.write(".claude/novelty/deep/1", "");
+  await home.write(".claude.json", '{"oauthAccount":{}}');
+  const { stdout, stderr } = await home.keepsake(["plan"]);
+  match(stdout, /^What the snapshots would hold now:$/m, stderr);
+  match(stdout, /^ {10}left out: 2 × a cache or state of this machine, 1 × holds credentials$/m);
+  match(stdout, /^ {10}nobody knows what it is, backed up all the same: ~\/\.claude\/novelty$/m);
+  const { sources } = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
+  deepEqual(
+    sources.map(({ stage, left_out, unknown }: Record<string, unknown>) => {
+      return { stage, left_out, unknown };
+    }),
+    [{
+      stage: "claude",
+      left_out: [
+        { reason: "a cache or state of this machine", count: 2 },
+        { reason: "holds credentials", count: 1 },
+      ],
+      unknown: [home.at(".claude/novelty")],
+    }],
+  );
+  const report = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
+  equal(report.ok, true);
 });
 
 Deno.test("a Deno with known ways out of its sandbox is told of", () => {

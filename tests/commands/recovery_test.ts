@@ -275,7 +275,10 @@ Deno.test("list and verify mark what could not be read in full, with the catalog
   await home.furnish();
   const file = home.at(".config/keepsake/pipeline.toml");
   const text = await Deno.readTextFile(file);
-  await Deno.writeTextFile(file, text.replace('paths = ["', 'paths = ["~/gone", "'));
+  await Deno.writeTextFile(
+    file,
+    text.replace("claude = true", 'claude = true\npaths = ["~/gone"]'),
+  );
   equal((await home.keepsake(["run"])).status, 2);
   const identity = home.at(".config/keepsake/identity.txt");
   await Deno.rename(identity, home.at("key"));

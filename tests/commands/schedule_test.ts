@@ -17,7 +17,8 @@ async function furnish(home: Home): Promise<void> {
   const path = home.at(".config/keepsake/pipeline.toml");
   const text = await Deno.readTextFile(path);
   const state = `[pipeline]\nstate = "${home.at(".local/state/keepsake")}"`;
-  const absolute = text.replaceAll('"~/', `"${home.path}/`).replace("[pipeline]", state);
+  const absolute = text.replace("claude = true", 'paths = ["~/.claude"]')
+    .replaceAll('"~/', `"${home.path}/`).replace("[pipeline]", state);
   await Deno.writeTextFile(path, absolute);
 }
 
@@ -164,3 +165,20 @@ async function hasNamespaces(): Promise<boolean> {
   });
   return await command.output().then(({ success }) => success, () => false);
 }
+
+Deno.test({
+  name: `a folder of Claude Code's that cron would not find is not scheduled${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    const path = home.at(".config/keepsake/pipeline.toml");
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(/^paths = .*$/m, "claude = true"));
+    const env = { CLAUDE_CONFIG_DIR: home.at(".claude") };
+    const words = ["schedule", "install", "--with", "cron"];
+    const { status, stderr } = await home.keepsake(words, { env });
+    assert.equal(status, 3);
+    assert.match(stderr, /cron starts it without your HOME and CLAUDE_CONFIG_DIR, and the paths/);
+  },
+});

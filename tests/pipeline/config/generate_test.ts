@@ -32,7 +32,8 @@ Deno.test("the example is a pipeline that works as it is", async () => {
   await withHome(async (home) => {
     const pipeline = await loadPipeline(EXAMPLE.pathname, { environment: {}, home });
     const snapshot = pipeline.stages.find(({ use }) => use === "snapshot");
-    assert.deepEqual(snapshot?.options["paths"], [join(home, ".claude")]);
+    const { paths } = snapshot?.options["claude"] as { readonly paths: readonly string[] };
+    assert.deepEqual(paths, [join(home, ".claude")]);
     assert.equal(pipeline.identity, join(home, ".config/keepsake/identity.txt"));
     const [route] = routesOf(pipeline.stages);
     assert.deepEqual(
@@ -103,7 +104,7 @@ const UNFIT: Readonly<Record<string, string>> = {
   "an unknown key of [pipeline]": `[pipeline]\nnmae = "x"\n${stages(SOURCE, TARGET)}`,
   "an unknown key of a stage": stages(`${SOURCE}; path = "/x"`, TARGET),
   "an unknown stage": stages(SOURCE, TARGET, "s4"),
-  "a missing key": stages("snapshot", TARGET),
+  "a missing key": stages(SOURCE, "local; plaintext = true"),
   "a wrong type": stages(SOURCE, "local; path = 1"),
   "a word that is none of the choice": stages(`${SOURCE}; compress = "xz"`, TARGET),
   "an id that is none": stages(`${SOURCE}; id = "A"`, TARGET),

@@ -30,7 +30,8 @@ export function makeDatabase(path: string, journal: "wal" | "delete" = "wal"): v
 
 /** What of the promises a database breaks; `undefined` when it keeps them. */
 export function brokenPromise(path: string): string | undefined {
-  using database = new DatabaseSync(path, { readOnly: true });
+  // To write as well: what a program left unfinished is undone first.
+  using database = new DatabaseSync(path);
   const one = (query: string) => Number(Object.values(database.prepare(query).get() ?? {})[0]);
   const [check] = database.prepare("PRAGMA integrity_check").all();
   if (check?.["integrity_check"] !== "ok") return `integrity_check: ${check?.["integrity_check"]}`;

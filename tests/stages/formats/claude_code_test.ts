@@ -3,6 +3,7 @@ import {
   claudeFolderKind,
   claudeFoldersAbove,
   claudeFoldersBelow,
+  isUnknown,
   reasonToLeaveOut,
 } from "../../../stages/formats/claude_code.ts";
 
@@ -23,6 +24,7 @@ const SECRETS = {
   "session-env": "may hold credentials",
   "shell-snapshots": "may hold credentials",
   "backups": "may hold credentials",
+  ".claude.json.backup.1767225600000": "may hold credentials",
 };
 
 const CACHES = [
@@ -97,6 +99,32 @@ Deno.test("a project's own folder of that name keeps what is called like a cache
 
 Deno.test("everything else in Claude Code's folder is taken", () => {
   for (const path of PRECIOUS) assert.equal(reasonFor(path), undefined, path);
+});
+
+Deno.test("nothing that is carried or left out for a reason is unknown, and all else is", () => {
+  const id = "8b0c5c0e-4b0e-4d6c-9f0a-0123456789ab";
+  const known = [
+    ...PRECIOUS.filter((path) => !/^agents|cache$|sessions$|logs$/.test(path)),
+    `projects/-home-me/${id}/subagents`,
+    `projects/-home-me/${id}/tool-results`,
+    "hooks/own/anything",
+    "plugins/anything/at/all",
+    "statusline.sh",
+    ".claude.json",
+  ];
+  for (const path of known) assert.ok(!isUnknown(path, /\.\w+$/.test(path)), path);
+  assert.ok(!isUnknown(`projects/-home-me/${id}`, false));
+  assert.ok(!isUnknown("projects/-home-me/memory", false));
+  const unknown = [
+    "novelty",
+    "projects/stray.txt",
+    "projects/-home-me/notes.txt",
+    `projects/-home-me/${id}/novelty`,
+    "ide/other",
+  ];
+  for (const path of unknown) assert.ok(isUnknown(path, true), path);
+  // What is below it is told with it.
+  assert.ok(!isUnknown("novelty/below", true));
 });
 
 Deno.test("Claude Code's folder is known by its name or by what is in it", () => {

@@ -1,0 +1,242 @@
+/**
+ * Finds where on this machine Claude Code keeps what is worth keeping: its folders, the file of its
+ * state beside them, and the directories that settings or links lead to.
+ *
+ * @module
+ */
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Remark, Sources } from "../contract.ts";
+import { CLAUDE_FOLDER, claudeFolderKind, reasonToLeaveOut, STATE_FILE } from "./claude_code.ts";
+import { wayInto } from "./roots.ts";
+import { reasonOf } from "./source_file.ts";
+
+/** What decides where Claude Code keeps its files. */
+export interface Machine {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly home: string | undefined;
+  /** Where relative paths start. */
+  readonly directory: string;
+  /** Absolute paths that are backed up anyway: those that are folders of Claude Code's count. */
+  readonly named: readonly string[];
+}
+
+/** Looks for all of it. What is not there is left out, but for the first folder. */
+export async function findClaude(machine: Machine): Promise<Sources> {
+  return await new Search(machine).run();
+}
+
+/** Settings of an organisation, which hold for everybody on the machine. */
+const MANAGED = {
+  darwin: "/Library/Application Support/ClaudeCode/managed-settings.json",
+  windows: "C:\\Program Files\\ClaudeCode\\managed-settings.json",
+}[Deno.build.os as string] ?? "/etc/claude-code/managed-settings.json";
+
+/** Folders in which a person links single things that are kept elsewhere. */
+const LINKED_IN = /^(agents|commands|hooks|output-styles|rules|skills|themes|workflows)$/;
+
+/** Nobody works on more at once, and each is looked at. */
+const MOST_PROJECTS = 2000;
+
+/** A state file with all its history has a few megabytes. */
+const MOST_BYTES = 64 * 2 ** 20;
+
+type Settings = Readonly<Record<string, unknown>>;
+
+class Search {
+  readonly #machine: Machine;
+  readonly #homes = new Set<string>();
+  readonly #paths = new Set<string>();
+  readonly #databases = new Set<string>();
+  readonly #doubts: Remark[] = [];
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  async run(): Promise<Sources> {
+    const { home } = this.#machine;
+    await this.#findHomes();
+    const projects = new Set<string>();
+    for (const folder of this.#homes) {
+      this.#paths.add(folder);
+      for (const project of await this.#readState(folder)) projects.add(project);
+      await this.#followLinks(folder);
+    }
+    const files = [MANAGED];
+    for (const folder of this.#homes) {
+      files.push(join(folder, "settings.json"), join(folder, "settings.local.json"));
+    }
+    const settings = await Promise.all(files.map((file) => this.#readSettings(file)));
+    for (const one of settings) this.#takeDirectories(one, [...projects]);
+    for (const project of [...projects].slice(0, MOST_PROJECTS)) await this.#lookInto(project);
+    if (home !== undefined) {
+      // An add-on's memory of conversations, which it cannot make anew.
+      const database = join(home, ".claude-mem", "claude-mem.db");
+      if ((await statOf(database))?.isFile) this.#databases.add(database);
+    }
+    return {
+      wanted: true,
+      homes: [...this.#homes],
+      paths: [...this.#paths],
+      databases: [...this.#databases],
+      doubts: this.#doubts,
+    };
+  }
+
+  async #findHomes(): Promise<void> {
+    const { environment, home, directory, named } = this.#machine;
+    const moved = environment["CLAUDE_CONFIG_DIR"];
+    if (moved) this.#homes.add(resolve(directory, moved));
+    for (const path of named) if (await isHome(path)) this.#homes.add(path);
+    if (home === undefined) return;
+    // Several accounts on one machine have a folder each.
+    for (const name of await namesIn(home)) {
+      const path = join(home, name);
+      if (name.startsWith(CLAUDE_FOLDER) && await isHome(path)) this.#homes.add(path);
+    }
+    const usual = join(home, CLAUDE_FOLDER);
+    if (this.#homes.size === 0 || await statOf(usual)) this.#homes.add(usual);
+  }
+
+  /** Takes the file of Claude Code's state that belongs to a folder; answers the projects it names. */
+  async #readState(folder: string): Promise<string[]> {
+    const { home } = this.#machine;
+    const files = [join(folder, STATE_FILE)];
+    if (home !== undefined && folder === join(home, CLAUDE_FOLDER)) {
+      files.push(join(home, STATE_FILE));
+    }
+    const projects: string[] = [];
+    for (const file of files) {
+      if (await statOf(file) === undefined) continue;
+      this.#paths.add(file);
+      const { projects: known } = await this.#readSettings(file);
+      if (isRecord(known)) projects.push(...Object.keys(known).filter((path) => isAbsolute(path)));
+    }
+    return projects;
+  }
+
+  /** What a file of settings says; nothing where there is none. */
+  async #readSettings(file: string): Promise<Settings> {
+    const info = await statOf(file);
+    if (info === undefined) return {};
+    try {
+      if (info.size > MOST_BYTES) throw new SyntaxError("It is too large");
+      const parsed = JSON.parse((await Deno.readTextFile(file)).replace(/^\ufeff/, "") || "{}");
+      return isRecord(parsed) ? parsed : {};
+    } catch (error) {
+      const state = error instanceof SyntaxError ? "it is not JSON" : reasonOf(error);
+      const reason = `${state}, so that directories which it names are not known`;
+      this.#doubts.push({ path: file, reason });
+      return {};
+    }
+  }
+
+  /** Takes the directories that a person's own settings name. */
+  #takeDirectories(settings: Settings, projects: readonly string[]): void {
+    const { autoMemoryDirectory: memory, plansDirectory: plans } = settings;
+    for (const written of [memory, plans]) {
+      if (typeof written !== "string") continue;
+      const path = this.#expand(written);
+      if (path !== undefined) this.#take(path, "named in settings");
+    }
+    if (typeof plans !== "string" || this.#expand(plans) !== undefined) return;
+    for (const project of projects.slice(0, MOST_PROJECTS)) this.#take(resolve(project, plans));
+  }
+
+  /**
+   * Takes the directory of plans that a project's settings name. Those come with the project, from
+   * whoever wrote it: nothing outside of the project is taken for their sake.
+   */
+  async #lookInto(project: string): Promise<void> {
+    for (const name of ["settings.json", "settings.local.json"]) {
+      const file = join(project, CLAUDE_FOLDER, name);
+      if (await statOf(file) === undefined) continue;
+      const { plansDirectory: plans } = await this.#readSettings(file);
+      if (typeof plans !== "string") continue;
+      const path = this.#expand(plans) ?? resolve(project, plans);
+      const [real, realProject] = [realPathOf(path), realPathOf(project)];
+      if (real === undefined || realProject === undefined) continue;
+      const way = wayInto(realProject, real);
+      if (way !== undefined && way !== "") this.#take(path);
+      else this.#doubts.push({ path: file, reason: `it names "${plans}", outside of its project` });
+    }
+  }
+
+  /** Takes what links in a folder lead to: people keep instructions and skills among their dotfiles. */
+  async #followLinks(folder: string): Promise<void> {
+    const choice = { include_secrets: false, include_caches: false };
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name);
+      if (reasonToLeaveOut([{ kind: "home", path: name }], choice) !== undefined) continue;
+      this.#takeTarget(path);
+      if (LINKED_IN.test(name)) {
+        for (const child of await namesIn(path)) this.#takeTarget(join(path, child));
+      } else if (name === "projects") {
+        for (const project of await namesIn(path)) {
+          this.#takeTarget(join(path, project));
+          this.#takeTarget(join(path, project, "memory"));
+        }
+      }
+    }
+  }
+
+  #takeTarget(path: string): void {
+    try {
+      if (!Deno.lstatSync(path).isSymlink) return;
+    } catch {
+      return; // Whatever is wrong with it, the walk says.
+    }
+    const target = realPathOf(path);
+    if (target !== undefined) this.#take(target, `a link at "${path}" leads there`);
+  }
+
+  /** Takes a path that is there, unless it holds everything else that a person has. */
+  #take(path: string, why = "named in settings"): void {
+    const real = realPathOf(path);
+    if (real === undefined) return;
+    const { home } = this.#machine;
+    const holds = (place: string | undefined) =>
+      place !== undefined && wayInto(real, realPathOf(place) ?? place) !== undefined;
+    if (dirname(real) === real || holds(home)) {
+      const reason = `too much to take along for one name: ${why}; list it in "paths" to have it`;
+      this.#doubts.push({ path, reason });
+    } else this.#paths.add(path);
+  }
+
+  /** The absolute path; `undefined` for one that is relative to a project. */
+  #expand(written: string): string | undefined {
+    const { home } = this.#machine;
+    if (home !== undefined && /^~([/\\]|$)/.test(written)) return join(home, written.slice(1));
+    return isAbsolute(written) ? written : undefined;
+  }
+}
+
+async function isHome(path: string): Promise<boolean> {
+  const names = new Set(await namesIn(path));
+  // By what is in it alone: a project's own folder has the usual name, too.
+  return claudeFolderKind("", (name) => names.has(name)) === "home";
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+  } catch {
+    return []; // It is no directory, or the walk says what is wrong with it.
+  }
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  return await Deno.stat(path).catch(() => undefined);
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Settings {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
