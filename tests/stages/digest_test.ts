@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import MarkdownIt from "markdown-it";
 import type { PrepareResult } from "../../stages/contract.ts";
 import type { DigestDetails } from "../../stages/formats/digesting.ts";
 import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
@@ -556,6 +557,51 @@ Deno.test("the numbers of the manifest are those of a count made another way", a
   const numbers = row.split("|").slice(4, -1).map((cell) => Number(cell.replaceAll(",", "")));
   assert.deepEqual(numbers, [conversations, agents, prompts, answers, calls, ...tokens]);
   assert.ok(!JSON.stringify(world.digests()).includes(CANARY));
+});
+
+Deno.test("a renderer sees a digest as it was meant, whatever was said in it", async () => {
+  using world = new World();
+  makeSampleHome(world.base, { seed: 5, now: Date.UTC(2026, 10, 20) });
+  const hostile = "</details>\n# Mine\n<script>x</script>\n```\n<!-- keepsake end -->\n~~~";
+  const folder = join("..", ".claude/projects", FOLDER);
+  world.write(`${folder}/h1.jsonl`, [
+    world.user(hostile),
+    world.assistant([{ type: "thinking", thinking: hostile }, { type: "text", text: hostile }]),
+    world.assistant([{
+      type: "tool_use",
+      id: hostile,
+      name: hostile,
+      input: { command: hostile },
+    }]),
+    world.user([{ type: "tool_result", tool_use_id: hostile, content: hostile }]),
+    world.user('<teammate-message teammate_id="</summary>">x</teammate-message> and on'),
+    { type: "custom-title", customTitle: hostile },
+    world.user("the end"),
+  ]);
+  const { details } = await world.digest({ from: join(world.base, ".claude/projects") });
+  const renderer = new MarkdownIt({ html: true });
+  let conversations = 0;
+  for (const text of [...Object.values(world.digests()), world.read("_manifest.md")]) {
+    let depth = 0;
+    const tokens = renderer.parse(text, {});
+    for (const [at, { type, tag, content }] of tokens.entries()) {
+      if (type === "heading_open") {
+        const said = tokens[at + 1]!.content;
+        if (tag === "h2" && depth === 0 && text.startsWith("<!--")) conversations++;
+        if (tag === "h3") assert.match(said, /^(You|Claude)\b/);
+        if (tag < "h4") assert.equal(depth, 0, said);
+      }
+      for (const html of content.match(/<\/?[a-z!][^>]*>/g) ?? []) {
+        if (type !== "html_block" && type !== "html_inline") continue;
+        if (html === "<details>") depth++;
+        if (html === "</details>") depth--;
+        assert.match(html, /^(<!-- keepsake |<a id="c-\w+">|<\/a>|<\/?details>|<\/?summary>)/);
+      }
+    }
+    assert.equal(depth, 0);
+  }
+  assert.equal(conversations, details.conversations);
+  assert.equal(Object.values(world.digests()).join("").split("the end").length, 2);
 });
 
 /** Reads everything in full, sorts it by what it is, and only then counts. */
