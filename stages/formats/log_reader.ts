@@ -32,7 +32,7 @@ export interface LogReaderOptions {
   readonly block?: number;
 }
 
-const BLOCK_SIZE = 2 ** 18;
+const BLOCK_SIZE = 2 ** 16;
 /** A longer line is passed over: a string has its limits, and memory too. */
 const MAX_LINE = 2 ** 26;
 const NEWLINE = 10;
