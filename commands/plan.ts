@@ -30,7 +30,7 @@ export default defineCommand({
     config: configFlag(),
     at: optional(option("--at", string({ metavar: "DATE" }), {
       description:
-        message`Show what will be then instead: which snapshots retention would keep; such as 2026-12-24.`,
+        message`Show what will be then instead: which snapshots retention keeps, which drills are due, which sessions are swept; such as 2026-12-24.`,
     })),
     json: jsonFlag(),
   }),
@@ -103,7 +103,8 @@ async function planAhead(
   const { renderForecast } = await import("./ui/forecast_view.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { out } = terminal;
-  terminal.print(renderForecast(ahead, out.width, styleFor(out)).join("\n"));
+  const view = { width: out.width, home: homeDirectory() };
+  terminal.print(renderForecast(ahead, view, styleFor(out)).join("\n"));
   return 0;
 }
 
@@ -137,11 +138,11 @@ function timeOf(written: string): Date {
 }
 
 /** What `plan --at DATE --json` prints. */
-export function forecastJson({ at, runs, places }: Forecast): unknown {
+export function forecastJson({ at, runs, places, swept }: Forecast): unknown {
   return {
     at: at.toISOString(),
     runs,
-    destinations: places.map(({ id, policy, snapshots, added }) => ({
+    destinations: places.map(({ id, policy, snapshots, added, drills }) => ({
       id,
       policy,
       snapshots: snapshots.map(({ id, name, created, removed, reasons }) => ({
@@ -153,6 +154,16 @@ export function forecastJson({ at, runs, places }: Forecast): unknown {
         reasons,
       })),
       added,
+      drills: drills.map(({ id, due, overdue }) => ({
+        id,
+        due: due.map((time) => time.toISOString()),
+        overdue: overdue?.toISOString() ?? null,
+      })),
+    })),
+    swept: swept.map(({ path, goes, destinations }) => ({
+      path,
+      goes: goes.toISOString(),
+      destinations,
     })),
   };
 }

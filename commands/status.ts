@@ -78,7 +78,7 @@ export function statusJson(
   next: { readonly time: Date | undefined; readonly scheduler: string } | undefined,
   old: readonly PlaceStatus[],
 ): unknown {
-  const { pipeline, file, now, last, places, troubles, pause } = status;
+  const { pipeline, file, now, last, places, troubles, endangered, pause } = status;
   const say = (time: Date | undefined) => time?.toISOString() ?? null;
   return {
     pipeline,
@@ -103,6 +103,7 @@ export function statusJson(
       proven: say(place.proven),
       too_old: old.includes(place),
     })),
+    sessions_at_risk: endangered.map(({ path, goes }) => ({ path, goes: goes.toISOString() })),
     troubles: troubles.filter(({ passing }) => !passing).map(
       ({ subject, since, message, hint = null }) => ({
         what: subject,

@@ -357,13 +357,18 @@ function fingerprint(entry: Entry): string {
 /** A report as it was noted, with its times. */
 function revive(text: string): RunReport | undefined {
   try {
-    const { pause, ...report } = JSON.parse(text);
-    const [started, finished] = [new Date(report.started), new Date(report.finished)];
-    return { ...report, started, finished, ...(pause && { pause: new Date(pause) }) };
+    return JSON.parse(
+      text,
+      (key, value) => TIMES.has(key) && ISO_REGEXP.test(value) ? new Date(value) : value,
+    );
   } catch {
     return undefined;
   }
 }
+
+/** The keys of a report that are times. */
+const TIMES = new Set(["started", "finished", "pause", "created", "since", "proven", "goes"]);
+const ISO_REGEXP = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /** The paths and fingerprints that were remembered; `undefined` when the text is damaged. */
 function recall(text: string): Map<string, string> | undefined {

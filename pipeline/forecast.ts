@@ -7,7 +7,9 @@
 import { BackupError } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { lookAtHorizon, sweptBy } from "./horizon.ts";
 import { createdOf } from "./names.ts";
+import { isDrillDue, isOverdue, type Proof } from "./proofs.ts";
 import { targetsOf } from "./prune_sites.ts";
 import { type Candidate, type Circumstances, judge, type Policy, sayPolicy } from "./retention.ts";
 
@@ -34,6 +36,26 @@ export interface PlaceForecast {
   readonly snapshots: readonly Fate[];
   /** How many of the runs to come will then have a snapshot that stays. */
   readonly added: number;
+  /** What is due for a drill by then; empty: nothing, or drills are not asked for. */
+  readonly drills: readonly DrillForecast[];
+}
+
+/** Drills of a snapshot id at a destination. */
+export interface DrillForecast {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** Times of the runs that will drill it. */
+  readonly due: readonly Date[];
+  /** When it will have gone unproven for too long, if no drill proves it; `undefined`: not by then. */
+  readonly overdue: Date | undefined;
+}
+
+/** A conversation that Claude Code will have deleted. */
+export interface SweepForecast {
+  readonly path: string;
+  readonly goes: Date;
+  /** Ids of the destinations that hold all of it as it is now. */
+  readonly destinations: readonly string[];
 }
 
 /** A time to come. */
@@ -42,6 +64,8 @@ export interface Forecast {
   /** The runs that are thought to come until then. */
   readonly runs: number;
   readonly places: readonly PlaceForecast[];
+  /** Those that go first come first. */
+  readonly swept: readonly SweepForecast[];
 }
 
 /** What is known, and what is supposed. */
@@ -61,20 +85,30 @@ const MOST_RUNS = 4000;
  * @throws {BackupError} `usage` for a time that is not to come, or too far ahead.
  */
 export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast {
-  const { at } = options;
+  const { at, now } = options;
   const runs = runsUntil(options);
   const catalog = Catalog.openIfThere(pipeline.state);
   try {
     const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
       const present = catalog === undefined ? [] : presentAt(catalog, location);
       const onlyIn = onlyInWith(catalog, present);
+      const drills = drillsAt(pipeline, id, catalog?.proofs.at(location) ?? [], runs, at);
       if (policy === undefined) {
         const snapshots = present.map((snapshot) => fateOf(snapshot, ["nothing is removed there"]));
-        return { id, policy: [], snapshots, added: runs.length };
+        const ids = new Set(present.map((snapshot) => snapshot.id));
+        return { id, policy: [], snapshots, added: runs.length * ids.size, drills };
       }
-      return { id, policy: sayPolicy(policy), ...goThrough(present, policy, runs, at, onlyIn) };
+      const held = goThrough(present, policy, runs, at, onlyIn);
+      return { id, policy: sayPolicy(policy), ...held, drills };
     });
-    return { at, runs: runs.length, places };
+    const horizon = lookAtHorizon(pipeline, catalog, now, at.getTime() - now.getTime());
+    const swept = horizon === undefined ? [] : sweptBy(horizon, at);
+    return {
+      at,
+      runs: runs.length,
+      places,
+      swept: swept.map(({ path, goes, destinations }) => ({ path, goes, destinations })),
+    };
   } finally {
     catalog?.close();
   }
@@ -135,6 +169,32 @@ export function goThrough(
     snapshots: present.map((snapshot) => fates.get(snapshot)!),
     added: left.filter((snapshot) => future.has(snapshot)).length,
   };
+}
+
+/** Which runs will drill, supposing that each drill proves what it brings back. */
+function drillsAt(
+  { stages, drillEvery }: Pipeline,
+  destination: string,
+  proofs: readonly Proof[],
+  runs: readonly Date[],
+  at: Date,
+): DrillForecast[] {
+  const stage = stages.find(({ id }) => id === destination);
+  const every = stage?.drillEvery ?? drillEvery;
+  const max = stage?.maxUnproven;
+  if (every === undefined && max === undefined) return [];
+  return proofs.map((proof) => {
+    const due: Date[] = [];
+    let { drilled } = proof;
+    for (const run of every === undefined ? [] : runs) {
+      if (!isDrillDue({ drilled }, every!, run)) continue;
+      due.push(run);
+      drilled = run;
+    }
+    const isLate = due.length === 0 && max !== undefined && isOverdue(proof, max, at);
+    const overdue = isLate ? new Date((proof.proven ?? proof.since).getTime() + max) : undefined;
+    return { id: proof.id, due, overdue };
+  });
 }
 
 function presentAt(catalog: Catalog, location: string): Candidate[] {

@@ -7,6 +7,7 @@
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { RunRecord } from "./history.ts";
+import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { createdOf } from "./names.ts";
 import { placesOf } from "./places.ts";
 import { routesOf } from "./routes.ts";
@@ -42,6 +43,8 @@ export interface Status {
   readonly places: readonly PlaceStatus[];
   /** The oldest first. */
   readonly troubles: readonly Trouble[];
+  /** Conversations that Claude Code deletes soon, and that are in no destination. */
+  readonly endangered: HorizonReport["endangered"];
 }
 
 /** Looks up how a pipeline is. */
@@ -57,6 +60,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
       pause: catalog?.watch.pauseBefore(now),
       places: pairsOf(pipeline).map((pair) => placeStatus(pair, catalog)),
       troubles: catalog?.watch.troubles ?? [],
+      endangered: endangeredIn(pipeline, catalog, now),
     };
   } finally {
     catalog?.close();
@@ -73,6 +77,20 @@ export function tooOld({ places, now }: Status, maxAge: number): readonly PlaceS
     // What lies ahead of the clock says nothing.
     confirmed === undefined || confirmed > now || now.getTime() - confirmed.getTime() > maxAge
   );
+}
+
+/** What cannot be looked at is told by runs and by plan, which come to it as well. */
+function endangeredIn(
+  pipeline: Pipeline,
+  catalog: Catalog | undefined,
+  now: Date,
+): Status["endangered"] {
+  try {
+    const horizon = lookAtHorizon(pipeline, catalog, now, NOTICE_MS);
+    return horizon === undefined ? [] : reportOf(horizon).endangered;
+  } catch {
+    return [];
+  }
 }
 
 type Pair = Pick<PlaceStatus, "destination" | "location" | "snapshot">;

@@ -6,7 +6,7 @@
 import type { PlaceStatus, Status } from "../../pipeline/status.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
 import { sayAge } from "./age.ts";
-import { sayBytes, sayPath, saySeconds, sayTime } from "./format.ts";
+import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
 import { escapeControls, wrap } from "./text.ts";
@@ -37,7 +37,7 @@ export function renderStatus(status: Status, view: StatusView, style: Style = PL
     ...(todo.length === 0 ? [style.good("All is well: there is nothing to do")] : [
       style.strong("What to do:"),
       ...todo.flatMap((line) => {
-        const [first, ...more] = wrap(escapeControls(line), Math.max(20, view.width - 2));
+        const [first, ...more] = wrap(escapeControls(line), Math.max(20, view.width - 4));
         return [`  ${first}`, ...more.map((rest) => `    ${rest}`)];
       }),
     ]),
@@ -103,7 +103,7 @@ function renderPlaces(
 
 /** Sentences, the most urgent first. */
 function todoOf(status: Status, view: StatusView): string[] {
-  const { last, places, troubles, now, pause } = status;
+  const { last, places, troubles, endangered, now, pause } = status;
   if (last === undefined && places.every(({ newest }) => newest === undefined)) {
     return ["Make the first backup: keepsake run"];
   }
@@ -136,10 +136,24 @@ function todoOf(status: Status, view: StatusView): string[] {
     ...(pause === undefined
       ? []
       : [`No run began for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
+    ...(endangered.length === 0 ? [] : [sayEndangered(endangered, view)]),
     ...old,
     ...(view.next === undefined
       ? ["Have backups made by themselves: keepsake schedule install"]
       : []),
-    ...names.map((name) => `Prove that ${name} can be read back: keepsake verify --from ${name}`),
+    ...names.map((name) => `Prove that ${name} can be read back: keepsake drill ${name}`),
   ];
+}
+
+function sayEndangered(
+  endangered: Status["endangered"],
+  { home, offsetMinutes }: StatusView,
+): string {
+  const [first] = endangered;
+  const when = sayTime(first!.goes, offsetMinutes);
+  const count = sayCount(endangered.length, "session");
+  const one = endangered.length === 1;
+  return `${count} that Claude Code deletes soon ${one ? "is" : "are"} in no destination, ${
+    one ? "" : "first "
+  }${sayPath(first!.path, home)} from ${when} on: run keepsake run, and see keepsake plan`;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { News, Subject, Told, Trouble } from "./troubles.ts";
+import { type News, partsOf, type Subject, type Told, type Trouble } from "./troubles.ts";
 
 /** Whose news it is. */
 export interface About {
@@ -63,8 +63,19 @@ export function sayPlace(subject: Subject): string {
     case "pause":
       return "the schedule";
   }
-  const [kind, id = ""] = subject.split(" ");
-  return kind === "snapshot" ? `${id} (incomplete)` : id;
+  const [kind, whose] = partsOf(subject);
+  const [destination, id] = whose.split("/");
+  switch (kind) {
+    case "snapshot":
+      return `${whose} (incomplete)`;
+    case "loss":
+      return `${whose} (perhaps lost)`;
+    case "drill":
+      return `the drill of ${id} at ${destination}`;
+    case "proof":
+      return `the proof of ${id} at ${destination}`;
+  }
+  return whose;
 }
 
 function saySince({ since }: Told): string {

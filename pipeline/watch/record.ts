@@ -143,8 +143,10 @@ export class WatchRecord {
 
   /** When a snapshot there was last read back in full. */
   proven(id: string, location: string): Date | undefined {
-    const sql = `SELECT MAX(verified) AS time FROM verifications
-      WHERE id = ? AND location = ? AND status = 'ok'`;
+    const sql = `SELECT MAX(time) AS time FROM (
+      SELECT verified AS time FROM verifications WHERE id = ?1 AND location = ?2 AND status = 'ok'
+      UNION ALL SELECT proven FROM proofs WHERE id = ?1 AND location = ?2
+    )`;
     const time = this.#database.get<{ time: string | null }>(sql, id, location)?.time;
     return time ? new Date(time) : undefined;
   }

@@ -6,11 +6,18 @@
  */
 import { type FailureRecord, toRecord } from "../../stages/errors.ts";
 import type { RunReport } from "../events.ts";
+import { restoreCommand, sayShrinkage } from "../tripwire.ts";
 
 /** What a trouble is about, in a form that can be compared. */
 export type Subject =
   | `stage ${string}`
   | `snapshot ${string}`
+  /** A snapshot id and a path in its archive: something seems to be lost there. */
+  | `loss ${string}`
+  /** A destination and a snapshot id: what came back was of no use. */
+  | `drill ${string}`
+  /** A destination and a snapshot id: not proven for longer than may be. */
+  | `proof ${string}`
   | "catalog"
   | "run"
   | "file"
@@ -57,7 +64,7 @@ export interface News {
 
 /** Reads off a report what is wrong, and what is not. */
 export function observe(report: RunReport): Observation {
-  const { dryRun, stages, snapshots, failure, pause } = report;
+  const { dryRun, stages, snapshots, drills = [], unproven = [], failure, pause } = report;
   if (dryRun) return { seen: [], isWell: () => false };
   const seen: Sighting[] = [];
   for (const { id, status, message, failure } of stages) {
@@ -72,6 +79,28 @@ export function observe(report: RunReport): Observation {
     const hint = "See that it can be read, or exclude it";
     seen.push({ subject: `snapshot ${id}`, message, hint });
   }
+  for (const { id, suspect } of snapshots) {
+    if (suspect === undefined) continue;
+    const command = restoreCommand(id, suspect.good);
+    const hint = command === undefined ? undefined : `See how it was before: ${command}`;
+    for (const one of suspect.shrinkages) {
+      seen.push({ subject: `loss ${id}/${one.path}`, message: sayShrinkage(one), hint });
+    }
+  }
+  for (const { id, destination, verdict, failure, flaws: [flaw] } of drills) {
+    if (verdict !== "failed") continue;
+    const found = flaw === undefined
+      ? "What came back is of no use"
+      : `${flaw.path}: ${flaw.reason}`;
+    const hint = failure?.hint ?? `See all of it with keepsake drill ${destination}`;
+    seen.push({ subject: `drill ${destination}/${id}`, message: failure?.message ?? found, hint });
+  }
+  for (const { id, destination, proven, since } of unproven) {
+    const last = proven === undefined ? "never was" : `was last on ${dayOf(proven)}`;
+    const message = `It is to be proven by a drill, and ${last}, stored since ${dayOf(since)}`;
+    const hint = `Prove it with keepsake drill ${destination}`;
+    seen.push({ subject: `proof ${destination}/${id}`, message, hint });
+  }
   if (failure !== undefined) {
     seen.push({ subject: "catalog", message: failure.message, hint: failure.hint });
   }
@@ -81,13 +110,31 @@ export function observe(report: RunReport): Observation {
   return {
     seen,
     isWell(subject) {
-      const [kind, id = ""] = subject.split(" ");
-      if (kind === "snapshot") return made.has(id) || !left.has(id);
-      if (kind !== "stage") return true;
-      // What was skipped did not come to act; what is not there any more can have no trouble.
-      return left.get(id) !== "skipped";
+      const [kind, whose] = partsOf(subject);
+      const [id = ""] = whose.split("/");
+      // What is not in the file any more can have no trouble.
+      if (whose !== "" && !left.has(id)) return true;
+      if (kind === "snapshot" || kind === "loss") {
+        return (made.get(id)?.contentHash ?? null) !== null;
+      }
+      if (kind === "stage") return left.get(id) !== "skipped"; // It did not come to act.
+      if (kind === "proof") return failure === undefined;
+      if (kind !== "drill") return true;
+      return drills.some(({ destination, id, verdict }) =>
+        verdict === "proven" && `${destination}/${id}` === whose
+      );
     },
   };
+}
+
+/** The kind of a subject, and whose trouble it is. */
+export function partsOf(subject: Subject): readonly [kind: string, whose: string] {
+  const end = subject.indexOf(" ");
+  return end < 0 ? [subject, ""] : [subject.slice(0, end), subject.slice(end + 1)];
+}
+
+function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
 }
 
 /** What a run showed that ended with an error in the place of a report. */

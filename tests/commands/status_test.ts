@@ -16,7 +16,7 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   const told = JSON.parse(stdout);
   deepEqual(Object.keys(told), [
     ...["pipeline", "file", "time", "last_run", "next_run", "no_run_since", "destinations"],
-    "troubles",
+    ...["sessions_at_risk", "troubles"],
   ]);
   deepEqual(told.last_run.status, 0);
   const [local] = told.destinations;
@@ -44,11 +44,18 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   deepEqual([lines[0].message, lines.at(-1).message], ["The run began", "The run ended well"]);
   deepEqual(new Set(lines.map(({ run }: { run: number }) => run)), new Set([2]));
 
-  const day = new Date(Date.now() + 5 * 86_400_000).toISOString().slice(0, 10);
+  const drills = (await Deno.readTextFile(file)).replace(
+    "[pipeline]",
+    '[pipeline]\ndrill_every = "7d"',
+  );
+  await Deno.writeTextFile(file, drills);
+  const day = new Date(Date.now() + 40 * 86_400_000).toISOString().slice(0, 10);
   const ahead = await home.keepsake(["plan", "--at", day]);
   equal(ahead.status, 0, ahead.stderr);
   match(ahead.stdout, /^stays +claude +\S+ +last verified one$/m);
   match(ahead.stdout, /^Of 1 snapshot now, 1 would stay; and 1 that is to come$/m);
+  match(ahead.stdout, /^claude will be drilled 5 times, first by the run of [-0-9: ]+$/m);
+  match(ahead.stdout, /^Claude Code will have deleted 1 session:\n.*1\.jsonl: in local$/m);
   for (const wrong of ["2001-01-01", "2026-02-30", "tomorrow"]) {
     equal((await home.keepsake(["plan", "--at", wrong])).status, 3, wrong);
   }

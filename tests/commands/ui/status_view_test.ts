@@ -31,6 +31,7 @@ const WELL: Status = {
   pause: undefined,
   places: [LOCAL],
   troubles: [],
+  endangered: [],
 };
 const VIEW: StatusView = {
   home: "/home/u",
@@ -41,6 +42,7 @@ const VIEW: StatusView = {
 };
 const FAILING: Status = {
   ...WELL,
+  endangered: [{ path: "/home/u/.claude/projects/-a/1.jsonl", goes: ago(-30) }],
   last: { ...WELL.last!, status: 2 },
   places: [LOCAL, S3],
   troubles: [{

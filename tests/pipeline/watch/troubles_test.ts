@@ -40,7 +40,7 @@ function reportOf(
     ...{ ok: true, run: 1, dryRun: false, started: now, finished: now, stages, status: 0 },
     ...(pause && { pause }),
     snapshots: statuses["src"] === "failed" ? [] : [{
-      ...{ id: "src", name: null, contentHash: null, files: 1, bytes: 1, changes: undefined },
+      ...{ id: "src", name: null, contentHash: "00", files: 1, bytes: 1, changes: undefined },
       unreadable: Array(unreadable).fill(remark),
       ...{ skipped: [], notes: [] },
       destinations: stages.filter(({ id }) => id !== "src").map(({ id, status }) => (
@@ -65,6 +65,61 @@ Deno.test("what a run did not come to tells nothing, and what is not in the file
   deepEqual(update(partly, dry, later), partly);
   deepEqual(update(partly, observeError(new Error("x")), later).length, 2);
   deepEqual(update(partly, observe(reportOf(later, { src: "ok", s3: "unchanged" })), later), []);
+});
+
+Deno.test("what seems to be lost, a drill that failed and one that is overdue are troubles of their own", () => {
+  const now = new Date(START);
+  const well = reportOf(now, { src: "ok", s3: "ok" });
+  const [snapshot] = well.snapshots as [RunReport["snapshots"][number]];
+  const loss = (path: string) => ({ path, what: "memory-gone", before: 9, after: null } as const);
+  const suspectOf = (...paths: readonly string[]) => ({
+    ...well,
+    snapshots: [{
+      ...snapshot,
+      suspect: { since: "new", good: "old", news: [], shrinkages: paths.map(loss) },
+    }],
+  });
+  const drill = {
+    ...{ id: "src", name: "n", destination: "s3", location: "s3", files: 1, bytes: 1, lines: 1 },
+    ...{ databases: 0, flaws: [{ path: "a.jsonl", reason: "no JSON" }], unchecked: [], seconds: 1 },
+  };
+  const unproven = { destination: "s3", id: "src", since: now, proven: undefined, maxUnproven: 1 };
+  const first = update(
+    [],
+    observe({
+      ...suspectOf("m/a b.md"),
+      drills: [{ ...drill, verdict: "failed" }],
+      unproven: [unproven],
+    }),
+    now,
+  );
+  deepEqual(first.map(({ subject, message, hint }) => [subject, message, hint]), [
+    [
+      "loss src/m/a b.md",
+      "m/a b.md is gone (9 bytes)",
+      "See how it was before: keepsake restore src/old --to restored",
+    ],
+    ["drill s3/src", "a.jsonl: no JSON", "See all of it with keepsake drill s3"],
+    [
+      "proof s3/src",
+      "It is to be proven by a drill, and never was, stored since 2026-01-01",
+      "Prove it with keepsake drill s3",
+    ],
+  ]);
+  // One loss more is news, and the one before is not.
+  const second = update(first, observe(suspectOf("m/a b.md", "m/c.md")), now);
+  deepEqual(newsFor(first, second)?.raised.map(({ subject }) => subject), ["loss src/m/c.md"]);
+  // No drill was due: of the one that failed, nobody knows better.
+  deepEqual(second.map(({ subject }) => subject).toSorted(), [
+    "drill s3/src",
+    "loss src/m/a b.md",
+    "loss src/m/c.md",
+  ]);
+  const proven = observe({ ...well, drills: [{ ...drill, verdict: "proven" }] });
+  deepEqual(update(second, proven, now), []);
+  const about = { pipeline: "p", host: "h", now };
+  const { text } = noticeOf(newsFor([], first)!, about);
+  ok(text.includes("the drill of src at s3: a.jsonl"), text);
 });
 
 Deno.test("a pause is one that is long, and longer than usual", () => {
