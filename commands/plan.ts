@@ -45,23 +45,31 @@ interface Values {
 
 async function plan({ config, at, json }: Values, { terminal }: Context): Promise<number> {
   if (at !== undefined) return await planAhead(config, at, json, terminal);
-  const [pipeline, { planOf }, { lookAhead }, { horizonOf }, { surveySources }] = await Promise.all(
-    [
-      openPipeline(config),
-      import("../pipeline/plan.ts"),
-      import("../pipeline/outlook.ts"),
-      import("../pipeline/horizon.ts"),
-      import("../pipeline/survey.ts"),
-    ],
-  );
+  const [pipeline, { planOf }, { lookAhead }, { horizonOf }, { surveySources }, { lookAtKeys }] =
+    await Promise.all(
+      [
+        openPipeline(config),
+        import("../pipeline/plan.ts"),
+        import("../pipeline/outlook.ts"),
+        import("../pipeline/horizon.ts"),
+        import("../pipeline/survey.ts"),
+        import("../pipeline/keys.ts"),
+      ],
+    );
   const plan = planOf(pipeline, await plannedMessengers(pipeline.watch));
-  const [outlook, surveys] = await Promise.all([lookAhead(pipeline), surveySources(pipeline)]);
+  const [outlook, surveys, keys] = await Promise.all([
+    lookAhead(pipeline),
+    surveySources(pipeline),
+    lookAtKeys(pipeline),
+  ]);
   const horizon = horizonOf(pipeline, new Date());
   if (json) {
-    printJson(terminal, planJson(plan, outlook, horizon, surveys));
+    printJson(terminal, { ...planJson(plan, outlook, horizon, surveys), keys });
     return 0;
   }
-  const { renderOutlook, renderPlan, renderSurveys } = await import("./ui/plan_view.ts");
+  const { renderKeys, renderOutlook, renderPlan, renderSurveys } = await import(
+    "./ui/plan_view.ts"
+  );
   const { renderHorizon } = await import("./ui/horizon_view.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { oldDenoWarning } = await import("./deno_version.ts");
@@ -70,6 +78,7 @@ async function plan({ config, at, json }: Values, { terminal }: Context): Promis
   const lines = [
     ...renderPlan(plan, view, style),
     ...renderSurveys(surveys, view, style),
+    ...renderKeys(keys, style),
     ...renderOutlook(outlook, view, style),
     ...(horizon ? ["", ...renderHorizon(horizon, view.home, style)] : []),
   ];
@@ -174,7 +183,7 @@ export function planJson(
   { status, findings }: Outlook,
   horizon: Horizon | undefined,
   surveys: readonly Survey[] = [],
-): unknown {
+): Readonly<Record<string, unknown>> {
   return {
     pipeline: plan.pipeline,
     file: plan.file,

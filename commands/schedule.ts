@@ -12,8 +12,8 @@ import { loadPipeline } from "../pipeline/config/load.ts";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag } from "./flags.ts";
-import { openPipeline } from "./pipeline_file.ts";
+import { configFlag, identityFlag } from "./flags.ts";
+import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import {
   type Installer,
   type Place,
@@ -45,6 +45,11 @@ export default defineCommand({
     system: option("--system", {
       description: message`For the machine instead of for you (systemd and launchd, as root).`,
     }),
+    identity: identityFlag(),
+    skipKeyCheck: option("--skip-key-check", {
+      description:
+        message`With install: do not ask for the identity. Should it be lost already, you learn of it on the day you need a backup.`,
+    }),
     print: option("--print", {
       description: message`With install: print what would be written, and write nothing.`,
     }),
@@ -58,6 +63,8 @@ interface Values {
   readonly at: string | undefined;
   readonly with: SchedulerName | undefined;
   readonly system: boolean;
+  readonly identity: readonly string[];
+  readonly skipKeyCheck: boolean;
   readonly print: boolean;
 }
 
@@ -89,7 +96,7 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
 async function install(
   pipeline: Pipeline,
   place: Place,
-  { at = USUAL_TIME, with: name, print }: Values,
+  { at = USUAL_TIME, with: name, print, identity, skipKeyCheck }: Values,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
@@ -101,6 +108,8 @@ async function install(
     terminal.print(files.map(({ path, text }) => `# ${path}\n${text}`).join("\n"));
     return 0;
   }
+  if (skipKeyCheck) terminal.say(RISK);
+  else await askForKey(pipeline, identity, terminal);
   await refuseOtherMeaning(pipeline, job, place, installer);
   terminal.say(`Making a backup as ${installer.name} will start it …`);
   const { prove } = await import("./schedule/prove.ts");
@@ -122,6 +131,26 @@ async function install(
     ...notes.map((note) => `Note: ${note}`),
   ].join("\n"));
   return 0;
+}
+
+const RISK =
+  "Warning: nobody has looked whether the identity is there that opens these backups. If it is lost, so are they, and each one that is made from now on";
+
+/** Backups that nobody can open are made in vain, night after night: better to learn of it now. */
+async function askForKey(
+  pipeline: Pipeline,
+  identity: readonly string[],
+  terminal: Terminal,
+): Promise<void> {
+  const { proveKeys } = await import("../pipeline/keys.ts");
+  try {
+    const count = await proveKeys(pipeline, identityFilesOf(identity));
+    if (count > 0) terminal.say("The identity at hand opens what will be encrypted");
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.code !== "identity-wrong") throw error;
+    const hint = `${error.hint}; --skip-key-check goes on without knowing whether it can be opened`;
+    throw new BackupError(error.code, error.message, { hint, cause: error });
+  }
 }
 
 async function jobFor({ name, file }: Pipeline, at: string): Promise<Job> {

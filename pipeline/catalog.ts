@@ -12,6 +12,7 @@ import type { Changes, RunReport } from "./events.ts";
 import type { RunRecord } from "./history.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
+import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
 import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
 import { WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
@@ -45,6 +46,7 @@ const SCHEMA = `
   ${PROOFS_SCHEMA}
   ${SUSPICIONS_SCHEMA}
   ${WATCH_SCHEMA}
+  ${REKEYS_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -88,6 +90,8 @@ export class Catalog {
   readonly suspicions: Suspicions;
   /** What those need to know who watch. */
   readonly watch: WatchRecord;
+  /** Which snapshots are being given other keys. */
+  readonly rekeys: RekeyRecord;
 
   private constructor(database: Database) {
     this.#database = database;
@@ -96,6 +100,7 @@ export class Catalog {
     this.proofs = new Proofs(database);
     this.suspicions = new Suspicions(database);
     this.watch = new WatchRecord(database);
+    this.rekeys = new RekeyRecord(database);
   }
 
   /**

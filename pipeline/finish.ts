@@ -78,10 +78,10 @@ function manifestOf(
 }
 
 /** Sends a manifest through the transforms that its archive went through. */
-async function sendManifest(
+export async function sendManifest(
   manifest: Manifest,
   from: string,
-  { streams }: Streamed,
+  { streams }: Pick<Streamed, "streams">,
   flow: FlowContext,
 ): Promise<Spooled> {
   const chain = chainTo(streams, from);

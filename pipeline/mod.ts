@@ -17,3 +17,5 @@ export * from "./prune.ts";
 export * from "./drill.ts";
 export * from "./accept.ts";
 export * from "./tripwire.ts";
+export * from "./rekey.ts";
+export * from "./keys.ts";

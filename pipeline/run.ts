@@ -80,6 +80,8 @@ async function runLocked(
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;
+  const warnings = import("./keys.ts").then(({ lookAtKeys }) => lookAtKeys(pipeline));
+  warnings.catch(() => {}); // Waited for below.
   try {
     const pause = catalog.watch.pauseBefore(started);
     run = catalog.beginRun(started);
@@ -101,6 +103,10 @@ async function runLocked(
       ...circumstances,
     });
     signal?.throwIfAborted();
+    for (const { code, message, hint } of await warnings) {
+      // Of what was decided once, nobody wants to hear each night.
+      log.say(code === "one-recipient" ? "info" : "warn", undefined, `${message}. ${hint}`);
+    }
     const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
     for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
     const snapshots = told.map((snapshot) => distrust(snapshot, late));

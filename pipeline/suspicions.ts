@@ -102,6 +102,20 @@ export class Suspicions {
     });
   }
 
+  /** A snapshot has another name now. */
+  rename(id: string, before: string, after: string): void {
+    this.#database.transaction((run) => {
+      run(
+        "INSERT OR IGNORE INTO suspects SELECT id, ? FROM suspects WHERE id = ? AND name = ?",
+        after,
+        id,
+        before,
+      );
+      run("UPDATE suspicions SET since = ? WHERE id = ? AND since = ?", after, id, before);
+      run("UPDATE suspicions SET good = ? WHERE id = ? AND good = ?", after, id, before);
+    });
+  }
+
   /** Ends a suspicion: what is gone may be gone. Its snapshots are not marked any more. */
   accept(id: string): void {
     this.#database.transaction((run) => {

@@ -26,7 +26,15 @@ export type StageKind =
   | "destination";
 
 /** What a stage is asked to do. */
-export type Operation = "survey" | "scan" | "run" | "restore" | "list" | "fetch" | "remove";
+export type Operation =
+  | "survey"
+  | "scan"
+  | "run"
+  | "restore"
+  | "list"
+  | "fetch"
+  | "remove"
+  | "rewrap";
 
 /**
  * What a worker may touch, and nothing else: what is left out is denied. There is no way to say
@@ -468,6 +476,13 @@ export interface TransformStage<S extends OptionsSchema = OptionsSchema> extends
   run(context: TransformContext<S>): Promise<void>;
   /** Undoes `run`. Options are not at hand then: the file may have been made elsewhere. */
   restore(context: Omit<TransformContext<S>, "options">): Promise<void>;
+  /**
+   * Gives a file that `run` made the keys that the options name now, and leaves all else of it as it
+   * is; left out where that cannot be done.
+   */
+  rewrap?(context: TransformContext<S>): Promise<void>;
+  /** The stock command that undoes it, from standard input to standard output: `age -d -i FILE`. */
+  readonly byHand?: string;
 }
 
 /** Keeps archives where they survive this machine. */

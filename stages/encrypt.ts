@@ -35,4 +35,9 @@ export default defineTransform({
   },
 
   restore: ({ input, output, identities }) => open(input, unlockWith(identities), output),
+
+  rewrap: async ({ options: { to }, input, output, identities }) =>
+    (await import("./formats/age_rewrap.ts")).rewrap(input, unlockWith(identities), to, output),
+
+  byHand: "age -d -i identity.txt",
 });

@@ -4,6 +4,7 @@
  * @module
  */
 import { FAILURES } from "../../pipeline/errors.ts";
+import type { KeyWarning } from "../../pipeline/keys.ts";
 import type { Outlook } from "../../pipeline/outlook.ts";
 import type { Plan, PlannedStage } from "../../pipeline/plan.ts";
 import type { Survey } from "../../pipeline/survey.ts";
@@ -189,4 +190,13 @@ function renderVerdict({ secondPromise }: Plan, { deno, width }: View, style: St
 
 function say(path: string, { home }: View): string {
   return escapeControls(sayPath(path, home));
+}
+
+/** Says what may cost everything one day: keys that lie where they should not. */
+export function renderKeys(warnings: readonly KeyWarning[], style: Style = PLAIN): string[] {
+  const lines = warnings.flatMap(({ message, hint }) => [
+    `${style.careful("Warning:")} ${escapeControls(message)}`,
+    `  ${escapeControls(hint)}`,
+  ]);
+  return lines.length === 0 ? [] : ["", ...lines];
 }

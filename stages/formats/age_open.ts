@@ -57,7 +57,7 @@ export function damaged(state: string, cause?: unknown): StageError {
 }
 
 /** What stands before the payload, and what came along with it. */
-interface Head {
+export interface Head {
   readonly header: Uint8Array;
   readonly salt: Uint8Array;
   readonly rest: Uint8Array;
@@ -69,7 +69,8 @@ const HEADER_END_REGEXP = /\n--- [^\n]*\n/;
 /** Room for hundreds of recipients, and a bound for a file that never comes to the point. */
 const HEAD_LIMIT = 1 << 20;
 
-async function readHead(pieces: AsyncIterator<Uint8Array>): Promise<Head> {
+/** Reads up to the payload, and what came along with it. */
+export async function readHead(pieces: AsyncIterator<Uint8Array>): Promise<Head> {
   let bytes = new Uint8Array(0);
   while (true) {
     const { done, value } = await pieces.next();
@@ -153,7 +154,7 @@ async function* openByLibrary(
 }
 
 /** Bytes that were read too far, then the others. */
-async function* follow(
+export async function* follow(
   rest: Uint8Array,
   pieces: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, void> {

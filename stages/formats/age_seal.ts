@@ -34,6 +34,12 @@ export async function seal(
   output: ByteSink,
   engine?: Engine,
 ): Promise<void> {
+  await requireRecipients(recipients);
+  await ENGINES[engine ?? await fastestEngine()](input, [...new Set(recipients)], output);
+}
+
+/** @throws {StageError} `recipient-invalid` unless there is one, and each of them can be used. */
+async function requireRecipients(recipients: readonly string[]): Promise<void> {
   if (recipients.length === 0) {
     throw new StageError("recipient-invalid", NO_RECIPIENT, { hint: HINT_NO_RECIPIENT });
   }
@@ -42,7 +48,23 @@ export async function seal(
     if (fault === undefined) continue;
     throw new StageError("recipient-invalid", fault.message, { hint: fault.hint });
   }
-  await ENGINES[engine ?? await fastestEngine()](input, [...new Set(recipients)], output);
+}
+
+/**
+ * A header that wraps a key which there is already.
+ *
+ * @throws {StageError} `recipient-invalid`.
+ */
+export async function wrapAnew(
+  fileKey: Uint8Array,
+  recipients: readonly string[],
+): Promise<Uint8Array> {
+  await requireRecipients(recipients);
+  const made = await makeHeader([...new Set(recipients)], fileKey);
+  if (!made.fileKey.every((byte, index) => byte === fileKey[index])) {
+    throw new Error("age-encryption did not wrap the key that it was given");
+  }
+  return made.header;
 }
 
 const NO_RECIPIENT = "Cannot encrypt: there is no recipient";
@@ -81,11 +103,16 @@ async function sealByLibrary(
   for await (const bytes of sealed) await output.write(bytes);
 }
 
-/** A header, and the key that it wraps. */
+/**
+ * A header, and the key that it wraps.
+ *
+ * @param given The key to wrap; left out, a new one.
+ */
 async function makeHeader(
   recipients: readonly string[],
+  given?: Uint8Array,
 ): Promise<{ readonly header: Uint8Array; readonly fileKey: Uint8Array }> {
-  const encrypter = await encrypterFor(recipients);
+  const encrypter = await encrypterFor(recipients, given);
   let fileKey: Uint8Array | undefined;
   // Learns the key and adds no stanza, so the header lists the real recipients and nothing else.
   encrypter.addRecipient({
@@ -106,9 +133,20 @@ async function makeHeader(
 
 async function encrypterFor(
   recipients: readonly string[],
+  fileKey?: Uint8Array,
 ): Promise<import("age-encryption").Encrypter> {
   const { Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
+  if (fileKey !== undefined) {
+    // The first in the row puts its key in the place of the one that was made up: those that follow
+    // wrap it, and the header's MAC is made with it. The last tells whether that worked.
+    encrypter.addRecipient({
+      wrapFileKey(key) {
+        key.set(fileKey);
+        return [];
+      },
+    });
+  }
   for (const recipient of recipients) encrypter.addRecipient(recipient);
   return encrypter;
 }

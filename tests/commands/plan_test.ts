@@ -31,6 +31,7 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
     "sources",
     "outlook",
     "horizon",
+    "keys",
   ]);
   deepEqual(plan.second_promise, { holds: true, breaches: [] });
   const path = home.at(".local/share/keepsake/backups");

@@ -1,0 +1,101 @@
+/**
+ * `rekey`: gives what is stored the recipients that the pipeline file names now.
+ *
+ * @module
+ */
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { argument, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { BackupError } from "../pipeline/errors.ts";
+import type { Rekeyed, RekeyReport } from "../pipeline/rekey.ts";
+import { type Context, defineCommand } from "./command.ts";
+import { configFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { printJson } from "./json.ts";
+import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
+import { partJson, renderUnanswered } from "./ui/errors.ts";
+import { styleFor } from "./ui/style.ts";
+
+export default defineCommand({
+  summary: "gives what is stored the recipients of today",
+  description:
+    "After the recipients in the pipeline file were changed: gives every snapshot that is stored a new header, which these can open and the former can not. What is encrypted stays as it is. Each is stored anew, one second later by its name, and confirmed before the old one is removed; what was cut short is finished by the next. An identity that opens the old ones is needed.",
+  parameters: object({
+    destination: optional(argument(string({ metavar: "DESTINATION" }), {
+      description: message`A destination of the pipeline, by its id; left out, all of them.`,
+    })),
+    plan: option("--plan", { description: message`Tell what would be done, and do nothing.` }),
+    apply: option("--apply", { description: message`Do it.` }),
+    identity: identityFlag(),
+    config: configFlag(),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  }),
+  execute: rekey,
+});
+
+interface Values {
+  readonly destination: string | undefined;
+  readonly plan: boolean;
+  readonly apply: boolean;
+  readonly identity: readonly string[];
+  readonly config: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+async function rekey(values: Values, { terminal, signal }: Context): Promise<number> {
+  const { destination, plan, apply, json } = values;
+  if (plan === apply) {
+    const state = plan ? "it is one of --plan and --apply" : "neither --plan nor --apply is given";
+    throw new BackupError("usage", `Cannot rekey: ${state}`, {
+      hint: "Begin with --plan, which changes nothing",
+    });
+  }
+  const quiet = values.quiet || json;
+  const [pipeline, { rekeyPipeline }, { reporterFor }] = await Promise.all([
+    openPipeline(values.config),
+    import("../pipeline/rekey.ts"),
+    import("./ui/reporter.ts"),
+  ]);
+  using reporter = reporterFor(terminal, { quiet });
+  const report = await rekeyPipeline(pipeline, {
+    planOnly: plan,
+    destination,
+    identityFiles: identityFilesOf(values.identity),
+    signal,
+    listener: reporter.listener,
+  });
+  terminal.status("");
+  if (json) {
+    printJson(terminal, rekeyJson(report));
+    return report.status;
+  }
+  const { renderCaveats, renderRekeyed, renderRekeyFailures } = await import("./ui/rekey_view.ts");
+  const { out, err } = terminal;
+  if (!quiet || !report.ok) {
+    terminal.print(renderRekeyed(report.snapshots, out.width, styleFor(out)).join("\n"));
+  }
+  const notes = [
+    ...renderRekeyFailures(report.snapshots, styleFor(err)),
+    ...renderUnanswered(report.failures, styleFor(err)),
+    ...(quiet ? [] : renderCaveats(report, styleFor(err))),
+  ];
+  if (notes.length > 0) terminal.say(notes.join("\n"));
+  return report.status;
+}
+
+/** What `rekey --json` prints. */
+function rekeyJson({ ok, snapshots, failures }: RekeyReport): unknown {
+  return {
+    ok,
+    snapshots: snapshots.map(({ failure, ...snapshot }: Rekeyed) => ({
+      ...snapshot,
+      ...(failure && { failure: partJson(failure) }),
+    })),
+    failures: failures.map(({ destination, failure }) => (
+      { destination, failure: partJson(failure) }
+    )),
+  };
+}

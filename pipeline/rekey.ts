@@ -1,0 +1,445 @@
+/**
+ * Gives stored snapshots the recipients that the pipeline file names now: the header of each archive
+ * is made anew, its payload stays. docs/decisions/0008-rekey.md says why that gives it another name.
+ *
+ * Longer than most: each step is only safe by what stands before it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import { deliver } from "./deliver.ts";
+import type { Failure, Listener } from "./events.ts";
+import { sendManifest } from "./finish.ts";
+import { streamsFor } from "./flow.ts";
+import { spoolDirectory } from "./grants.ts";
+import { wayTo } from "./holdings.ts";
+import { isSealing } from "./keys.ts";
+import { readerOptions } from "./list.ts";
+import { acquireLock } from "./lock.ts";
+import type { Manifest } from "./manifest.ts";
+import { createdOf, fileName, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
+import { groupFiles, type HeldSnapshot, type Place, placesOf } from "./places.ts";
+import { listPlace, targetsOf } from "./prune_sites.ts";
+import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import { type Route, routesOf, type Step } from "./routes.ts";
+import { Spool, type Spooled } from "./spool.ts";
+import { makeStateDirectory } from "./state_directory.ts";
+import { ChannelReader, PLAIN } from "./worker/channel.ts";
+import { StageWorker } from "./worker/host.ts";
+import { ReadingPool, WorkerPool } from "./worker_pool.ts";
+
+/** What to rekey. */
+export interface RekeyOptions {
+  /** Tell what would be done, and do nothing. */
+  readonly planOnly: boolean;
+  /** Id of the one destination; `undefined`: all. */
+  readonly destination?: string | undefined;
+  /** Files with identities that open what is stored, in the place of the pipeline's own. */
+  readonly identityFiles?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly listener?: Listener | undefined;
+  readonly clock?: () => Date;
+}
+
+/** What becomes of one snapshot at one destination. */
+export interface Rekeyed {
+  readonly id: string;
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  /** The destination's stage id. */
+  readonly destination: string;
+  /**
+   * `due`: it would be rekeyed. `rekeyed`: it was. `current`: it has the recipients already. `left`:
+   * it is not what rekeying is for.
+   */
+  readonly status: "due" | "rekeyed" | "current" | "left" | "failed";
+  /** What it is called now, or would be; `null`: as before. */
+  readonly renamed: string | null;
+  readonly bytes: number;
+  /** Why it is left alone; empty otherwise. */
+  readonly reason: string;
+  readonly failure?: Failure;
+}
+
+/** How all fared. */
+export interface RekeyReport {
+  readonly ok: boolean;
+  /** Oldest first at each destination. */
+  readonly snapshots: readonly Rekeyed[];
+  /** Destinations that could not be asked what they hold. */
+  readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
+  /** Destinations whose history keeps what was removed. */
+  readonly histories: readonly string[];
+  /** Exit status by the table of `stages/errors.ts`. */
+  readonly status: number;
+}
+
+/**
+ * Rekeys what a pipeline's destinations hold. A snapshot is stored anew, confirmed, and only then is
+ * the old one removed: at every moment one of them can be restored.
+ *
+ * @throws {BackupError} `usage`, `run-in-progress`.
+ */
+export async function rekeyPipeline(
+  pipeline: Pipeline,
+  options: RekeyOptions,
+): Promise<RekeyReport> {
+  const { destination, planOnly, signal, listener, identityFiles, clock } = options;
+  const targets = targetsOf(pipeline, destination);
+  const reading = await readerOptions({ pipeline, identityFiles, signal, listener });
+  await makeStateDirectory(pipeline.state);
+  const lock = await acquireLock(join(pipeline.state, "lock"));
+  const now = clock ?? (() => new Date());
+  const catalog = Catalog.open(pipeline.state, () => {}, now());
+  const pool = new ReadingPool();
+  const workers = new WorkerPool(pipeline.state);
+  let spool: Spool | undefined;
+  try {
+    spool = await Spool.open(spoolDirectory(pipeline.state));
+    const context = { pipeline, catalog, pool, workers, spool, reading, now, ...options };
+    const everywhere = new Set<string>();
+    const held = new Map<string, HeldSnapshot[]>();
+    const failures: { destination: string; failure: Failure }[] = [];
+    for (const place of placesOf(pipeline)) {
+      const isMeant = targets.some((target) => target.place.id === place.id);
+      try {
+        const files = await listPlace(pool.at(place), place, catalog, signal);
+        for (const { key } of files) if (parseKey(key)) everywhere.add(nameIn(key));
+        held.set(place.id, groupFiles(files));
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (isMeant) failures.push({ destination: place.id, failure: failureOf(error) });
+      }
+    }
+    const snapshots: Rekeyed[] = [];
+    const renamed = new Map<string, string>();
+    for (const { place } of targets) {
+      const rekeyer = new Rekeyer(place, held.get(place.id) ?? [], everywhere, renamed, context);
+      if (!planOnly) await rekeyer.finishBegun();
+      snapshots.push(...await rekeyer.run());
+    }
+    const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
+    const histories = targets.filter(({ place }) => place.stage.removal === "history")
+      .map(({ place }) => place.id);
+    const status = ok ? 0 : FAILURES["stage-failed"].status;
+    return { ok, snapshots, failures, histories, status };
+  } finally {
+    workers[Symbol.dispose]();
+    pool[Symbol.dispose](); // Before others may begin.
+    await spool?.empty().catch(() => {}); // The next run empties it too.
+    catalog.close();
+    lock.release();
+  }
+}
+
+interface RekeyContext extends RekeyOptions {
+  readonly pipeline: Pipeline;
+  readonly catalog: Catalog;
+  readonly pool: ReadingPool;
+  readonly workers: WorkerPool;
+  readonly spool: Spool;
+  readonly reading: ReaderOptions;
+  readonly now: () => Date;
+}
+
+/** Rekeys one place. */
+class Rekeyer {
+  readonly #place: Place;
+  #held: readonly HeldSnapshot[];
+  /** `id/name` of whatever is at any place. */
+  readonly #taken: Set<string>;
+  /** `id/name` to new name: the same snapshot is called the same at every place. */
+  readonly #renamed: Map<string, string>;
+  readonly #context: RekeyContext;
+
+  constructor(
+    place: Place,
+    held: readonly HeldSnapshot[],
+    taken: Set<string>,
+    renamed: Map<string, string>,
+    context: RekeyContext,
+  ) {
+    this.#place = place;
+    this.#held = held;
+    this.#taken = taken;
+    this.#renamed = renamed;
+    this.#context = context;
+  }
+
+  /** Ends what was cut short: what is stored anew has taken the place of the old one already. */
+  async finishBegun(): Promise<void> {
+    const { catalog, signal } = this.#context;
+    for (const rekeying of catalog.rekeys.begun(this.#place.location)) {
+      const { id, name, renamed } = rekeying;
+      const is = (wanted: string) => (held: HeldSnapshot) => held.id === id && held.name === wanted;
+      const [before, after] = [this.#held.find(is(name)), this.#held.find(is(renamed))];
+      if (after !== undefined && after.archives.length > 0) {
+        if (before !== undefined) await this.#remove(before);
+        this.#noteGone(id, name, renamed);
+        this.#held = this.#held.filter((one) => one !== before);
+      } else {
+        // Half of it may be there, and would be in the way of the other half.
+        const files = await listPlace(
+          this.#context.pool.at(this.#place),
+          this.#place,
+          catalog,
+          signal,
+        );
+        const left = files.filter(({ key }) => nameIn(key) === `${id}/${renamed}`);
+        if (left.length > 0) await this.#removeKeys(left.map(({ key }) => key));
+        this.#taken.delete(`${id}/${renamed}`);
+      }
+      catalog.rekeys.finish(rekeying);
+    }
+  }
+
+  /** Newest first, so that each finds the second after its own free; told oldest first. */
+  async run(): Promise<Rekeyed[]> {
+    const { listener, planOnly, signal } = this.#context;
+    const told: Rekeyed[] = [];
+    for (const held of this.#held.toReversed()) {
+      signal?.throwIfAborted();
+      const { id, name } = held;
+      const bytes = held.archives.reduce((sum, { size }) => sum + size, held.manifest.size);
+      const about = { id, name, destination: this.#place.id, bytes, renamed: null, reason: "" };
+      const [route, step, stage] = this.#wayOf(id);
+      const reason = this.#reasonToLeave(held, stage);
+      const known = this.#context.catalog.delivery(id, name, this.#place.location);
+      if (reason !== undefined) {
+        told.push({ ...about, status: "left", reason });
+      } else if (known?.way === wayTo(step!.stage, route!)) {
+        told.push({ ...about, status: "current" });
+      } else {
+        const renamed = this.#newName(held);
+        if (renamed === undefined) {
+          const reason = "the seconds after it are taken by other snapshots";
+          told.push({ ...about, status: "left", reason });
+        } else if (planOnly) told.push({ ...about, status: "due", renamed });
+        else {
+          listener?.({ type: "stage-started", stage: this.#place.id, snapshot: `${id}/${name}` });
+          told.push(
+            await this.#tell(
+              { ...about, renamed },
+              () => this.#rekey(held, renamed, route!, step!, stage!),
+            ),
+          );
+        }
+      }
+    }
+    return told.toReversed();
+  }
+
+  async #tell(
+    about: Omit<Rekeyed, "status">,
+    work: () => Promise<void>,
+  ): Promise<Rekeyed> {
+    try {
+      await work();
+      return { ...about, status: "rekeyed" };
+    } catch (error) {
+      this.#context.signal?.throwIfAborted();
+      return { ...about, renamed: null, status: "failed", failure: failureOf(error) };
+    }
+  }
+
+  /** How today's snapshots of an id come here, and the stage that encrypts them. */
+  #wayOf(id: string): [Route | undefined, Step | undefined, PipelineStage | undefined] {
+    const route = routesOf(this.#context.pipeline.stages).find(({ source }) => source.id === id);
+    const step = route?.steps.find(({ stage }) => stage.id === this.#place.id);
+    if (route === undefined || step === undefined) return [route, undefined, undefined];
+    const streams = streamsFor(id, route.steps, new Set([this.#place.id]));
+    const transforms = streams.flatMap(({ transform }) => transform ?? []);
+    return [route, step, transforms.length === 1 ? transforms[0] : undefined];
+  }
+
+  #reasonToLeave(
+    { transforms, archives }: HeldSnapshot,
+    stage: PipelineStage | undefined,
+  ): string | undefined {
+    if (transforms.length === 0) return "it is not encrypted";
+    const kind = stage?.stage;
+    if (kind?.kind !== "transform" || kind.rewrap === undefined || !isSealing(stage!)) {
+      return "no stage of this pipeline encrypts it for here, and nothing else";
+    }
+    if (transforms.length !== 1 || transforms[0] !== kind.suffix) return "it was made another way";
+    return archives.length === 1 ? undefined : "its archive is not there";
+  }
+
+  /** The next second that is free. Order is kept: nothing newer is passed. */
+  #newName({ id, name }: HeldSnapshot): string | undefined {
+    const known = this.#renamed.get(`${id}/${name}`);
+    if (known !== undefined) return known;
+    const newer = Math.min(
+      ...Array.from(this.#taken).filter((other) =>
+        other.startsWith(`${id}/`) && other > `${id}/${name}`
+      )
+        .map((other) => createdOf(other.slice(id.length + 1)).getTime()),
+    );
+    const created = createdOf(name).getTime();
+    for (let moment = created + 1000; moment < newer; moment += 1000) {
+      const renamed = snapshotName(new Date(moment), name.slice(-HASH_DIGITS));
+      if (this.#taken.has(`${id}/${renamed}`)) continue;
+      this.#renamed.set(`${id}/${name}`, renamed);
+      this.#taken.delete(`${id}/${name}`);
+      this.#taken.add(`${id}/${renamed}`);
+      return renamed;
+    }
+  }
+
+  async #rekey(
+    held: HeldSnapshot,
+    renamed: string,
+    route: Route,
+    step: Step,
+    stage: PipelineStage,
+  ): Promise<void> {
+    const { catalog, now, pool, reading } = this.#context;
+    const { id, name } = held;
+    const { location } = this.#place;
+    const manifest = await new SnapshotReader(this.#place, pool, reading).manifest(held);
+    const archive = await this.#rewrap(held, manifest, stage);
+    const nameOf = (kind: "archive" | "manifest") => fileName({ ...held, name: renamed, kind });
+    const record = { ...archive, name: nameOf("archive") };
+    const after: Manifest = {
+      ...manifest,
+      name: renamed,
+      archives: [{ name: record.name, size: record.size, sha256: record.sha256 }],
+    };
+    const spooled = await this.#seal(after, held, route, step);
+    const files = [record, { ...spooled, name: nameOf("manifest") }];
+    catalog.rekeys.begin({ id, name, location, renamed });
+    const bytes = await this.#store(id, files, step.stage);
+    const run = 0; // No run made it.
+    catalog.addSnapshot(id, renamed, manifest.created, manifest, run);
+    catalog.contents.add(id, renamed, manifest);
+    const way = wayTo(step.stage, route);
+    catalog.addDelivery({ id, name: renamed, location, way, bytes }, now(), run);
+    await this.#remove(held);
+    this.#noteGone(id, name, renamed);
+    catalog.rekeys.finish({ id, name, location });
+  }
+
+  /** Fetches the archive, and spools it with another header. */
+  async #rewrap(
+    { archives: [stored] }: HeldSnapshot,
+    { archives: [record] }: Manifest,
+    stage: PipelineStage,
+  ): Promise<Spooled> {
+    const { pool, reading, signal, spool } = this.#context;
+    const { key } = stored!;
+    const [above, below] = [new MessageChannel(), new MessageChannel()];
+    const stop = new AbortController();
+    const stopAll = () => stop.abort(signal!.reason);
+    signal?.addEventListener("abort", stopAll);
+    using worker = new StageWorker(stage.use, stage.stage.permissions(stage.options, "rewrap"), {
+      operation: "rewrap",
+    });
+    const fetching = pool.at(this.#place).call({
+      operation: "fetch",
+      context: { options: this.#place.options, key },
+      output: { ports: [above.port1], coding: PLAIN },
+    }, { signal: stop.signal });
+    const wrapping = worker.call({
+      operation: "rewrap",
+      context: { options: stage.options, identities: reading.identities },
+      input: { port: above.port2, coding: PLAIN },
+      output: { ports: [below.port1], coding: PLAIN },
+    }, { signal: stop.signal });
+    const writing = spool.write(new ChannelReader(below.port2, PLAIN, stop.signal), true);
+    const all: Promise<unknown>[] = [fetching, wrapping, writing];
+    for (const part of all) {
+      part.catch((cause) =>
+        stop.abort(new BackupError("stream-broken", "Cannot go on: a neighbour failed", { cause }))
+      );
+    }
+    const outcomes = await Promise.allSettled(all);
+    signal?.removeEventListener("abort", stopAll);
+    for (const { port1, port2 } of [above, below]) {
+      port1.close();
+      port2.close();
+    }
+    signal?.throwIfAborted();
+    const reasons = outcomes.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+    if (reasons.length > 0) {
+      throw reasons.find((reason) => toRecord(reason).code !== "stream-broken") ?? reasons[0];
+    }
+    const { sent } = await fetching;
+    if (sent?.bytes !== record?.size || sent?.sha256 !== record?.sha256) {
+      throw new BackupError(
+        "snapshot-damaged",
+        `Cannot rekey "${key}": it is not the file that the manifest names`,
+        { hint: 'Look at it with "keepsake verify --all"' },
+      );
+    }
+    const { path, size, sha256 } = await writing;
+    return { path, size, sha256: sha256! };
+  }
+
+  /** Spools a manifest, encrypted as the archives of today are. */
+  async #seal(
+    manifest: Manifest,
+    { codec }: HeldSnapshot,
+    { source, steps }: Route,
+    { from, stage }: Step,
+  ): Promise<Spooled> {
+    const { signal, spool, workers } = this.#context;
+    const streams = streamsFor(source.id, steps, new Set([stage.id]));
+    return await sendManifest(manifest, from, { streams }, { spool, codec, workers, signal });
+  }
+
+  async #store(
+    id: string,
+    files: readonly (Spooled & { readonly name: string })[],
+    stage: PipelineStage,
+  ): Promise<number> {
+    const { catalog, listener, signal, spool, workers } = this.#context;
+    const moves = stage.stage.kind === "destination" && stage.stage.takesFiles;
+    const handOver = async () => {
+      const directory = await spool.handOver(stage.id, files, moves);
+      return {
+        options: stage.options,
+        owner: catalog.owner,
+        message: undefined,
+        files: files.map(({ name, size, sha256 }) => (
+          { key: `${id}/${name}`, path: join(directory, name), size, sha256 }
+        )),
+      };
+    };
+    const stored = await deliver(() => workers.get(stage), handOver, {
+      signal,
+      onLog: (level, message) => listener?.({ type: "log", level, stage: stage.id, message }),
+    });
+    return stored.bytes ?? files.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  async #remove({ manifest, archives }: HeldSnapshot): Promise<void> {
+    await this.#removeKeys([manifest.key, ...archives.map(({ key }) => key)]);
+  }
+
+  async #removeKeys(keys: readonly string[]): Promise<void> {
+    const { pool, signal } = this.#context;
+    const context = { options: this.#place.options, keys };
+    await pool.removing(this.#place).call({ operation: "remove", context }, { signal });
+  }
+
+  #noteGone(id: string, name: string, renamed: string): void {
+    const { catalog } = this.#context;
+    catalog.suspicions.rename(id, name, renamed);
+    catalog.pruning.finish([{ id, name, location: this.#place.location }]);
+    if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
+  }
+}
+
+function nameIn(key: string): string {
+  const parsed = parseKey(key);
+  return parsed === undefined ? key : `${parsed.id}/${parsed.name}`;
+}
+
+function failureOf(error: unknown): Failure {
+  const { code, message, hint } = toRecord(error);
+  if (code === "bug" || code === "interrupted") throw error;
+  return { code, message, hint };
+}

@@ -1,0 +1,68 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { judgeKeys, type KeyFacts, lookAtKeys, proveKeys } from "../../pipeline/keys.ts";
+import { World } from "../end_to_end/world.ts";
+
+const FINE: KeyFacts = {
+  sealing: [{ id: "encrypt", recipients: ["age1a", "age1b"] }],
+  identity: { path: "/home/me/.config/keepsake/identity.txt", mode: 0o100600 },
+  sources: [{ id: "claude", path: "/home/me/.claude" }],
+  destinations: [{ id: "local", path: "/home/me/.local/share/keepsake/backups" }],
+};
+
+Deno.test("keys that lie where they should are fine, and each that does not is told", () => {
+  const at = (path: string, mode = 0o100600) => ({ identity: { path, mode } });
+  const cases: readonly [facts: Partial<KeyFacts>, codes: readonly string[]][] = [
+    [{}, []],
+    [{ sealing: [{ id: "encrypt", recipients: ["age1a"] }] }, ["one-recipient"]],
+    [{ sealing: [] }, []],
+    [{ identity: undefined }, []],
+    [at("/home/me/.claude/keys/identity.txt"), ["identity-in-source"]],
+    [at("/home/me/.claude-keys/identity.txt"), []],
+    [at("/home/me/.local/share/keepsake/backups/identity.txt"), ["identity-beside-backups"]],
+    [at("/home/me/.local/share/keepsake/backups/claude/x"), ["identity-beside-backups"]],
+    [at("/home/me/.local/share/keepsake/identity.txt"), ["identity-beside-backups"]],
+    [at("/home/me/.local/share/other/identity.txt"), []],
+    [at("/identity.txt", 0o100644), ["identity-beside-backups", "identity-readable"]],
+    [at("/etc/identity.txt", 0o100640), ["identity-readable"]],
+    [{ identity: { path: "C:\\identity.txt", mode: null } }, []],
+  ];
+  for (const [facts, codes] of cases) {
+    const warnings = judgeKeys({ ...FINE, ...facts });
+    deepEqual(warnings.map(({ code }) => code), codes, JSON.stringify(facts));
+  }
+});
+
+Deno.test("where things lie is found out by their true places", async () => {
+  using world = await World.make();
+  await Deno.mkdir(world.at("keys"));
+  await Deno.rename(world.identity, world.at("keys", "identity.txt"));
+  await Deno.symlink(world.at("keys", "identity.txt"), world.identity);
+  const pipeline = await world.pipeline(world.usual());
+  deepEqual((await lookAtKeys(pipeline)).map(({ code }) => code), ["one-recipient"]);
+  await Deno.chmod(world.at("keys", "identity.txt"), 0o644);
+  await Deno.remove(world.identity);
+  await Deno.rename(world.at("keys", "identity.txt"), `${world.source}/identity.txt`);
+  await Deno.symlink(`${world.source}/identity.txt`, world.identity);
+  deepEqual((await lookAtKeys(pipeline)).map(({ code }) => code), [
+    ...["one-recipient", "identity-in-source", "identity-readable"],
+  ]);
+});
+
+Deno.test("a challenge that is sealed for a pipeline proves the identity, and no other", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  equal(await proveKeys(pipeline, undefined), 1);
+  const other = world.at("other.txt");
+  const identity = await generateX25519Identity();
+  await Deno.writeTextFile(other, `${identity}\n`);
+  await rejects(proveKeys(pipeline, [other]), { code: "identity-wrong" });
+  equal(await proveKeys(pipeline, [other, world.identity]), 1);
+  world.recipient += `", "${await identityToRecipient(identity)}`;
+  equal(await proveKeys(await world.pipeline(world.usual()), [other]), 1);
+  await Deno.remove(world.identity);
+  await rejects(proveKeys(pipeline, undefined), { code: "identity-wrong" });
+  await rejects(proveKeys({ ...pipeline, identity: undefined }, undefined), {
+    message: "Cannot prove that the identity is held: none is named",
+  });
+});
