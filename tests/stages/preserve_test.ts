@@ -292,7 +292,7 @@ Deno.test({
     await killed(tree, Infinity);
     const duration = performance.now() - started;
     const kept = new Map<string, Set<string>>();
-    for (let round = 0; round < (SLOW ? 100 : 5); round++) {
+    for (let round = 0; round < (SLOW ? 100 : 3); round++) {
       for (const [way, text] of [...contents]) {
         const chance = Math.random();
         if (chance < 0.3) write(way, `${text}${`more of ${round}\n`.repeat(2000)}`);
