@@ -219,10 +219,13 @@ export class ConversationReader {
         lines: before?.lines ?? 0,
         whole: tools === "full",
       });
-      for (const block of lines.blocks((bytes) => hash.update(bytes))) {
+      const seen = (bytes: Uint8Array) => {
+        hash.update(bytes);
+        pace.add(bytes.length);
+      };
+      for (const block of lines.blocks(seen)) {
         for (const line of block) parser.take(line);
         await this.#clean(parser);
-        pace.add(2 ** 18);
         if (pace.isDue) await pace.turn();
       }
       const sum = hash.digest("hex");
