@@ -26,6 +26,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "status": () => import("./status.ts"),
   "log": () => import("./log.ts"),
   "schedule": () => import("./schedule.ts"),
+  "hook": () => import("./hook.ts"),
   "config": () => import("./config.ts"),
   "completion": () => import("./completion.ts"),
   "help": () => import("./help.ts"),

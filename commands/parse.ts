@@ -20,6 +20,7 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (name === undefined) return help([]);
   if (HELP_FLAGS.includes(name)) return help(rest);
   if (VERSION_FLAGS.includes(name)) return version;
+  if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
   const { default: command } = await load();
@@ -40,6 +41,12 @@ function asksForHelp(words: readonly string[]): boolean {
 async function help(topic: readonly string[]): Promise<Invocation> {
   const { explain } = await import("./help.ts");
   return (context) => explain(topic[0], context);
+}
+
+/** A session waits for this one: nothing else is loaded, and no word is wrong. */
+async function hookRun(words: readonly string[]): Promise<Invocation> {
+  const { answerHook } = await import("./hook/answer.ts");
+  return () => answerHook(words);
 }
 
 const version: Invocation = async ({ terminal }) => {

@@ -74,6 +74,11 @@ export function reportOf(horizon: Horizon): HorizonReport {
   };
 }
 
+/** The folders of Claude Code's that a pipeline reads. */
+export function homesOf(pipeline: Pipeline): readonly string[] {
+  return findHomes(readBy(pipeline));
+}
+
 /**
  * Looks when the conversations that a pipeline reads go.
  *
@@ -96,7 +101,7 @@ export function lookAtHorizon(
   now: Date,
   within = Infinity,
 ): Horizon | undefined {
-  const homes = findHomes(readBy(pipeline));
+  const homes = homesOf(pipeline);
   if (homes.length === 0) return undefined;
   const found = homes.map((home) => {
     const projects = findProjects(home);

@@ -5,13 +5,14 @@
  */
 import { join } from "node:path";
 import type { PrepareResult } from "../stages/contract.ts";
-import { BackupError, FAILURES, statusOf, toRecord } from "../stages/errors.ts";
+import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
-import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
+import { type Horizon, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
+import { leaveFacts, type RunEnd } from "./leave_facts.ts";
 import { acquireLock } from "./lock.ts";
 import { redactError, redactorFor } from "./redact.ts";
 import { type Route, routesOf } from "./routes.ts";
@@ -121,13 +122,14 @@ async function runLocked(
       ? await (await import("./prune_after.ts"))
         .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
       : [];
-    const horizon = lookAhead(pipeline, catalog, log, clock());
+    const within = dryRun ? NOTICE_MS : AHEAD_MS;
+    const horizon = lookAhead(pipeline, catalog, log, clock(), within);
     const finished = clock();
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
       ...(pruned.length > 0 && { pruned }),
       ...proof,
-      ...(horizon && { horizon }),
+      ...(horizon && { horizon: reportOf(horizon) }),
       ...(pause !== undefined && { pause }),
     };
     try {
@@ -138,8 +140,16 @@ async function runLocked(
     } catch (error) {
       log.failAside(error); // Whoever asked for the run still hears of all that was done.
     }
-    return judged(report, log.failureAside);
+    const outcome = judged(report, log.failureAside);
+    const isWhole = only === undefined;
+    if (!dryRun) leave(pipeline, { finished, outcome, isWhole, horizon }, log);
+    return outcome;
   } catch (error) {
+    if (!dryRun) {
+      const outcome = { error: redactError(error, redact) };
+      const end = { finished: clock(), outcome, isWhole: false, horizon: undefined };
+      leave(pipeline, end, log);
+    }
     // What ended the run is what to tell.
     try {
       if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
@@ -167,16 +177,28 @@ async function prove(
   return { ...(drills.length > 0 && { drills }), ...(unproven.length > 0 && { unproven }) };
 }
 
-/** What Claude Code is about to delete. Whatever is wrong with that takes nothing from the run. */
+/** Hooks that know nothing take nothing from a run. */
+function leave(pipeline: Pipeline, end: RunEnd, log: StageLog): void {
+  try {
+    leaveFacts(pipeline, end);
+  } catch (error) {
+    log.say("warn", undefined, `Cannot leave word for hooks: ${stateOf(error)}`);
+  }
+}
+
+/** Until then, hooks go by what a run has seen. */
+const AHEAD_MS = 7 * 86_400_000;
+
+/** What Claude Code deletes before long. Whatever is wrong with that takes nothing from the run. */
 function lookAhead(
   pipeline: Pipeline,
   catalog: Catalog,
   log: StageLog,
   now: Date,
-): HorizonReport | undefined {
+  within: number,
+): Horizon | undefined {
   try {
-    const horizon = lookAtHorizon(pipeline, catalog, now, NOTICE_MS);
-    return horizon && reportOf(horizon);
+    return lookAtHorizon(pipeline, catalog, now, within);
   } catch (error) {
     log.say("warn", undefined, `Cannot tell what Claude Code deletes next: ${messageOf(error)}`);
   }

@@ -51,13 +51,17 @@ function isFile(path: string): boolean {
   }
 }
 
-/** The words that start this very keepsake: the executable, or Deno with the program's file. */
-export function thisProgram(): readonly [string, ...string[]] {
+/**
+ * The words that start this very keepsake: the executable, or Deno with the program's file.
+ *
+ * @param module Address of that file, where it is another than the one that runs now.
+ */
+export function thisProgram(module: string = Deno.mainModule): readonly [string, ...string[]] {
   const executable = Deno.execPath();
   if (Deno.build.standalone) return [executable];
   // Without the first three, a schedule could load from the network what was never looked at.
   const flags = ["--cached-only", "--frozen", "--no-prompt", "-A"];
-  return [executable, "run", ...flags, fileURLToPath(Deno.mainModule)];
+  return [executable, "run", ...flags, fileURLToPath(module)];
 }
 
 /** Where Deno keeps its libraries, when it was told so: schedulers do not tell it. */

@@ -1,0 +1,101 @@
+/**
+ * `hook run`: what Claude Code starts. Never fails a session, and never keeps it waiting.
+ *
+ * Loads next to nothing, and reads its own few words: they come from what `hook install` wrote.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { readHookFacts } from "../../pipeline/hook_facts.ts";
+import { type PendingDigests, renderAnswer, sayFacts } from "./session_start.ts";
+
+/** When the last good backup is stale, unless the hook was told otherwise. */
+export const USUAL_MAX_AGE = 36 * 3_600_000;
+
+/** Does what Claude Code's event asks for. Always answers status 0. */
+export async function answerHook(words: readonly string[]): Promise<number> {
+  try {
+    const [event, ...rest] = words;
+    const values = new Map<string, string>();
+    for (let at = 0; at + 1 < rest.length; at += 2) values.set(rest[at]!, rest[at + 1]!);
+    if (event === "session-start") answerStart(values);
+    if (event === "session-end") await answerEnd(values);
+  } catch {
+    // Whatever it is: a session has other things to do. `keepsake status` and runs tell.
+  }
+  return 0;
+}
+
+function answerStart(values: ReadonlyMap<string, string>): void {
+  const state = values.get("--state");
+  if (state === undefined) return;
+  const read = readHookFacts(state);
+  // Whoever went on with a conversation put its end off.
+  const facts = read && {
+    ...read,
+    endangered: read.endangered.filter(({ path, changed }) => changedAt(path) === changed),
+  };
+  const pending = (facts?.made ?? []).map(takePending);
+  const maxAge = Number(values.get("--max-age")) || USUAL_MAX_AGE;
+  const said = sayFacts({ facts, pending, now: Date.now(), maxAge });
+  const answer = renderAnswer(said);
+  const bytes = new TextEncoder().encode(answer);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/** Starts a run that outlives this program and the session. */
+async function answerEnd(values: ReadonlyMap<string, string>): Promise<void> {
+  const config = values.get("--config");
+  if (config === undefined) return;
+  const [{ spawn }, { thisProgram }] = await Promise.all([
+    import("node:child_process"),
+    import("../schedule/place.ts"),
+  ]);
+  const [program, ...words] = thisProgram(new URL("../../main.ts", import.meta.url).href);
+  // In a session and a group of its own: nothing that ends this one's reaches it.
+  const child = spawn(program, [...words, "run", "--quiet", "--config", config], {
+    detached: true,
+    stdio: "ignore",
+    windowsHide: true,
+  });
+  child.on("error", () => {});
+  child.unref();
+}
+
+/** The file by which the digest stage tells what it wrote. */
+const PENDING = "_digest-pending";
+
+/** Takes note of the digests that are new: the next session is not told again. */
+function takePending(directory: string): PendingDigests {
+  const flag = join(directory, PENDING);
+  // What is written meanwhile makes a new flag.
+  const taken = `${flag}.${Deno.pid}`;
+  try {
+    Deno.renameSync(flag, taken);
+  } catch {
+    return { directory, files: [] };
+  }
+  const names = Deno.readTextFileSync(taken).split("\n").filter((name) => name !== "");
+  Deno.removeSync(taken);
+  const files = names.flatMap((name) => {
+    const bytes = sizeOf(join(directory, name));
+    return bytes === undefined ? [] : [{ name, bytes }];
+  });
+  return { directory, files };
+}
+
+function sizeOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return undefined;
+  }
+}
+
+function changedAt(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).mtime?.getTime();
+  } catch {
+    return undefined;
+  }
+}

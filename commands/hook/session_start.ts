@@ -1,0 +1,152 @@
+/**
+ * What a session is told when it begins: facts, in few words, or nothing.
+ *
+ * Imports next to nothing: a session waits for it.
+ *
+ * @module
+ */
+import type { HookFacts } from "../../pipeline/hook_facts.ts";
+
+/** Digests that are new in one directory. */
+export interface PendingDigests {
+  readonly directory: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+/** What there is to say. */
+export interface Circumstances {
+  /** What the last run left; `undefined`: nothing. */
+  readonly facts: HookFacts | undefined;
+  readonly pending: readonly PendingDigests[];
+  readonly now: number;
+  /** Milliseconds after which the last good backup is stale. */
+  readonly maxAge: number;
+}
+
+/** What is said: to the model all of it, to the person what is wrong. */
+export interface Said {
+  readonly context: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** So long before a conversation goes it is time to say so. */
+const NOTICE_MS = 48 * 3_600_000;
+
+/** What is named one by one, before the rest is counted. */
+const NAMED = 20;
+
+/** Says what is new and what is wrong. */
+export function sayFacts({ facts, pending, now, maxAge }: Circumstances): Said {
+  const warnings = [...sayBackup(facts, now, maxAge), ...sayEndangered(facts, now)];
+  return { context: [...pending.flatMap(sayPending), ...warnings], warnings };
+}
+
+/**
+ * The answer in Claude Code's form; empty when there is nothing to say.
+ *
+ * @param most Characters that an answer may have: Claude Code takes no more.
+ */
+export function renderAnswer({ context, warnings }: Said, most = 10_000): string {
+  if (context.length === 0) return "";
+  const answer = (context: readonly string[], warnings: readonly string[]) =>
+    JSON.stringify({
+      hookSpecificOutput: {
+        hookEventName: "SessionStart",
+        additionalContext: context.join("\n"),
+      },
+      ...(warnings.length > 0 && { systemMessage: warnings.join("\n") }),
+    });
+  // Escaping makes text longer than it looks: what is said twice, and long, is cut until it fits.
+  for (let room = most; room > 100; room = Math.floor(room * 0.7)) {
+    const text = answer(cut(context, room), cut(warnings, room / 4));
+    if (text.length <= most) return text;
+  }
+  return "";
+}
+
+function cut(lines: readonly string[], room: number): string[] {
+  const kept: string[] = [];
+  let left = room;
+  for (const line of lines) {
+    if (line.length > left) return [...kept, `${line.slice(0, Math.max(left - 2, 0))} …`];
+    kept.push(line);
+    left -= line.length + 1;
+  }
+  return kept;
+}
+
+function sayPending({ directory, files }: PendingDigests): string[] {
+  if (files.length === 0) return [];
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const names = files.slice(0, NAMED).map(({ name, bytes }) =>
+    `${printable(name)} (${sayBytes(bytes)})`
+  );
+  const more = files.length - names.length;
+  return [
+    `Keepsake wrote ${count(files.length, "digest")} of conversations, ${
+      sayBytes(total)
+    } in all, ` +
+    `that no session was told of yet, in ${printable(directory)}: ${names.join(", ")}${
+      more > 0 ? ` and ${more} more` : ""
+    }`,
+  ];
+}
+
+function sayBackup(facts: HookFacts | undefined, now: number, maxAge: number): string[] {
+  if (facts === undefined) return ["Keepsake has made no backup here yet, as far as is known"];
+  const { pipeline, finished, status, failures, succeeded } = facts;
+  const name = `backup "${printable(pipeline)}"`;
+  const lines: string[] = [];
+  if (status !== 0) {
+    const why = failures.slice(0, 5).map((failure) => `; ${printable(failure)}`).join("");
+    lines.push(
+      `The last run of ${name} ended with status ${status}, ${sayAge(now - finished)}${why}`,
+    );
+  }
+  if (succeeded === null) lines.push(`No run of ${name} has ended well yet, as far as is known`);
+  // What lies ahead of the clock says nothing.
+  else if (now - succeeded > maxAge || succeeded > now + NOTICE_MS) {
+    lines.push(`The last run of ${name} that ended well was ${sayAge(now - succeeded)}`);
+  }
+  return lines;
+}
+
+function sayEndangered(facts: HookFacts | undefined, now: number): string[] {
+  const soon = (facts?.endangered ?? []).filter(({ goes }) => goes <= now + NOTICE_MS);
+  if (soon.length === 0) return [];
+  const one = soon.length === 1;
+  const names = soon.slice(0, NAMED).map(({ path, goes }) =>
+    `\n  ${printable(path)} (${goes <= now ? "any time" : `from ${sayTime(goes)} on`})`
+  );
+  const more = soon.length - names.length;
+  const title = `${count(soon.length, "session")} ${one ? "goes" : "go"} within 48 h and ${
+    one ? "is" : "are"
+  } in no destination, as of the last run:`;
+  return [title + names.join("") + (more > 0 ? `\n  and ${more} more` : "")];
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function sayBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function sayAge(milliseconds: number): string {
+  if (milliseconds < 0) return "at a time that lies ahead of the clock";
+  const hours = Math.floor(milliseconds / 3_600_000);
+  if (hours < 1) return "less than an hour ago";
+  return hours < 48 ? `${count(hours, "hour")} ago` : `${Math.floor(hours / 24)} days ago`;
+}
+
+function sayTime(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
+/** Names of files can hold anything: here they stay on one line. */
+function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "�");
+}

@@ -1,0 +1,55 @@
+/**
+ * What a run leaves for a hook that has no time to look itself: a small file in the state directory.
+ *
+ * Imports next to nothing: whoever reads it has to answer within 100 ms.
+ *
+ * @module
+ */
+import { join } from "node:path";
+
+/** How things were when the last run ended. Times in milliseconds since 1970. */
+export interface HookFacts {
+  readonly pipeline: string;
+  /** When the last run ended, and its exit status. */
+  readonly finished: number;
+  readonly status: number;
+  /** What failed in it: one sentence each. */
+  readonly failures: readonly string[];
+  /** When a whole run last ended well; `null`: never, as far as is known. */
+  readonly succeeded: number | null;
+  /** Directories that prepare stages write to: where digests are. */
+  readonly made: readonly string[];
+  /** Conversations that go before long and were in no destination. */
+  readonly endangered: readonly EndangeredFact[];
+}
+
+/** A conversation in no destination. */
+export interface EndangeredFact {
+  readonly path: string;
+  readonly changed: number;
+  readonly goes: number;
+}
+
+/** Reads what the last run left; `undefined` when there is nothing, or nothing of use. */
+export function readHookFacts(state: string): HookFacts | undefined {
+  try {
+    const facts = JSON.parse(Deno.readTextFileSync(join(state, FILE)));
+    return facts.version === VERSION ? facts : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Leaves it for the next hook: as a whole, or not at all. */
+export function writeHookFacts(state: string, facts: HookFacts): void {
+  const file = join(state, FILE);
+  const part = `${file}.part`; // Whoever writes holds the pipeline's lock.
+  Deno.writeTextFileSync(part, `${JSON.stringify({ version: VERSION, ...facts })}\n`, {
+    mode: 0o600,
+  });
+  Deno.renameSync(part, file);
+}
+
+const FILE = "hook.json";
+/** Of the file: another one is none of use. */
+const VERSION = 1;

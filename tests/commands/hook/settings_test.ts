@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { addHooks, entriesFor, ownHooks, removeHooks } from "../../../commands/hook/install.ts";
+import { holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
+import { BackupError } from "../../../pipeline/errors.ts";
+
+const wiring = (state: string, program = "/abs/keepsake") =>
+  ({ program: [program], state, file: "/p.toml", maxAge: undefined }) as const;
+const ENTRIES = entriesFor(wiring("/state/claude"));
+const OWN = ownHooks("/state/claude");
+
+/** Settings as people and programs write them. */
+const OTHER = '{"type":"command","command":"fmt.sh","args":["hook","run","session-start"]}';
+const TEXTS = [
+  "{}",
+  "{}\n",
+  '{"model":"opus"}',
+  '{\n  "model": "opus"\n}\n',
+  '{\n\t"model": "opus",\n\t"env": {\n\t\t"A": "\\u00e9"\n\t}\n}',
+  '{\r\n    "a": 1e3,\r\n    "hooks": {\r\n        "Stop": []\r\n    }\r\n}\r\n',
+  `{\n  "hooks": {\n    "SessionStart": [\n      { "matcher": "", "hooks": [ ${OTHER} ] }\n    ]\n  },\n  "z": [1,2,   3]\n}\n`,
+  `{"hooks":{"SessionStart":[{"hooks":[${OTHER}]},{"hooks":[]}],"SessionEnd":[{"hooks":[${OTHER}]}]}}`,
+  '{\n  "hooks": {\n    "PostToolUse": [\n      {\n        "matcher": "Edit",\n        "hooks": []\n      }\n    ]\n  }\n}\n',
+];
+
+Deno.test("hooks come in beside everything else, and go out again to the byte", () => {
+  for (const text of TEXTS) {
+    const added = withHooks(text, ENTRIES, OWN);
+    assert.equal(holds(added, ENTRIES), true, added);
+    assert.equal(withHooks(added, ENTRIES, OWN), added, "a second time changes something");
+    const [before, after] = [JSON.parse(text), JSON.parse(added)];
+    for (const event of ["SessionStart", "SessionEnd"]) {
+      const others = before.hooks?.[event] ?? [];
+      assert.deepEqual(after.hooks[event].slice(0, -1), others);
+    }
+    assert.deepEqual({ ...after, hooks: null }, { ...before, hooks: null });
+    assert.equal(withoutHooks(added, OWN), text);
+    // Another pipeline's stay.
+    const both = withHooks(added, entriesFor(wiring("/state/work")), ownHooks("/state/work"));
+    assert.deepEqual(JSON.parse(withoutHooks(both, ownHooks("/state/work"))), after);
+  }
+});
+
+Deno.test("hooks of a program that has moved are replaced, wherever somebody put them", () => {
+  const old = entriesFor(wiring("/state/claude", "/old/keepsake"));
+  const text = JSON.stringify({
+    hooks: {
+      SessionStart: [{ hooks: [old[0]!.hook, { type: "command", command: "x" }] }],
+      Stop: [{ hooks: [old[1]!.hook] }],
+    },
+  });
+  const added = JSON.parse(withHooks(text, ENTRIES, OWN));
+  assert.deepEqual(added.hooks.SessionStart, [
+    { hooks: [{ type: "command", command: "x" }] },
+    { matcher: "startup|resume", hooks: [ENTRIES[0]!.hook] },
+  ]);
+  assert.deepEqual(added.hooks.SessionEnd, [{ hooks: [ENTRIES[1]!.hook] }]);
+  assert.equal("Stop" in added.hooks, false);
+});
+
+Deno.test("settings that Claude Code could not read are left alone", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = join(folder, "settings.json");
+  const wrong = [
+    "{",
+    "[]",
+    "7",
+    '{"a":1,}',
+    '{"hooks":[]}',
+    '{"hooks":{"SessionStart":{}}}',
+    "// x",
+  ];
+  for (const text of wrong) {
+    await Deno.writeTextFile(file, text);
+    const failure = (error: unknown) =>
+      error instanceof BackupError && error.code === "usage" && error.message.includes(file);
+    await assert.rejects(addHooks(file, ENTRIES, OWN), failure, text);
+    assert.equal(await Deno.readTextFile(file), text);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a file of settings keeps its mode, its mark and the link to it, and is made where there is none", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const [link, file] = [join(folder, "settings.json"), join(folder, "dotfile.json")];
+  const text = '\ufeff{\n  "model": "opus"\n}\n';
+  await Deno.writeTextFile(file, text, { mode: 0o640 });
+  await Deno.chmod(file, 0o640);
+  await Deno.symlink(file, link);
+  assert.equal(await addHooks(link, ENTRIES, OWN), true);
+  assert.equal(await addHooks(link, ENTRIES, OWN), false);
+  assert.equal((await Deno.lstat(link)).isSymlink, true);
+  assert.equal((await Deno.stat(file)).mode! & 0o777, 0o640);
+  assert.equal(await removeHooks(link, OWN), true);
+  assert.equal(await removeHooks(link, OWN), false);
+  const bytes = await Deno.readFile(file);
+  assert.equal(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), text);
+  const fresh = join(folder, "fresh.json");
+  assert.equal(await addHooks(fresh, ENTRIES, OWN), true);
+  assert.equal(holds(await Deno.readTextFile(fresh), ENTRIES), true);
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  assert.deepEqual(names.sort(), ["dotfile.json", "fresh.json", "settings.json"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("hooks are in the file at the end although somebody else writes it all the while", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = join(folder, "settings.json");
+  await Deno.writeTextFile(file, "{}");
+  let writes = 0;
+  // What a session does: it puts its own text in place, which knows nothing of ours.
+  const entries = ENTRIES.map((entry) => ({
+    ...entry,
+    get event() {
+      if (writes < 3) Deno.writeTextFileSync(file, JSON.stringify({ count: ++writes }));
+      return entry.event;
+    },
+  }));
+  assert.equal(await addHooks(file, entries, OWN), true);
+  const text = await Deno.readTextFile(file);
+  assert.equal(holds(text, ENTRIES), true);
+  assert.equal(JSON.parse(text).count, 3);
+  await Deno.remove(folder, { recursive: true });
+});

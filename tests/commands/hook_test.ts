@@ -1,0 +1,108 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { join } from "node:path";
+import { Home } from "./harness.ts";
+
+/** Starts a hook as Claude Code does: by its words, without a shell. */
+async function fire(
+  home: Home,
+  event: "SessionStart" | "SessionEnd",
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const settings = JSON.parse(await Deno.readTextFile(home.at(".claude/settings.json")));
+  const { command, args } = settings.hooks[event].at(-1).hooks[0];
+  const cache = Deno.env.get("DENO_DIR") ??
+    join(Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME")!, ".cache"), "deno");
+  const env = { HOME: home.path, PATH: Deno.env.get("PATH")!, DENO_DIR: cache };
+  const child = new Deno.Command(command, {
+    ...{ args, env, clearEnv: true, cwd: "/" },
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" } as const,
+  }).spawn();
+  await child.stdin.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("hooks tell a session how the backup is, and make one when it ends", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const settings = await home.write(".claude/settings.json", '{\n  "model": "opus"\n}\n');
+  const installed = await home.keepsake(["hook", "install"]);
+  equal(installed.status, 0, installed.stderr);
+  match(installed.stderr, /^Added the hooks to ~\/\.claude\/settings\.json$/m);
+
+  const first = await fire(home, "SessionStart");
+  deepEqual([first.code, first.stderr], [0, ""]);
+  match(JSON.parse(first.stdout).systemMessage, /made no backup here yet/);
+
+  // It answers at once, and the run goes on without it.
+  const state = home.at(".local/state/keepsake/claude");
+  await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+  const written = appearance(join(state, "hook.json"));
+  const ended = await fire(home, "SessionEnd");
+  deepEqual(ended, { code: 0, stdout: "", stderr: "" });
+  const facts = await written;
+  using lock = await Deno.open(join(state, "lock"));
+  await lock.lock(true); // Until that run is over.
+  deepEqual([facts.status, facts.failures, facts.made], [0, [], []]);
+  equal((await Deno.stat(join(state, "hook.json"))).mode! & 0o777, 0o600);
+  equal((await home.list(".local/share/keepsake/backups")).length, 2);
+
+  deepEqual(await fire(home, "SessionStart"), { code: 0, stdout: "", stderr: "" });
+  const removed = await home.keepsake(["hook", "remove"]);
+  equal(removed.status, 0, removed.stderr);
+  equal(await Deno.readTextFile(settings), '{\n  "model": "opus"\n}\n');
+});
+
+Deno.test("a session hears once of new digests, and each time of what failed", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(".claude/settings.json", "{}");
+  const state = home.at(".local/state/keepsake/claude");
+  const digests = home.at("digests");
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const stage = '[[stage]]\nuse = "preserve"\nfrom = "~/.claude/projects"\nto = "~/digests"\n\n';
+  await Deno.writeTextFile(file, text.replace("[[stage]]", `${stage}[[stage]]`));
+  await home.write(".local/share/keepsake/backups", "in the way");
+  const old = new Date(Date.now() - 29 * 86_400_000);
+  await Deno.utime(home.at(".claude/projects/-tmp-a/1.jsonl"), old, old);
+  equal((await home.keepsake(["run"])).status, 2);
+  await home.write("digests/a.md", "x".repeat(1500));
+  await home.write("digests/_digest-pending", "a.md\ngone.md\n");
+  equal((await home.keepsake(["hook", "install", "--max-age", "8d"])).status, 0);
+  const { code, stdout } = await fire(home, "SessionStart");
+  equal(code, 0);
+  const { hookSpecificOutput: { additionalContext }, systemMessage } = JSON.parse(stdout);
+  match(additionalContext, /^Keepsake wrote 1 digest .* in \S+\/digests: a\.md \(1\.5 kB\)$/m);
+  match(systemMessage, /^The last run of backup "claude" ended with status 2, .*; local: /m);
+  match(systemMessage, /^1 session goes within 48 h and is in no destination/m);
+  equal((await home.list("digests")).some((name) => name.includes("_digest-pending")), false);
+  // Somebody goes on with the conversation: it stays.
+  await Deno.writeTextFile(home.at(".claude/projects/-tmp-a/1.jsonl"), "{}\n", { append: true });
+  const again = JSON.parse((await fire(home, "SessionStart")).stdout);
+  equal(/digest|session goes/.test(JSON.stringify(again)), false);
+
+  // Whatever is wrong, a session is not.
+  await Deno.writeTextFile(join(state, "hook.json"), "{");
+  equal((await fire(home, "SessionStart")).code, 0);
+  await Deno.remove(join(state, "hook.json"));
+  await Deno.mkdir(join(state, "hook.json"));
+  await Deno.mkdir(join(digests, "_digest-pending"));
+  equal((await fire(home, "SessionStart")).code, 0);
+  for (const words of [[], ["x"], ["session-start", "--state"], ["session-end", "--config"]]) {
+    const { status, stderr } = await home.keepsake(["hook", "run", ...words]);
+    deepEqual([status, stderr], [0, ""]);
+  }
+});
+
+/** What a file holds once it is there. */
+async function appearance(path: string) {
+  using watcher = Deno.watchFs(join(path, ".."));
+  const read = () => Deno.readTextFile(path).then(JSON.parse, () => undefined);
+  const there = await read();
+  if (there !== undefined) return there;
+  for await (const _ of watcher) {
+    const there = await read();
+    if (there !== undefined) return there;
+  }
+}
