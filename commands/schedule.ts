@@ -128,7 +128,9 @@ async function install(
   const next = nextDue(job.calendar, new Date()).toLocaleString();
   terminal.say([
     `Scheduled "${job.name}" with ${installer.name}: next at ${next}`,
-    ...notes.map((note) => `Note: ${note}`),
+    ...[...notes, ...await unheardNotes(pipeline, job, place, installer)].map((note) =>
+      `Note: ${note}`
+    ),
   ].join("\n"));
   return 0;
 }
@@ -197,6 +199,30 @@ async function refuseOtherMeaning(
     }, and the paths would be others`,
     { hint: `Write the paths themselves into ${job.file}` },
   );
+}
+
+/** Addresses that stand in variables of this shell stand nowhere for a scheduler. */
+async function unheardNotes(
+  { watch }: Pipeline,
+  job: Job,
+  place: Place,
+  { name, searchPath }: Installer,
+): Promise<string[]> {
+  if (watch === undefined) return [];
+  const { bareEnvironment } = await import("./schedule/place.ts");
+  const environment = bareEnvironment(place, searchPath, job.environment);
+  const { alerts, heartbeat } = watch;
+  const all = [
+    ...alerts.map(({ address }) => address),
+    ...heartbeat === undefined ? [] : [heartbeat],
+  ];
+  return all.flatMap((address) => {
+    const [, variable] = /^env:(.+)$/.exec(address) ?? [];
+    if (variable === undefined || environment[variable] !== undefined) return [];
+    return [
+      `${name} starts it without your ${variable}: put that address in a file, as "file:PATH"`,
+    ];
+  });
 }
 
 function meaningOf({ state, identity, stages }: Pipeline): string {

@@ -165,6 +165,7 @@ export class Catalog {
         report.status,
         JSON.stringify(report),
       );
+      this.watch.confirm(run, report);
       for (const { id, use, status, message, seconds } of report.stages) {
         run(
           "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?)",

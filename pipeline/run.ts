@@ -135,7 +135,6 @@ async function runLocked(
     try {
       const known = judged(report, log.failureAside);
       catalog.finishRun(known);
-      catalog.watch.confirm(known);
       catalog.watch.note(observe(known), finished, pipeline.watch !== undefined);
     } catch (error) {
       log.failAside(error); // Whoever asked for the run still hears of all that was done.

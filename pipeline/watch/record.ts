@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Database } from "../database.ts";
+import type { Database, Run } from "../database.ts";
 import type { RunReport } from "../events.ts";
 import {
   type Observation,
@@ -106,18 +106,16 @@ export class WatchRecord {
     });
   }
 
-  /** Notes which destinations hold what they should, after a run. */
-  confirm({ dryRun, finished, snapshots }: RunReport): void {
+  /** Notes which destinations hold what they should, within the transaction that ends a run. */
+  confirm(run: Run, { dryRun, finished, snapshots }: RunReport): void {
     if (dryRun) return;
-    this.#database.transaction((run) => {
-      for (const { id, destinations } of snapshots) {
-        for (const { status, location } of destinations) {
-          if (location === null || (status !== "ok" && status !== "unchanged")) continue;
-          const sql = "INSERT OR REPLACE INTO confirmed VALUES (?, ?, ?)";
-          run(sql, id, location, finished.toISOString());
-        }
+    for (const { id, destinations } of snapshots) {
+      for (const { status, location } of destinations) {
+        if (location === null || (status !== "ok" && status !== "unchanged")) continue;
+        const sql = "INSERT OR REPLACE INTO confirmed VALUES (?, ?, ?)";
+        run(sql, id, location, finished.toISOString());
       }
-    });
+    }
   }
 
   /** When a destination was last known to hold what it should of a snapshot. */

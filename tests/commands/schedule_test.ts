@@ -41,11 +41,15 @@ Deno.test({
   async fn() {
     await using home = await Home.make();
     await furnish(home);
+    const file = home.at(".config/keepsake/pipeline.toml");
+    const text = await Deno.readTextFile(file);
+    await Deno.writeTextFile(file, text.replace("[pipeline]", '[pipeline]\nalert = ["env:HOOK"]'));
     const { status, stdout, stderr } = await withTable(
       home,
       `keepsake schedule install --with cron --at '0 3 * * *'
       keepsake schedule install --with cron --at '30 4 * * *'
       crontab -l > installed
+      keepsake status > status
       keepsake schedule show
       keepsake schedule run-now
       keepsake schedule remove
@@ -53,6 +57,9 @@ Deno.test({
       keepsake schedule remove`,
     );
     assert.equal(status, 0, stderr);
+    assert.match(stderr, /^Note: cron starts it without your HOOK: put that address in a file, /m);
+    const shown = await Deno.readTextFile(home.at("status"));
+    assert.match(shown, /^Next run: \S+ 04:30, .+, by cron$/m);
     const installed = await Deno.readTextFile(home.at("installed"));
     assert.ok(installed.startsWith(OTHERS));
     assert.equal(installed.split("keepsake claude: begin").length, 2);
