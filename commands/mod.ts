@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, () => Promise<{ readonly default:
   "verify": () => import("./verify.ts"),
   "drill": () => import("./drill.ts"),
   "accept": () => import("./accept.ts"),
+  "recovery-sheet": () => import("./recovery_sheet.ts"),
   "rekey": () => import("./rekey.ts"),
   "prune": () => import("./prune.ts"),
   "digest": () => import("./digest.ts"),

@@ -332,6 +332,26 @@ export interface SpoolFile {
   readonly sha256: string;
 }
 
+/** How to get at what a destination holds with stock tools alone. */
+export interface ByHand {
+  /** Programs that it takes besides a shell and what every system has. */
+  readonly tools: readonly string[];
+  /** What has to be there before, for a person: sentences. */
+  readonly before: readonly string[];
+  /** Lines for a shell, which leave what it holds in the new folder `stored`. */
+  readonly lines: readonly string[];
+  /**
+   * Lines that bring the newest files of a snapshot id from there into the folder `restored`; left
+   * out where there are archives to unpack.
+   */
+  restore?(id: string): readonly string[];
+}
+
+/** A word as a shell takes it for itself. */
+export function shellWord(word: string): string {
+  return /^[A-Za-z0-9@%+=:,./_-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** What every operation of a destination is given. */
 export interface DestinationContext<S extends OptionsSchema> extends StageContext<S> {
   /** Where the programs are that `permissions` asks for: name to absolute path, of those found. */
@@ -501,6 +521,8 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   needsPlaintext?(options: Options<S>): string | undefined;
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
+  /** How to get everything back without keepsake; left out where there is no way. */
+  byHand?(options: Options<S>): ByHand;
   /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */
   readonly addressForm: string;
   /** Reads an address given on the command line (`--from`); `undefined` when it is not one of these. */

@@ -13,6 +13,7 @@ import {
   path,
   pattern,
   secret,
+  shellWord,
   size,
 } from "./contract.ts";
 import { USUAL_CREDENTIALS } from "./formats/git_credentials.ts";
@@ -97,6 +98,18 @@ export default defineDestination({
   needsPlaintext: ({ layout }) =>
     layout === "files" ? 'layout = "files" shows what is in it' : undefined,
   location: ({ remote, branch }) => addressOf(remote, branch),
+  byHand: ({ remote, branch, layout }) => ({
+    tools: ["git"],
+    before: [
+      "Have access to the repository: a key or a password of its own, which is in no backup.",
+    ],
+    lines: [`git clone --branch ${shellWord(branch)} -- ${shellWord(remote)} stored`],
+    ...(layout === "files" && {
+      restore: (id: string) => [
+        `git -C stored -c tar.umask=022 archive HEAD ${id}/files | tar -x -f - -C restored --strip-components=2`,
+      ],
+    }),
+  }),
   addressForm:
     'a repository, such as "git@host:me/backup.git", "https://host/backup.git" or "git+/mnt/usb/backup", with "#branch" where that is not main',
   fromAddress(address) {

@@ -11,6 +11,7 @@ import {
   defineDestination,
   options,
   path,
+  shellWord,
   type SpoolFile,
   StageError,
   type StoredFile,
@@ -37,6 +38,13 @@ export default defineDestination({
   prepare: () => import("node:crypto"),
   takesFiles: true,
   location: ({ path }) => path,
+  byHand: ({ path }) => ({
+    tools: [],
+    before: [
+      `Connect the disk or share that holds ${path}; on another machine, write its place there.`,
+    ],
+    lines: [`cp -R ${shellWord(path)} stored`],
+  }),
   addressForm: 'a directory, such as "/mnt/usb/keepsake" or "./keepsake"',
   // A bare word is more probably a misspelt destination than a directory, and what ends in `.git` a
   // repository.

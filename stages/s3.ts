@@ -14,6 +14,7 @@ import {
   optional,
   type OptionNotes,
   options,
+  shellWord,
   type SpoolFile,
   type StoredFile,
   text,
@@ -130,6 +131,18 @@ export default defineDestination({
   },
   takesFiles: false,
   location: (options) => addressOf(options),
+  byHand: ({ bucket, prefix = "", endpoint, region }) => ({
+    tools: ["aws"],
+    before: [
+      "Have AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment: the keys are in no backup.",
+    ],
+    lines: [
+      [
+        `aws s3 sync ${shellWord(`s3://${bucket}/${prefix}`)} stored --region ${region}`,
+        ...(endpoint === undefined ? [] : [`--endpoint-url ${shellWord(endpoint)}`]),
+      ].join(" "),
+    ],
+  }),
   addressForm: 'a bucket, such as "s3://backups/claude/?endpoint=https://s3.example.org"',
   fromAddress(address) {
     const parsed = v.safeParse(OPTIONS, parseAddress(address, Deno.env));

@@ -25,7 +25,7 @@ Deno.test("the README's tasks are those of deno.json", async () => {
 });
 
 Deno.test("the README names every command, and every exit status", () => {
-  const [, named = ""] = /^`([a-z\s]+)`;\s+`keepsake help\s+COMMAND`/m.exec(README) ?? [];
+  const [, named = ""] = /^`([a-z\s-]+)`;\s+`keepsake help\s+COMMAND`/m.exec(README) ?? [];
   deepEqual(named.split(/\s+/).toSorted(), Object.keys(commands).toSorted());
   const table = README.slice(README.indexOf("| status"));
   const told = [...table.matchAll(/^\| ([\d, ]+?) +\|/gm)]

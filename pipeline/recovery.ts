@@ -1,0 +1,98 @@
+/**
+ * How everything comes back from each destination with stock tools alone. Pure: what the pipeline
+ * file says goes in, lines for a shell come out.
+ *
+ * @module
+ */
+import type { SourceStage } from "../stages/contract.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import { streamsFor } from "./flow.ts";
+import { isSealing, recipientsOf } from "./keys.ts";
+import { fileName } from "./names.ts";
+import { routesOf } from "./routes.ts";
+
+/** The way back from one destination. */
+export interface WayBack {
+  /** The destination's stage id. */
+  readonly destination: string;
+  readonly location: string;
+  /** Programs that it takes. */
+  readonly tools: readonly string[];
+  /** What has to be there before: sentences. */
+  readonly before: readonly string[];
+  /**
+   * Lines for a shell, in an empty folder with the identity in `identity.txt`: they leave the newest
+   * of every snapshot id in `restored`. Empty where there is no way without keepsake.
+   */
+  readonly lines: readonly string[];
+}
+
+/** Everything that a recovery sheet tells. */
+export interface Recovery {
+  readonly pipeline: string;
+  /** The pipeline file. */
+  readonly file: string;
+  /** Where the identity is kept, as the file says; `undefined`: it does not say. Never what it holds. */
+  readonly identity: string | undefined;
+  /** The public halves of the identities that open what is encrypted. */
+  readonly recipients: readonly string[];
+  /** What is backed up: snapshot id and paths. */
+  readonly sources: readonly { readonly id: string; readonly paths: readonly string[] }[];
+  readonly ways: readonly WayBack[];
+}
+
+/** Finds the way back from every destination. */
+export function recoveryOf({ name, file, identity, stages }: Pipeline): Recovery {
+  const recipients = stages.filter(isSealing).flatMap(recipientsOf);
+  const sources = stages.filter(({ stage }) => stage.kind === "source").map((source) => (
+    { id: source.id, paths: source.stage.permissions(source.options, "run").read ?? [] }
+  ));
+  const ways = stages.flatMap(({ id, stage, options }): WayBack[] => {
+    if (stage.kind !== "destination") return [];
+    const location = stage.location(options);
+    const byHand = stage.byHand?.(options);
+    const about = { destination: id, location };
+    if (byHand === undefined) return [{ ...about, tools: [], before: [], lines: [] }];
+    const unpacking = unpackingFrom(id, stages, byHand.restore);
+    const tools = [...new Set([...byHand.tools, ...unpacking.tools, "tar"])];
+    const lines = [...byHand.lines, "mkdir restored", ...unpacking.lines];
+    return [{ ...about, tools, before: byHand.before, lines }];
+  });
+  return { pipeline: name, file, identity, recipients: [...new Set(recipients)], sources, ways };
+}
+
+/** Lines that unpack the newest of every snapshot that comes to a destination. */
+function unpackingFrom(
+  destination: string,
+  stages: Pipeline["stages"],
+  restore: ((id: string) => readonly string[]) | undefined,
+): { readonly tools: readonly string[]; readonly lines: readonly string[] } {
+  const tools: string[] = [];
+  const lines = routesOf(stages).flatMap(({ source, steps }) => {
+    if (!steps.some(({ stage }) => stage.id === destination)) return [];
+    if (restore !== undefined) return restore(source.id);
+    const streams = streamsFor(source.id, steps, new Set([destination]));
+    const transforms = streams.flatMap(({ transform }) =>
+      transform?.stage.kind === "transform" ? [transform.stage] : []
+    );
+    const codec = (source.stage as SourceStage).codec(source.options);
+    const suffixes = transforms.map(({ suffix }) => suffix);
+    const ending = fileName({ name: "", kind: "archive", codec, transforms: suffixes });
+    const undoing = [
+      ...transforms.toReversed().map(({ byHand, suffix }) => byHand ?? `undo ${suffix}`),
+      ...{ zstd: ["zstd -d"], gzip: ["gzip -d"], none: [] }[codec],
+    ];
+    tools.push(...undoing.map((command) => command.split(" ")[0]!));
+    const folder = `stored/${source.id}`;
+    return [
+      // A snapshot exists when its manifest does; names sort by time. Large files may be divided.
+      `newest=$(ls ${folder} | grep '\\.json' | sort | tail -n 1)`,
+      [
+        `cat ${folder}/"\${newest%%.*}"${ending}*`,
+        ...undoing,
+        "tar -x -f - -C restored",
+      ].join(" | "),
+    ];
+  });
+  return { tools, lines };
+}

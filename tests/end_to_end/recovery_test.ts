@@ -1,0 +1,217 @@
+/** What the pages on recovery say is done, word by word, with the programs that they name. */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { join } from "node:path";
+import { sheetAsHtml, sheetAsMarkdown } from "../../commands/ui/recovery_view.ts";
+import { recoveryOf } from "../../pipeline/recovery.ts";
+import { runPipeline } from "../../pipeline/run.ts";
+import { Home } from "../commands/harness.ts";
+import { startS3, unlessS3 } from "../servers/s3.ts";
+import { git } from "../stages/git_harness.ts";
+import { haveTools, World } from "./world.ts";
+
+const TOOLS = ["age", "zstd", "tar", "git"] as const;
+const unless = haveTools(...TOOLS) ? "" : ` (ignored: not all of ${TOOLS.join(", ")} are here)`;
+const unlessAws = unlessS3 || (haveTools("aws") ? "" : " (ignored: there is no aws)");
+const ORIGIN = { host: "desk", printed: new Date("2026-01-02T03:04:05Z") };
+
+const PAGE = await Deno.readTextFile(new URL("../../docs/recovery.md", import.meta.url));
+
+/** The blocks of commands of a Markdown page, in their order. */
+function blocksOf(page: string): string[] {
+  return [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!);
+}
+
+/** Runs lines in a folder, where nothing is to be found but the programs that are named. */
+async function follow(
+  world: World,
+  lines: string,
+  tools: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const folder = world.at(`follow-${crypto.randomUUID()}`);
+  const bin = join(folder, "bin");
+  await Deno.mkdir(bin, { recursive: true });
+  await Deno.copyFile(world.identity, join(folder, "identity.txt"));
+  const basic = ["ls", "cat", "cp", "cut", "mkdir", "grep", "sort", "tail", "sha256sum", "find"];
+  for (const tool of [...basic, "touch", ...tools]) {
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${tool}`] })
+      .output();
+    await Deno.symlink(new TextDecoder().decode(stdout).trim(), join(bin, tool));
+  }
+  const { success, stdout, stderr } = await new Deno.Command("/bin/bash", {
+    args: ["-euo", "pipefail", "-c", lines],
+    cwd: folder,
+    clearEnv: true,
+    env: { PATH: bin, HOME: folder, ...env },
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  equal(success, true, decode(stderr));
+  world.assertRestored(join(folder, "restored", ".claude"));
+  return decode(stdout);
+}
+
+/** A world with an older snapshot and a newer one, in a directory whose name needs quotes, and in git. */
+async function backedUp(more = "") {
+  const world = await World.make();
+  await Promise.resolve(
+    git("init", "-q", "--bare", "--initial-branch=main", world.at("backup.git")),
+  );
+  const stages = world.usual({ destination: "it's a disk" }) +
+    `[[stage]]\nuse = "git"\nremote = "${world.at("backup.git")}"\nmax_file = "64KiB"\n${more}`;
+  const pipeline = await world.pipeline(stages);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Older\n");
+  equal((await runPipeline(pipeline)).status, 0);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Newer\n");
+  equal((await runPipeline(pipeline)).status, 0);
+  return { world, pipeline };
+}
+
+Deno.test({
+  name:
+    `the commands of a recovery sheet bring everything back, with what they name alone${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    const { world, pipeline } = await backedUp();
+    using _ = world;
+    const recovery = recoveryOf(pipeline);
+    const blocks = blocksOf(sheetAsMarkdown(recovery, ORIGIN));
+    deepEqual(recovery.ways.map(({ destination }) => destination), ["local", "git"]);
+    equal(blocks.length, 2);
+    for (const [index, { tools }] of recovery.ways.entries()) {
+      await follow(world, blocks[index]!, tools);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    `a sheet brings back what is not encrypted, not compressed, and files in a repository${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    using world = await World.make();
+    await Deno.chmod(join(world.source, "empty"), 0o755);
+    await Deno.remove(join(world.source, "empty")); // Git keeps no empty directories,
+    await Deno.chmod(join(world.source, "settings.json"), 0o644); // and of modes one bit.
+    await Deno.remove(join(world.source, "AGENTS.md"));
+    await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
+    const pipeline = await world.pipeline(`
+      [[stage]]
+      use = "snapshot"
+      id = "claude"
+      paths = ["${world.source}"]
+      compress = "none"
+      [[stage]]
+      use = "local"
+      path = "${world.at("plain")}"
+      plaintext = true
+      [[stage]]
+      use = "git"
+      remote = "${world.at("f.git")}"
+      layout = "files"
+      plaintext = true
+    `);
+    equal((await runPipeline(pipeline)).status, 0);
+    const sheet = sheetAsMarkdown(recoveryOf(pipeline), ORIGIN);
+    match(sheet, /^Nothing is encrypted: no identity is needed\.$/m);
+    for (const block of blocksOf(sheet)) await follow(world, block, ["tar", "git"]);
+  },
+});
+
+Deno.test({
+  name: `a recovery sheet and the page bring everything back from a bucket${unlessAws}`,
+  ignore: unlessAws !== "",
+  async fn() {
+    await using server = await startS3();
+    const bucket = await server.makeBucket();
+    const env = {
+      AWS_ACCESS_KEY_ID: server.keys.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: server.keys.secretAccessKey,
+    };
+    using world = await World.make();
+    const keys = world.at("credentials");
+    const lines = Object.entries(env).map(([name, value]) => `${name.toLowerCase()} = ${value}\n`);
+    await Deno.writeTextFile(keys, `[default]\n${lines.join("")}`);
+    const s3 =
+      `use = "s3"\nbucket = "${bucket}"\nprefix = "claude/"\nendpoint = "${server.endpoint}"`;
+    const stages = world.usual()
+      .replace(/use = "local"\s+path = .*/, `${s3}\ncredentials = "file:${keys}"`);
+    const pipeline = await world.pipeline(stages);
+    equal((await runPipeline(pipeline)).status, 0);
+    const [way] = recoveryOf(pipeline).ways;
+    // aws may be a script that needs more than its own name.
+    const path = { ...env, PATH: Deno.env.get("PATH")!, HOME: Deno.env.get("HOME")! };
+    await follow(world, way!.lines.join("\n"), way!.tools, path);
+    const [setup, , , , fromBucket, ...rest] = blocksOf(PAGE);
+    const own = `BUCKET=s3://${bucket}/claude/\nENDPOINT=${server.endpoint}\nID=claude\n`;
+    match(setup!, /^BUCKET=/m);
+    await follow(world, [own, fromBucket, ...rest].join(""), way!.tools, {
+      ...path,
+      AWS_DEFAULT_REGION: "us-east-1",
+    });
+  },
+});
+
+Deno.test({
+  name: `the page on recovery is right, word by word, by hand${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    const { world } = await backedUp();
+    using _ = world;
+    const [setup, , fromDirectory, fromGit, , ...rest] = blocksOf(PAGE);
+    deepEqual(setup!.match(/^[A-Z]+/gm), ["BACKUPS", "REPOSITORY", "BUCKET", "ENDPOINT", "ID"]);
+    const own = `BACKUPS="${world.at("it's a disk")}"\nREPOSITORY=${
+      world.at("backup.git")
+    }\nID=claude\n`;
+    for (const bring of [fromDirectory, fromGit]) {
+      const said = await follow(world, [own, bring, ...rest].join(""), TOOLS);
+      match(said, /^whole\n\.claude$/m);
+    }
+  },
+});
+
+Deno.test({
+  name: `the page on recovery is right, word by word, with keepsake${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    const { world } = await backedUp();
+    using _ = world;
+    await using bare = await Home.make();
+    await Deno.copyFile(world.identity, bare.at("identity.txt"));
+    const [, withKeepsake] = blocksOf(PAGE);
+    for (const place of [world.at("it's a disk"), `git+${world.at("backup.git")}`]) {
+      const lines = `set -e\nBACKUPS="${place}"\nID=claude\n${withKeepsake}`;
+      const { status, stderr } = await bare.bash(lines);
+      equal(status, 0, stderr);
+      world.assertRestored(bare.at("back", ".claude"));
+      await Deno.remove(bare.at("back"), { recursive: true });
+    }
+  },
+});
+
+Deno.test("a recovery sheet names the identity's place and recipient, and never the secret", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual({ destination: "<b>&amp" }));
+  const secret = (await Deno.readTextFile(world.identity)).trim();
+  for (const render of [sheetAsMarkdown, sheetAsHtml]) {
+    const sheet = render(recoveryOf(pipeline), ORIGIN);
+    equal(sheet.includes(world.identity), true);
+    equal(sheet.includes(world.recipient), true);
+    equal(sheet.includes(secret), false);
+  }
+  const html = sheetAsHtml(recoveryOf(pipeline), ORIGIN);
+  match(html, /^<!doctype html>\n<html lang="en">/);
+  match(html, /&lt;b&gt;&amp;amp/);
+  equal(/<b>/.test(html), false);
+  equal(/(src|href)=/.test(html), false, "A page for paper loads nothing");
+});
+
+Deno.test("recovery-sheet prints Markdown, or HTML, and nothing else", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const page = await home.keepsake(["recovery-sheet"]);
+  deepEqual([page.status, page.stderr], [0, ""]);
+  match(page.stdout, /^# Recovery sheet: claude on \S+\n/);
+  const html = await home.keepsake(["recovery-sheet", "--format", "html"]);
+  match(html.stdout, /^<!doctype html>\n[^]*<\/html>\n$/);
+  equal((await home.keepsake(["recovery-sheet", "--format", "pdf"])).status, 3);
+});
