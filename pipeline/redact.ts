@@ -17,7 +17,12 @@ export const HIDDEN = "(hidden)";
 /** Takes out what is a secret by its form: passwords in addresses, and identities. */
 export function redactForms(text: string): string {
   return text
-    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']*(?:@[^\s/?#@"']*)*@/gi, `$1${HIDDEN}@`)
+    .replaceAll(
+      /([a-z][a-z0-9+.-]*:\/\/)([^\s/?#@"']*(?:@[^\s/?#@"']*)*)@/gi,
+      // Everybody's name for ssh is the same, and a part of the address; a token is one by itself.
+      (whole, scheme: string, user: string) =>
+        /ssh|sftp/i.test(scheme) && !user.includes(":") ? whole : `${scheme}${HIDDEN}@`,
+    )
     .replaceAll(/AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]+/gi, HIDDEN);
 }
 

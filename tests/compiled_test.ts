@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { compile } from "../tools/compile.ts";
 import { compareTrees, readTree } from "../tools/demo/trees.ts";
 import { Folder, PROJECT, works } from "./platform/probe.ts";
+import { Hooks } from "./servers/hooks.ts";
 
 const obstacle = await whyNotCompiled();
 
@@ -36,6 +37,20 @@ Deno.test({
         assert.equal(Object.keys(permissions).length, 8);
         assert.equal(permissions.net, false);
       }
+    });
+
+    await t.step("tells of a backup that fails", async () => {
+      await using hooks = new Hooks();
+      const home = await makeHome(folder.path, "telling");
+      await keepsakeIn(home, keepsake, ["init", "--yes"]);
+      const file = join(home, ".config", "keepsake", "pipeline.toml");
+      const text = await Deno.readTextFile(file);
+      const alert = `[pipeline]\nalert = ["${hooks.at("/alert")}"]`;
+      await Deno.writeTextFile(file, text.replace("[pipeline]", alert));
+      await Deno.mkdir(join(home, ".local", "share"), { recursive: true });
+      await Deno.writeTextFile(join(home, ".local", "share", "keepsake"), "");
+      assert.equal((await keepsakeIn(home, keepsake, ["run"])).status, 2);
+      assert.equal(hooks.take()[0]?.["event"], "failure");
     });
 
     await t.step("backs up and restores without the source tree or any cache", async () => {

@@ -6,6 +6,7 @@
 import { type FailureRecord, FAILURES, toRecord } from "../../pipeline/errors.ts";
 import type { Failure } from "../../pipeline/events.ts";
 import type { Listing } from "../../pipeline/list.ts";
+import { redactForms } from "../../pipeline/redact.ts";
 import { printJson } from "../json.ts";
 import { FileError } from "../pipeline_file.ts";
 import { type Style, styleFor } from "./style.ts";
@@ -26,7 +27,7 @@ export function tell(thrown: unknown, terminal: Terminal, json: boolean): number
 
 /** What `--json` prints in the place of a result. */
 export function failureJson(thrown: unknown): unknown {
-  const { code, message } = toRecord(thrown);
+  const { code, message } = recordOf(thrown);
   const hint = hintOf(thrown) ?? null;
   const problems = thrown instanceof FileError ? { problems: thrown.problems } : {};
   return { ok: false, error: { code, message, hint, ...problems } };
@@ -34,7 +35,7 @@ export function failureJson(thrown: unknown): unknown {
 
 /** Says what was thrown. What is no failure that was foreseen is a bug, and comes with its stack. */
 export function renderFailure(thrown: unknown, style: Style): string[] {
-  const record = toRecord(thrown);
+  const record = recordOf(thrown);
   const hint = hintOf(thrown);
   return [
     ...(record.code === "bug" ? renderBug(record, style) : [renderMessage(record, style)]),
@@ -56,10 +57,21 @@ export function partJson({ code, message, hint }: Failure): unknown {
   return { code, message, hint: hint ?? null };
 }
 
+/** What was thrown, without what is a secret by its form; a run takes out the others, too. */
+function recordOf(thrown: unknown): FailureRecord {
+  const { message, hint, stack, ...record } = toRecord(thrown);
+  return {
+    ...record,
+    message: redactForms(message),
+    hint: hint && redactForms(hint),
+    stack: stack && redactForms(stack),
+  };
+}
+
 function hintOf(thrown: unknown): string | undefined {
   // Whatever a stage lacks comes as a record out of its worker: this is the program itself.
   if (thrown instanceof Deno.errors.NotCapable) return "Start it with -A: its workers get less";
-  const { code, hint } = toRecord(thrown);
+  const { code, hint } = recordOf(thrown);
   return code === "bug" ? "Please report this with the lines above" : hint;
 }
 

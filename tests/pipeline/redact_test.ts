@@ -5,8 +5,10 @@ import { load, stages } from "./config/support.ts";
 
 Deno.test("passwords in addresses and identities are taken out of any text", () => {
   equal(
-    redactForms("at https://me:pw@host/x, ssh://u@h, a@b and s3://k:p@@h"),
-    "at https://(hidden)@host/x, ssh://(hidden)@h, a@b and s3://(hidden)@h",
+    redactForms(
+      "at https://me:pw@host/x, ssh://u@h, ssh://u:p@h, https://t@h, a@b and s3://k:p@@h",
+    ),
+    "at https://(hidden)@host/x, ssh://u@h, ssh://(hidden)@h, https://(hidden)@h, a@b and s3://(hidden)@h",
   );
   equal(redactForms("key AGE-SECRET-KEY-1QQQPQ99 here"), "key (hidden) here");
 });

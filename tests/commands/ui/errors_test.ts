@@ -62,3 +62,15 @@ Deno.test("with --json a failure is a document and nothing else", () => {
     equal(err(), "");
   }
 });
+
+Deno.test("no failure tells a password in an address, or an identity", () => {
+  const error = new BackupError("destination-refused", "Cannot push to https://me:pw@h/x", {
+    hint: "Look for AGE-SECRET-KEY-1ABC in https://t@h/",
+  });
+  const bug = new Error("at https://me:pw@h/x");
+  for (const thrown of [error, bug]) {
+    const told = [...renderFailure(thrown, PLAIN), JSON.stringify(failureJson(thrown))].join("\n");
+    equal(/pw|1ABC|t@/.test(told), false, told);
+    equal(told.includes("https://(hidden)@h/x"), true);
+  }
+});

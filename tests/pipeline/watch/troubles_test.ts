@@ -59,6 +59,8 @@ Deno.test("what a run did not come to tells nothing, and what is not in the file
   );
   deepEqual(failing.map(({ subject }) => subject), ["stage s3", "stage git"]);
   const later = new Date(START + DAY);
+  const again = update(failing, observe(reportOf(later, { s3: "failed", git: "failed" })), later);
+  deepEqual(again.map(({ since }) => since), [now, now]);
   const partly = update(failing, observe(reportOf(later, { src: "ok", s3: "skipped" })), later);
   deepEqual(partly.map(({ subject, since }) => [subject, since]), [["stage s3", now]]);
   const dry = observe({ ...reportOf(later, { src: "ok", s3: "ok" }), dryRun: true });
