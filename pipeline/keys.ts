@@ -9,7 +9,6 @@ import type { ByteSink } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { optionTypeOf } from "./config/common.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import { readIdentities } from "./identities.ts";
 
 /** Something about keys that may cost everything one day. */
 export interface KeyWarning {
@@ -149,6 +148,7 @@ export async function proveKeys(
       },
     );
   }
+  const { readIdentities } = await import("./identities.ts");
   const identities = await readIdentities(named);
   const [{ seal }, { open }, { unlockWith }] = await Promise.all([
     import("../stages/formats/age_seal.ts"),

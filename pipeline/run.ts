@@ -13,6 +13,7 @@ import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import { type Horizon, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { leaveFacts, type RunEnd } from "./leave_facts.ts";
+import { lookAtKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
 import { redactError, redactorFor } from "./redact.ts";
 import { type Route, routesOf } from "./routes.ts";
@@ -81,7 +82,7 @@ async function runLocked(
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;
-  const warnings = import("./keys.ts").then(({ lookAtKeys }) => lookAtKeys(pipeline));
+  const warnings = lookAtKeys(pipeline);
   warnings.catch(() => {}); // Waited for below.
   try {
     const pause = catalog.watch.pauseBefore(started);

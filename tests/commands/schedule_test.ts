@@ -120,6 +120,43 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    `install asks for the identity first, unless told not to, and says what that risks${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await Home.make();
+    await furnish(home);
+    const identity = home.at(".config/keepsake/identity.txt");
+    await Deno.rename(identity, home.at("elsewhere.txt"));
+    const { status, stderr } = await withTable(
+      home,
+      `keepsake schedule install --with cron || echo "status $?" > ended
+      test "$(cat ended)" = "status 3"
+      test -z "$(crontab -l | grep keepsake)"
+      keepsake keygen --output ${home.at("other/other.txt")} 2> /dev/null
+      keepsake schedule install --with cron --identity other/other.txt || echo "status $?" > ended
+      test -z "$(crontab -l | grep keepsake)"
+      keepsake schedule install --with cron --identity elsewhere.txt
+      keepsake schedule remove
+      keepsake schedule install --with cron --skip-key-check
+      crontab -l | grep -q 'keepsake claude: begin'`,
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(
+      stderr,
+      /^Error: Cannot read the identity .*identity\.txt": there is no such file$/m,
+    );
+    assert.match(
+      stderr,
+      /^ {2}.*; --skip-key-check goes on without knowing whether it can be opened$/m,
+    );
+    assert.match(stderr, /^Error: Cannot open what "encrypt" encrypts with "other\/other\.txt": /m);
+    assert.match(stderr, /^The identity at hand opens what will be encrypted$/m);
+    assert.match(stderr, /^Warning: nobody has looked whether the identity is there /m);
+  },
+});
+
 Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
   await using home = await Home.make();
   await furnish(home);

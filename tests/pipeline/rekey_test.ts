@@ -10,6 +10,7 @@ import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
+import { git } from "../stages/git_harness.ts";
 
 /** A world with two snapshots, a second apart, at two places, and a file that names other keys now. */
 async function furnished(generate = generateX25519Identity) {
@@ -110,7 +111,8 @@ Deno.test(
       const proof = await verifySnapshots({ pipeline, from: "usb", identityFiles: [other] });
       equal(proof.ok, true);
       if (generate === generateHybridIdentity) continue; // Debian's age is older than that.
-      const name = Object.keys(await world.files("usb")).filter((key) => key.includes(".tar."))[1]!;
+      const names = Object.keys(await world.files("usb")).toSorted();
+      const name = names.findLast((key) => key.includes(".tar."))!;
       const line = `age -d -i ${other} ${
         world.at("usb", name)
       } | zstd -d | tar xOf - .claude/AGENTS.md`;
@@ -169,6 +171,37 @@ Deno.test("what was cut short is finished: neither two of one nor a half stays",
   equal(Object.keys(await world.files("usb")).length, 4);
   const proof = await verifySnapshots({ pipeline, from: "usb", all: true, identityFiles: [other] });
   deepEqual([proof.ok, proof.verifications.length, proof.strays.length], [true, 2, 0]);
+});
+
+Deno.test({
+  name: `a repository is rekeyed like a directory, and its history is said to keep the old${
+    haveTools("git") ? "" : " (without git)"
+  }`,
+  ignore: !haveTools("git"),
+  async fn() {
+    using world = await World.make();
+    const remote = world.at("backup.git");
+    await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", remote));
+    const stages = () =>
+      world.usual().replace(/use = "local"\s+path = .*/, `use = "git"\nremote = "${remote}"`);
+    await runPipeline(await world.pipeline(stages()));
+    const identity = await generateX25519Identity();
+    await Deno.writeTextFile(world.at("new.txt"), `${identity}\n`);
+    world.recipient = await identityToRecipient(identity);
+    const pipeline = await world.pipeline(stages());
+    const report = await rekeyPipeline(pipeline, { planOnly: false });
+    deepEqual([report.ok, report.histories], [true, ["git"]], JSON.stringify(report));
+    const identityFiles = [world.at("new.txt")];
+    const { ok, verifications } = await verifySnapshots({ pipeline, all: true, identityFiles });
+    deepEqual([ok, verifications.length], [true, 1]);
+    const from = `git+${remote}`;
+    const old = await verifySnapshots({
+      pipeline: undefined,
+      from,
+      identityFiles: [world.identity],
+    });
+    equal(old.ok, false);
+  },
 });
 
 Deno.test("what is not encrypted is left alone, and a destination that is not there is refused", async () => {
