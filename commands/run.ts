@@ -171,6 +171,11 @@ export function runJson(report: RunReport): unknown {
       content_hash: snapshot.contentHash,
       files: snapshot.files,
       bytes: snapshot.bytes,
+      ...(snapshot.secrets && {
+        secrets: snapshot.secrets.map(({ rule, path, line, count, fingerprint }) => (
+          { rule, path, line, count, fingerprint }
+        )),
+      }),
       unreadable: snapshot.unreadable.map(({ path, reason }) => ({ path, reason })),
       destinations: snapshot.destinations.map(({ id, status, location, message }) => (
         { id, status, location, message }

@@ -12,8 +12,9 @@ import type {
   SourceStage,
   StoreResult,
 } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, toRecord } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
+import type { FoundSecret } from "../stages/formats/secret_search.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Held } from "./contents.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
@@ -33,6 +34,13 @@ import {
   totalsOf,
 } from "./reading.ts";
 import { isSealed, type Route, type Step } from "./routes.ts";
+import {
+  fingerprintKey,
+  knownSecrets,
+  refusal,
+  secretPolicyOf,
+  SecretSearch,
+} from "./secret_policy.ts";
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
 import { judgeShrinkage, newShrinkages } from "./tripwire.ts";
@@ -41,6 +49,10 @@ import type { WorkerPool } from "./worker_pool.ts";
 /** What a backup runs with. */
 export interface BackupContext {
   readonly pipeline: string;
+  /** The pipeline's state directory. */
+  readonly state: string;
+  /** File with the fingerprints of secrets that may be stored. */
+  readonly knownSecrets: string | undefined;
   /** Name of this machine. */
   readonly host: string;
   /** The pipeline's stages, for its gates. */
@@ -104,6 +116,8 @@ class Backup {
   readonly #taken = new Set<string>();
   /** What is read was there from this time on. */
   readonly #begunAt: Date;
+  /** Where secrets stand that some destination does not allow. */
+  #secrets: readonly FoundSecret[] | undefined;
   /** What was begun ahead of time: not left behind, whatever happens. */
   readonly #begun: Promise<unknown>[] = [];
   /** The first failure that nobody foresaw: told when the others have had their turn. */
@@ -261,13 +275,41 @@ class Backup {
       },
       detach: (reader, reason) => worker.detach(reader, reason),
     };
-    const spooled = await runFlow(origin, streams, this.#flowContext());
+    const search = await this.#searchFor(steps);
+    const inspect = search?.read.bind(search);
+    const spooled = await runFlow(origin, streams, { ...this.#flowContext(), inspect });
     this.#noteTransforms(streams, spooled);
     if (result === undefined) throw firstReason(spooled);
     const { entries, signature, unreadable, roots } = result;
     const hash = await contentHash(entries);
     const reading: Reading = { entries, contentHash: hash, signature, unreadable, roots };
-    return { ...reading, created, source: result, before, streams, spooled };
+    return { ...reading, created, source: result, before, streams, spooled, search };
+  }
+
+  /** What looks for secrets, where some of these destinations do not allow them. */
+  async #searchFor(steps: readonly Step[]): Promise<SecretSearch | undefined> {
+    if (steps.every((step) => secretPolicyOf(step) === "allow")) return undefined;
+    return new SecretSearch(await fingerprintKey(this.#context.state));
+  }
+
+  /** @throws {BackupError} Unless a destination may get what was made. */
+  async #checkSecrets(step: Step, { search }: Streamed): Promise<void> {
+    const policy = secretPolicyOf(step);
+    if (policy === "allow" || search === undefined) return;
+    const { knownSecrets: file, log } = this.#context;
+    const { id } = this.#route.source;
+    try {
+      const [known, found] = await Promise.all([knownSecrets(file), search.found]);
+      const secrets = found.filter(({ fingerprint }) => !known.has(fingerprint));
+      if (secrets.length === 0) return;
+      this.#secrets = secrets;
+      if (policy === "block") throw refusal(id, step.stage, secrets, file);
+      const count = new Set(secrets.map(({ fingerprint }) => fingerprint)).size;
+      log.say("warn", step.stage.id, `It gets ${count} secrets in "${id}" as plaintext`);
+    } catch (error) {
+      if (policy === "block") throw error;
+      log.say("warn", step.stage.id, toRecord(error).message);
+    }
   }
 
   get #readingContext(): ScanContext {
@@ -310,11 +352,16 @@ class Backup {
         return;
       }
       await Promise.all(
-        group.map(({ stage }) =>
-          dryRun
-            ? this.#note(stage, "skipped", null, "dry run")
-            : this.#deliver(stage, name, files, streamed)
-        ),
+        group.map(async (step) => {
+          const { stage } = step;
+          try {
+            await this.#checkSecrets(step, streamed);
+          } catch (error) {
+            return this.#noteFailure(stage, error);
+          }
+          if (dryRun) this.#note(stage, "skipped", null, "dry run");
+          else await this.#deliver(stage, name, files, streamed);
+        }),
       );
     }));
   }
@@ -457,6 +504,7 @@ class Backup {
       unreadable: reading?.unreadable ?? [],
       skipped: streamed?.source.skipped ?? [],
       notes: streamed?.source.notes ?? [],
+      ...(this.#secrets && { secrets: this.#secrets }),
       destinations: this.#destinations.flatMap(({ stage }) => this.#reports.get(stage.id) ?? []),
     };
   }

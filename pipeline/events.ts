@@ -5,6 +5,7 @@
  * @module
  */
 import type { FailureCode } from "../stages/errors.ts";
+import type { FoundSecret } from "../stages/formats/secret_search.ts";
 import type { Remark } from "../stages/contract.ts";
 import type { Verdict } from "./proofs.ts";
 import type { Suspicion } from "./suspicions.ts";
@@ -93,6 +94,8 @@ export interface SnapshotReport {
   readonly unreadable: readonly Remark[];
   readonly skipped: readonly Remark[];
   readonly notes: readonly Remark[];
+  /** Where destinations that do not allow them would get secrets, but for those that are known. */
+  readonly secrets?: readonly FoundSecret[];
   readonly destinations: readonly DeliveryReport[];
   /** What seems to be lost at the source: this snapshot was made and is marked, pruning pauses. */
   readonly suspect?: SuspectReport;

@@ -10,7 +10,7 @@ import type { Step } from "./routes.ts";
 import type { Spool, Spooled, Written } from "./spool.ts";
 import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
 import type { WorkerPool } from "./worker_pool.ts";
-import type { Outlet } from "./worker/protocol.ts";
+import type { Inlet, Outlet } from "./worker/protocol.ts";
 
 /** One stream: what comes out of the source or of one transform. */
 export interface Stream {
@@ -73,6 +73,8 @@ export interface FlowContext {
   readonly workers: WorkerPool;
   readonly signal: AbortSignal | undefined;
   readonly onProgress?: (stage: string, done: number, total: number | undefined) => void;
+  /** Reads the first stream too, and hinders nobody when it fails. */
+  readonly inspect?: ((input: Inlet, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** What came of the streams that were to be spooled, by id. */
@@ -96,6 +98,11 @@ export async function runFlow(
       ? origin.send(node.outlet, node.controller.signal)
       : runTransform(node, nodes, context);
     writers.set(id, writing);
+    if (node.inspects) {
+      const { inletOfInspector: port, outlet: { coding }, controller: { signal } } = node;
+      const inspecting = context.inspect!({ port, coding }, signal);
+      inspecting.catch((error) => origin.detach(node.stream.readers.length, messageOf(error)));
+    }
     writing.catch((error) => {
       for (const child of node.below(nodes)) child.controller.abort(brokenBy(error));
       node.stopSpooling(brokenBy(error));
@@ -117,15 +124,18 @@ export async function runFlow(
 class Node {
   readonly stream: Stream;
   readonly outlet: Outlet;
+  /** Whether somebody looks at it besides its readers. */
+  readonly inspects: boolean;
   readonly controller = new AbortController();
   readonly #spoolStop = new AbortController();
   readonly #inlets: readonly MessagePort[];
   readonly #signal: AbortSignal | undefined;
 
-  constructor(stream: Stream, { codec, signal }: FlowContext) {
+  constructor(stream: Stream, { codec, signal, inspect }: FlowContext) {
     this.stream = stream;
+    this.inspects = inspect !== undefined && stream.transform === undefined;
     const channels = Array.from(
-      { length: stream.readers.length + (stream.spooled ? 1 : 0) },
+      { length: stream.readers.length + (this.inspects ? 1 : 0) + (stream.spooled ? 1 : 0) },
       () => new MessageChannel(),
     );
     const coding: Coding = stream.transform === undefined ? { way: "encode", codec } : PLAIN;
@@ -149,6 +159,11 @@ class Node {
   /** The port on which transform `id` reads this stream. */
   inletOf(id: string): MessagePort {
     return this.#inlets[this.stream.readers.indexOf(id)]!;
+  }
+
+  /** Comes after the readers. */
+  get inletOfInspector(): MessagePort {
+    return this.#inlets[this.stream.readers.length]!;
   }
 
   spoolReader(): ChannelReader {

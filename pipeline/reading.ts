@@ -8,6 +8,7 @@ import { contentHash } from "../stages/formats/entries.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { FlowResult, Stream } from "./flow.ts";
 import type { Spool } from "./spool.ts";
+import type { SecretSearch } from "./secret_policy.ts";
 import type { StageLog } from "./stage_log.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
@@ -31,6 +32,8 @@ export interface Streamed extends Reading {
   readonly before: readonly Watched[];
   readonly streams: readonly Stream[];
   readonly spooled: FlowResult;
+  /** Looked for secrets in it. */
+  readonly search: SecretSearch | undefined;
 }
 
 /** What a snapshot amounts to. */

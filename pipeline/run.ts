@@ -96,7 +96,21 @@ async function runLocked(
     const { stages, name, state } = pipeline;
     const host = Deno.hostname();
     const avoid = ownPlaces(stages, state);
-    const circumstances = { run, dryRun, force, message, signal, log, clock, host, stages, avoid };
+    const { knownSecrets } = pipeline;
+    const circumstances = {
+      state,
+      knownSecrets,
+      run,
+      dryRun,
+      force,
+      message,
+      signal,
+      log,
+      clock,
+      host,
+      stages,
+      avoid,
+    };
     const told = await runStages(pipeline, only, {
       pipeline: name,
       catalog,

@@ -58,6 +58,7 @@ export async function compile(
       // The grants of each worker are what counts; the runner needs whatever they need together.
       ...["--allow-all", "--no-prompt"],
       ...(target === undefined ? [] : ["--target", target]),
+      ...["--include", "stages/formats/secret_search.ts"],
       ...["--include", worker, "--output", resolve(output), main],
     ]);
   } finally {

@@ -75,6 +75,7 @@ function renderSnapshot(
     )
       .map((line, index) => index === 0 ? style.bad(line) : line),
     ...renderRemarks(`worth a look`, notes, NAMED_NOTES, home),
+    ...renderSecrets(snapshot.secrets ?? [], style),
     ...renderSkipped(skipped),
   ];
 }
@@ -146,6 +147,23 @@ function renderRemarks(
   );
   const more = remarks.length - shown.length;
   return [`  ${title}:`, ...shown, ...(more > 0 ? [`    and ${more} more${where}`] : [])];
+}
+
+/** What to rotate: each as a line that can be written into the file of known secrets. */
+function renderSecrets(
+  secrets: NonNullable<SnapshotReport["secrets"]>,
+  style: Style,
+): string[] {
+  if (secrets.length === 0) return [];
+  const shown = secrets.slice(0, NAMED).map(({ fingerprint, rule, path, line }) =>
+    escapeControls(`    ${fingerprint}  ${rule}  ${path}:${line}`)
+  );
+  const more = secrets.length - shown.length;
+  return [
+    style.bad("  rotate these: they stand in plaintext"),
+    ...shown,
+    ...(more > 0 ? [`    and ${more} more${SEE}`] : []),
+  ];
 }
 
 /** What was left out on purpose is the same every day: how much for which reason is enough. */

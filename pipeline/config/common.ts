@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import {
+  choice,
   command,
   duration,
   flag,
@@ -40,6 +41,12 @@ export const pipelineOptions = options({
   state: optional(
     path("Directory for catalog, lock and spool; each pipeline has one of its name in it."),
     "~/.local/state/keepsake",
+  ),
+  known_secrets: optional(
+    path(
+      "File with the fingerprints of secrets that may be stored, one a line, as runs tell them.",
+    ),
+    "~/.config/keepsake/known-secrets.txt",
   ),
   identity: optional(
     path(
@@ -112,6 +119,14 @@ const plaintext = optional(
   false,
 );
 
+const secrets = optional(
+  choice(
+    ["allow", "warn", "block"],
+    "What secrets in a snapshot mean: nothing, a list, or that it gets none. Left out: `allow` for what is encrypted, `block` for plaintext that leaves this machine, else `warn`.",
+    { example: "block" },
+  ),
+);
+
 const MOST = 100_000;
 
 /** The keys that say which snapshots stay at a destination; without any that keeps, all do. */
@@ -175,7 +190,7 @@ export const COMMON_OPTIONS = {
   source: { id },
   gate: { id, only, input },
   transform: { id, only, input },
-  destination: { id, only, input, plaintext, ...RETENTION_OPTIONS, ...PROOF_OPTIONS },
+  destination: { id, only, input, plaintext, secrets, ...RETENTION_OPTIONS, ...PROOF_OPTIONS },
 } as const satisfies Record<StageKind, v.ObjectEntries>;
 
 /** An id or a name: it ends up in file names and on command lines. */

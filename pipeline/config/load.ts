@@ -98,6 +98,7 @@ export async function loadPipeline(
     identity,
     drillEvery,
     stages: resolved.stages.map(toStage),
+    knownSecrets: resolved.pipeline.known_secrets,
     ...(watch && { watch }),
   };
 }
@@ -115,9 +116,13 @@ function watchOf(
 }
 
 function toStage(draft: DraftStage): PipelineStage {
-  const { id, use, index, stage, options, only, input, plaintext, retention, proof } = draft;
+  const { id, use, index, stage, options, only, input, plaintext, secrets } = draft;
+  const { retention, proof } = draft;
   const at = sayPath(["stage", index]);
-  const known = { id, use, at, stage: stage!, options, only, input, plaintext, ...proof };
+  const known = {
+    ...{ id, use, at, stage: stage!, options, only, input, plaintext, ...proof },
+    ...(secrets && { secrets }),
+  };
   return retention === undefined ? known : { ...known, retention };
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Stage } from "../../stages/contract.ts";
 import type { Policy } from "../retention.ts";
+import type { SecretPolicy } from "../secret_policy.ts";
 import type { Shape } from "./common.ts";
 
 /** One `[[stage]]` of the file. */
@@ -24,6 +25,8 @@ export interface PipelineStage {
   readonly input: string | undefined;
   /** For a destination: whether it may get plaintext. */
   readonly plaintext: boolean;
+  /** For a destination: what secrets mean; `undefined`: that depends on what it gets. */
+  readonly secrets?: SecretPolicy | undefined;
   /** For a destination: which snapshots stay there; `undefined`: all. */
   readonly retention?: Policy | undefined;
   /** For a destination: milliseconds between drills during runs, where it says so itself. */
@@ -43,6 +46,8 @@ export interface Pipeline {
   readonly identity: string | undefined;
   /** Milliseconds between drills during runs; `undefined`: they are asked for. */
   readonly drillEvery?: number | undefined;
+  /** File with the fingerprints of secrets that may be stored. */
+  readonly knownSecrets?: string | undefined;
   readonly stages: readonly PipelineStage[];
   /** Who and what is told how runs go; `undefined`: nobody. */
   readonly watch?: Watch | undefined;

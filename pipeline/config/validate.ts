@@ -36,6 +36,7 @@ export interface DraftStage {
   readonly only: readonly string[] | undefined;
   readonly input: string | undefined;
   readonly plaintext: boolean;
+  readonly secrets: PipelineStage["secrets"];
   /** Which snapshots stay there; `undefined`: all. */
   readonly retention: Policy | undefined;
   /** How often it has to be proven that a destination gives things back. */
@@ -146,7 +147,7 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     ? HINT_STAGES
     : `Remove it, or see "keepsake help ${stage.name}" for the keys that there are`;
   const checked = checkTable(judged, entries, path, help, (key) => commonOfOthers(key, stage));
-  const { id, only, input, plaintext, ...rest } = checked.values;
+  const { id, only, input, plaintext, secrets, ...rest } = checked.values;
   const { drill_every: drillEvery, max_unproven: maxUnproven, ...others } = rest;
   const { policy, options } = policyOf(others);
   const fault = stage?.kind === "source" && checked.complete
@@ -166,6 +167,7 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     only: only as readonly string[] | undefined,
     input: input as string | undefined,
     plaintext: plaintext === true,
+    secrets: secrets as PipelineStage["secrets"],
     retention: policy,
     proof: {
       ...(typeof drillEvery === "number" && { drillEvery }),

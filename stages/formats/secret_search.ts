@@ -1,0 +1,145 @@
+/**
+ * Looks for secrets in an archive on its way: the whole program of a worker that reads plaintext and
+ * is granted nothing. What it answers holds no value, only where each stands and its fingerprint.
+ *
+ * @module
+ */
+import type { ByteSource, Codec } from "../contract.ts";
+import { cutterOf, loadDecoder } from "./codec.ts";
+import { SecretScanner } from "./secrets.ts";
+import { TarReader, type TarVisitor } from "./untar.ts";
+import type { TarMember } from "./untar_header.ts";
+
+/** A secret in one file of an archive. */
+export interface FoundSecret {
+  /** Name of the rule that found it. */
+  readonly rule: string;
+  /** Path in the archive. */
+  readonly path: string;
+  /** Counted from 1: where it stands first. 0: in the path itself. */
+  readonly line: number;
+  /** How often it stands in that file. */
+  readonly count: number;
+  /** Of the value, keyed: nobody can try values without the key. */
+  readonly fingerprint: string;
+}
+
+/** What a search is given. */
+export interface SearchContext {
+  /** The archive, compressed. */
+  readonly input: ByteSource;
+  readonly codec: Codec;
+  /** Key of the fingerprints. */
+  readonly key: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+/** Characters that are searched at once; what is cut off is searched again with what follows. */
+const BLOCK = 1 << 20;
+const OVERLAP = 1 << 15;
+
+/** Looks into every file of an archive. */
+async function run({ input, codec, key, signal }: SearchContext): Promise<readonly FoundSecret[]> {
+  const scanner = new SecretScanner();
+  const [{ createHmac }] = await Promise.all([import("node:crypto"), scanner.load()]);
+  const fingerprint = (value: string) =>
+    createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
+  const search = new Search(scanner, fingerprint);
+  const reader = new TarReader(search);
+  for await (const piece of decompress(input, codec)) {
+    signal.throwIfAborted();
+    reader.push(piece);
+  }
+  reader.finish();
+  return [...search.found.values()];
+}
+
+async function* decompress(input: ByteSource, codec: Codec): AsyncGenerator<Uint8Array> {
+  const [cutter, decoder] = [cutterOf(codec), await loadDecoder(codec)];
+  for await (const block of input) {
+    for (const piece of cutter.push(block)) {
+      const decoded = decoder.decode(piece);
+      if (decoded instanceof Uint8Array) yield decoded;
+      else yield* decoded;
+    }
+  }
+  cutter.end();
+  const rest = decoder.end();
+  if (rest !== undefined) yield* rest;
+}
+
+/** What the worker serves. */
+export default { name: "secret-search", run };
+
+class Search implements TarVisitor {
+  /** By path and fingerprint. */
+  readonly found = new Map<string, FoundSecret>();
+  readonly #scanner: SecretScanner;
+  readonly #fingerprint: (value: string) => string;
+  #path = "";
+  #decoder = new TextDecoder();
+  #text = "";
+  #line = 1;
+
+  constructor(scanner: SecretScanner, fingerprint: (value: string) => string) {
+    this.#scanner = scanner;
+    this.#fingerprint = fingerprint;
+  }
+
+  begin({ path, link }: TarMember): void {
+    this.#path = path;
+    this.#decoder = new TextDecoder();
+    this.#text = "";
+    this.#line = 1;
+    for (const text of [path, link ?? ""]) {
+      for (const { rule, start, end } of this.#scanner.find(text)) {
+        this.#note(rule, text.slice(start, end), 0);
+      }
+    }
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#text += this.#decoder.decode(bytes, { stream: true });
+    if (this.#text.length >= BLOCK) this.#search(this.#text.length - OVERLAP);
+  }
+
+  end(): void {
+    this.#text += this.#decoder.decode();
+    this.#search(this.#text.length);
+  }
+
+  /** Searches all there is, and lets go of what stands before `most`. */
+  #search(most: number): void {
+    const secrets = this.#scanner.find(this.#text);
+    // One that may go on is searched again, from its beginning, when more of it is there.
+    const open = secrets.find(({ start, end }) => start > 0 && start < most && end > most);
+    const cut = open?.start ?? most;
+    let line = this.#line;
+    let at = 0;
+    for (const { rule, start, end } of secrets) {
+      if (start >= cut) break;
+      line += linesIn(this.#text, at, start);
+      at = start;
+      this.#note(rule, this.#text.slice(start, end), line);
+    }
+    this.#line = line + linesIn(this.#text, at, cut);
+    this.#text = this.#text.slice(cut);
+  }
+
+  #note(rule: string, value: string, line: number): void {
+    const fingerprint = this.#fingerprint(value);
+    const key = `${fingerprint} ${this.#path}`;
+    const known = this.found.get(key);
+    const path = this.#path;
+    const first = known ?? { rule, path, line, count: 0, fingerprint };
+    this.found.set(key, { ...first, count: first.count + 1 });
+  }
+}
+
+function linesIn(text: string, start: number, end: number): number {
+  let lines = 0;
+  for (let at = text.indexOf("\n", start); at >= 0 && at < end; at = text.indexOf("\n", at + 1)) {
+    lines++;
+  }
+  return lines;
+}

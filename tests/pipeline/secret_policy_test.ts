@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { runPipeline } from "../../pipeline/mod.ts";
+import type { Event, RunReport } from "../../pipeline/events.ts";
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
+import { renderRun } from "../../commands/ui/run_summary.ts";
+import { haveTools, World } from "../end_to_end/world.ts";
+import { makeCanaries } from "../stages/formats/canaries.ts";
+
+/** The key that is cut off comes last: it would reach as far as the end of the next one. */
+const CANARIES = makeCanaries().toSorted((a, b) =>
+  Number(a.kind === "private key, cut off") - Number(b.kind === "private key, cut off")
+);
+const HAS_GIT = haveTools("git");
+
+/** Runs, and answers the report with all that anybody could have been told. */
+async function run(pipeline: Pipeline): Promise<{ report: RunReport; told: string }> {
+  const events: Event[] = [];
+  const report = await runPipeline(pipeline, { listener: (event) => void events.push(event) });
+  return {
+    report,
+    told: JSON.stringify([report, events]) + renderRun(report, undefined).join("\n"),
+  };
+}
+
+/** Plants the canaries in a conversation, each on a line of its own from the third on. */
+async function plant(world: World): Promise<void> {
+  const log = join(world.source, "projects", "-home-me-work", "leak.jsonl");
+  const lines = CANARIES.map(({ text }) => JSON.stringify({ message: { content: text } }));
+  await Deno.writeTextFile(log, `{}\n{}\n${lines.join("\n")}\n`);
+}
+
+function snapshot({ source }: World): string {
+  return `[[stage]]\nuse = "snapshot"\nid = "claude"\npaths = [${JSON.stringify(source)}]\n`;
+}
+
+function statuses({ snapshots: [first] }: RunReport): Record<string, string> {
+  return Object.fromEntries(first!.destinations.map(({ id, status }) => [id, status]));
+}
+
+function assertNoCanary(text: string, where: string): void {
+  for (const { kind, value } of CANARIES) {
+    const part = JSON.stringify(value.slice(0, 60)).slice(1, -1);
+    assert.equal(text.includes(value) || text.includes(part), false, `${kind} is in ${where}`);
+  }
+}
+
+Deno.test({
+  name: HAS_GIT
+    ? "secrets of every kind never reach git, a log or an error; other destinations go on"
+    : "secrets of every kind never reach git (ignored: git is not there)",
+  ignore: !HAS_GIT,
+  fn: async () => {
+    using world = await World.make();
+    await Deno.remove(join(world.source, "noise.bin")).catch(() => {});
+    await plant(world);
+    const repository = world.at("repository.git");
+    await new Deno.Command("git", { args: ["init", "-q", "--bare", repository] }).output();
+    const place = (path: string, more = "") =>
+      `[[stage]]\nuse = "local"\nid = "${path}"\npath = ${
+        JSON.stringify(world.at(path))
+      }\n${more}\n`;
+    const pipeline = await world.pipeline(`${snapshot(world)}
+      [[stage]]
+      use = "git"
+      remote = ${JSON.stringify(repository)}
+      layout = "files"
+      plaintext = true
+      ${place("near", "plaintext = true")}
+      ${place("strict", 'plaintext = true\nsecrets = "block"')}
+      [[stage]]
+      use = "encrypt"
+      to = ["${world.recipient}"]
+      ${place("sealed")}
+      ${place("wary", 'secrets = "block"')}`);
+    const { report, told } = await run(pipeline);
+    assert.equal(report.status, 2);
+    assert.deepEqual(statuses(report), {
+      ...{ git: "failed", near: "ok", strict: "failed", sealed: "ok", wary: "failed" },
+    });
+    const secrets = report.snapshots[0]!.secrets!;
+    const lines = new Set(secrets.map(({ line }) => line));
+    const missed = CANARIES.filter((_, index) => !lines.has(index + 3)).map(({ kind }) => kind);
+    assert.deepEqual(missed, []);
+    assert.deepEqual(
+      new Set(secrets.map(({ path }) => path)),
+      new Set([
+        ".claude/projects/-home-me-work/leak.jsonl",
+      ]),
+    );
+    assert.equal(CANARIES.length >= 25, true);
+    assertNoCanary(told, "what was told");
+    const refs = await new Deno.Command("git", { args: ["-C", repository, "for-each-ref"] })
+      .output();
+    assert.equal(new TextDecoder().decode(refs.stdout), "");
+    assert.deepEqual(await world.files("strict"), {});
+    for (const name of ["catalog.db", "catalog.db-wal", "hook.json"]) {
+      const bytes = await Deno.readFile(join(pipeline.state, name)).catch(() => new Uint8Array());
+      assertNoCanary(new TextDecoder("latin1").decode(bytes), name);
+    }
+  },
+});
+
+Deno.test("secrets that were accepted are remembered, and new ones are not among them", async () => {
+  using world = await World.make();
+  await plant(world);
+  const known = world.at("home", ".config", "keepsake", "known-secrets.txt");
+  const pipeline = await world.pipeline(
+    `${snapshot(world)}[[stage]]\nuse = "local"\nplaintext = true\nsecrets = "block"\npath = ${
+      JSON.stringify(world.at("backups"))
+    }\n`,
+  );
+  const first = await run(pipeline);
+  assert.deepEqual(statuses(first.report), { local: "failed" });
+  const secrets = first.report.snapshots[0]!.secrets!;
+  const failure = first.report.snapshots[0]!.destinations[0]!.failure!;
+  assert.equal(failure.code, "destination-refused");
+  assert.equal(failure.hint!.includes(known), true);
+  await Deno.mkdir(join(known, ".."), { recursive: true });
+  const lines = secrets.map(({ fingerprint, rule }) => `  ${fingerprint}  ${rule} is a test\n`);
+  await Deno.writeTextFile(known, `# accepted\n${lines.slice(1).join("")}`);
+  const second = await run(pipeline);
+  assert.deepEqual(second.report.snapshots[0]!.secrets, [secrets[0]]);
+  assert.deepEqual(statuses(second.report), { local: "failed" });
+  await Deno.writeTextFile(known, `# accepted\n${lines.join("")}`);
+  const third = await run(pipeline);
+  assert.deepEqual([third.report.status, third.report.snapshots[0]!.secrets], [0, undefined]);
+});
+
+Deno.test("a snapshot without secrets goes everywhere", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(
+    `${snapshot(world)}[[stage]]\nuse = "local"\nplaintext = true\nsecrets = "block"\npath = ${
+      JSON.stringify(world.at("backups"))
+    }\n`,
+  );
+  const { report } = await run(pipeline);
+  assert.deepEqual([report.status, report.snapshots[0]!.secrets], [0, undefined]);
+});
