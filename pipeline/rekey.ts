@@ -1,6 +1,6 @@
 /**
  * Gives stored snapshots the recipients that the pipeline file names now: the header of each archive
- * is made anew, its payload stays. docs/decisions/0008-rekey.md says why that gives it another name.
+ * is made anew, its payload stays. docs/decisions/0012-rekey.md says why that gives it another name.
  *
  * Longer than most: each step is only safe by what stands before it.
  *

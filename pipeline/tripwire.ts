@@ -1,6 +1,6 @@
 /**
  * Tells whether something was lost at the source: memory that is gone, settings without their hooks,
- * logs that are not what they were, longer. Pure. docs/decisions/0007-suspects.md says what was
+ * logs that are not what they were, longer. Pure. docs/decisions/0010-suspects.md says what was
  * weighed.
  *
  * @module

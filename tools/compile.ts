@@ -41,7 +41,8 @@ export async function compile(
   // what is for development alone.
   const folder = await Deno.makeTempDir({ prefix: "keepsake-compile-" });
   try {
-    const { files, packages } = await partsOf([main, worker]);
+    const included = [worker, SEARCH];
+    const { files, packages } = await partsOf([main, ...included]);
     for (const file of files) {
       await Deno.mkdir(join(folder, dirname(file)), { recursive: true });
       await Deno.copyFile(join(ROOT, file), join(folder, file));
@@ -58,13 +59,16 @@ export async function compile(
       // The grants of each worker are what counts; the runner needs whatever they need together.
       ...["--allow-all", "--no-prompt"],
       ...(target === undefined ? [] : ["--target", target]),
-      ...["--include", "stages/formats/secret_search.ts"],
-      ...["--include", worker, "--output", resolve(output), main],
+      ...included.flatMap((file) => ["--include", file]),
+      ...["--output", resolve(output), main],
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** What a worker is started with that is no stage: no import leads there either. */
+const SEARCH = "stages/formats/secret_search.ts";
 
 /** The parts that matter here of `deno.json`. */
 interface Config {

@@ -3,7 +3,7 @@
  * the file reads back.
  *
  * The parts of a large file are sent from here, not by `@aws-sdk/lib-storage`: that gives a part no
- * hash, and goes on with the others after one has failed (docs/decisions/0007-s3-parts.md).
+ * hash, and goes on with the others after one has failed (docs/decisions/0009-s3-parts.md).
  *
  * @module
  */

@@ -15,9 +15,9 @@ import type { SpoolFile } from "../../stages/contract.ts";
 import type { BackupError } from "../../stages/errors.ts";
 import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
 import s3 from "../../stages/s3.ts";
-import { type Answer, FaultProxy } from "../servers/fault_proxy.ts";
-import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";
-import { runStage, type StageJob } from "./harness.ts";
+import { type Answer, FaultProxy } from "./fault_proxy.ts";
+import { type S3Server, startS3, unlessS3 } from "./s3.ts";
+import { runStage, type StageJob } from "../stages/harness.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";
 const ARCHIVE = `claude/${NAME}.tar.zst.age`;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { prunePipeline } from "../../pipeline/prune.ts";
 import { Sandbox, type Stages } from "../faults/harness.ts";
-import { PLACES, type Written } from "../stages/places.ts";
+import { PLACES, type Written } from "./places.ts";
 
 function into(use: string, options: Written, keys: Written): Stages {
   return (sandbox) =>

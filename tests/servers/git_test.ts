@@ -1,7 +1,7 @@
 /** The `git` stage in its own worker, with a bare repository on this machine as its remote. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { git, GitPlace, hasGit } from "./git_harness.ts";
+import { git, GitPlace, hasGit } from "../stages/git_harness.ts";
 import { rejection } from "../faults/harness.ts";
 
 const NAME = "claude/20260102T030405Z-0123456789ab";

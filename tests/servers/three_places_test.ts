@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { compareTrees, readTree } from "../../tools/demo/trees.ts";
 import { Home, type Outcome } from "../commands/harness.ts";
-import { type GitServer, startSshGit, unlessSshGit } from "../servers/git.ts";
-import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";
+import { type GitServer, startSshGit, unlessSshGit } from "./git.ts";
+import { type S3Server, startS3, unlessS3 } from "./s3.ts";
 import { git } from "../stages/git_harness.ts";
 
 const unlessServers = unlessS3 || unlessSshGit;

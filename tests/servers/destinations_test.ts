@@ -10,7 +10,7 @@ import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.t
 import type { BackupError } from "../../stages/errors.ts";
 import { stages } from "../../stages/mod.ts";
 import type { StageWorker } from "../../pipeline/worker/host.ts";
-import { runStage, type StageJob } from "./harness.ts";
+import { runStage, type StageJob } from "../stages/harness.ts";
 import { type Ground, PLACES, type Site, type Written } from "./places.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";

@@ -12,7 +12,7 @@ import {
 import { Catalog } from "../../pipeline/catalog.ts";
 import { complaints } from "../faults/harness.ts";
 import { git, hasGit } from "../stages/git_harness.ts";
-import { World } from "./world.ts";
+import { World } from "../end_to_end/world.ts";
 
 const unlessGit = hasGit ? "" : " (ignored: there is no git)";
 

@@ -2,16 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FaultProxy } from "../servers/fault_proxy.ts";
-import {
-  type GitServer,
-  startHttpGit,
-  startSshGit,
-  unlessHttpGit,
-  unlessSshGit,
-} from "../servers/git.ts";
+import { FaultProxy } from "./fault_proxy.ts";
+import { type GitServer, startHttpGit, startSshGit, unlessHttpGit, unlessSshGit } from "./git.ts";
 import { git, works } from "../stages/git_harness.ts";
-import { World } from "./world.ts";
+import { World } from "../end_to_end/world.ts";
 
 const PROGRAM = [
   ...["run", "-A", "--quiet", "--no-prompt", "--cached-only"],
