@@ -100,6 +100,7 @@ export function statusJson(
       confirmed: say(place.confirmed),
       snapshots: place.count,
       bytes: place.bytes,
+      place_bytes: place.placeBytes ?? null,
       proven: say(place.proven),
       too_old: old.includes(place),
     })),

@@ -27,6 +27,8 @@ export interface PlaceStatus {
   readonly count: number;
   /** What they take up there. */
   readonly bytes: number;
+  /** What the place takes up in all, where that is more: a repository with its history. */
+  readonly placeBytes: number | undefined;
   /** When one was last read back in full; `undefined`: never. */
   readonly proven: Date | undefined;
 }
@@ -113,6 +115,7 @@ function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
     ...pair,
     ...held,
     newest: held.newest === undefined ? undefined : createdOf(held.newest),
+    placeBytes: catalog?.placeBytes(location),
     confirmed: catalog?.watch.confirmed(snapshot, location),
     proven: catalog?.watch.proven(snapshot, location),
   };

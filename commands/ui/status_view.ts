@@ -98,7 +98,18 @@ function renderPlaces(
       if (place.newest === undefined || tooOld.includes(place)) return style.bad(line);
       return place.proven === undefined ? style.careful(line) : line;
     }),
+    ...sayPlaceBytes(places),
   ];
+}
+
+/** What places take up that keep more than their snapshots, each once. */
+function sayPlaceBytes(places: readonly PlaceStatus[]): string[] {
+  const sizes = new Map(places.map(({ destination, placeBytes }) => [destination, placeBytes]));
+  return [...sizes].flatMap(([destination, bytes]) =>
+    bytes === undefined
+      ? []
+      : [`${escapeControls(destination)} takes up ${sayBytes(bytes)} in all, with its history`]
+  );
 }
 
 /** Sentences, the most urgent first. */

@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { renderStatus, type StatusView } from "../../../commands/ui/status_view.ts";
 import { widthOf } from "../../../commands/ui/text.ts";
 import type { PlaceStatus, Status } from "../../../pipeline/status.ts";
@@ -14,6 +14,7 @@ const LOCAL: PlaceStatus = {
   confirmed: ago(6),
   count: 14,
   bytes: 1_234_567_890,
+  placeBytes: undefined,
   proven: ago(80),
 };
 const S3: PlaceStatus = {
@@ -83,4 +84,14 @@ Deno.test("a status fits the terminal, and moves no cursor", () => {
       equal(/\p{Cc}/u.test(line), false);
     }
   }
+});
+
+Deno.test("a repository's size is told with its history, once", () => {
+  const git: PlaceStatus = { ...S3, destination: "git", placeBytes: 5_000_000 };
+  const lines = renderStatus(
+    { ...WELL, places: [LOCAL, git, { ...git, snapshot: "work" }] },
+    VIEW,
+  );
+  const told = lines.filter((line) => line.includes("in all"));
+  deepEqual(told, ["git takes up 5 MB in all, with its history"]);
 });
