@@ -318,6 +318,7 @@ export function size(summary: string, notes: OptionNotes = {}): Option<string, n
   return v.pipe(
     v.string(),
     v.regex(SIZE_REGEXP, 'Expected a size such as "5MB" or "64MiB"'),
+    v.check((written) => parseSize(written) > 0, "Expected more than nothing"),
     v.description(summary),
     annotate("size", notes),
     v.transform(parseSize),

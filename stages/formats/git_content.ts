@@ -32,7 +32,14 @@ export function checkKey(key: string): void {
   });
 }
 
-/** The paths that a file gets, by how long each part is: one, under its own name, where one will do. */
+/** The numbers of parts have four digits. */
+const MOST_PARTS = 9999;
+
+/**
+ * The paths that a file gets, by how long each part is: one, under its own name, where one will do.
+ *
+ * @throws {StageError} `destination-refused` when there would be more parts than numbers.
+ */
 export function pathsFor(
   key: string,
   size: number,
@@ -40,6 +47,13 @@ export function pathsFor(
 ): { path: string; size: number }[] {
   if (size <= most) return [{ path: key, size }];
   const count = Math.ceil(size / most);
+  if (count > MOST_PARTS) {
+    throw new StageError(
+      "destination-refused",
+      `Cannot store "${key}": its ${size} bytes make more than ${MOST_PARTS} parts of max_file`,
+      { hint: "Choose a larger max_file, or several smaller snapshots" },
+    );
+  }
   return Array.from({ length: count }, (_, index) => ({
     path: `${key}.part-${String(index + 1).padStart(4, "0")}`,
     size: Math.min(most, size - index * most),

@@ -56,6 +56,12 @@ export class Unpacker {
     const key = archive.key.replace(/\.tar(\.zst|\.gz)?$/, ".tar");
     const record = { name: key.slice(folder.length + 1), ...tar.end() };
     const written = new TextEncoder().encode(withArchive(text, record));
+    if (written.length > this.#most) {
+      const state = `its manifest has ${written.length} bytes, and max_file allows ${this.#most}`;
+      throw new StageError("destination-refused", `Cannot store "${key}": ${state}`, {
+        hint: 'Make several snapshots of it, or say layout = "archives", which divides files',
+      });
+    }
     const [manifestId] = await importBlobs(
       this.#clone,
       once({ size: written.length, bytes: [written] }),

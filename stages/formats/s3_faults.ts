@@ -157,6 +157,9 @@ function tellAnswer(fault: Fault, place: S3Place): Telling | undefined {
     const hint = "Give the key the rights to list, get, put and delete objects of this bucket";
     return refused(`access is denied (${sayName(name, status)})`, hint);
   }
+  if (status === 404) {
+    return refused("there is nothing at that address (HTTP 404)", "Correct endpoint and bucket");
+  }
   if (status === 507) {
     return { code: "storage-full", state: "the server is full", hint: "Free some space there" };
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ListMultipartUploadsCommandOutput } from "@aws-sdk/client-s3";
 import { type S3Session, within } from "./s3_client.ts";
 import { keyOf, prefixOf } from "./s3_place.ts";
 
@@ -44,16 +45,27 @@ export async function cleanUploads(
   const { client, library, place, log } = session;
   const Bucket = place.bucket;
   try {
-    const { Uploads = [] } = await client.send(
-      new library.ListMultipartUploadsCommand({ Bucket, Prefix: `${prefixOf(place)}${folder}/` }),
-      within(session),
-    );
-    for (const { Key, UploadId } of staleUploads(Uploads, place, folder, now)) {
-      await client.send(
-        new library.AbortMultipartUploadCommand({ Bucket, Key, UploadId }),
+    const Prefix = `${prefixOf(place)}${folder}/`;
+    let after: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {};
+    while (after !== undefined) {
+      const page: ListMultipartUploadsCommandOutput = await client.send(
+        new library.ListMultipartUploadsCommand({ Bucket, Prefix, ...after }),
         within(session),
       );
-      log("info", `Ended an upload of "${Key}" that was left behind`);
+      for (const { Key, UploadId } of staleUploads(page.Uploads ?? [], place, folder, now)) {
+        await client.send(
+          new library.AbortMultipartUploadCommand({ Bucket, Key, UploadId }),
+          within(session),
+        );
+        log("info", `Ended an upload of "${Key}" that was left behind`);
+      }
+      const { IsTruncated = false, NextKeyMarker, NextUploadIdMarker } = page;
+      after = IsTruncated && NextKeyMarker !== undefined
+        ? {
+          KeyMarker: NextKeyMarker,
+          ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }),
+        }
+        : undefined;
     }
   } catch (error) {
     // Not every server can tell, and not every key may ask. It costs room, and nothing else.

@@ -1,6 +1,7 @@
 /** The `git` stage in its own worker, with a bare repository on this machine as its remote. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { pathsFor } from "../../stages/formats/git_content.ts";
 import { git, GitPlace, hasGit } from "../stages/git_harness.ts";
 import { rejection } from "../faults/harness.ts";
 
@@ -15,6 +16,12 @@ const unlessGit = hasGit ? "" : " (ignored: there is no git)";
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: `${name}${unlessGit}`, ignore: !hasGit, fn });
 }
+
+Deno.test("no more parts are made than there are numbers for", () => {
+  assert.equal(pathsFor("m/a.tar", 9999, 1).length, 9999);
+  const refusal = { code: "destination-refused", message: /more than 9999 parts of max_file$/ };
+  assert.throws(() => pathsFor("m/a.tar", 10_000, 1), refusal);
+});
 
 function pair(place: GitPlace, name = NAME, content = "archive") {
   return [

@@ -34,6 +34,7 @@ const REFUSALS: Readonly<Record<string, readonly [Partial<Answer>, code: string,
       /access is denied \(AccessDenied, HTTP/,
     ],
     "a bare 403": [said(403), "refused", /access is denied \(HTTP 403\)$/],
+    "a bare 404": [said(404), "refused", /there is nothing at that address \(HTTP 404\)$/],
     "a missing bucket": [said(404, "NoSuchBucket"), "refused", /there is no bucket "/],
     "an expired token": [said(400, "ExpiredToken"), "refused", /the session token has expired$/],
     "an invalid token": [said(400, "InvalidToken"), "refused", /the session token is not valid$/],
@@ -101,10 +102,12 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
   async "does without conditions where the server knows none"(place) {
     const isConditional: Answer["matches"] = ({ headers }) => "if-none-match" in headers;
     place.proxy.arm({ kind: "answer", status: 501, matches: isConditional, times: Infinity });
-    const files = [place.file(ARCHIVE, 1000)];
+    // In one piece, and in parts.
+    const files = [place.file(ARCHIVE, 17 << 20), place.file(MANIFEST, 1000)];
     await place.store(files);
-    assert.equal(place.proxy.fired, 1);
+    assert.equal(place.proxy.fired, 2);
     assert.equal(await place.hash(ARCHIVE), files[0]!.sha256);
+    assert.equal(await place.hash(MANIFEST), files[1]!.sha256);
   },
 
   async "asks for storage class, encryption by the server and lock"(place) {
