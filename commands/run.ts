@@ -10,7 +10,7 @@ import { option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import type { Listener, RunReport } from "../pipeline/events.ts";
-import { lastRun } from "../pipeline/history.ts";
+import { lastBackup } from "../pipeline/history.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { drillJson, unprovenJson } from "./drill_json.ts";
@@ -69,7 +69,7 @@ async function run(values: Values, { terminal, signal }: Context): Promise<numbe
   const pipeline = await openWatched(config, dryRun, reporter.listener);
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
-    if (!isMissed(ifMissed, lastRun(pipeline)?.started, new Date())) return 0;
+    if (!isMissed(ifMissed, lastBackup(pipeline)?.started, new Date())) return 0;
   }
   const work = (listener: Listener) =>
     runPipeline(pipeline, {

@@ -188,11 +188,22 @@ export class Catalog {
 
   /** The newest run that came to an end of its own, whatever that was. */
   lastRun(): RunRecord | undefined {
+    return this.#newestRun("COALESCE(report ->> 'dryRun', 0) = 0");
+  }
+
+  /** The newest run of everything that was neither a trial nor cut short. */
+  lastBackup(): RunRecord | undefined {
+    return this.#newestRun("report ->> 'dryRun' = 0 AND report ->> 'partial' IS NULL");
+  }
+
+  #newestRun(condition: string): RunRecord | undefined {
     const row = this.#database.get<
       { id: number; started: string; finished: string; status: number }
     >(
       // By number: a clock that was set back makes no older run the newest.
-      "SELECT id, started, finished, status FROM runs WHERE finished IS NOT NULL ORDER BY id DESC LIMIT 1",
+      `SELECT id, started, finished, status FROM runs
+        WHERE finished IS NOT NULL AND (report IS NULL OR json_valid(report)) AND ${condition}
+        ORDER BY id DESC LIMIT 1`,
     );
     return row && {
       run: row.id,

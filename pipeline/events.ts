@@ -185,6 +185,8 @@ export interface RunReport {
   /** Number of this run in the catalog. */
   readonly run: number;
   readonly dryRun: boolean;
+  /** Whether only some of the stages were asked for. */
+  readonly partial?: true;
   readonly started: Date;
   readonly finished: Date;
   readonly stages: readonly StageReport[];

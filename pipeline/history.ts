@@ -26,6 +26,16 @@ export function lastRun({ state }: Pick<Pipeline, "state">): RunRecord | undefin
   }
 }
 
+/** The newest run of everything that was neither a trial nor cut short; `undefined`: none is known. */
+export function lastBackup({ state }: Pick<Pipeline, "state">): RunRecord | undefined {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    return catalog?.lastBackup();
+  } finally {
+    catalog?.close();
+  }
+}
+
 /** What the newest run reported; `undefined` when none is known that came to a report. */
 export function lastReport({ state }: Pick<Pipeline, "state">): RunReport | undefined {
   const catalog = Catalog.openIfThere(state);

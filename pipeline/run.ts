@@ -142,6 +142,7 @@ async function runLocked(
     const finished = clock();
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
+      ...(only !== undefined && { partial: true as const }),
       ...(pruned.length > 0 && { pruned }),
       ...proof,
       ...(horizon && { horizon: reportOf(horizon) }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BackupError } from "../../pipeline/errors.ts";
 import type { Installer, Place } from "./installer.ts";
 import { type Job, type Occasion, quoteForShell, wordsFor } from "./job.ts";
 import { run } from "./program.ts";
@@ -40,8 +41,16 @@ export const cron: Installer = {
 /**
  * The block of one job. What was missed while the machine was off or asleep is looked for after a
  * start and each hour, which takes a tenth of a second when nothing was.
+ *
+ * @throws {BackupError} `usage` for what cron would change.
  */
 export function blockFor(job: Job, place: Pick<Place, "find">): string {
+  for (const word of [...wordsFor(job, "due"), ...Object.values(job.environment)]) {
+    if (!word.includes("\\")) continue;
+    throw new BackupError("usage", `Cannot schedule "${word}" with cron: it holds a backslash`, {
+      hint: "Give it another name: cron takes some backslashes away",
+    });
+  }
   const line = (when: string, occasion: Occasion) =>
     `${when} ${escapePercent(commandFor(job, occasion, place))}`;
   return [

@@ -18,7 +18,7 @@ export const launchd: Installer = {
 
   isPresent: ({ find }) => find("launchctl") !== undefined,
 
-  files: (job, place) => [{ path: pathOf(job.name, place), text: propertyList(job) }],
+  files: (job, place) => [{ path: pathOf(job.name, place), text: propertyList(job, place) }],
 
   async install(job, place) {
     await launchd.remove(job.name, place);
@@ -42,9 +42,11 @@ export const launchd: Installer = {
 };
 
 /** What is missed while the machine sleeps starts when it wakes: launchd sees to that. */
-export function propertyList(job: Job): string {
+export function propertyList(job: Job, { system, userHome }: Place): string {
   const string = (text: string) => `<string>${escapeXml(text)}</string>`;
-  const variables = Object.entries(job.environment).flatMap(([name, path]) => [
+  // Daemons of the machine are given no home.
+  const needed = system ? { HOME: userHome, ...job.environment } : job.environment;
+  const variables = Object.entries(needed).flatMap(([name, path]) => [
     `    <key>${escapeXml(name)}</key>`,
     `    ${string(path)}`,
   ]);

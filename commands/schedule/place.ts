@@ -76,7 +76,7 @@ export function neededVariables(): Readonly<Record<string, string>> {
 
 /** What a scheduler's programs get to see, as far as it can be told before. */
 export function bareEnvironment(
-  { userHome, userName }: Place,
+  { system, userHome, userName }: Place,
   searchPath: string,
   variables: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
@@ -85,12 +85,6 @@ export function bareEnvironment(
     const own = names.map((name) => [name, Deno.env.get(name) ?? ""]);
     return { ...Object.fromEntries(own), PATH: searchPath, ...variables };
   }
-  return {
-    HOME: userHome,
-    LOGNAME: userName,
-    USER: userName,
-    SHELL: "/bin/sh",
-    PATH: searchPath,
-    ...variables,
-  };
+  const own = system ? {} : { LOGNAME: userName, USER: userName, SHELL: "/bin/sh" };
+  return { HOME: userHome, ...own, PATH: searchPath, ...variables };
 }

@@ -55,8 +55,10 @@ export const systemd: Installer = {
   },
 };
 
-function serviceFor(job: Job, { system }: Place): string {
-  const environment = Object.entries(job.environment).map(([name, path]) =>
+function serviceFor(job: Job, { system, userHome }: Place): string {
+  // The machine's own manager gives its services no home.
+  const variables = system ? { HOME: userHome, ...job.environment } : job.environment;
+  const environment = Object.entries(variables).map(([name, path]) =>
     `Environment=${quote(`${name}=${path}`, false)}`
   );
   return lines([

@@ -151,7 +151,9 @@ export class WatchRecord {
 
   /** When the last run began, if that is unusually long ago for a run that begins now. */
   pauseBefore(now: Date): Date | undefined {
-    const sql = "SELECT started FROM runs ORDER BY id DESC LIMIT ?";
+    const sql = `SELECT started FROM runs
+      WHERE report IS NULL OR NOT json_valid(report) OR COALESCE(report ->> 'dryRun', 0) = 0
+      ORDER BY id DESC LIMIT ?`;
     const rows = this.#database.all<{ started: string }>(sql, USUAL);
     return pauseBefore(rows.map(({ started }) => new Date(started)), now);
   }

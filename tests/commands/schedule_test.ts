@@ -172,6 +172,8 @@ Deno.test("run --if-missed does nothing when a run has begun since it was due", 
   await using home = await Home.make();
   await furnish(home);
   const run = () => home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--json"]);
+  // A trial is no backup.
+  assert.equal((await home.keepsake(["run", "--dry-run", "--quiet"])).status, 0);
   const [first, second] = [await run(), await run()];
   assert.equal(JSON.parse(first.stdout).ok, true);
   assert.deepEqual(second, { status: 0, stdout: "", stderr: "" });

@@ -56,6 +56,17 @@ Deno.test("a block whose last line somebody deleted takes nothing of others with
   assert.equal(withBlock(torn + other, "claude", "").endsWith(other), true);
 });
 
+Deno.test("what cron would change is refused", () => {
+  const job = jobWith("a\\%b");
+  assert.throws(() => blockFor(job, place), { code: "usage", message: /it holds a backslash$/ });
+});
+
+Deno.test("percent signs of a block are escaped, all of them", () => {
+  const block = blockFor(jobWith("100% sure %d"), place);
+  assert.match(block, /100\\% sure \\%d/);
+  assert.doesNotMatch(block, /(?<!\\)%/);
+});
+
 Deno.test("a table without an end of line gets one before the block", () => {
   assert.equal(withBlock("MAILTO=me", "claude", "block\n"), "MAILTO=me\nblock\n");
 });

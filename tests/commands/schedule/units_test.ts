@@ -84,6 +84,13 @@ Deno.test("nothing in a word of a unit is a specifier, a variable or the end of 
   assert.ok(line.includes(String.raw`"/opt/a%%h$$HOME\"\\/keepsake"`), line);
 });
 
+Deno.test("units of the machine name the home that its manager does not", () => {
+  const place = { ...placeWith(), system: true };
+  const [service] = systemd.files(jobWith("x"), place);
+  assert.match(service!.text, /^Environment="HOME=\/home\/someone"$/m);
+  assert.match(launchd.files(jobWith("x"), place)[0]!.text, /<key>HOME<\/key>/);
+});
+
 Deno.test("a cron expression is told to launchd time by time", () => {
   const told = (expression: string) => intervals(parseCalendar(expression));
   assert.deepEqual(told("* * * * *"), [{}]);

@@ -6,6 +6,7 @@ import { renderMetrics, writeMetrics } from "../../../pipeline/watch/metrics.ts"
 const NOW = new Date("2026-11-21T03:00:00Z");
 const PLACE = {
   ...{ destination: 'a"b\\c\nd', location: "/b", snapshot: "claude", count: 3, bytes: 1e12 },
+  placeBytes: undefined,
   ...{ newest: NOW, confirmed: NOW, proven: undefined },
 };
 const STATUS: Status = {
