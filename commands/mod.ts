@@ -10,25 +10,33 @@
 import type { Command } from "./command.ts";
 import run from "./run.ts";
 
+/**
+ * A command's file, by its address: what plain imports name is read in full before anything runs,
+ * which would take longer than all that `run` does until its first worker starts.
+ */
+function at(file: string): () => Promise<{ readonly default: Command }> {
+  return () => import(new URL(file, import.meta.url).href);
+}
+
 export const commands: Readonly<Record<string, () => Promise<{ readonly default: Command }>>> = {
   "run": () => Promise.resolve({ default: run }),
-  "plan": () => import("./plan.ts"),
-  "list": () => import("./list.ts"),
-  "restore": () => import("./restore.ts"),
-  "verify": () => import("./verify.ts"),
-  "drill": () => import("./drill.ts"),
-  "accept": () => import("./accept.ts"),
-  "recovery-sheet": () => import("./recovery_sheet.ts"),
-  "rekey": () => import("./rekey.ts"),
-  "prune": () => import("./prune.ts"),
-  "digest": () => import("./digest.ts"),
-  "init": () => import("./init.ts"),
-  "keygen": () => import("./keygen.ts"),
-  "status": () => import("./status.ts"),
-  "log": () => import("./log.ts"),
-  "schedule": () => import("./schedule.ts"),
-  "hook": () => import("./hook.ts"),
-  "config": () => import("./config.ts"),
-  "completion": () => import("./completion.ts"),
-  "help": () => import("./help.ts"),
+  "plan": at("./plan.ts"),
+  "list": at("./list.ts"),
+  "restore": at("./restore.ts"),
+  "verify": at("./verify.ts"),
+  "drill": at("./drill.ts"),
+  "accept": at("./accept.ts"),
+  "recovery-sheet": at("./recovery_sheet.ts"),
+  "rekey": at("./rekey.ts"),
+  "prune": at("./prune.ts"),
+  "digest": at("./digest.ts"),
+  "init": at("./init.ts"),
+  "keygen": at("./keygen.ts"),
+  "status": at("./status.ts"),
+  "log": at("./log.ts"),
+  "schedule": at("./schedule.ts"),
+  "hook": at("./hook.ts"),
+  "config": at("./config.ts"),
+  "completion": at("./completion.ts"),
+  "help": at("./help.ts"),
 };

@@ -41,7 +41,7 @@ export async function compile(
   // what is for development alone.
   const folder = await Deno.makeTempDir({ prefix: "keepsake-compile-" });
   try {
-    const included = [worker, SEARCH];
+    const included = [worker, SEARCH, ...commandFiles()];
     const { files, packages } = await partsOf([main, ...included]);
     for (const file of files) {
       await Deno.mkdir(join(folder, dirname(file)), { recursive: true });
@@ -69,6 +69,12 @@ export async function compile(
 
 /** What a worker is started with that is no stage: no import leads there either. */
 const SEARCH = "stages/formats/secret_search.ts";
+
+/** The commands, which are imported by their addresses. */
+function commandFiles(): string[] {
+  const entries = Array.from(Deno.readDirSync(join(ROOT, "commands")));
+  return entries.filter(({ isFile }) => isFile).map(({ name }) => `commands/${name}`).toSorted();
+}
 
 /** The parts that matter here of `deno.json`. */
 interface Config {
