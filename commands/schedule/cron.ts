@@ -19,7 +19,8 @@ export const cron: Installer = {
 
   async install(job, place) {
     const table = await readTable(place);
-    await writeTable(withBlock(table, job.name, blockFor(job, place)), place);
+    const block = charactersOf(new TextEncoder().encode(blockFor(job, place)));
+    await writeTable(withBlock(table, job.name, block), place);
     return isDaemonRunning() ? [] : [
       "No cron daemon is running here: nothing will start until one is. On Debian: apt-get install cron, then service cron start",
     ];
@@ -34,7 +35,8 @@ export const cron: Installer = {
   },
 
   async show(name, place) {
-    return blockIn(await readTable(place), name);
+    const block = blockIn(await readTable(place), name);
+    return block && new TextDecoder().decode(bytesOf(block));
   },
 };
 
@@ -119,18 +121,27 @@ function lastLine(name: string): string {
   return `# end of keepsake ${name}`;
 }
 
+/** The table, a character for each byte: what others wrote may be in any encoding. */
 async function readTable(place: Place): Promise<string> {
   // A user without a table is told so, with status 1.
-  const { status, out, said } = await run([crontab(place), "-l"]);
-  if (status === 0) return out;
+  const { status, bytes, said } = await run([crontab(place), "-l"]);
+  if (status === 0) return charactersOf(bytes);
   if (/no crontab/i.test(said)) return "";
   throw new Error(`crontab -l ended with status ${status}: ${said}`);
 }
 
 async function writeTable(table: string, place: Place): Promise<void> {
-  const { status, said } = await run([crontab(place), "-"], { input: table });
+  const { status, said } = await run([crontab(place), "-"], { input: bytesOf(table) });
   if (status !== 0) throw new Error(`crontab ended with status ${status}: ${said}`);
   if (await readTable(place) !== table) throw new Error("the table reads back differently");
+}
+
+function charactersOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+function bytesOf(characters: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(characters, (character) => character.charCodeAt(0));
 }
 
 function crontab({ find }: Place): string {

@@ -8,6 +8,8 @@
 export interface Ended {
   readonly status: number;
   readonly out: string;
+  /** The same, as it came. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** What it said on standard error, trimmed. */
   readonly said: string;
 }
@@ -15,7 +17,7 @@ export interface Ended {
 /** What a program gets. */
 export interface RunOptions {
   /** For standard input. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array<ArrayBuffer>;
   /** All that it gets to see; left out: what this program sees. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -39,11 +41,13 @@ export async function run(
   });
   const child = command.spawn();
   const writer = child.stdin.getWriter();
-  const writing = writer.write(new TextEncoder().encode(input)).then(() => writer.close());
+  const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+  const writing = writer.write(bytes).then(() => writer.close());
   const [{ code, stdout, stderr }] = await Promise.all([
     child.output(),
     writing.catch(() => {}), // It may end without reading: its status tells.
   ]);
   const decoder = new TextDecoder();
-  return { status: code, out: decoder.decode(stdout), said: decoder.decode(stderr).trim() };
+  const [out, said] = [decoder.decode(stdout), decoder.decode(stderr).trim()];
+  return { status: code, out, bytes: new Uint8Array(stdout), said };
 }

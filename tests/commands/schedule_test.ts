@@ -46,7 +46,13 @@ Deno.test({
     await Deno.writeTextFile(file, text.replace("[pipeline]", '[pipeline]\nalert = ["env:HOOK"]'));
     const { status, stdout, stderr } = await withTable(
       home,
-      `keepsake schedule install --with cron --at '0 3 * * *'
+      `printf '# \\344 is not UTF-8\\n' > strange
+      cat strange | crontab -
+      keepsake schedule install --with cron --skip-key-check
+      keepsake schedule remove
+      crontab -l | cmp - strange
+      printf '${OTHERS.replaceAll("%", "%%").replaceAll("\n", "\\n")}' | crontab -
+      keepsake schedule install --with cron --at '0 3 * * *'
       keepsake schedule install --with cron --at '30 4 * * *'
       crontab -l > installed
       keepsake status > status
