@@ -27,15 +27,30 @@ export function noticeOf(news: News, about: About): Notice {
   const { raised, over, still } = news;
   const { pipeline, host } = about;
   const event = raised.length > 0 ? "failure" : "recovery";
-  const hint = raised.find((trouble) => trouble.hint !== undefined)?.hint;
+  const [first, ...others] = raised.map((trouble) => `${sayTrouble(trouble)}${saySince(trouble)}`);
+  const rest = others.length - MOST_LINES;
   const lines = [
-    ...raised.map((trouble) => `${sayTrouble(trouble)}${saySince(trouble)}`),
-    ...(hint === undefined ? [] : [`What to do: ${hint}`]),
+    ...(first === undefined ? [] : [first]),
+    // Early: a service may cut the end off.
+    ...hintsOf(raised).map((hint) => `What to do: ${hint}`),
+    ...others.slice(0, MOST_LINES),
+    ...(rest > 0 ? [`… and ${rest} more`] : []),
     ...over.map((told) => `Well again: ${sayPlace(told.subject)}${saySince(told)}`),
     ...still.map((trouble) => `Still failing: ${sayPlace(trouble.subject)}${saySince(trouble)}`),
   ];
   const title = `Keepsake: backup "${pipeline}" on ${host}: ${sayAll(news)}`;
   return { ...about, ...news, event, title, text: lines.join("\n") };
+}
+
+/** More than a person reads on a phone. */
+const MOST_LINES = 6;
+
+/** What to do about what failed first, and how to get back what may be lost; each once. */
+function hintsOf(raised: readonly Trouble[]): string[] {
+  const hinted = raised.filter(({ hint }) => hint !== undefined);
+  const loss = hinted.find(({ subject }) => partsOf(subject)[0] === "loss");
+  const chosen = [hinted[0], loss].flatMap((trouble) => trouble?.hint ?? []);
+  return [...new Set(chosen)];
 }
 
 function sayAll({ raised, over }: News): string {

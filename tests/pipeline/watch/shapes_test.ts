@@ -50,14 +50,30 @@ Deno.test("one alert tells what failed, since when, the first hint, and what is 
   equal(title, 'Keepsake: backup "claude" on laptop: 2 things failed');
   deepEqual(text.split("\n"), [
     "s3: Cannot reach <b>@everyone</b> & [x](http://y) (since 2026-11-18 03:00 UTC)",
-    "claude (incomplete): Cannot read it (since 2026-11-18 03:00 UTC)",
     "What to do: Check the network",
+    "claude (incomplete): Cannot read it (since 2026-11-18 03:00 UTC)",
     "Well again: git (since 2026-11-18 03:00 UTC)",
     "Still failing: local (since 2026-11-18 03:00 UTC)",
   ]);
   const recovery = noticeOf({ ...NEWS, raised: [], still: [] }, ABOUT);
   equal(recovery.event, "recovery");
   equal(recovery.title, 'Keepsake: backup "claude" on laptop: git is well again');
+});
+
+Deno.test("however much may be lost, every receiver gets the command that brings it back", () => {
+  const command = "See how it was before: keepsake restore claude/20260101 --to restored";
+  const losses = Array.from({ length: 50 }, (_, index): Trouble => ({
+    ...S3,
+    subject: `loss claude/projects/-home-me-work/memory/a-topic-${index}.md`,
+    message: `projects/-home-me-work/memory/a-topic-${index}.md is gone (1234 bytes)`,
+    hint: command,
+  }));
+  const notice = noticeOf({ raised: [S3, ...losses], over: [], still: [] }, ABOUT);
+  equal(notice.text.includes("… and 44 more"), true);
+  for (const shape of ["discord", "slack", "teams", "ntfy", "json"] as const) {
+    const { body } = postOf(notice, new URL("https://example.org/topic"), shape);
+    equal(body.includes(command), true, shape);
+  }
 });
 
 Deno.test("each receiver gets the keys that it reads, and nothing that it would act on", () => {
