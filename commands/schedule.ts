@@ -110,6 +110,10 @@ async function install(
   }
   if (skipKeyCheck) terminal.say(RISK);
   else await askForKey(pipeline, identity, terminal);
+  const { lookAtKeys } = await import("../pipeline/keys.ts");
+  for (const { message, hint } of await lookAtKeys(pipeline)) {
+    terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
+  }
   await refuseOtherMeaning(pipeline, job, place, installer);
   terminal.say(`Making a backup as ${installer.name} will start it …`);
   const { prove } = await import("./schedule/prove.ts");

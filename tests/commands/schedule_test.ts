@@ -72,6 +72,7 @@ Deno.test({
     assert.match(installed, /^30 4 \* \* \* .* run --config .*pipeline\.toml --quiet$/m);
     assert.equal(stdout.trimEnd(), installed.slice(OTHERS.length).trimEnd());
     assert.equal(await Deno.readTextFile(home.at("removed")), OTHERS);
+    assert.match(stderr, /^Warning: "encrypt" encrypts for one recipient: /m);
     assert.match(stderr, /Scheduled "claude" with cron: next at/);
     assert.match(stderr, /Nothing was scheduled for "claude"\n$/);
     const backups = await home.list(".local/share/keepsake/backups");
