@@ -347,11 +347,6 @@ export interface ByHand {
   restore?(id: string): readonly string[];
 }
 
-/** A word as a shell takes it for itself. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9@%+=:,./_-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** What every operation of a destination is given. */
 export interface DestinationContext<S extends OptionsSchema> extends StageContext<S> {
   /** Where the programs are that `permissions` asks for: name to absolute path, of those found. */

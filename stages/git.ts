@@ -13,7 +13,6 @@ import {
   path,
   pattern,
   secret,
-  shellWord,
   size,
 } from "./contract.ts";
 import { USUAL_CREDENTIALS } from "./formats/git_credentials.ts";
@@ -25,6 +24,7 @@ import {
   parseRemote,
   REMOTE_REGEXP,
 } from "./formats/git_remote.ts";
+import { shellWord } from "./formats/shell.ts";
 
 const load = () => import("./formats/git_repository.ts");
 

@@ -11,13 +11,13 @@ import {
   defineDestination,
   options,
   path,
-  shellWord,
   type SpoolFile,
   StageError,
   type StoredFile,
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { shellWord } from "./formats/shell.ts";
 
 export default defineDestination({
   name: "local",

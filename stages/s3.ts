@@ -14,11 +14,11 @@ import {
   optional,
   type OptionNotes,
   options,
-  shellWord,
   type SpoolFile,
   type StoredFile,
   text,
 } from "./contract.ts";
+import { shellWord } from "./formats/shell.ts";
 import type { S3Session } from "./formats/s3_client.ts";
 import {
   addressOf,

@@ -4,8 +4,9 @@
  * @module
  */
 import { BackupError } from "../../pipeline/errors.ts";
+import { shellWord } from "../../pipeline/programs.ts";
 import type { Installer, Place } from "./installer.ts";
-import { type Job, type Occasion, quoteForShell, wordsFor } from "./job.ts";
+import { type Job, type Occasion, wordsFor } from "./job.ts";
 import { run } from "./program.ts";
 
 /** The installer for cron. */
@@ -77,7 +78,7 @@ export function commandFor(
     ...(nice ? [nice, "-n", "10"] : []),
     ...(ionice ? [ionice, "-c", "3"] : []),
     ...wordsFor(job, occasion),
-  ].map(quoteForShell).join(" ");
+  ].map(shellWord).join(" ");
 }
 
 /** In a table, a percent sign ends the command unless it is escaped, quotes or not. */

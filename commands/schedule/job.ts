@@ -70,11 +70,6 @@ function refused(word: string, state: string): BackupError {
   });
 }
 
-/** A word for a POSIX shell, whatever is in it. */
-export function quoteForShell(word: string): string {
-  return /^[A-Za-z0-9_/.:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** Text for an XML document. */
 export function escapeXml(text: string): string {
   const names: Readonly<Record<string, string>> = { "&": "amp", "<": "lt", ">": "gt", '"': "quot" };

@@ -10,6 +10,7 @@ import { StageError } from "../errors.ts";
 import { credentialsFor } from "./git_credentials.ts";
 import { explainGit } from "./git_errors.ts";
 import type { Remote } from "./git_remote.ts";
+import { shellWord } from "./shell.ts";
 
 /** What git is run with. */
 export interface GitSetting {
@@ -90,7 +91,7 @@ export class Git {
   serverSide(service: "upload-pack" | "receive-pack"): readonly string[] {
     if (this.#setting.remote.protocol !== "file") return [];
     const words = [this.#program, ...INERT_SERVER.flatMap((pair) => ["-c", pair]), service];
-    return [`--${service}=${words.map(quoteForShell).join(" ")}`];
+    return [`--${service}=${words.map(shellWord).join(" ")}`];
   }
 
   /** Runs git; an exit status of 0 or of `expected` is an answer, any other throws. */
@@ -185,11 +186,6 @@ export class Git {
   }
 }
 
-/** Text as one word for a shell. */
-export function quoteForShell(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Everything that git, and what it starts, finds in its environment. */
 function environmentOf(setting: GitSetting, home: string): Record<string, string> {
   const { programs, folder, remote } = setting;
@@ -241,7 +237,7 @@ function sshEnvironment({ programs, sshKey, sshKnownHosts }: GitSetting): Record
   ];
   const words = [programs["ssh"]!, ...options.flatMap((option) => ["-o", option])];
   return {
-    GIT_SSH_COMMAND: words.map(quoteForShell).join(" "),
+    GIT_SSH_COMMAND: words.map(shellWord).join(" "),
     GIT_SSH_VARIANT: "ssh",
     ...inherited(SSH_AGENT),
   };
