@@ -16,31 +16,23 @@ export interface RunRecord {
   readonly status: number;
 }
 
-/** The newest run that came to an end of its own; `undefined` when none is known. */
-export function lastRun({ state }: Pick<Pipeline, "state">): RunRecord | undefined {
-  const catalog = Catalog.openIfThere(state);
-  try {
-    return catalog?.lastRun();
-  } finally {
-    catalog?.close();
-  }
-}
-
 /** The newest run of everything that was neither a trial nor cut short; `undefined`: none is known. */
-export function lastBackup({ state }: Pick<Pipeline, "state">): RunRecord | undefined {
-  const catalog = Catalog.openIfThere(state);
-  try {
-    return catalog?.lastBackup();
-  } finally {
-    catalog?.close();
-  }
+export function lastBackup(pipeline: Pick<Pipeline, "state">): RunRecord | undefined {
+  return recall(pipeline, (catalog) => catalog.lastBackup());
 }
 
 /** What the newest run reported; `undefined` when none is known that came to a report. */
-export function lastReport({ state }: Pick<Pipeline, "state">): RunReport | undefined {
+export function lastReport(pipeline: Pick<Pipeline, "state">): RunReport | undefined {
+  return recall(pipeline, (catalog) => catalog.lastReport());
+}
+
+function recall<T>(
+  { state }: Pick<Pipeline, "state">,
+  look: (catalog: Catalog) => T | undefined,
+): T | undefined {
   const catalog = Catalog.openIfThere(state);
   try {
-    return catalog?.lastReport();
+    return catalog && look(catalog);
   } finally {
     catalog?.close();
   }

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { isAbsolute, join } from "node:path";
+import { delimiter } from "node:path";
 import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import { BackupError } from "../../pipeline/errors.ts";
+import { findIn } from "../../pipeline/programs.ts";
 import { homeDirectory } from "../pipeline_file.ts";
 import type { Place } from "./installer.ts";
 
@@ -35,20 +36,8 @@ export function thisPlace(system: boolean): Place {
 
 /** Absolute path of a program in `PATH` or where systems keep theirs. */
 export function findProgram(name: string): string | undefined {
-  const separator = Deno.build.os === "windows" ? ";" : ":";
-  const path = (Deno.env.get("PATH") ?? "").split(separator);
-  for (const folder of [...path, "/usr/bin", "/bin", "/usr/sbin", "/sbin"]) {
-    const file = join(folder, name);
-    if (isAbsolute(folder) && isFile(file)) return file;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
+  const path = [Deno.env.get("PATH") ?? "", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+  return findIn(path.join(delimiter), name);
 }
 
 /**

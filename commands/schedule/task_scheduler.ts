@@ -15,7 +15,7 @@ export const taskScheduler: Installer = {
   name: "task-scheduler",
   searchPath: "C:\\Windows\\system32;C:\\Windows",
 
-  isPresent: ({ find }) => find("schtasks.exe") !== undefined,
+  isPresent: ({ find }) => find("schtasks") !== undefined,
 
   files: (job, place) => [{ path: taskOf(job.name), text: taskFor(job, place) }],
 
@@ -39,7 +39,7 @@ export const taskScheduler: Installer = {
 
   async show(name, { find }) {
     const { status, out } = await run([
-      find("schtasks.exe")!,
+      find("schtasks")!,
       "/Query",
       "/TN",
       taskOf(name),
@@ -200,6 +200,6 @@ function taskOf(name: string): string {
 }
 
 async function control({ find }: Place, ...words: readonly string[]): Promise<void> {
-  const { status, said } = await run([find("schtasks.exe")!, ...words]);
+  const { status, said } = await run([find("schtasks")!, ...words]);
   if (status !== 0) throw new Error(`schtasks ${words[0]} ended with status ${status}: ${said}`);
 }
