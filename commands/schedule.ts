@@ -88,7 +88,8 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
   if (action === "remove") return await remove(pipeline, place, installers, terminal);
   const job = await jobFor(pipeline, USUAL_TIME);
   const { prove } = await import("./schedule/prove.ts");
-  const { status, said } = await prove(job, place, installers[0]!, signal);
+  const [installer] = installers;
+  const { status, said } = await telling(installer!, () => prove(job, place, installer!, signal));
   if (said !== "") terminal.say(said);
   return status;
 }
@@ -117,7 +118,7 @@ async function install(
   await refuseOtherMeaning(pipeline, job, place, installer);
   terminal.say(`Making a backup as ${installer.name} will start it …`);
   const { prove } = await import("./schedule/prove.ts");
-  const { status, said } = await prove(job, place, installer, signal);
+  const { status, said } = await telling(installer, () => prove(job, place, installer, signal));
   if (status !== 0) {
     if (said !== "") terminal.say(said);
     terminal.say(

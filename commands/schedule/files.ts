@@ -7,11 +7,11 @@ import { dirname, join } from "node:path";
 import type { ScheduleFile } from "./installer.ts";
 
 /** Writes the file in full, or leaves the one that is there. */
-export async function writeFile({ path, text }: ScheduleFile): Promise<void> {
+export async function writeFile({ path, text }: ScheduleFile, mode = 0o644): Promise<void> {
   await Deno.mkdir(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.keepsake-${crypto.randomUUID()}`);
   await using cleanup = new AsyncDisposableStack();
-  await Deno.writeTextFile(temporary, text, { createNew: true, mode: 0o644 });
+  await Deno.writeTextFile(temporary, text, { createNew: true, mode });
   cleanup.defer(() => Deno.remove(temporary));
   await Deno.rename(temporary, path);
   cleanup.move();

@@ -25,6 +25,13 @@ export interface Place {
   readonly userId: number;
 }
 
+/** How a backup ended that was made for a proof. */
+export interface Trial {
+  readonly status: number;
+  /** What it said on standard error, trimmed. */
+  readonly said: string;
+}
+
 /** What the schedulers have in common. */
 export interface Installer {
   /** As `--with` names it. */
@@ -35,6 +42,11 @@ export interface Installer {
   files(job: Job, place: Place): readonly ScheduleFile[];
   /** The search path that it starts programs with. */
   readonly searchPath: string;
+  /**
+   * Has the scheduler itself make one backup, where it can be told to; left out: the words are
+   * started in its bare environment.
+   */
+  prove?(job: Job, place: Place, signal: AbortSignal): Promise<Trial>;
   /** Replaces what there is of this job, and nothing else. Answers what a person should know. */
   install(job: Job, place: Place): Promise<readonly string[]>;
   /** Whether there was anything. */

@@ -4,18 +4,23 @@
  * @module
  */
 import { commandFor } from "./cron.ts";
-import type { Installer, Place } from "./installer.ts";
+import type { Installer, Place, Trial } from "./installer.ts";
 import { type Job, wordsFor } from "./job.ts";
 import { bareEnvironment } from "./place.ts";
-import { type Ended, run } from "./program.ts";
+import { run } from "./program.ts";
 
-/** Makes a backup in the scheduler's own bare environment, through a shell where it uses one. */
+/**
+ * Makes a backup as the scheduler does: through the scheduler itself where it can be told to, else
+ * in its own bare environment, and through a shell where it uses one.
+ */
 export async function prove(
   job: Job,
   place: Place,
-  { name, searchPath }: Installer,
+  installer: Installer,
   signal: AbortSignal,
-): Promise<Ended> {
+): Promise<Trial> {
+  if (installer.prove !== undefined) return await installer.prove(job, place, signal);
+  const { name, searchPath } = installer;
   const words = name === "cron"
     ? ["/bin/sh", "-c", commandFor(job, "due", place)] as const
     : wordsFor(job, "due");

@@ -45,6 +45,12 @@ export class Home implements AsyncDisposable {
     return new Home(base);
   }
 
+  /** Where Deno has its packages, which it would else look for in the new home. */
+  get cache(): string {
+    const xdg = Deno.env.get("XDG_CACHE_HOME") || join(Deno.env.get("HOME") ?? "", ".cache");
+    return Deno.env.get("DENO_DIR") ?? join(xdg, "deno");
+  }
+
   /** A path in it. */
   at(...parts: readonly string[]): string {
     return join(this.path, ...parts);
@@ -124,17 +130,10 @@ export class Home implements AsyncDisposable {
       env: {
         PATH: `${this.#base}/bin:${Deno.env.get("PATH")}`,
         HOME: this.path,
-        ...keepCache(),
+        DENO_DIR: this.cache,
         TZ: "UTC",
         ...env,
       },
     };
   }
-}
-
-/** Where Deno has its packages, which it would else look for in the new home. */
-function keepCache(): Record<string, string> {
-  const home = Deno.env.get("HOME") ?? "";
-  const xdg = Deno.env.get("XDG_CACHE_HOME") || join(home, ".cache");
-  return { DENO_DIR: Deno.env.get("DENO_DIR") ?? join(xdg, "deno") };
 }

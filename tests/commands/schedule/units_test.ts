@@ -5,7 +5,8 @@ import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { intervals, launchd } from "../../../commands/schedule/launchd.ts";
 import { run } from "../../../commands/schedule/program.ts";
-import { onCalendar, systemd } from "../../../commands/schedule/systemd.ts";
+import { systemd } from "../../../commands/schedule/systemd.ts";
+import { onCalendar } from "../../../commands/schedule/systemd_units.ts";
 import { taskFor, taskScheduler, triggers } from "../../../commands/schedule/task_scheduler.ts";
 import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
 
@@ -71,6 +72,31 @@ Deno.test({
         assert.equal(read.status, 0, read.said);
       }
       assert.throws(() => Deno.statSync(CANARY), Deno.errors.NotFound);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: named(
+    "a unit of the machine is well out of harm's way",
+    "systemd-analyze",
+    systemdAnalyze,
+  ),
+  ignore: systemdAnalyze === undefined,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "keepsake-units-" });
+    try {
+      const place = { ...placeWith(), system: true };
+      const path = join(folder, "keepsake-claude.service");
+      await Deno.writeTextFile(path, systemd.files(jobWith("x"), place)[0]!.text);
+      // In tenths. With nothing taken away, or all of root's capabilities left, it is more.
+      const words = ["security", "--offline=true", "--threshold=30", "--no-pager", path];
+      const { out, said, status } = await run([systemdAnalyze!, ...words]);
+      assert.equal(status, 0, out + said);
+      assert.match(out, /^✓ CapabilityBoundingSet=~CAP_SYS_ADMIN /m);
+      assert.match(out, /^✗ CapabilityBoundingSet=~CAP_\(DAC_\*\|FOWNER\|IPC_OWNER\) /m);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
