@@ -17,7 +17,7 @@ const BLOCK_LOG = 21;
 export const BLOCK_SIZE = 2 ** BLOCK_LOG;
 
 /** The most that one frame may hold: a bomb is refused before it goes off. */
-const FRAME_LIMIT = 8 * 2 ** 20;
+const FRAME_LIMIT = BLOCK_SIZE;
 
 /** How much of a frame that is not yet complete is kept: more than any frame of ours needs. */
 const PENDING_LIMIT = FRAME_LIMIT + (1 << 16);

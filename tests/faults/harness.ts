@@ -27,6 +27,11 @@ export const CANARY = "canary-7c1f0a52-plaintext";
 /** Whether the long ones are to be run as well: what stands behind `deno task test:slow`. */
 export const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 
+/** Tells numbers that a long run is made for. */
+export function note(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`\n${text}\n`));
+}
+
 /** What a pipeline file says of its stages, for a sandbox. */
 export type Stages = (sandbox: Sandbox) => string;
 

@@ -12,8 +12,8 @@ import { type Direction, type Fault, FaultProxy, type Traffic } from "../servers
 import type { RequestHead } from "../servers/http_requests.ts";
 import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";
 import { runStage, type StageJob } from "../stages/harness.ts";
+import { note, SLOW } from "./harness.ts";
 
-const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 /** Points for each verb, kind of fault and direction. */
 const POINTS = SLOW ? 32 : 2;
 const MIB = 2 ** 20;
@@ -247,11 +247,6 @@ async function attempt(
   network.proxy.disarm();
   assert.equal(network.proxy.fired, fired);
   return failure;
-}
-
-/** Numbers that a long run is made for. */
-function note(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`\n${text}\n`));
 }
 
 /** A bucket, seen through a network that breaks. */
