@@ -147,10 +147,11 @@ function timeOf(written: string): Date {
 }
 
 /** What `plan --at DATE --json` prints. */
-export function forecastJson({ at, runs, places, swept }: Forecast): unknown {
+export function forecastJson({ at, runs, pauses, places, swept }: Forecast): unknown {
   return {
     at: at.toISOString(),
     runs,
+    paused: pauses.map(({ id, reason }) => ({ id, reason })),
     destinations: places.map(({ id, policy, snapshots, added, drills }) => ({
       id,
       policy,

@@ -58,11 +58,21 @@ export interface SweepForecast {
   readonly destinations: readonly string[];
 }
 
+/** A snapshot id of which nothing is removed as things are. */
+export interface PauseForecast {
+  /** The snapshot stage's id. */
+  readonly id: string;
+  /** A phrase without a full stop. */
+  readonly reason: string;
+}
+
 /** A time to come. */
 export interface Forecast {
   readonly at: Date;
   /** The runs that are thought to come until then. */
   readonly runs: number;
+  /** Where something seems to be lost, everything stays until somebody accepts that. */
+  readonly pauses: readonly PauseForecast[];
   readonly places: readonly PlaceForecast[];
   /** Those that go first come first. */
   readonly swept: readonly SweepForecast[];
@@ -89,6 +99,7 @@ export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast
   const runs = runsUntil(options);
   const catalog = Catalog.openIfThere(pipeline.state);
   try {
+    const pauses = pausesIn(pipeline, catalog);
     const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
       const present = catalog === undefined ? [] : presentAt(catalog, location);
       const onlyIn = onlyInWith(catalog, present);
@@ -98,20 +109,48 @@ export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast
         const ids = new Set(present.map((snapshot) => snapshot.id));
         return { id, policy: [], snapshots, added: runs.length * ids.size, drills };
       }
-      const held = goThrough(present, policy, runs, at, onlyIn);
-      return { id, policy: sayPolicy(policy), ...held, drills };
+      const { spared, judged } = sparedBy(pauses, present);
+      const held = goThrough(judged, policy, runs, at, onlyIn);
+      const ids = new Set(spared.map((snapshot) => snapshot.id));
+      return {
+        id,
+        policy: sayPolicy(policy),
+        snapshots: [...spared, ...held.snapshots],
+        added: held.added + runs.length * ids.size,
+        drills,
+      };
     });
     const horizon = lookAtHorizon(pipeline, catalog, now, at.getTime() - now.getTime());
     const swept = horizon === undefined ? [] : sweptBy(horizon, at);
     return {
       at,
       runs: runs.length,
+      pauses,
       places,
       swept: swept.map(({ path, goes, destinations }) => ({ path, goes, destinations })),
     };
   } finally {
     catalog?.close();
   }
+}
+
+function pausesIn({ stages }: Pipeline, catalog: Catalog | undefined): PauseForecast[] {
+  return stages.filter(({ stage }) => stage.kind === "source").flatMap(({ id }) => {
+    const reason = catalog?.suspicions.pause(id);
+    return reason === undefined ? [] : [{ id, reason }];
+  });
+}
+
+/** Sets apart what no policy is asked about, as runs do. */
+function sparedBy(pauses: readonly PauseForecast[], present: readonly Candidate[]) {
+  const reasons = new Map(pauses.map(({ id, reason }) => [id, reason]));
+  return {
+    spared: present.flatMap((snapshot) => {
+      const reason = reasons.get(snapshot.id);
+      return reason === undefined ? [] : [fateOf(snapshot, [reason])];
+    }),
+    judged: present.filter(({ id }) => !reasons.has(id)),
+  };
 }
 
 /** Times of the runs to come. */

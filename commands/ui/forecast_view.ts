@@ -23,7 +23,7 @@ const NAMED = 10;
 
 /** Lays out what stays at each destination, and why. */
 export function renderForecast(
-  { at, runs, places, swept }: Forecast,
+  { at, runs, pauses, places, swept }: Forecast,
   { width, home, offsetMinutes }: ForecastView,
   style: Style = PLAIN,
 ): string[] {
@@ -32,6 +32,11 @@ export function renderForecast(
   return [
     style.strong(title),
     style.faint(supposed),
+    ...pauses.map(({ id, reason }) =>
+      style.careful(
+        escapeControls(`Nothing of ${id} is removed as things are. Pruning is ${reason}`),
+      )
+    ),
     ...places.flatMap((place) => ["", ...renderPlace(place, width, style, offsetMinutes)]),
     ...renderSwept(swept, home, style, offsetMinutes),
   ];

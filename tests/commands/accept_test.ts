@@ -22,8 +22,22 @@ Deno.test("run tells of what seems to be lost, list marks it, and accept ends it
   const { snapshots: [snapshot] } = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
   deepEqual(snapshot.suspect.missing.map(({ what }: { what: string }) => what), ["memory-gone"]);
   match((await home.keepsake(["list"])).stdout, /^claude {2}\S+-\w{12}, suspect {2}/m);
+  const day = new Date(Date.now() + 40 * 86_400_000).toISOString().slice(0, 10);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  await Deno.writeTextFile(file, `${await Deno.readTextFile(file)}keep_last = 1\n`);
+  const ahead = async () => (await home.keepsake(["plan", "--at", day])).stdout;
+  const during = await ahead();
+  match(
+    during,
+    /^Nothing of claude is removed as things are\. Pruning is paused: something seems to be lost since \S+, see "keepsake accept"$/m,
+  );
+  match(during, /^Of 2 snapshots now, 2 would stay; and 40 that are to come$/m);
+  const json = JSON.parse((await home.keepsake(["plan", "--at", day, "--json"])).stdout);
+  deepEqual([json.paused[0].id, json.destinations[0].snapshots[0].keep], ["claude", true]);
+  match(json.destinations[0].snapshots[0].reasons[0], /^paused: something seems to be lost/);
   match((await home.keepsake(["accept", "--dry-run"])).stderr, /^Nothing was accepted/);
   const { accepted, suspicions } = JSON.parse((await home.keepsake(["accept", "--json"])).stdout);
   deepEqual([accepted, suspicions[0].restore], [true, `keepsake ${command}`]);
   equal((await home.keepsake(["list"])).stdout.includes("suspect"), false);
+  match(await ahead(), /^Of 2 snapshots now, [01] would stay; and 1 that is to come$/m);
 });
