@@ -6,11 +6,14 @@
 import { endangered, type Horizon, type HorizonReport, NOTICE_MS } from "../pipeline/horizon.ts";
 
 /** What a run says of it. */
-export function horizonReportJson({ withinHours, endangered, paused }: HorizonReport): unknown {
+export function horizonReportJson(
+  { withinHours, endangered, paused, unseen }: HorizonReport,
+): unknown {
   return {
     within_hours: withinHours,
     endangered: endangered.map(({ path, goes }) => ({ path, goes: goes.toISOString() })),
     paused: paused.map(({ path, reason }) => ({ path, reason })),
+    unseen: unseen.map(({ path, reason }) => ({ path, reason })),
   };
 }
 
@@ -23,6 +26,7 @@ export function horizonJson(horizon: Horizon): unknown {
       paused: paused === undefined ? null : { path: paused.path, reason: paused.reason },
     })),
     endangered: endangered(horizon).map(({ path }) => path),
+    unseen: horizon.unseen.map(({ path, reason }) => ({ path, reason })),
     conversations: horizon.conversations.map((one) => ({
       path: one.path,
       changed: one.changed.toISOString(),

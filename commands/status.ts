@@ -18,7 +18,7 @@ import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 export default defineCommand({
   summary: "shows how things are: runs, destinations, and what to do",
   description:
-    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed.",
+    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 2 when it cannot look for conversations that are about to be deleted.",
   parameters: object({
     config: configFlag(),
     maxAge: optional(option("--max-age", string({ metavar: "DURATION" }), {
@@ -51,14 +51,15 @@ async function status(
   const next = await nextRun(pipeline, now);
   const old = age === undefined ? [] : tooOld(status, age);
   if (json) printJson(terminal, statusJson(status, next, old));
-  else if (!quiet || old.length > 0) {
+  else if (!quiet || old.length > 0 || status.unseen.length > 0) {
     const { renderStatus } = await import("./ui/status_view.ts");
     const { styleFor } = await import("./ui/style.ts");
     const { out } = terminal;
     const view = { home: homeDirectory(), width: out.width, next, tooOld: old };
     terminal.print(renderStatus(status, view, styleFor(out)).join("\n"));
   }
-  return old.length > 0 ? FAILURES["too-old"].status : 0;
+  if (old.length > 0) return FAILURES["too-old"].status;
+  return status.unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
 }
 
 /** Milliseconds. @throws {BackupError} `usage` */
@@ -78,7 +79,7 @@ export function statusJson(
   next: { readonly time: Date | undefined; readonly scheduler: string } | undefined,
   old: readonly PlaceStatus[],
 ): unknown {
-  const { pipeline, file, now, last, places, troubles, endangered, pause } = status;
+  const { pipeline, file, now, last, places, troubles, endangered, unseen, pause } = status;
   const say = (time: Date | undefined) => time?.toISOString() ?? null;
   return {
     pipeline,
@@ -105,6 +106,7 @@ export function statusJson(
       too_old: old.includes(place),
     })),
     sessions_at_risk: endangered.map(({ path, goes }) => ({ path, goes: goes.toISOString() })),
+    sessions_unseen: unseen.map(({ path, reason }) => ({ path, reason })),
     troubles: troubles.filter(({ passing }) => !passing).map(
       ({ subject, since, message, hint = null }) => ({
         what: subject,

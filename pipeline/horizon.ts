@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { sep } from "node:path";
 import type { Remark } from "../stages/contract.ts";
 import {
   type Conversation,
@@ -11,6 +12,7 @@ import {
   filesOf,
   findHomes,
   findProjects,
+  type OnUnseen,
 } from "../stages/formats/claude_conversations.ts";
 import { readSweep, type Sweep } from "../stages/formats/claude_sweep.ts";
 import { Catalog } from "./catalog.ts";
@@ -38,6 +40,8 @@ export interface Horizon {
   readonly sweeps: readonly Sweep[];
   /** Those that go first come first. */
   readonly conversations: readonly Fate[];
+  /** What is there and cannot be looked at: nobody knows what goes there. Each path once. */
+  readonly unseen: readonly Remark[];
 }
 
 /** So long before a conversation goes it is time to say so. */
@@ -63,6 +67,8 @@ export interface HorizonReport {
   readonly endangered: readonly Pick<Fate, "path" | "goes">[];
   /** Settings for which Claude Code deletes nothing now, until they are put right. */
   readonly paused: readonly Remark[];
+  /** Where conversations may go of which nobody knows. */
+  readonly unseen: readonly Remark[];
 }
 
 /** The same in short: what a person should know. */
@@ -71,6 +77,7 @@ export function reportOf(horizon: Horizon): HorizonReport {
     withinHours: NOTICE_MS / 3_600_000,
     endangered: endangered(horizon).map(({ path, goes }) => ({ path, goes })),
     paused: horizon.sweeps.flatMap(({ paused }) => paused ?? []),
+    unseen: horizon.unseen,
   };
 }
 
@@ -101,22 +108,29 @@ export function lookAtHorizon(
   now: Date,
   within = Infinity,
 ): Horizon | undefined {
-  const homes = homesOf(pipeline);
-  if (homes.length === 0) return undefined;
+  const unseen = new Map<string, Remark>();
+  const onUnseen: OnUnseen = (remark) => unseen.set(remark.path, remark);
+  const homes = findHomes(readBy(pipeline), onUnseen);
+  if (homes.length === 0 && unseen.size === 0) return undefined;
   const found = homes.map((home) => {
-    const projects = findProjects(home);
+    const projects = findProjects(home, onUnseen);
     const directories = projects.flatMap((project) => directoryOf(project) ?? []);
     const conversations = projects.flatMap(({ conversations }) => conversations);
     return { sweep: readSweep(home, directories), conversations };
   });
   const end = now.getTime() + within;
   const wanted = found.flatMap(({ sweep, conversations }) =>
-    conversations.flatMap((one) => goesAt(one, sweep) <= end ? filesOf(one) : [])
+    conversations.flatMap((one) => goesAt(one, sweep) <= end ? filesOf(one, onUnseen) : [])
   );
   const holders = catalog === undefined || wanted.length === 0
     ? undefined
     : new Holders(pipeline, catalog, wanted);
-  return judge(found, holders, now, end);
+  return { ...judge(found, holders, now, end), unseen: outermost([...unseen.values()]) };
+}
+
+/** What lies in a place that cannot be looked at need not be named besides. */
+function outermost(remarks: readonly Remark[]): Remark[] {
+  return remarks.filter(({ path }) => remarks.every((other) => !path.startsWith(other.path + sep)));
 }
 
 /** A folder's conversations, and what becomes of them. */
@@ -130,7 +144,7 @@ function judge(
   holders: Holders | undefined,
   now: Date,
   end: number,
-): Horizon {
+): Omit<Horizon, "unseen"> {
   const conversations = found.flatMap(({ sweep, conversations }) =>
     conversations.map((one): Fate => {
       const goes = goesAt(one, sweep);

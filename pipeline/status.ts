@@ -47,6 +47,8 @@ export interface Status {
   readonly troubles: readonly Trouble[];
   /** Conversations that Claude Code deletes soon, and that are in no destination. */
   readonly endangered: HorizonReport["endangered"];
+  /** Where nobody can look whether there are such conversations. */
+  readonly unseen: HorizonReport["unseen"];
 }
 
 /** Looks up how a pipeline is. */
@@ -62,7 +64,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
       pause: catalog?.watch.pauseBefore(now),
       places: pairsOf(pipeline).map((pair) => placeStatus(pair, catalog)),
       troubles: catalog?.watch.troubles ?? [],
-      endangered: endangeredIn(pipeline, catalog, now),
+      ...risksIn(pipeline, catalog, now),
     };
   } finally {
     catalog?.close();
@@ -81,18 +83,15 @@ export function tooOld({ places, now }: Status, maxAge: number): readonly PlaceS
   );
 }
 
-/** What cannot be looked at is told by runs and by plan, which come to it as well. */
-function endangeredIn(
+function risksIn(
   pipeline: Pipeline,
   catalog: Catalog | undefined,
   now: Date,
-): Status["endangered"] {
-  try {
-    const horizon = lookAtHorizon(pipeline, catalog, now, NOTICE_MS);
-    return horizon === undefined ? [] : reportOf(horizon).endangered;
-  } catch {
-    return [];
-  }
+): Pick<Status, "endangered" | "unseen"> {
+  const horizon = lookAtHorizon(pipeline, catalog, now, NOTICE_MS);
+  if (horizon === undefined) return { endangered: [], unseen: [] };
+  const { endangered, unseen } = reportOf(horizon);
+  return { endangered, unseen };
 }
 
 type Pair = Pick<PlaceStatus, "destination" | "location" | "snapshot">;

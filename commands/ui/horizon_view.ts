@@ -13,13 +13,16 @@ const NAMED = 10;
 
 /** Says what is about to be lost; nothing when nothing is. */
 export function renderHorizonReport(
-  { withinHours, endangered, paused }: HorizonReport,
+  { withinHours, endangered, paused, unseen }: HorizonReport,
   home: string | undefined,
   style: Style = PLAIN,
 ): string[] {
-  const lines = paused.map(({ path, reason }) =>
-    `Claude Code deletes no conversations for now, because of ${say(path, home)}: ${reason}`
-  ).map((line) => style.careful(escapeControls(line)));
+  const lines = [
+    ...sayUnseen(unseen, home).map((line) => style.bad(escapeControls(line))),
+    ...paused.map(({ path, reason }) =>
+      `Claude Code deletes no conversations for now, because of ${say(path, home)}: ${reason}`
+    ).map((line) => style.careful(escapeControls(line))),
+  ];
   if (endangered.length === 0) return lines;
   const one = endangered.length === 1;
   const what = `${sayCount(endangered.length, "session")} ${one ? "goes" : "go"}`;
@@ -34,6 +37,18 @@ export function renderHorizonReport(
     ...shown,
     ...(more > 0 ? [`  and ${more} more: see --json`] : []),
   ];
+}
+
+/** Says where nobody can look, and why. */
+export function sayUnseen(
+  unseen: HorizonReport["unseen"],
+  home: string | undefined,
+): string[] {
+  const lines = unseen.slice(0, NAMED).map(({ path, reason }) =>
+    `Cannot look at sessions in "${say(path, home)}": ${reason}`
+  );
+  const more = unseen.length - lines.length;
+  return [...lines, ...(more > 0 ? [`Cannot look at ${more} places more: see --json`] : [])];
 }
 
 /** Says how long conversations stay, which goes next, and what is about to be lost. */

@@ -6,6 +6,7 @@
 import type { PlaceStatus, Status } from "../../pipeline/status.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
 import { sayAge } from "./age.ts";
+import { sayUnseen } from "./horizon_view.ts";
 import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
@@ -114,9 +115,10 @@ function sayPlaceBytes(places: readonly PlaceStatus[]): string[] {
 
 /** Sentences, the most urgent first. */
 function todoOf(status: Status, view: StatusView): string[] {
-  const { last, places, troubles, endangered, now, pause } = status;
+  const { last, places, troubles, endangered, unseen, now, pause } = status;
+  const blind = sayUnseen(unseen, view.home).map((line) => `${line}. See that it can be read`);
   if (last === undefined && places.every(({ newest }) => newest === undefined)) {
-    return ["Make the first backup: keepsake run"];
+    return [...blind, "Make the first backup: keepsake run"];
   }
   const failing = troubles.filter(({ passing }) => !passing).map(
     ({ subject, since, message, hint }) => {
@@ -141,6 +143,7 @@ function todoOf(status: Status, view: StatusView): string[] {
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
     ...failing,
+    ...blind,
     ...(failing.length === 0 && last !== undefined && last.status !== 0
       ? ["See what went wrong: keepsake log"]
       : []),

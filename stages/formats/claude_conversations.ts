@@ -4,6 +4,8 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "node:path";
+import type { Remark } from "../contract.ts";
+import { stateOf, systemCode } from "../errors.ts";
 import { CLAUDE_FOLDER, claudeFolderKind } from "./claude_code.ts";
 
 /** A conversation, by its log; or by its folder, where that is all there is. */
@@ -27,22 +29,29 @@ export interface Project {
   readonly conversations: readonly Conversation[];
 }
 
+/** Is told of each place that is there and cannot be looked at, perhaps more than once. */
+export type OnUnseen = (remark: Remark) => void;
+
 /**
  * The true places of Claude Code's folders that these paths are, lie in, or hold under the usual
  * name.
  */
-export function findHomes(paths: readonly string[]): string[] {
+export function findHomes(paths: readonly string[], onUnseen: OnUnseen = ignore): string[] {
   const homes = new Set<string>();
   const looked = new Set<string>();
+  const named = new Set(paths.map((path) => resolve(path)));
   const look = (path: string) => {
     if (looked.has(path)) return;
     looked.add(path);
-    const has = (name: string) => infoOf(join(path, name)) !== undefined;
+    // Of what lies above, nobody says that it could be Claude Code's.
+    const isMeant = basename(path) === CLAUDE_FOLDER || named.has(path);
+    const tell = isMeant ? telling(path, onUnseen) : ignore;
+    const has = (name: string) => infoOf(join(path, name), tell) !== undefined;
     if (claudeFolderKind(basename(path), has) !== "home") return;
-    const real = realPathOf(path);
+    const real = realPathOf(path, onUnseen);
     if (real !== undefined) homes.add(real);
   };
-  for (const path of paths.map((path) => resolve(path))) {
+  for (const path of named) {
     look(join(path, CLAUDE_FOLDER));
     for (let at = path;; at = dirname(at)) {
       look(at);
@@ -53,21 +62,26 @@ export function findHomes(paths: readonly string[]): string[] {
 }
 
 /** The conversations in one of Claude Code's folders, project by project. */
-export function findProjects(home: string): Project[] {
+export function findProjects(home: string, onUnseen: OnUnseen = ignore): Project[] {
   // A link there leads to files of another place.
-  const folder = realPathOf(join(home, "projects"));
+  const folder = realPathOf(join(home, "projects"), onUnseen);
   if (folder === undefined) return [];
-  return entriesOf(folder).flatMap(({ name, isDirectory, isSymlink }) => {
-    const path = isSymlink ? realPathOf(join(folder, name)) : join(folder, name);
-    if (path === undefined || (isSymlink && !infoOf(path)?.isDirectory)) return [];
-    return isDirectory || isSymlink ? [{ path, conversations: conversationsIn(path) }] : [];
+  return entriesOf(folder, onUnseen).flatMap(({ name, isDirectory, isSymlink }) => {
+    const path = isSymlink ? realPathOf(join(folder, name), onUnseen) : join(folder, name);
+    if (path === undefined || (isSymlink && !infoOf(path, onUnseen)?.isDirectory)) return [];
+    return isDirectory || isSymlink
+      ? [{ path, conversations: conversationsIn(path, onUnseen) }]
+      : [];
   });
 }
 
 /** The log and everything beside it that belongs to a conversation. */
-export function filesOf({ path, changed }: Conversation): DatedFile[] {
+export function filesOf(
+  { path, changed }: Conversation,
+  onUnseen: OnUnseen = ignore,
+): DatedFile[] {
   const isLog = path.endsWith(LOG);
-  const beside = filesBelow(isLog ? path.slice(0, -LOG.length) : path);
+  const beside = filesBelow(isLog ? path.slice(0, -LOG.length) : path, onUnseen);
   return isLog ? [{ path, changed }, ...beside] : beside;
 }
 
@@ -91,57 +105,65 @@ const LOG = ".jsonl";
 const LOOKS = 3;
 const HEAD = 1 << 16;
 
-function conversationsIn(folder: string): Conversation[] {
-  const entries = entriesOf(folder);
+function conversationsIn(folder: string, onUnseen: OnUnseen): Conversation[] {
+  const entries = entriesOf(folder, onUnseen);
   const logs = new Set(entries.flatMap(({ name }) => name.endsWith(LOG) ? [name] : []));
   return entries.flatMap(({ name, isFile, isDirectory }) => {
     const path = join(folder, name);
     if (isFile && logs.has(name)) {
-      const changed = infoOf(path)?.mtime?.getTime();
+      const changed = infoOf(path, onUnseen)?.mtime?.getTime();
       return changed === undefined ? [] : [{ path, changed }];
     }
     // What is left of a conversation whose log is gone. Other folders, such as `memory`, stay.
     if (!isDirectory || logs.has(name + LOG) || !SESSION_REGEXP.test(name)) return [];
-    const times = filesBelow(path).map(({ changed }) => changed);
+    const times = filesBelow(path, onUnseen).map(({ changed }) => changed);
     return times.length === 0 ? [] : [{ path, changed: Math.max(...times) }];
   });
 }
 
 const SESSION_REGEXP = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-function filesBelow(folder: string): DatedFile[] {
-  return entriesOf(folder).flatMap(({ name, isFile, isDirectory }) => {
+function filesBelow(folder: string, onUnseen: OnUnseen): DatedFile[] {
+  return entriesOf(folder, onUnseen).flatMap(({ name, isFile, isDirectory }) => {
     const path = join(folder, name);
-    if (isDirectory) return filesBelow(path);
-    const changed = isFile ? infoOf(path)?.mtime?.getTime() : undefined;
+    if (isDirectory) return filesBelow(path, onUnseen);
+    const changed = isFile ? infoOf(path, onUnseen)?.mtime?.getTime() : undefined;
     return changed === undefined ? [] : [{ path, changed }];
   });
 }
 
-/** What is in a directory; nothing where there is none: reading it in full says what is wrong. */
-function entriesOf(path: string): Deno.DirEntry[] {
-  try {
-    return Array.from(Deno.readDirSync(path));
-  } catch {
-    return [];
-  }
+/** What is in a directory; nothing where there is none. */
+function entriesOf(path: string, onUnseen: OnUnseen): Deno.DirEntry[] {
+  return attempt(() => Array.from(Deno.readDirSync(path)), path, onUnseen) ?? [];
 }
 
-function infoOf(path: string): Deno.FileInfo | undefined {
+function infoOf(path: string, onUnseen: OnUnseen): Deno.FileInfo | undefined {
+  return attempt(() => Deno.statSync(path), path, onUnseen);
+}
+
+function realPathOf(path: string, onUnseen: OnUnseen): string | undefined {
+  return attempt(() => Deno.realPathSync(path), path, onUnseen);
+}
+
+/** What is not there is nothing to speak of; what cannot be looked at may hold anything. */
+function attempt<T>(look: () => T, path: string, onUnseen: OnUnseen): T | undefined {
   try {
-    return Deno.statSync(path);
-  } catch {
+    return look();
+  } catch (error) {
+    const isAbsent = ABSENT.has(systemCode(error) ?? "");
+    if (!isAbsent) onUnseen({ path, reason: stateOf(error) });
     return undefined;
   }
 }
 
-function realPathOf(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    return undefined;
-  }
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
+
+/** Names the folder in place of what was looked for in it. */
+function telling(path: string, onUnseen: OnUnseen): OnUnseen {
+  return ({ reason }) => onUnseen({ path, reason });
 }
+
+function ignore(): void {}
 
 function headOf(path: string): string {
   try {

@@ -107,7 +107,7 @@ Deno.test("plan and run name the sessions that Claude Code deletes soon and no d
   equal(failed.stderr.includes(`\n${title}\n`), true, failed.stderr);
   await Deno.remove(backups);
   const { stdout: json } = await home.keepsake(["run", "--json"]);
-  deepEqual(JSON.parse(json).horizon, { within_hours: 48, endangered: [], paused: [] });
+  deepEqual(JSON.parse(json).horizon, { within_hours: 48, endangered: [], paused: [], unseen: [] });
   const safe = JSON.parse((await home.keepsake(["plan", "--json"])).stdout).horizon;
   deepEqual(safe.endangered, []);
   deepEqual(safe.conversations.map((one: { destinations: string[] }) => one.destinations), [[

@@ -1,6 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { Home } from "./harness.ts";
 
+/** Root reads everything, unless it gives that up. */
+const AS_MORTAL = Deno.uid() === 0 ? "setpriv --bounding-set=-all " : "";
+
 Deno.test("status, log and plan --at tell of a home that has been backed up", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -16,7 +19,7 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   const told = JSON.parse(stdout);
   deepEqual(Object.keys(told), [
     ...["pipeline", "file", "time", "last_run", "next_run", "no_run_since", "destinations"],
-    ...["sessions_at_risk", "troubles"],
+    ...["sessions_at_risk", "sessions_unseen", "troubles"],
   ]);
   deepEqual(told.last_run.status, 0);
   const [local] = told.destinations;
@@ -59,4 +62,30 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   for (const wrong of ["2001-01-01", "2026-02-30", "tomorrow"]) {
     equal((await home.keepsake(["plan", "--at", wrong])).status, 3, wrong);
   }
+});
+
+Deno.test({
+  name:
+    "status says where it cannot look for sessions at risk, and does not end as if all were well",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using home = await Home.make();
+    await home.furnish();
+    equal((await home.keepsake(["run", "--quiet"])).status, 0);
+    for (const closed of [".claude", ".claude/projects", ".claude/projects/-tmp-a"]) {
+      await Deno.chmod(home.at(closed), 0o000);
+      const mortal = (words: string) => home.bash(`${AS_MORTAL}keepsake ${words}`);
+      const { status, stdout } = await mortal("status");
+      equal(status, 2, stdout);
+      const line = `Cannot look at sessions in "~/${closed}": permission denied`;
+      equal(stdout.includes(line), true, stdout);
+      const json = JSON.parse((await mortal("status --json")).stdout);
+      const unseen = { path: home.at(closed), reason: "permission denied" };
+      deepEqual([json.sessions_at_risk, json.sessions_unseen], [[], [unseen]]);
+      equal((await mortal("status --quiet")).stdout.includes(line), true);
+      match((await mortal("plan")).stdout, /^Cannot look at sessions in /m);
+      await Deno.chmod(home.at(closed), 0o700);
+      equal((await mortal("status")).status, 0);
+    }
+  },
 });

@@ -33,6 +33,7 @@ const WELL: Status = {
   places: [LOCAL],
   troubles: [],
   endangered: [],
+  unseen: [],
 };
 const VIEW: StatusView = {
   home: "/home/u",

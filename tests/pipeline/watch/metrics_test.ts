@@ -10,7 +10,15 @@ const PLACE = {
   ...{ newest: NOW, confirmed: NOW, proven: undefined },
 };
 const STATUS: Status = {
-  ...{ pipeline: "p", file: "/p.toml", now: NOW, pause: undefined, troubles: [], endangered: [] },
+  ...{
+    pipeline: "p",
+    file: "/p.toml",
+    now: NOW,
+    pause: undefined,
+    troubles: [],
+    endangered: [],
+    unseen: [],
+  },
   last: { run: 1, started: NOW, finished: new Date(NOW.getTime() + 1500), status: 2 },
   places: [PLACE],
 };
