@@ -16,6 +16,31 @@ const ORIGIN = { host: "desk", printed: new Date("2026-01-02T03:04:05Z") };
 
 const PAGE = await Deno.readTextFile(new URL("../../docs/recovery.md", import.meta.url));
 
+/** The blocks of the page on recovery, by how each begins: it has these, in this order, and no other. */
+const BLOCKS = {
+  places: /^BACKUPS=/,
+  withKeepsake: /^keepsake list /,
+  fromDirectory: /^cp /,
+  fromGit: /^git clone /,
+  fromBucket: /^aws s3 sync /,
+  newest: /^ls stored/,
+  check: /^cat stored\/"\$ID"\/"\$NAME"\.json/,
+  unpack: /^mkdir restored\ncat /,
+  files: /^mkdir restored\ngit /,
+  look: /^find restored /,
+} as const;
+
+function blocksOfPage(): Record<keyof typeof BLOCKS, string> {
+  const blocks = blocksOf(PAGE);
+  equal(PAGE.match(/^ *(```|~~~)/gm)?.length, 2 * blocks.length, "a block is no block of commands");
+  equal(blocks.length, Object.keys(BLOCKS).length, "there is a block that no test runs");
+  const named = Object.entries(BLOCKS).map(([name, beginning], index) => {
+    match(blocks[index]!, beginning);
+    return [name, blocks[index]!] as const;
+  });
+  return Object.fromEntries(named) as Record<keyof typeof BLOCKS, string>;
+}
+
 /** The blocks of commands of a Markdown page, in their order. */
 function blocksOf(page: string): string[] {
   return [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!);
@@ -83,16 +108,21 @@ Deno.test({
   },
 });
 
+/** Leaves what git keeps as it is. */
+async function furnishForGit(world: World): Promise<void> {
+  await Deno.chmod(join(world.source, "empty"), 0o755);
+  await Deno.remove(join(world.source, "empty")); // Git keeps no empty directories,
+  await Deno.chmod(join(world.source, "settings.json"), 0o644); // and of modes one bit.
+  await Deno.remove(join(world.source, "AGENTS.md"));
+}
+
 Deno.test({
   name:
     `a sheet brings back what is not encrypted, not compressed, and files in a repository${unless}`,
   ignore: unless !== "",
   async fn() {
     using world = await World.make();
-    await Deno.chmod(join(world.source, "empty"), 0o755);
-    await Deno.remove(join(world.source, "empty")); // Git keeps no empty directories,
-    await Deno.chmod(join(world.source, "settings.json"), 0o644); // and of modes one bit.
-    await Deno.remove(join(world.source, "AGENTS.md"));
+    await furnishForGit(world);
     await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
     const pipeline = await world.pipeline(`
       [[stage]]
@@ -141,15 +171,31 @@ Deno.test({
     // aws may be a script that needs more than its own name.
     const path = { ...env, PATH: Deno.env.get("PATH")!, HOME: Deno.env.get("HOME")! };
     await follow(world, way!.lines.join("\n"), way!.tools, path);
-    const [setup, , , , fromBucket, ...rest] = blocksOf(PAGE);
+    const { withKeepsake, fromBucket, newest, check, unpack, look } = blocksOfPage();
     const own = `BUCKET=s3://${bucket}/claude/\nENDPOINT=${server.endpoint}\nID=claude\n`;
-    match(setup!, /^BUCKET=/m);
-    await follow(world, [own, fromBucket, ...rest].join(""), way!.tools, {
-      ...path,
-      AWS_DEFAULT_REGION: "us-east-1",
-    });
+    const words = [own, fromBucket, newest, check, unpack, look].join("");
+    const region = { AWS_DEFAULT_REGION: "us-east-1" };
+    await follow(world, words, way!.tools, { ...path, ...region });
+    await use(world, own, withKeepsake, '"$BUCKET?endpoint=$ENDPOINT"', env);
   },
 });
+
+/** Follows the block with keepsake, with the address that the page has for another kind of place. */
+async function use(
+  world: World,
+  own: string,
+  block: string,
+  address: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await using bare = await Home.make();
+  await Deno.copyFile(world.identity, bare.at("identity.txt"));
+  equal(PAGE.replaceAll("\n", " ").includes(`\`${address}\``), true, address);
+  const lines = `set -e\n${own}${block.replaceAll('"$BACKUPS"', () => address)}`;
+  const { status, stderr } = await bare.bash(lines, { env });
+  equal(status, 0, stderr);
+  world.assertRestored(bare.at("back", ".claude"));
+}
 
 Deno.test({
   name: `the page on recovery is right, word by word, by hand${unless}`,
@@ -157,15 +203,82 @@ Deno.test({
   async fn() {
     const { world } = await backedUp();
     using _ = world;
-    const [setup, , fromDirectory, fromGit, , ...rest] = blocksOf(PAGE);
-    deepEqual(setup!.match(/^[A-Z]+/gm), ["BACKUPS", "REPOSITORY", "BUCKET", "ENDPOINT", "ID"]);
+    const { places, fromDirectory, fromGit, newest, check, unpack, look } = blocksOfPage();
+    deepEqual(places.match(/^[A-Z]+/gm), ["BACKUPS", "REPOSITORY", "BUCKET", "ENDPOINT", "ID"]);
     const own = `BACKUPS="${world.at("it's a disk")}"\nREPOSITORY=${
       world.at("backup.git")
     }\nID=claude\n`;
     for (const bring of [fromDirectory, fromGit]) {
-      const said = await follow(world, [own, bring, ...rest].join(""), TOOLS);
+      const lines = [own, bring, newest, check, unpack, look].join("");
+      const said = await follow(world, lines, TOOLS);
       match(said, /^whole\n\.claude$/m);
     }
+    // "Steps 2 and 4 with NAME set by hand".
+    const kept = await Array.fromAsync(Deno.readDir(world.at("it's a disk", "claude")));
+    const manifests = kept.map(({ name }) => name).filter((name) => name.includes(".json")).sort();
+    const last = manifests.at(-1)!;
+    await Deno.remove(world.at("it's a disk", "claude", last));
+    const byHand = `NAME=${last.split(".")[0]}\n`;
+    await follow(world, [own, fromDirectory, newest, byHand, unpack, look].join(""), TOOLS);
+  },
+});
+
+Deno.test({
+  name: `the page on recovery is right for other names, with the changes that it names${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    const { fromDirectory, newest, check, unpack, look } = blocksOfPage();
+    const rows = [...PAGE.matchAll(/^\| `(\.tar\S*)` +\| (.*?) +\| (.*?) +\|$/gm)];
+    deepEqual(rows.map(([, ending]) => ending), [".tar.gz.age", ".tar.zst", ".tar.age"]);
+    for (const [, ending, write, instead] of rows) {
+      const words = (cell: string) =>
+        [...cell.matchAll(/`(.*?)`/g)].map(([, word]) => word!.replaceAll("\\|", "|"));
+      const [before, after] = [words(instead!), words(write!)];
+      const change = (block: string) =>
+        before.reduce(
+          (text, word, index) => text.replaceAll(word, () => after[index] ?? ""),
+          block,
+        );
+      using world = await World.make();
+      const codec = ending!.includes("gz") ? "gzip" : ending!.includes("zst") ? "zstd" : "none";
+      const encrypted = world.usual({ codec });
+      const stages = ending!.endsWith(".age")
+        ? encrypted
+        : encrypted.replace(/\[\[stage\]\]\s+use = "encrypt"\s+to = .*/, "") + "plaintext = true\n";
+      equal((await runPipeline(await world.pipeline(stages))).status, 0);
+      const stored = Object.keys(await world.files("backups"));
+      equal(stored.some((name) => name.endsWith(ending!)), true, stored.join(" "));
+      const own = `BACKUPS="${world.at("backups")}"\nID=claude\n`;
+      const lines = [own, fromDirectory, newest, change(check), change(unpack), look].join("");
+      const tools = ending!.endsWith(".age") ? ["age", "tar"] : ["tar"];
+      const codecs = codec === "none" ? [] : [codec];
+      match(await follow(world, lines, [...tools, ...codecs]), /^whole\n\.claude$/m);
+    }
+  },
+});
+
+Deno.test({
+  name: `the page on recovery is right for files in a repository${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    using world = await World.make();
+    await furnishForGit(world);
+    await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
+    const pipeline = await world.pipeline(`
+      [[stage]]
+      use = "snapshot"
+      id = "claude"
+      paths = ["${world.source}"]
+      [[stage]]
+      use = "git"
+      remote = "${world.at("f.git")}"
+      layout = "files"
+      plaintext = true
+    `);
+    equal((await runPipeline(pipeline)).status, 0);
+    const { fromGit, files, look } = blocksOfPage();
+    const own = `REPOSITORY="${world.at("f.git")}"\nID=claude\n`;
+    await follow(world, [own, fromGit, files, look].join(""), ["tar", "git"]);
   },
 });
 
@@ -175,15 +288,12 @@ Deno.test({
   async fn() {
     const { world } = await backedUp();
     using _ = world;
-    await using bare = await Home.make();
-    await Deno.copyFile(world.identity, bare.at("identity.txt"));
-    const [, withKeepsake] = blocksOf(PAGE);
-    for (const place of [world.at("it's a disk"), `git+${world.at("backup.git")}`]) {
-      const lines = `set -e\nBACKUPS="${place}"\nID=claude\n${withKeepsake}`;
-      const { status, stderr } = await bare.bash(lines);
-      equal(status, 0, stderr);
-      world.assertRestored(bare.at("back", ".claude"));
-      await Deno.remove(bare.at("back"), { recursive: true });
+    const { withKeepsake } = blocksOfPage();
+    const own = `BACKUPS="${world.at("it's a disk")}"\nREPOSITORY="git+${
+      world.at("backup.git")
+    }"\nID=claude\n`;
+    for (const address of ['"$BACKUPS"', '"$REPOSITORY"']) {
+      await use(world, own, withKeepsake, address);
     }
   },
 });
