@@ -5,6 +5,9 @@ import { Home } from "./harness.ts";
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 
+/** Where mounts and processes are those of a test alone, and with it gone. */
+const APART = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"] as const;
+
 const cron = findProgram("cron") !== undefined && await hasNamespaces();
 const unlessCron = cron ? "" : " (ignored: cron is not installed, or nothing can be mounted here)";
 
@@ -32,7 +35,7 @@ async function withTable(home: Home, script: string) {
     printf '${OTHERS.replaceAll("%", "%%").replaceAll("\n", "\\n")}' | crontab -
     ${script}`,
   );
-  return await home.bash(`unshare --mount bash ${home.at("script")}`);
+  return await home.bash(`unshare ${APART.join(" ")} bash ${home.at("script")}`);
 }
 
 Deno.test({
@@ -189,32 +192,45 @@ Deno.test("run --if-missed does nothing when a run has begun since it was due", 
 // The daemon looks once a minute.
 if (SLOW) {
   Deno.test({
-    name: `cron itself makes a backup within two minutes${unlessCron}`,
+    name: `what init makes is backed up by cron itself within two minutes${unlessCron}`,
     ignore: !cron,
     async fn() {
       await using home = await Home.make();
-      await furnish(home);
+      // The home that the system's records give to the user is this one: cron goes by those.
       const { status, stderr } = await withTable(
         home,
-        `crontab -r
-      keepsake schedule install --with cron --at '* * * * *'
-      echo changed > .claude/CLAUDE.md
-      cron -f & daemon=$!
-      trap "kill $daemon" EXIT
-      for second in $(seq 120); do
-        sleep 1
-        [ $(ls .local/share/keepsake/backups/claude | wc -l) = 4 ] && exit 0
-      done
-      exit 1`,
+        `sed "s,^$(id -un):\\(.*\\):[^:]*:[^:]*$,$(id -un):\\1:$HOME:/bin/sh," /etc/passwd > passwd
+        mount --bind passwd /etc/passwd
+        crontab -r
+        mkdir -p .claude/projects/-tmp-a
+        echo 'Be kind.' > .claude/CLAUDE.md
+        keepsake init --yes
+        keepsake schedule install --at '* * * * *' --with cron
+        ls .local/share/keepsake/backups/claude > proved
+        echo changed > .claude/CLAUDE.md
+        env -i PATH="$PATH" cron -f & daemon=$!
+        trap "kill $daemon" EXIT
+        for second in $(seq 120); do
+          sleep 1
+          [ $(ls .local/share/keepsake/backups/claude | wc -l) = 4 ] && break
+        done
+        keepsake list --json > list
+        keepsake restore --to back`,
       );
       assert.equal(status, 0, stderr);
+      assert.match(stderr, /^Scheduled "claude" with cron: next at /m);
+      assert.match(stderr, /^Note: No cron daemon is running here: /m);
+      const proved = await Deno.readTextFile(home.at("proved"));
+      assert.equal(proved.trim().split("\n").length, 2, "an archive and its manifest");
+      assert.equal(JSON.parse(await Deno.readTextFile(home.at("list"))).length, 2);
+      assert.equal(await Deno.readTextFile(home.at("back/.claude/CLAUDE.md")), "changed\n");
     },
   });
 }
 
 async function hasNamespaces(): Promise<boolean> {
   const command = new Deno.Command("unshare", {
-    args: ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"],
+    args: [...APART, "mount", "-t", "tmpfs", "none", "/mnt"],
     stderr: "null",
   });
   return await command.output().then(({ success }) => success, () => false);
