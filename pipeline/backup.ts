@@ -259,7 +259,12 @@ class Backup {
     log.start(source, source.id);
     const wanted = new Set(steps.map(({ stage }) => stage.id));
     const streams = streamsFor(source.id, this.#route.steps, wanted);
-    for (const { transform } of streams) if (transform) log.start(transform, source.id);
+    for (const { transform } of streams) {
+      if (transform === undefined) continue;
+      log.start(transform, source.id);
+      // What it loads takes longest, and it is to take the first block.
+      workers.get(transform, { ahead: "run" });
+    }
     const worker = workers.get(source);
     let result: SourceResult | undefined;
     const context = readingContext(source, this.#readingContext);

@@ -10,6 +10,7 @@ import type { FlowResult, Stream } from "./flow.ts";
 import type { Spool } from "./spool.ts";
 import type { SecretSearch } from "./secret_policy.ts";
 import type { StageLog } from "./stage_log.ts";
+import type { StageWorker } from "./worker/host.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a source holds. */
@@ -100,7 +101,7 @@ export async function scan(
   const context = { ...await readingContext(source, surroundings), signature };
   const hasHelper = bytes === undefined || bytes > WORTH_A_HELPER;
   const walker = workers.get(source);
-  const helper = hasHelper ? workers.get(source, { role: "helper" }) : undefined;
+  let helper: StageWorker | undefined;
   const walking = walker.call<ScanResult>(
     {
       operation: "scan",
@@ -115,6 +116,8 @@ export async function scan(
       },
     },
   );
+  // Making a worker holds this thread up: the first has its work by then.
+  if (hasHelper) helper = workers.get(source, { role: "helper" });
   const helping = helper?.call(
     { operation: "scan", context, team: { role: "helper", port: port2 } },
     // The walker waits for what the helper has in hand, and tells how far both have come.
