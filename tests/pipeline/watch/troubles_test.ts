@@ -1,12 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { RunReport, StageReport } from "../../../pipeline/events.ts";
 import { goThrough } from "../../../pipeline/forecast.ts";
-import {
-  type Candidate,
-  judge,
-  type OnlyCopies,
-  type Policy,
-} from "../../../pipeline/retention.ts";
+import { type Candidate, judge, type Policy } from "../../../pipeline/retention.ts";
 import { noticeOf } from "../../../pipeline/watch/notice.ts";
 import {
   newsFor,
@@ -17,9 +12,7 @@ import {
   type Trouble,
   update,
 } from "../../../pipeline/watch/troubles.ts";
-
-const DAY = 86_400_000;
-const START = Date.UTC(2026, 0, 1);
+import { clockOn, DAY, FAILS, isOff, nameAfter, START } from "../year.ts";
 
 type Status = StageReport["status"];
 
@@ -137,32 +130,6 @@ Deno.test("a pause is one that is long, and longer than usual", () => {
   equal(pauseBefore(daily, at(3)), undefined); // A clock that went back.
 });
 
-/** Three in the morning in Berlin, in winter as in summer. */
-function threeInBerlin(day: number): Date {
-  const midnight = START + day * DAY;
-  const [spring, autumn] = [Date.UTC(2026, 2, 29), Date.UTC(2026, 9, 25)];
-  const offset = midnight >= spring && midnight < autumn ? 2 : 1;
-  return new Date(midnight + (3 - offset) * 3_600_000);
-}
-
-/** What the clock says on a day: it leaps to 2036 for two days, and back to 1970 for one. */
-function clockOn(day: number): Date {
-  if (day === 120 || day === 121) return new Date(Date.UTC(2036, 5, day - 119, 1));
-  if (day === 250) return new Date(Date.UTC(1970, 0, 1, 4));
-  return threeInBerlin(day);
-}
-
-const isOff = (day: number) => day >= 300 && day < 309;
-
-/** Days from one up to another on which something fails. */
-const FAILS: Readonly<Record<string, (day: number) => boolean>> = {
-  "stage s3": (day) => (day >= 40 && day < 60) || (day >= 200 && day < 203) || day === 250,
-  "stage git": (day) => day >= 50 && day < 130,
-  "snapshot src": (day) => day === 100 || day === 101,
-  "stage src": (day) => day === 150,
-  "run": (day) => day === 170 || day === 171,
-};
-
 Deno.test("a year of daily runs with failures, leaping clocks and daylight saving: each alert comes once", () => {
   const failsOn = (subject: string, day: number) => FAILS[subject]!(day);
   const expected: string[] = [];
@@ -220,62 +187,6 @@ Deno.test("a year of daily runs with failures, leaping clocks and daylight savin
   equal(seen.filter((line) => line.endsWith("stage s3 fails")).length, 3);
 });
 
-Deno.test("a year of daily runs with failures, leaping clocks and daylight saving: retention keeps every promise", () => {
-  const policy: Policy = { last: 3, daily: 7, weekly: 5, monthly: 12, forgetDeleted: false };
-  /** The files that a snapshot of a day holds: one for all days, and one that lives for ten. */
-  const filesOf = (day: number) => new Set(["always", `decade ${Math.floor(day / 10)}`]);
-  const files = new Map<string, Set<string>>();
-  const everHeld = new Set<string>();
-  let kept: readonly Candidate[] = [];
-  let newest = "";
-  const onlyIn = (snapshot: Candidate, others: readonly Candidate[]): OnlyCopies => {
-    const elsewhere = new Set(others.flatMap(({ name }) => [...files.get(name)!]));
-    const own = [...files.get(snapshot.name)!].filter((file) => !elsewhere.has(file));
-    return { count: own.length, example: own[0] };
-  };
-  let runs = 0;
-  for (let day = 0; day < 365; day++) {
-    if (isOff(day) || FAILS["run"]!(day) || FAILS["stage src"]!(day)) continue;
-    // Nothing is removed after a run that failed at this destination.
-    if (FAILS["stage s3"]!(day)) continue;
-    const now = clockOn(day);
-    const incomplete = FAILS["snapshot src"]!(day);
-    // Names never go back, whatever the clock does.
-    newest = nameAfter(newest, now);
-    files.set(newest, filesOf(day));
-    for (const file of filesOf(day)) everHeld.add(file);
-    const made: Candidate = {
-      ...{ id: "src", name: newest, created: now },
-      ...{ state: incomplete ? "incomplete" : "whole", verified: day % 30 === 0 },
-    };
-    const before = [...kept, made];
-    runs++;
-    // An incomplete run has not succeeded: all stays.
-    kept = incomplete ? before : judge(before, policy, { now, onlyIn })
-      .filter(({ keep }) => keep).map(({ snapshot }) => snapshot);
-    const names = new Set(kept.map(({ name }) => name));
-    ok(names.has(newest), `day ${day}: the newest`);
-    const last = (fits: (one: Candidate) => boolean) => before.findLast(fits)?.name;
-    for (const name of [last(({ state }) => state === "whole"), last(({ verified }) => verified)]) {
-      ok(name === undefined || names.has(name), `day ${day}: ${name}`);
-    }
-    const held = new Set(kept.flatMap(({ name }) => [...files.get(name)!]));
-    deepEqual(everHeld.difference(held), new Set(), `day ${day}: every file ever held`);
-    const timely = before.filter(({ created }) => created.getTime() <= now.getTime() + DAY);
-    for (const { name } of timely.slice(-3)) ok(names.has(name), `day ${day}: last three`);
-    const days = new Map(
-      timely.map(({ name, created }) => [created.toISOString().slice(0, 10), name]),
-    );
-    for (const name of [...days.values()].slice(-7)) ok(names.has(name), `day ${day}: seven days`);
-    const months = new Map(
-      timely.map(({ name, created }) => [created.toISOString().slice(0, 7), name]),
-    );
-    for (const name of [...months.values()].slice(-12)) ok(names.has(name), `day ${day}: months`);
-  }
-  // It promises to keep; it also lets go.
-  ok(runs > 300 && kept.length < 80, `${kept.length} of ${runs} stay`);
-});
-
 Deno.test("looking ahead gives the answer that the runs to come will give", () => {
   const policy: Policy = { daily: 5, monthly: 3, forgetDeleted: true };
   const onlyIn = () => ({ count: 0, example: undefined });
@@ -304,12 +215,3 @@ Deno.test("looking ahead gives the answer that the runs to come will give", () =
     kept.filter(isNow).map(({ name }) => name),
   );
 });
-
-/** As runs name snapshots: the newest is the one whose name comes last. */
-function nameAfter(newest: string, now: Date): string {
-  const stamp = (time: number) => new Date(time).toISOString().replace(/[-:]|\.\d+/g, "");
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(newest)?.map(Number) ?? [];
-  const after = year === undefined ? 0 : Date.UTC(year, month! - 1, day, hour, minute, second! + 1);
-  return `${stamp(Math.max(now.getTime(), after))}-000000000000`;
-}
