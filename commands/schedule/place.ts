@@ -53,14 +53,29 @@ export function thisProgram(module: string = Deno.mainModule): readonly [string,
   return [executable, "run", ...flags, fileURLToPath(module)];
 }
 
-/** Where Deno keeps its libraries, when it was told so: schedulers do not tell it. */
+/**
+ * The same where nobody sets variables for it: what it starts stays silent, as schedules do. Windows
+ * has no program for that.
+ */
+export function silentProgram(module: string): readonly [string, ...string[]] {
+  const program = thisProgram(module);
+  const env = Deno.build.standalone ? undefined : findProgram("env");
+  if (env === undefined) return program;
+  return [env, ...Object.entries(SILENCE).map((pair) => pair.join("=")), ...program];
+}
+
+/** Else Deno itself asks its maker, once a day, whether there is a newer one. */
+const SILENCE = { DENO_NO_UPDATE_CHECK: "1" } as const;
+
+/** What Deno has to be told: where its libraries are, if it was told so here, and to be silent. */
 export function neededVariables(): Readonly<Record<string, string>> {
   if (Deno.build.standalone) return {};
   const names = ["DENO_DIR", "XDG_CACHE_HOME"];
-  return Object.fromEntries(names.flatMap((name) => {
+  const told = names.flatMap((name) => {
     const path = Deno.env.get(name);
     return path ? [[name, path]] : [];
-  }));
+  });
+  return { ...Object.fromEntries(told), ...SILENCE };
 }
 
 /** What a scheduler's programs get to see, as far as it can be told before. */

@@ -131,6 +131,7 @@ export class Home implements AsyncDisposable {
         PATH: `${this.#base}/bin:${Deno.env.get("PATH")}`,
         HOME: this.path,
         DENO_DIR: this.cache,
+        DENO_NO_UPDATE_CHECK: "1",
         TZ: "UTC",
         ...env,
       },
