@@ -300,16 +300,22 @@ async function sendPart(
   { number, bytes, md5, sha256 }: Piece,
 ): Promise<Part> {
   const { UploadPartCommand } = session.library;
-  const { ETag } = await session.client.send(
-    new UploadPartCommand({
-      ...upload,
-      PartNumber: number,
-      Body: bytes,
-      ContentMD5: md5,
-      ...(sha256 !== undefined && { ChecksumSHA256: sha256 }),
-    }),
-    within(session),
-  );
+  const send = () =>
+    session.client.send(
+      new UploadPartCommand({
+        ...upload,
+        PartNumber: number,
+        Body: bytes,
+        ContentMD5: md5,
+        ...(sha256 !== undefined && { ChecksumSHA256: sha256 }),
+      }),
+      within(session),
+    );
+  const { ETag } = await send().catch((error) => {
+    // What a part is told that arrived mutilated; where the upload is gone, it is told so again.
+    if (isAnswer(error, 404)) return send();
+    throw error;
+  });
   if (ETag === undefined) {
     throw refused(file, session.address, `the server does not confirm part ${number}`);
   }
