@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { BackupError } from "../../stages/errors.ts";
-import { type Direction, type Fault, FaultProxy } from "../servers/fault_proxy.ts";
+import { type Direction, type Fault, FaultProxy, type Traffic } from "../servers/fault_proxy.ts";
 import {
   type GitServer,
   startHttpGit,
@@ -19,7 +19,7 @@ import { git, GitPlace } from "../stages/git_harness.ts";
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 /** Cut points for each verb, half of them on each way. */
-const POINTS = SLOW ? 32 : 2;
+const POINTS = SLOW ? 128 : 32;
 
 /** How long git may be silent where nothing is wrong. */
 const PATIENCE = "60s";
@@ -86,17 +86,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
 };
 
 for (const [protocol, { unless, start }] of Object.entries(SERVERS)) {
-  if (!SLOW && protocol !== "http") continue; // One of the two is sample enough.
-
   Deno.test({
     name: `git by ${protocol} tells the truth, wherever the network fails${unless}`,
     ignore: unless !== "",
     async fn(t) {
       await using server = await start();
-      for (const [verb, rules] of Object.entries(VERBS)) {
-        // Every connection by ssh takes its time: two verbs are sample enough.
-        if (!SLOW && protocol === "ssh" && verb !== "store" && verb !== "fetch") continue;
-        await t.step(`${verb} is cut, or cut short, at ${POINTS} points`, async () => {
+      const steps = Object.entries(VERBS).map(([verb, rules]) => ({
+        name: `${verb} is cut, or cut short, at ${POINTS} points`,
+        async fn() {
           await using bench = await Bench.make(server);
           const traffic = await bench.measure(rules);
           for (let point = 0; point < POINTS; point++) {
@@ -106,20 +103,27 @@ for (const [protocol, { unless, start }] of Object.entries(SERVERS)) {
             await bench.assertHonest(rules, { kind, direction, after });
           }
           bench.assertAllThere();
-        });
-      }
-      await t.step("a server that falls silent is given up", async () => {
-        await using bench = await Bench.make(server);
-        const { up } = await bench.measure(VERBS["store"]!);
-        for (const after of SLOW ? [0, up / 4, up / 2, up * 3 / 4] : [up / 2]) {
-          const fault: Fault = { kind: "delay", ms: Infinity, direction: "up", after };
-          const error = await bench.assertHonest(VERBS["store"]!, fault, "2s");
-          assert.match(error!.message, /no sign of life for 2 s/);
-          // Git was ended, and whatever it had started.
-          assert.deepEqual(await programsWith(`127.0.0.1:${bench.proxy.port}/`), []);
-        }
-        bench.assertAllThere();
+        },
+      }));
+      steps.push({
+        name: "a server that falls silent is given up",
+        async fn() {
+          await using bench = await Bench.make(server);
+          const { up } = await bench.measure(VERBS["store"]!);
+          for (const after of SLOW ? [0, up / 4, up / 2, up * 3 / 4] : [up / 2]) {
+            const fault: Fault = { kind: "delay", ms: Infinity, direction: "up", after };
+            const error = await bench.assertHonest(VERBS["store"]!, fault, "2s");
+            assert.match(error!.message, /no sign of life for 2 s/);
+            // Git was ended, and whatever it had started.
+            assert.deepEqual(await programsWith(`127.0.0.1:${bench.proxy.port}/`), []);
+          }
+          bench.assertAllThere();
+        },
       });
+      // All at once: most of their time they wait.
+      const unguarded = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+      const passed = await Promise.all(steps.map((step) => t.step({ ...step, ...unguarded })));
+      assert.ok(passed.every(Boolean));
     },
   });
 }
@@ -293,8 +297,14 @@ class Bench implements AsyncDisposable {
     this.stored.set(name, content);
   }
 
-  /** What an operation sends and gets when all is well. */
-  async measure(verb: Verb) {
+  /** What an operation sends and gets at the least when all is well: it differs by some bytes. */
+  async measure(verb: Verb): Promise<Traffic> {
+    const [first, second] = [await this.#measureOnce(verb), await this.#measureOnce(verb)];
+    const { up, down } = second;
+    return { ...second, up: Math.min(first.up, up), down: Math.min(first.down, down) };
+  }
+
+  async #measureOnce(verb: Verb): Promise<Traffic> {
     const name = await verb.prepare(this);
     this.proxy.arm();
     await verb.act(this, name);
