@@ -168,8 +168,8 @@ async function startSshd(folder: string, port: number): Promise<Deno.ChildProces
 async function answer(request: Request, folder: string, user: string): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const header = (name: string) => request.headers.get(name) ?? "";
-  const child = new Deno.Command("git", {
-    args: ["http-backend"],
+  // Not by way of git: what git starts goes on when git is ended.
+  const child = new Deno.Command(join(git("--exec-path").trim(), "git-http-backend"), {
     env: {
       GIT_PROJECT_ROOT: folder,
       GIT_HTTP_EXPORT_ALL: "1",
@@ -189,9 +189,7 @@ async function answer(request: Request, folder: string, user: string): Promise<R
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  // Whoever goes away takes the program's input with it.
-  const feeding = request.body === null ? child.stdin.close() : request.body.pipeTo(child.stdin);
-  feeding.catch(() => {});
+  void feed(child, request);
   const reader = child.stdout.getReader();
   let held = new Uint8Array(0);
   let end = -1;
@@ -226,6 +224,26 @@ async function answer(request: Request, folder: string, user: string): Promise<R
     },
   });
   return new Response(body, { status, headers });
+}
+
+/** Hands the body on. A program that gets less than was announced would wait for the rest for ever. */
+async function feed(child: Deno.ChildProcess, request: Request): Promise<void> {
+  const writer = child.stdin.getWriter();
+  let left = Number(request.headers.get("content-length") ?? 0);
+  try {
+    for await (const bytes of request.body ?? []) {
+      await writer.write(bytes);
+      left -= bytes.length;
+    }
+    if (left <= 0) return await writer.close();
+  } catch {
+    // Whoever sent it is gone, or the program is.
+  }
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function makeFolder(): string {
