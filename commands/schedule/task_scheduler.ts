@@ -100,16 +100,19 @@ export function quoteForWindows(word: string): string {
 /** So many a task can have. */
 const MOST = 48;
 
-/** Each an element of the schema's, as lines. A time of day has a trigger of its own. */
+/**
+ * Each an element of the schema's, as lines. A time of day has a trigger of its own. The order is the
+ * published one; `Enabled`, which Windows itself writes elsewhere, is left out: it is the default.
+ */
 export function triggers(calendar: Calendar): readonly (readonly string[])[] {
   const days = daysOf(calendar);
   const minutes = calendar.minutes ?? range(60);
   const hours = calendar.hours ?? range(24);
   const step = stepOf(minutes);
   const all = calendar.hours === undefined && step !== undefined && minutes[0] === 0
-    ? days.map((day) => [...repeating(step), ...startAt(0, 0), ENABLED, ...day])
+    ? days.map((day) => [...startAt(0, 0), ...repeating(step), ...day])
     : hours.flatMap((hour) =>
-      minutes.flatMap((minute) => days.map((day) => [...startAt(hour, minute), ENABLED, ...day]))
+      minutes.flatMap((minute) => days.map((day) => [...startAt(hour, minute), ...day]))
     );
   if (all.length <= MOST) return all;
   throw new BackupError(
@@ -118,8 +121,6 @@ export function triggers(calendar: Calendar): readonly (readonly string[])[] {
     { hint: 'Choose fewer, such as "0 3 * * *"' },
   );
 }
-
-const ENABLED = "<Enabled>true</Enabled>";
 
 /** Any day that is past does. */
 function startAt(hour: number, minute: number): string[] {

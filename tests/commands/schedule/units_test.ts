@@ -152,9 +152,12 @@ Deno.test("a cron expression is told to the Task Scheduler as triggers of its ki
   const told = (expression: string) =>
     triggers(parseCalendar(expression)).map((lines) => lines.join(""));
   assert.deepEqual(told("0 3 * * *"), [
-    "<StartBoundary>2026-01-01T03:00:00</StartBoundary><Enabled>true</Enabled><ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>",
+    "<StartBoundary>2026-01-01T03:00:00</StartBoundary><ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>",
   ]);
-  assert.match(told("* * * * *")[0]!, /<Interval>PT1M<\/Interval>/);
+  assert.match(
+    told("* * * * *")[0]!,
+    /^<StartBoundary>.*<\/StartBoundary><Repetition><Interval>PT1M<\/Interval>.*<ScheduleByDay>/,
+  );
   assert.equal(told("0 9 1 * 1").length, 2);
   assert.throws(() => told("*/7 1-20 * * *"), { code: "usage", message: /too many/ });
 });
@@ -180,6 +183,12 @@ Deno.test({
       const schema = new URL("task.xsd", import.meta.url).pathname;
       const { said, status } = await run([xmllint!, "--noout", "--schema", schema, ...paths]);
       assert.equal(status, 0, said);
+      const turned = join(folder, "turned.xml");
+      const text = (await Deno.readTextFile(paths[1]!))
+        .replace(/(<StartBoundary>.*\s+)(<Repetition>.*\s+)/, "$2$1");
+      await Deno.writeTextFile(turned, text);
+      const refused = await run([xmllint!, "--noout", "--schema", schema, turned]);
+      assert.match(refused.said, /Repetition': This element is not expected/);
       const job = jobWith(NAMES[0]!, { environment: {} });
       assert.equal(taskScheduler.files(job, placeWith())[0]!.path, "keepsake\\claude");
     } finally {
