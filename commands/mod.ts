@@ -1,14 +1,11 @@
 /**
  * Every command. Adding one adds a file, a line here and a test.
  *
- * Loaded on demand, so that no command waits for the libraries of another. All but `run`, the one
- * that is started every hour: Deno keeps compiled code of what is imported statically alone, which
- * takes a fifth off the work of a run that finds nothing to do.
+ * Loaded on demand, so that no command waits for the libraries of another.
  *
  * @module
  */
 import type { Command } from "./command.ts";
-import run from "./run.ts";
 
 /**
  * A command's file, by its address: what plain imports name is read in full before anything runs,
@@ -19,7 +16,7 @@ function at(file: string): () => Promise<{ readonly default: Command }> {
 }
 
 export const commands: Readonly<Record<string, () => Promise<{ readonly default: Command }>>> = {
-  "run": () => Promise.resolve({ default: run }),
+  "run": at("./run.ts"),
   "plan": at("./plan.ts"),
   "list": at("./list.ts"),
   "restore": at("./restore.ts"),

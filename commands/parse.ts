@@ -4,11 +4,12 @@
  * @module
  */
 import "./ui/late_segmenter.ts";
-import { formatMessage, type Message } from "@optique/core/message";
-import { parse } from "@optique/core/parser";
+import type { Message } from "@optique/core/message";
 import { BackupError } from "../pipeline/errors.ts";
+import { backUp } from "./backup.ts";
 import type { Invocation } from "./command.ts";
 import { commands } from "./mod.ts";
+import { readPlainly } from "./plain_words.ts";
 
 /**
  * Finds the command that the words name, and what its flags and arguments say.
@@ -21,13 +22,18 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (HELP_FLAGS.includes(name)) return help(rest);
   if (VERSION_FLAGS.includes(name)) return version;
   if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
+  const plain = name === "run" ? readPlainly(rest) : undefined;
+  if (plain !== undefined) return (context) => backUp(plain, context);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
-  const { default: command } = await load();
+  const [{ default: command }, { parse }] = await Promise.all([
+    load(),
+    import("@optique/core/parser"),
+  ]);
   const result = parse(command.parser, rest);
   if (result.success) return result.value;
   if (asksForHelp(rest)) return help([name]);
-  throw misread(name, result.error);
+  throw await misread(name, result.error);
 }
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];
@@ -68,7 +74,8 @@ async function refuse(name: string): Promise<never> {
 }
 
 /** The library's words in our manner: one sentence, and what was probably meant as the hint. */
-function misread(name: string, error: Message): BackupError {
+async function misread(name: string, error: Message): Promise<BackupError> {
+  const { formatMessage } = await import("@optique/core/message");
   const said = formatMessage(error, { quotes: false }).replaceAll("`", "");
   const [what = "", meant] = said.split("\n\n");
   const state = lowerFirst(what).replace(/(?<=: )[A-Z][a-z]/, lowerFirst).replace(/\.$/, "");

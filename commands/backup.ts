@@ -1,0 +1,164 @@
+/**
+ * What `run` does. Apart from the words that ask for it, whose library takes longer to load than all
+ * that is done here until the first worker starts.
+ *
+ * @module
+ */
+import type { Pipeline } from "../pipeline/config/pipeline.ts";
+import type { Listener, RunReport } from "../pipeline/events.ts";
+import { lastBackup } from "../pipeline/history.ts";
+import { runPipeline } from "../pipeline/run.ts";
+import type { Context } from "./command.ts";
+import { drillJson, unprovenJson } from "./drill_json.ts";
+import { horizonReportJson } from "./horizon_json.ts";
+import { printJson, roundSeconds } from "./json.ts";
+import { FileError, homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { pruningJson } from "./pruning_json.ts";
+import { suspicionJson } from "./suspicion_json.ts";
+import { reporterFor } from "./ui/reporter.ts";
+import type { Style } from "./ui/style.ts";
+
+/** What the words after `run` say. */
+export interface RunValues {
+  readonly config: string | undefined;
+  readonly dryRun: boolean;
+  readonly only: readonly string[];
+  readonly force: boolean;
+  readonly message: string | undefined;
+  readonly ifMissed: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** Makes a backup, tells what came of it, and answers the exit status. */
+export async function backUp(
+  values: RunValues,
+  { terminal, signal }: Context,
+): Promise<number> {
+  const { config, dryRun, only, force, message, ifMissed, json } = values;
+  const quiet = values.quiet || json;
+  using reporter = reporterFor(terminal, { quiet });
+  const pipeline = await openWatched(config, dryRun, reporter.listener);
+  if (ifMissed !== undefined) {
+    const { isMissed } = await import("./schedule/calendar.ts");
+    if (!isMissed(ifMissed, lastBackup(pipeline)?.started, new Date())) return 0;
+  }
+  const work = (listener: Listener) =>
+    runPipeline(pipeline, {
+      dryRun,
+      force,
+      message,
+      signal,
+      only: only.length > 0 ? only : undefined,
+      listener,
+    });
+  const extent = dryRun ? "nothing" : only.length > 0 ? "part" : "all";
+  const report = await watched(pipeline, extent, reporter.listener, work);
+  terminal.status("");
+  if (json) printJson(terminal, runJson(report));
+  else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
+    const { renderRun } = await import("./ui/run_summary.ts");
+    const { styleFor } = await import("./ui/style.ts");
+    const style = styleFor(terminal.err);
+    const lines = [
+      ...await drillLines(report, quiet, style),
+      ...await suspicionLines(report, style),
+      ...renderRun(report, homeDirectory(), style, quiet),
+    ];
+    terminal.say(lines.join("\n"));
+  }
+  return report.status;
+}
+
+/** What there is to say of drills; mostly nothing, and nothing is loaded for that. */
+async function drillLines(
+  { drills = [], unproven = [] }: RunReport,
+  quiet: boolean,
+  style: Style,
+): Promise<string[]> {
+  if (drills.length === 0 && unproven.length === 0) return [];
+  const { renderDrillFailures, renderUnproven, sayProven } = await import("./ui/drill_view.ts");
+  return [
+    ...(quiet ? [] : sayProven(drills)),
+    ...renderDrillFailures(drills, style),
+    ...renderUnproven(unproven, style),
+  ];
+}
+
+/** What seems to be lost at the source; mostly nothing. */
+async function suspicionLines({ snapshots }: RunReport, style: Style): Promise<string[]> {
+  const suspects = snapshots.filter(({ suspect }) => suspect !== undefined);
+  if (suspects.length === 0) return [];
+  const { renderSuspicion } = await import("./ui/suspicion_view.ts");
+  return suspects.flatMap(({ id, suspect }) => renderSuspicion(id, suspect!, style));
+}
+
+/** Opens the pipeline file; those are told whom it named last when it cannot be used any more. */
+async function openWatched(
+  config: string | undefined,
+  dryRun: boolean,
+  listener: Listener,
+): Promise<Pipeline> {
+  try {
+    return await openPipeline(config);
+  } catch (error) {
+    if (error instanceof FileError && !dryRun) {
+      const { tellOfFile } = await import("../pipeline/watch/watcher.ts");
+      await tellOfFile(error.file, error, { listener, home: homeDirectory() });
+    }
+    throw error;
+  }
+}
+
+/** Runs, and tells those who watch. Whoever has nobody told waits for nothing that tells. */
+async function watched(
+  pipeline: Pipeline,
+  extent: "all" | "part" | "nothing",
+  listener: Listener,
+  work: (listener: Listener) => Promise<RunReport>,
+): Promise<RunReport> {
+  const { watch } = pipeline;
+  if (watch === undefined) return await work(listener);
+  const { watchRun } = await import("../pipeline/watch/watcher.ts");
+  const options = { listener, home: homeDirectory(), extent };
+  return await watchRun({ ...pipeline, watch }, options, work);
+}
+
+/** What `run --json` prints. */
+export function runJson(report: RunReport): unknown {
+  return {
+    ok: report.ok,
+    run: report.run,
+    dry_run: report.dryRun,
+    started: report.started.toISOString(),
+    finished: report.finished.toISOString(),
+    stages: report.stages.map(({ id, use, status, message, seconds }) => (
+      { id, use, status, message, seconds: roundSeconds(seconds) }
+    )),
+    // Where there is one: what failed that is no stage's own.
+    ...(report.failure && { failure: report.failure }),
+    snapshots: report.snapshots.map((snapshot) => ({
+      id: snapshot.id,
+      name: snapshot.name,
+      content_hash: snapshot.contentHash,
+      files: snapshot.files,
+      bytes: snapshot.bytes,
+      ...(snapshot.secrets && {
+        secrets: snapshot.secrets.map(({ rule, path, line, count, fingerprint }) => (
+          { rule, path, line, count, fingerprint }
+        )),
+      }),
+      unreadable: snapshot.unreadable.map(({ path, reason }) => ({ path, reason })),
+      destinations: snapshot.destinations.map(({ id, status, location, message }) => (
+        { id, status, location, message }
+      )),
+      ...(snapshot.suspect && {
+        suspect: suspicionJson({ id: snapshot.id, ...snapshot.suspect }),
+      }),
+    })),
+    ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
+    ...(report.drills && { drills: report.drills.map(drillJson) }),
+    ...(report.unproven && { unproven: report.unproven.map(unprovenJson) }),
+    ...(report.horizon && { horizon: horizonReportJson(report.horizon) }),
+  };
+}
