@@ -11,6 +11,7 @@ import { makeCorpus } from "./corpus.ts";
 import { type Command, type Measurement, median, Stopwatch } from "./measure.ts";
 
 const ROUNDS = 5;
+const BASELINE = "json.loads in Python";
 
 /** Runs the comparison, and prints it. */
 async function compare(): Promise<void> {
@@ -41,18 +42,32 @@ async function compare(): Promise<void> {
     };
     for (let round = 0; round < ROUNDS; round++) {
       for (const folder of [python, kept]) rmSync(folder, { recursive: true, force: true });
-      await take("json.loads in Python", baseline);
+      await take(BASELINE, baseline);
       await take("digest, first", digest(projects, kept));
       await take("digest, unchanged", digest(projects, kept));
       await take("digest of nothing", digest(empty, join(work, "none")));
     }
+    const secondsOf = (name: string) => median(samples[name]!.map(({ seconds }) => seconds));
     const lines = Object.entries(samples).map(([name, all]) => {
-      const seconds = median(all.map((one) => one.seconds));
+      const seconds = secondsOf(name);
       const cpu = median(all.map(({ usage }) => usage?.cpuSeconds ?? NaN));
       const peak = median(all.map(({ usage }) => usage?.peakBytes ?? NaN));
       const parts = [`${seconds.toFixed(2)} s`, `${cpu.toFixed(2)} s cpu`];
       return `${name.padEnd(22)} ${[...parts, `${(peak / 1e6).toFixed(0)} MB peak`].join("  ")}`;
     });
+    const peak = Math.max(
+      ...Object.entries(samples).flatMap(([name, all]) =>
+        name === BASELINE ? [] : all.map(({ usage }) => usage?.peakBytes ?? NaN)
+      ),
+    );
+    lines.push(
+      "",
+      `first: ${
+        (secondsOf("digest, first") / secondsOf(BASELINE)).toFixed(2)
+      } × Python (goal: 0.5)`,
+      `unchanged: ${secondsOf("digest, unchanged").toFixed(2)} s (goal: less than 0.2 s)`,
+      `peak memory: ${(peak / 1e6).toFixed(0)} MB (goal: less than 300 MB)`,
+    );
     Deno.stdout.writeSync(new TextEncoder().encode(`${lines.join("\n")}\n`));
   } finally {
     rmSync(work, { recursive: true, force: true });

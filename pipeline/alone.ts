@@ -14,6 +14,7 @@ import type { PipelineStage } from "./config/pipeline.ts";
 import { sayPath } from "./config/problems.ts";
 import { resolvePipeline } from "./config/resolve.ts";
 import { validatePipeline } from "./config/validate.ts";
+import { runPrepare } from "./preparing.ts";
 import { unreadFailure } from "./unread.ts";
 import { ChannelReader, PLAIN, sendAll } from "./worker/channel.ts";
 import { type CallOptions, StageWorker } from "./worker/host.ts";
@@ -44,6 +45,14 @@ export async function runStageAlone(
   context: AloneContext,
 ): Promise<{ readonly lines: readonly string[]; readonly result?: PrepareResult | void }> {
   const options = await resolveOptions(stage, table, context);
+  const { signal, say } = context;
+  const call = { signal, onLog: (_: string, message: string) => say(message) };
+  if (stage.kind === "prepare") {
+    const result = await runPrepareStage(stage, options, call);
+    const unread = unreadFailure(result);
+    if (unread !== undefined) throw unread;
+    return { lines: result === undefined ? [] : [result.message], result };
+  }
   const inPipeline: PipelineStage = {
     id: stage.name,
     use: stage.name,
@@ -60,23 +69,12 @@ export async function runStageAlone(
   const state = room?.state ?? join(context.cwd, "state");
   const given = equip(inPipeline, folderOf(inPipeline, state));
   using worker = new StageWorker(stage.name, runGrants(inPipeline, state), { given });
-  const { signal, say } = context;
-  const call = { signal, onLog: (_: string, message: string) => say(message) };
   if (stage.kind === "destination") {
     const { result } = await worker.call<readonly StoredFile[]>(
       { operation: "list", context: { options } },
       call,
     );
     return { lines: result.map(({ key, size }) => `${key}\t${size}`) };
-  }
-  if (stage.kind === "prepare") {
-    const { result } = await worker.call<PrepareResult | void>(
-      { operation: "run", context: { options } },
-      call,
-    );
-    const unread = unreadFailure(result);
-    if (unread !== undefined) throw unread;
-    return { lines: result === undefined ? [] : [result.message], result };
   }
   const [up, down] = [new MessageChannel(), new MessageChannel()];
   const codec = stage.kind === "source" ? stage.codec(options) : "none";
@@ -131,14 +129,10 @@ export async function runPrepareStage(
   options: Readonly<Record<string, unknown>>,
   call: CallOptions,
 ): Promise<PrepareResult | void> {
-  using worker = new StageWorker(stage.name, stage.permissions(options, "run"), {
-    operation: "run",
-  });
-  const { result } = await worker.call<PrepareResult | void>(
-    { operation: "run", context: { options } },
-    call,
-  );
-  return result;
+  using workers = new DisposableStack();
+  const grants = stage.permissions(options, "run");
+  const workerFor = () => workers.use(new StageWorker(stage.name, grants, { operation: "run" }));
+  return await runPrepare(stage, { options, workerFor }, call);
 }
 
 /** The stage of that name. */

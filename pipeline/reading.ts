@@ -106,7 +106,7 @@ export async function scan(
     {
       operation: "scan",
       context,
-      team: { role: "walker", port: hasHelper ? port1 : undefined },
+      team: { role: "leader", port: hasHelper ? port1 : undefined },
     },
     {
       signal,

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { PrepareResult } from "../stages/contract.ts";
+import type { Team } from "../stages/contract.ts";
 import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
@@ -15,6 +15,7 @@ import { type Horizon, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { leaveFacts, type RunEnd } from "./leave_facts.ts";
 import { lookAtKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
+import { runPrepare } from "./preparing.ts";
 import { redactError, redactorFor } from "./redact.ts";
 import { type Route, routesOf } from "./routes.ts";
 import { clearScratch } from "./scratch.ts";
@@ -303,8 +304,9 @@ async function prepare(
   { log, signal, workers }: BackupContext,
 ): Promise<void> {
   log.start(stage);
-  const call = { operation: "run", context: { options: stage.options } } as const;
-  const { result } = await workers.get(stage).call<PrepareResult | void>(call, {
+  const workerFor = (role: Team["role"]) =>
+    workers.get(stage, role === "helper" ? { role } : undefined);
+  const result = await runPrepare(stage.stage, { options: stage.options, workerFor }, {
     signal,
     onLog: (level, message) => log.say(level, stage.id, message),
     onProgress: (done, total) => log.progress(stage.id, done, total),

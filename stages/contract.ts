@@ -146,6 +146,14 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
   progress(done: number, total?: number): void;
 }
 
+/** What a prepare stage's `run` is given. */
+export interface PrepareContext<S extends OptionsSchema = OptionsSchema> extends StageContext<S> {
+  /** For a stage that says `hasHelper`. */
+  readonly team?: Team;
+  /** Starts the helper, which is asked for the same operation. For a leader that has much to do. */
+  help?(): void;
+}
+
 /** What a prepare stage's `run` answers. */
 export interface PrepareResult {
   /** What it did, in a few words: `2 new, 1 grown`. */
@@ -165,7 +173,7 @@ export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
    * one may stop there and leave `entries` out: the sources have changed for certain.
    */
   readonly signature: string | undefined;
-  /** Two workers that scan together: one walks, both hash. */
+  /** Two workers that scan together: the leader walks, both hash. */
   readonly team: Team;
   /** Absolute paths that runs themselves write to: never a part of what is backed up. */
   readonly avoid?: readonly string[];
@@ -175,10 +183,10 @@ export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   readonly directory?: string;
 }
 
-/** How two workers of one stage share a scan. */
+/** How two workers of one stage, with the same grants, share their work. */
 export interface Team {
-  /** The walker answers; the helper's answer is ignored. */
-  readonly role: "walker" | "helper";
+  /** The leader answers; the helper's answer is ignored. */
+  readonly role: "leader" | "helper";
   /** To the other one; `undefined` when there is none. */
   readonly port: MessagePort | undefined;
 }
@@ -435,7 +443,9 @@ interface StageBase<S extends OptionsSchema> {
 /** Makes or updates files on this machine. */
 export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "prepare";
-  run(context: StageContext<S>): Promise<PrepareResult | void>;
+  /** Whether it can share its work with a second worker. */
+  readonly hasHelper?: boolean;
+  run(context: PrepareContext<S>): Promise<PrepareResult | void>;
 }
 
 /** Something that is wrong with options together. */

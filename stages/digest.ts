@@ -55,6 +55,7 @@ export default definePrepare({
     ),
   }),
 
+  hasHelper: true,
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
 
   prepare: () => Promise.all([load(), import("node:crypto")]),

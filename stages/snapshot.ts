@@ -94,8 +94,8 @@ export default defineSource({
     (await LOAD.survey()).survey(selectionOf(options), context),
   scan: async ({ options, ...context }) => {
     const result = await (await LOAD.scan()).scan(selectionOf(options), context);
-    const isWalker = context.team.role === "walker";
-    return isWalker ? withDoubts(result, options.claude) : result;
+    const isLeader = context.team.role === "leader";
+    return isLeader ? withDoubts(result, options.claude) : result;
   },
   run: async ({ options, ...context }) =>
     withDoubts(

@@ -71,6 +71,7 @@ async function answer(
       signal,
       log: (level: "info", message: string) => post({ type: "log", id, level, message }),
       progress: (done: number, total?: number) => post({ type: "progress", id, done, total }),
+      help: () => post({ type: "help", id }),
     });
     if (reader?.ended === false) {
       throw new BackupError("stream-broken", "Cannot trust the stage: it left a part unread");

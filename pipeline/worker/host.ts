@@ -67,6 +67,8 @@ export interface CallOptions {
   readonly stall?: number | undefined;
   readonly onLog?: ((level: "debug" | "info" | "warn", message: string) => void) | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
+  /** Starts the helper that the stage wants. */
+  readonly onHelp?: (() => void) | undefined;
 }
 
 /** A call's answer. */
@@ -225,6 +227,7 @@ export class StageWorker {
     if (pending === undefined) return;
     pending.idle = 0;
     if (message.type === "log") pending.options.onLog?.(message.level, message.message);
+    else if (message.type === "help") pending.options.onHelp?.();
     else if (message.type === "progress") {
       pending.options.onProgress?.(message.done, message.total);
     } else if (message.type === "done") {

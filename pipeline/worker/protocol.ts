@@ -53,6 +53,8 @@ export type FromWorker =
     readonly level: "debug" | "info" | "warn";
     readonly message: string;
   }
+  /** The call's stage wants its helper. */
+  | { readonly type: "help"; readonly id: number }
   | {
     readonly type: "progress";
     readonly id: number;

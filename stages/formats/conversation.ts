@@ -231,13 +231,13 @@ export class LogParser {
       const count = field(usage, key);
       return typeof count === "number" && Number.isFinite(count) && count > 0 ? count : 0;
     });
-    const before = isText(id) ? this.usages.find(([message]) => message === id)?.[1] : undefined;
-    this.stats.tokens = this.stats.tokens.map((sum, i) => sum + counts[i]! - (before?.[i] ?? 0));
+    const { usages, stats: { tokens } } = this;
+    const place = isText(id) ? usages.findLastIndex(([message]) => message === id) : -1;
+    for (const [i, count] of counts.entries()) tokens[i]! += count - (usages[place]?.[1][i] ?? 0);
     if (!isText(id)) return;
-    this.usages = [
-      ...this.usages.filter(([message]) => message !== id).slice(1 - MESSAGES_KEPT),
-      [id, counts],
-    ];
+    if (place >= 0) usages.splice(place, 1);
+    else if (usages.length === MESSAGES_KEPT) usages.shift();
+    usages.push([id, counts]);
   }
 
   #call(block: Value): void {

@@ -35,15 +35,27 @@ export interface ReaderContext {
   readonly marks: Map<string, Mark>;
 }
 
-/** A conversation that was read. */
+/** A conversation that was read. Plain data. */
 export interface Reading {
-  readonly conversation: Conversation;
-  readonly main: ReadLog | undefined;
-  readonly agents: readonly ReadLog[];
-  /** Text that stays as it is, from before. */
-  readonly settled: string;
+  readonly key: string;
+  /** Of the conversation itself, where that is there, and of its sub-agents. */
+  readonly logs: readonly KnownLog[];
+  readonly agents: number;
+  /** Its Markdown. */
+  readonly body: string;
+  /** Letters of it that stay as they are. */
+  readonly settled: number;
+  /** From the newest prompt on: what follows may still belong to it. */
+  readonly open: readonly Entry[];
   /** Whether something that the digest holds may not be in the logs any more. */
   readonly replaces: boolean;
+}
+
+/** What one log comes to. */
+interface KnownLog {
+  readonly path: string;
+  readonly state: Omit<LogState, "open">;
+  readonly summaries: LogParser["summaries"];
 }
 
 interface ReadLog {
@@ -53,6 +65,25 @@ interface ReadLog {
   readonly entries: readonly Entry[];
   readonly summaries: LogParser["summaries"];
   readonly about: About;
+}
+
+/** A conversation that was read as if there were no other. Plain data. */
+export interface Apart {
+  readonly reading: Reading | undefined;
+  readonly marks: readonly (readonly [path: string, mark: Mark])[];
+  readonly unreadable: readonly Remark[];
+}
+
+/** Reads a conversation of which nothing is known, wherever that is done. */
+export async function readApart(
+  conversation: Conversation,
+  context: Omit<ReaderContext, "owners" | "unreadable" | "marks">,
+): Promise<Apart> {
+  const marks = new Map<string, Mark>();
+  const unreadable: Remark[] = [];
+  const own = { owners: new Map<string, string>(), unreadable, marks };
+  const reading = await new ConversationReader({ ...context, ...own }).read(conversation);
+  return { reading, marks: [...marks], unreadable };
 }
 
 /** What stands next to the log of a sub-agent. */
@@ -73,8 +104,8 @@ export class ConversationReader {
   /** Reads what is new, or all; `undefined` when none of it can be read. */
   async read(
     conversation: Conversation,
-    known: ConversationState | undefined,
-    before: Fragment | undefined,
+    known?: ConversationState,
+    before?: Fragment,
   ): Promise<Reading | undefined> {
     const onward = known !== undefined && before !== undefined
       ? await this.#readOn(conversation, known, before)
@@ -91,7 +122,25 @@ export class ConversationReader {
     const readings = [...(mainRead ? [mainRead] : []), ...agentsRead];
     if (readings.length === 0) return undefined;
     const replaces = before !== undefined && this.#lacks(readings, known, before);
-    return { conversation, main: mainRead, agents: agentsRead, settled: "", replaces };
+    return this.#draw(conversation, mainRead, agentsRead, "", replaces);
+  }
+
+  /**
+   * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, so that
+   * it must be read with that in mind.
+   */
+  adopt({ reading, marks, unreadable }: Apart, before: Fragment | undefined): Reading | undefined {
+    const { owners } = this.#context;
+    for (const { state } of reading?.logs ?? []) {
+      if (uuidsOf(state).some((uuid) => owners.has(uuid))) return undefined;
+    }
+    for (const { path, state } of reading?.logs ?? []) {
+      for (const uuid of uuidsOf(state)) owners.set(uuid, path);
+    }
+    for (const [path, mark] of marks) this.#context.marks.set(path, mark);
+    this.#context.unreadable.push(...unreadable);
+    if (reading === undefined || before === undefined) return reading;
+    return { ...reading, replaces: this.#lacks(reading.logs, undefined, before) };
   }
 
   /** Goes on where the last run stopped, if all that it read is still there. */
@@ -116,9 +165,8 @@ export class ConversationReader {
       }
       return undefined;
     }
-    const conversation = { key, main, agents, logs };
     const settled = before.body.slice(0, known.settled);
-    return { conversation, main: mainRead, agents: agentsRead, settled, replaces: false };
+    return this.#draw({ key }, mainRead, agentsRead, settled, false);
   }
 
   /**
@@ -176,19 +224,19 @@ export class ConversationReader {
     }
   }
 
-  #disown({ uuids }: Pick<LogState, "uuids">): void {
-    if (uuids !== "") { for (const uuid of uuids.split(" ")) this.#context.owners.delete(uuid); }
+  #disown(state: Pick<LogState, "uuids">): void {
+    for (const uuid of uuidsOf(state)) this.#context.owners.delete(uuid);
   }
 
   /** Whether logs that were read anew say less than they did. */
   #lacks(
-    readings: readonly ReadLog[],
+    readings: readonly Pick<ReadLog, "state">[],
     known: ConversationState | undefined,
     before: Fragment,
   ): boolean {
     if (known !== undefined) {
-      return Object.values(known.logs).some(({ uuids }) =>
-        uuids !== "" && uuids.split(" ").some((uuid) => !this.#context.owners.has(uuid))
+      return Object.values(known.logs).some((state) =>
+        uuidsOf(state).some((uuid) => !this.#context.owners.has(uuid))
       );
     }
     const now = sumStats(readings.map(({ state }) => state.stats));
@@ -308,17 +356,14 @@ export class ConversationReader {
     return this.#context.scanner?.redact(text) ?? text;
   }
 
-  /** Makes a conversation's part of the digest. Others may know its title. */
-  render(
-    { conversation, main, agents, settled, replaces }: Reading,
-    all: readonly Reading[],
-  ): {
-    readonly fragment: Fragment;
-    readonly state: ConversationState;
-    readonly replaces: boolean;
-  } {
-    const { key } = conversation;
-    const logs = [...(main ? [main] : []), ...agents];
+  /** Makes Markdown of what was read, after what is settled. */
+  #draw(
+    { key }: Pick<Conversation, "key">,
+    main: ReadLog | undefined,
+    agents: readonly ReadLog[],
+    settled: string,
+    replaces: boolean,
+  ): Reading {
     const shown = agents.map(({ log, state, entries, about }): Agent => ({
       id: agentIdOf(log),
       call: about.call,
@@ -329,15 +374,33 @@ export class ConversationReader {
     }));
     const view = { tools: this.#context.tools, agents: shown };
     const entries = main?.entries ?? [];
-    const open = entries.findLastIndex(({ kind }) => kind === "user");
-    const closed = renderEntries(entries.slice(0, Math.max(0, open)), view);
+    const newest = Math.max(0, entries.findLastIndex(({ kind }) => kind === "user"));
+    const open = entries.slice(newest);
+    const closed = renderEntries(entries.slice(0, newest), view);
     const before = [settled.trimEnd(), closed].filter((text) => text !== "").join("\n\n");
-    const rest = renderEntries(entries.slice(Math.max(0, open)), view);
-    const strays = renderStrays(
-      shown.filter((agent) => !isCalled(agent, entries, shown, settled)),
-      view,
-    );
-    const body = [before, rest, strays].filter((text) => text !== "").join("\n\n");
+    const strays = shown.filter((agent) => !isCalled(agent, entries, shown, settled));
+    const parts = [before, renderEntries(open, view), renderStrays(strays, view)];
+    return {
+      key,
+      logs: [...(main ? [main] : []), ...agents].map((read) => ({
+        path: read.log.path,
+        state: read.state,
+        summaries: read === main ? read.summaries : [],
+      })),
+      agents: agents.length,
+      body: parts.filter((text) => text !== "").join("\n\n"),
+      settled: before.length,
+      open: main === undefined ? [] : open,
+      replaces,
+    };
+  }
+
+  /** Makes a conversation's part of the digest. Others may know its title. */
+  render(reading: Reading, all: readonly Reading[]): {
+    readonly fragment: Fragment;
+    readonly state: ConversationState;
+  } {
+    const { key, logs, agents, body, settled, open } = reading;
     const stats = sumStats(logs.map(({ state }) => state.stats));
     const headings = logs.map(({ state }) => state.heading);
     const times = headings.flatMap(({ first, last }) => [first, last]).filter(isNumber);
@@ -347,32 +410,29 @@ export class ConversationReader {
       title: shorten(oneLine(title), 120),
       first: times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b)),
       last: times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b)),
-      agents: agents.length,
+      agents,
       stats,
     };
     const branch = headings.find((heading) => heading.branch !== undefined)?.branch?.text ?? "";
     const head = renderHead({ ...meta, session: basename(key), branch });
-    const states = logs.map(({ log, state }): [string, LogState] => [
-      log.path,
-      { ...state, open: log === main?.log ? entries.slice(Math.max(0, open)) : [] },
+    const states = logs.map(({ path, state }, place): [string, LogState] => [
+      path,
+      { ...state, open: place === 0 ? open : [] },
     ]);
     return {
       fragment: { meta, head, body },
-      state: { meta, logs: Object.fromEntries(states), settled: before.length },
-      replaces,
+      state: { meta, logs: Object.fromEntries(states), settled },
     };
   }
 
-  #titleOf(logs: readonly ReadLog[], all: readonly Reading[]): string | undefined {
+  #titleOf(logs: readonly KnownLog[], all: readonly Reading[]): string | undefined {
     const { owners } = this.#context;
     const headings: Heading[] = logs.map(({ state }) => state.heading);
     const own = headings[0]?.titles ?? {};
     if (own.summary === undefined) {
-      const paths = new Set(logs.map(({ log }) => log.path));
-      for (const { main } of all) {
-        for (const [leaf, title] of main?.summaries ?? []) {
-          if (paths.has(owners.get(leaf) ?? "")) own.summary = title;
-        }
+      const paths = new Set(logs.map(({ path }) => path));
+      for (const [leaf, title] of all.flatMap(({ logs: [main] }) => main?.summaries ?? [])) {
+        if (paths.has(owners.get(leaf) ?? "")) own.summary = title;
       }
     }
     const titles = [own.custom, own.made, own.summary, own.prompt, headings[1]?.titles.prompt];
@@ -396,6 +456,10 @@ function isCalled(
   if (settled !== "" && call !== undefined) return true;
   const has = (entry: Entry) => entry.kind === "call" && (entry.id === call || entry.agent === id);
   return entries.some(has) || agents.some((agent) => agent.id !== id && agent.entries.some(has));
+}
+
+function uuidsOf({ uuids }: Pick<LogState, "uuids">): readonly string[] {
+  return uuids === "" ? [] : uuids.split(" ");
 }
 
 function isNumber(value: number | undefined): value is number {

@@ -193,11 +193,12 @@ class View {
 
   #cut(text: string): string {
     if (this.#tools === "full") return text;
-    const lines = text.replace(/^\n+/, "").split("\n", RESULT_LINES + 1);
-    const some = lines.slice(0, RESULT_LINES).join("\n");
-    return some.length <= RESULT_LENGTH && lines.length > RESULT_LINES
-      ? `${some}\n…`
-      : shorten(some, RESULT_LENGTH);
+    const whole = text.replace(/^\n+/, "");
+    let end = -1;
+    let lines = 0;
+    do end = whole.indexOf("\n", end + 1); while (end >= 0 && ++lines < RESULT_LINES);
+    const some = end < 0 ? whole : whole.slice(0, end);
+    return some.length <= RESULT_LENGTH && end >= 0 ? `${some}\n…` : shorten(some, RESULT_LENGTH);
   }
 }
 

@@ -45,12 +45,12 @@ export function writeFragment({ meta, head, body }: Fragment): string {
   return `${CONVERSATION}${mark(meta)}${CLOSE}\n${anchor}\n\n${head}\n\n${BODY}\n${body}\n${END}\n`;
 }
 
-/** The whole file. What is left out for its size is named. */
+/** The whole file, in parts. What is left out for its size is named. */
 export function writeDigest(
   cwd: string,
   fragments: readonly { readonly meta: Meta; readonly text: string }[],
   leftOut: readonly Meta[],
-): string {
+): readonly string[] {
   const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? cwd;
   const metas = fragments.map(({ meta }) => meta);
   const sum = sumStats(metas.map(({ stats }) => stats));
@@ -63,7 +63,7 @@ export function writeDigest(
   const out = leftOut.map(({ title, last }) =>
     `- ${last === undefined ? "" : `${sayTime(last)} `}${plainLine(shorten(title, 80))}`
   );
-  return [
+  const top = [
     `${PROJECT}${mark({ cwd })}${CLOSE}`,
     `# ${plainLine(name)}`,
     codeSpan(cwd),
@@ -78,8 +78,9 @@ export function writeDigest(
       ].join("\n"),
     ]),
     ...(out.length === 0 ? [] : [`Left out for their size, oldest first:`, out.join("\n")]),
-    fragments.map(({ text }) => text).join("\n"),
+    "",
   ].join("\n\n");
+  return [top, ...fragments.map(({ text }, place) => place === 0 ? text : `\n${text}`)];
 }
 
 /** What a file holds; nothing of one that is not as it was written. */

@@ -66,6 +66,37 @@ export interface ProjectState {
   readonly leftOut: readonly Meta[];
 }
 
+/** Where a project's state is kept. */
+export function stateName(slug: string): string {
+  return `${STATE_FOLDER}/${slug}.json`;
+}
+
+/** Where the part of a digest is kept that is left out for its size. */
+export function leftOutName(slug: string): string {
+  return `${STATE_FOLDER}/left-out/${slug}.md`;
+}
+
+/** As JSON, in parts, of which there is one for each conversation. */
+export function writeState({ conversations, ...rest }: ProjectState): readonly string[] {
+  const parts = Object.entries(conversations).map(([key, state], place) =>
+    `${place === 0 ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(state)}`
+  );
+  return [`${JSON.stringify(rest).slice(0, -1)},"conversations":{`, ...parts, "}}"];
+}
+
+/** What is counted at the end needs no more than this, and all projects' are held until then. */
+export function withoutText(state: ProjectState): ProjectState {
+  const conversations = Object.entries(state.conversations).map(([key, conversation]) => {
+    const logs = Object.entries(conversation.logs).map(([path, log]) => [path, {
+      ...log,
+      uuids: "",
+      open: [],
+    }]);
+    return [key, { ...conversation, logs: Object.fromEntries(logs) }];
+  });
+  return { ...state, conversations: Object.fromEntries(conversations) };
+}
+
 /** The layout of what is remembered. Another one is read anew. */
 export const VERSION = 1;
 
@@ -125,13 +156,14 @@ export class DigestStore {
   }
 
   /** Writes a file so that it is there whole or not at all, also after a power cut. */
-  async write(name: string, content: string | Uint8Array): Promise<void> {
+  async write(name: string, parts: readonly string[]): Promise<void> {
     const path = this.#at(name);
     const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
     try {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
       using file = await Deno.open(part, { write: true, createNew: true, mode: 0o600 });
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      for (const bytes of encodePieces(parts)) {
+        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      }
       await file.sync();
       await Deno.rename(part, path);
       this.#touched.add(dirname(path));
@@ -163,6 +195,25 @@ export class DigestStore {
 
   #at(name: string): string {
     return join(this.root, name);
+  }
+}
+
+/** Letters that are encoded at once. */
+const PIECE = 2 ** 14;
+const ENCODER = new TextEncoder();
+
+/** Text as bytes, in pieces, each valid until the next: the whole of it would take more room. */
+export function* encodePieces(parts: readonly string[]): Generator<Uint8Array> {
+  const room = new Uint8Array(3 * PIECE);
+  for (const text of parts) {
+    for (let at = 0; at < text.length;) {
+      const end = at + PIECE;
+      // Not within a pair of units that are one letter.
+      const isTorn = end < text.length && (text.codePointAt(end - 1) ?? 0) > 0xffff;
+      const piece = text.slice(at, isTorn ? end - 1 : end);
+      yield room.subarray(0, ENCODER.encodeInto(piece, room).written);
+      at += piece.length;
+    }
   }
 }
 

@@ -1,11 +1,11 @@
 /**
  * Brings the digests up to date: finds the logs, reads what is new in them, and writes the projects
- * that changed.
+ * that changed. It is long because it is the whole course of a run, from the first look to the totals.
  *
  * @module
  */
 import { join } from "node:path";
-import type { PrepareResult, Remark, StageContext } from "../contract.ts";
+import type { PrepareResult, Remark } from "../contract.ts";
 import { StageError, systemCode, systemFault } from "../errors.ts";
 import type { Tools } from "./conversation_model.ts";
 import {
@@ -20,19 +20,33 @@ import { renderManifest, sumUp, type Totals } from "./digest_manifest.ts";
 import {
   type ConversationState,
   DigestStore,
+  encodePieces,
   type Index,
   isUntouched,
+  leftOutName,
   type Look,
   type Mark,
   type ProjectState,
   STATE_FOLDER,
+  stateName,
   VERSION,
+  withoutText,
+  writeState,
 } from "./digest_state.ts";
-import { ConversationReader, type Reading } from "./conversation_reader.ts";
+import {
+  bytesOf,
+  type DigestContext,
+  helpReading,
+  inBatches,
+  leadReading,
+  readingWith,
+  scannerFor,
+} from "./digest_team.ts";
+import { type Apart, ConversationReader, type Reading } from "./conversation_reader.ts";
 import { Hashing } from "./hashing.ts";
 import { type Conversation, findConversations, lookAhead, newestTime } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
-import { SecretScanner } from "./secrets.ts";
+import type { SecretScanner } from "./secrets.ts";
 
 /** The options of the stage. */
 export interface DigestOptions {
@@ -59,12 +73,17 @@ export const MANIFEST = "_manifest.md";
 /** The file that names the digests that are new since somebody took note. */
 export const PENDING = "_digest-pending";
 
-/** Makes or updates the digests. */
+/** Makes or updates the digests, or helps another worker with that. */
 export async function makeDigests(
   options: DigestOptions,
-  context: Pick<StageContext, "signal" | "log" | "progress">,
+  context: DigestContext,
   now: number = Date.now(),
 ): Promise<PrepareResult> {
+  if (context.team?.role === "helper") {
+    const { port } = context.team;
+    if (port !== undefined) await helpReading(port, options, context);
+    return { message: "helped" };
+  }
   const conversations = findAll(options.from);
   const store = new DigestStore(options.to);
   const index = store.readJson<Index>(INDEX);
@@ -118,7 +137,7 @@ interface Project {
 
 class DigestRun {
   readonly #options: DigestOptions;
-  readonly #context: Pick<StageContext, "signal" | "log" | "progress">;
+  readonly #context: DigestContext;
   readonly #store: DigestStore;
   readonly #now: number;
   readonly #pace: Pace;
@@ -129,7 +148,7 @@ class DigestRun {
 
   constructor(
     options: DigestOptions,
-    context: Pick<StageContext, "signal" | "log" | "progress">,
+    context: DigestContext,
     store: DigestStore,
     now: number,
   ) {
@@ -202,16 +221,16 @@ class DigestRun {
     conversations: readonly Conversation[],
   ): Promise<PrepareResult> {
     this.#hashing ??= await Hashing.load();
-    this.#pace.total = conversations.flatMap(({ logs }) => logs)
-      .reduce((sum, { look }) => sum + look.size, 0);
+    this.#pace.total = bytesOf(conversations);
     const isSameView = index?.rendering === this.#rendering;
     const projects = await this.#loadProjects(index);
     const owners = new Map<string, string>();
     for (const { state, isTrusted } of projects.values()) {
       if (isTrusted && isSameView) takeOwners(state!, owners);
     }
-    const scanner = this.#options.redact ? new SecretScanner(this.#options.patterns) : undefined;
-    await scanner?.load();
+    const isNew = ({ logs }: Conversation) => logs.some(({ path }) => !index?.logs[path]);
+    using leader = leadReading(bytesOf(conversations.filter(isNew)), this.#context);
+    const scanner = await scannerFor(this.#options);
     await this.#assign(conversations, projects, index, isSameView, scanner);
     const reader = new ConversationReader({
       from: this.#options.from,
@@ -225,20 +244,49 @@ class DigestRun {
     });
     const states: ProjectState[] = [];
     const written: string[] = [];
-    for (const project of projects.values()) {
-      // What is being written is held in memory.
-      await this.#writes.at(-2);
-      const { state, isTrusted, due } = project;
-      const isSized = index?.selection === this.#selection;
-      if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
-        states.push(state);
-        continue;
+    const all = [...projects.values()].map((project) => ({
+      project,
+      known: project.isTrusted && isSameView ? project.state?.conversations ?? {} : {},
+    }));
+    const apart = new Map<string, Apart>();
+    const fresh = all.flatMap(({ project: { due }, known }) =>
+      due.filter(({ key }) => !Object.hasOwn(known, key))
+    );
+    for (const batch of inBatches(fresh)) leader.publish(batch);
+    const left = new Set(fresh.map(({ key }) => key));
+    let next = 0;
+    const goOn = async () => {
+      for (; next < all.length; next++) {
+        const { project, known } = all[next]!;
+        const { state, isTrusted, due } = project;
+        if (due.some(({ key }) => left.has(key))) return;
+        // What is being written is held in memory.
+        await this.#writes.at(-2);
+        const isSized = index?.selection === this.#selection;
+        if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
+          states.push(state);
+          continue;
+        }
+        const made = await this.#updateProject(project, known, reader, apart, isSameView, scanner);
+        if (made.state.shown.length + made.state.leftOut.length === 0) continue;
+        states.push(withoutText(made.state));
+        if (made.isNew) written.push(`${project.slug}.md`);
       }
-      const made = await this.#updateProject(project, reader, isSameView, scanner);
-      if (made.state.shown.length + made.state.leftOut.length === 0) continue;
-      states.push(made.state);
-      if (made.isNew) written.push(`${project.slug}.md`);
-    }
+    };
+    await goOn();
+    const work = readingWith({
+      ...this.#options,
+      scanner,
+      hashing: this.#hashing,
+      pace: this.#pace,
+    });
+    await leader.finish(work, async (outcomes) => {
+      for (const { key, apart: read } of outcomes) {
+        apart.set(key, read);
+        left.delete(key);
+      }
+      await goOn();
+    });
     return await this.#finish(states, written, conversations, index);
   }
 
@@ -331,8 +379,10 @@ class DigestRun {
   }
 
   async #updateProject(
-    { cwd, slug, state, isTrusted, due }: Project,
+    { cwd, slug, due }: Project,
+    known: Readonly<Record<string, ConversationState>>,
     reader: ConversationReader,
+    apart: Map<string, Apart>,
     isSameView: boolean,
     scanner: SecretScanner | undefined,
   ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
@@ -344,21 +394,23 @@ class DigestRun {
         fragments.set(fragment.meta.key, isSameView ? fragment : await redacted(fragment, scanner));
       }
     }
-    const states: Record<string, ConversationState> = isTrusted && isSameView
-      ? { ...state?.conversations }
-      : {};
+    const states = { ...known };
     const readings: Reading[] = [];
     for (const conversation of due) {
       const { key } = conversation;
-      const reading = await reader.read(conversation, states[key], fragments.get(key));
+      const before = fragments.get(key);
+      const there = apart.get(key);
+      apart.delete(key);
+      const reading = there && reader.adopt(there, before) ||
+        await reader.read(conversation, states[key], before);
       if (reading !== undefined) readings.push(reading);
     }
     for (const reading of readings) {
-      const { fragment, state, replaces } = reader.render(reading, readings);
+      const { fragment, state } = reader.render(reading, readings);
       const { key } = fragment.meta;
       const old = fragments.get(key);
       // What was said once stays, also when its log was cut short or written anew.
-      if (old !== undefined && replaces) keepOld(fragments, old);
+      if (old !== undefined && reading.replaces) keepOld(fragments, old);
       if (fragment.body !== "" || old === undefined) fragments.set(key, fragment);
       states[key] = state;
       if (fragment.body === "") fragments.delete(key);
@@ -386,21 +438,20 @@ class DigestRun {
       text: writeFragment(fragment),
     })));
     let count = all.length;
-    let text = writeDigest(cwd, all, []);
+    let parts = writeDigest(cwd, all, []);
     const limit = this.#options.max_size;
-    // A letter takes at most three bytes.
-    if (limit !== undefined && text.length * 3 > limit) {
-      for (let size = byteLength(text); size > limit && count > 0;) {
-        size -= byteLength(all[--count]!.text) + 1;
+    if (limit !== undefined) {
+      for (let size = byteLength(parts); size > limit && count > 0;) {
+        size -= byteLength([all[--count]!.text]) + 1;
         if (size > limit) continue;
-        text = writeDigest(cwd, all.slice(0, count), metasOf(all.slice(count)).reverse());
-        size = byteLength(text);
+        parts = writeDigest(cwd, all.slice(0, count), metasOf(all.slice(count)).reverse());
+        size = byteLength(parts);
       }
-      if (count === 0 && all.length > 0) text = writeDigest(cwd, [], metasOf(all).reverse());
+      if (count === 0 && all.length > 0) parts = writeDigest(cwd, [], metasOf(all).reverse());
     }
     const leftOut = all.slice(count);
     const aside = leftOut.length > 0 ? writeDigest(cwd, leftOut, []) : undefined;
-    const isNew = text !== before;
+    const isNew = before === undefined || parts.join("") !== before;
     const { tools } = this.#options;
     const state: ProjectState = {
       ...{ version: VERSION, ...project, tools },
@@ -408,7 +459,7 @@ class DigestRun {
       leftOut: metasOf(leftOut),
     };
     if (all.length > 0) {
-      this.#writes.push(this.#writeFiles(state, text, isNew, aside, hidden));
+      this.#writes.push(this.#writeFiles(state, parts, isNew, aside, hidden));
       // While the next project is read; what goes wrong is thrown when all are waited for.
       this.#writes.at(-1)!.catch(() => {});
     }
@@ -418,23 +469,26 @@ class DigestRun {
   /** What leaves the digest is safe elsewhere before, and what comes back is gone there after. */
   async #writeFiles(
     state: ProjectState,
-    text: string,
+    parts: readonly string[],
     isNew: boolean,
-    aside: string | undefined,
+    aside: readonly string[] | undefined,
     hidden: string | undefined,
   ): Promise<void> {
     const { slug } = state;
-    if (aside !== undefined) await this.#write(leftOutName(slug), aside, aside !== hidden);
-    await this.#write(`${slug}.md`, text, isNew);
+    if (aside !== undefined) {
+      await this.#write(leftOutName(slug), aside, aside.join("") !== hidden);
+    }
+    await this.#write(`${slug}.md`, parts, isNew);
     if (aside === undefined && hidden !== undefined) await this.#store.remove(leftOutName(slug));
-    await this.#store.write(stateName(slug), JSON.stringify(state));
+    await this.#store.write(stateName(slug), writeState(state));
   }
 
-  async #write(name: string, text: string, isNew: boolean): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    if (isNew) await this.#store.write(name, bytes);
+  async #write(name: string, parts: readonly string[], isNew: boolean): Promise<void> {
+    const hash = this.#hashing!.begin();
+    for (const bytes of encodePieces(parts)) hash.update(bytes);
+    if (isNew) await this.#store.write(name, parts);
     const look = this.#store.look(name)?.text ?? "";
-    this.#marks.set(`file ${name}`, { look, hash: this.#hashing!.of(bytes) });
+    this.#marks.set(`file ${name}`, { look, hash: hash.digest("hex") });
   }
 
   async #finish(
@@ -446,11 +500,11 @@ class DigestRun {
     await Promise.all(this.#writes);
     const totals = sumUp(states);
     const manifest = renderManifest(states, totals);
-    if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, manifest);
+    if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, [manifest]);
     if (written.length > 0) {
       const pending = this.#store.read(PENDING)?.split("\n").filter((name) => name !== "") ?? [];
       const names = [...new Set([...pending, ...written])].sort();
-      await this.#store.write(PENDING, `${names.join("\n")}\n`);
+      await this.#store.write(PENDING, [`${names.join("\n")}\n`]);
     }
     const unread = new Set(this.#unreadable.map(({ path }) => path));
     const logs: Record<string, Mark> = {};
@@ -473,7 +527,7 @@ class DigestRun {
       logs,
       files,
     };
-    await this.#store.write(INDEX, JSON.stringify(index));
+    await this.#store.write(INDEX, [JSON.stringify(index)]);
     await this.#store.flush();
     for (const { slug, leftOut } of states) {
       if (leftOut.length === 0 || !written.includes(`${slug}.md`)) continue;
@@ -544,18 +598,10 @@ function slugOf(cwd: string, hashing: Hashing, taken: ReadonlySet<string>): stri
   return taken.has(short) ? `${clean || "project"}-${hash}` : short;
 }
 
-function stateName(slug: string): string {
-  return `${STATE_FOLDER}/${slug}.json`;
-}
-
-function leftOutName(slug: string): string {
-  return `${STATE_FOLDER}/left-out/${slug}.md`;
-}
-
 function metasOf(fragments: readonly { readonly meta: Meta }[]): Meta[] {
   return fragments.map(({ meta }) => meta);
 }
 
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+function byteLength(parts: readonly string[]): number {
+  return encodePieces(parts).reduce((sum, { length }) => sum + length, 0);
 }

@@ -55,9 +55,11 @@ export function neutralMarkdown(text: string): string {
 
 /** Text as it is, in a block of code whose fence is longer than any in the text. */
 export function codeBlock(text: string, language = ""): string {
-  const clean = breakMarkers(cleanText(text)).replace(/^\n+|\s+$/g, "");
+  const clean = breakMarkers(cleanText(text)).replace(/^\n+/, "").trimEnd();
   let longest = 2;
-  for (const [run] of clean.matchAll(/`{3,}/g)) longest = Math.max(longest, run.length);
+  if (clean.includes("```")) {
+    for (const [run] of clean.matchAll(/`{3,}/g)) longest = Math.max(longest, run.length);
+  }
   const fence = "`".repeat(longest + 1);
   return `${fence}${language}\n${clean}\n${fence}`;
 }
@@ -66,6 +68,7 @@ export function codeBlock(text: string, language = ""): string {
 export function codeSpan(text: string): string {
   const line = oneLine(text).replaceAll("|", "¦");
   if (line === "") return "";
+  if (!line.includes("`")) return breakMarkers(`\`${line}\``);
   let longest = 0;
   for (const [run] of line.matchAll(/`+/g)) longest = Math.max(longest, run.length);
   const mark = "`".repeat(longest + 1);

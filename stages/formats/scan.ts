@@ -27,7 +27,7 @@ export async function scan(
   context: Omit<ScanContext<OptionsSchema>, "options">,
 ): Promise<ScanResult> {
   const { team: { role, port }, signal } = context;
-  if (role === "walker") return await lead(selection, context);
+  if (role === "leader") return await lead(selection, context);
   if (port !== undefined) {
     const hashing = await Hashing.load();
     const pace = new Pace(context);

@@ -49,16 +49,21 @@ export class Leader<Task, Outcome> implements Disposable {
    */
   async finish(
     work: Work<Task, Outcome>,
-    take: (outcomes: readonly Outcome[]) => void,
+    take: (outcomes: readonly Outcome[]) => void | Promise<void>,
   ): Promise<void> {
     this.#post({ type: "end" });
     const { length } = this.#batches;
     let left = length;
     for (let batch = this.#claims.take(length); batch; batch = this.#claims.take(length)) {
-      take(await work(this.#batches[batch.index]!, () => false));
+      await take(await work(this.#batches[batch.index]!, () => false));
       left--;
+      // What the helper has done meanwhile is not kept longer than it must.
+      for (let done = this.#inbox?.now(); done; done = this.#inbox?.now()) {
+        await take(done.outcomes);
+        left--;
+      }
     }
-    for (; left > 0; left--) take((await this.#inbox!.next()).outcomes);
+    for (; left > 0; left--) await take((await this.#inbox!.next()).outcomes);
   }
 
   /** The helper stops where it is, if it has not come to the end. */
@@ -150,6 +155,11 @@ class Inbox<T> {
       this.#wake?.();
     };
     signal.addEventListener("abort", this.#abort);
+  }
+
+  /** A message that is there already. */
+  now(): T | undefined {
+    return this.#messages.shift();
   }
 
   /** @throws The signal's reason. */

@@ -8,6 +8,7 @@ import snapshot from "../../stages/snapshot.ts";
 import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { type FlowContext, type Origin, runFlow, type Stream } from "../../pipeline/flow.ts";
 import { runGrants } from "../../pipeline/grants.ts";
+import { runPrepare } from "../../pipeline/preparing.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { Spool } from "../../pipeline/spool.ts";
 import { ChannelReader, ChannelWriter, PLAIN } from "../../pipeline/worker/channel.ts";
@@ -17,6 +18,7 @@ import { filesIn, Look, rejection, Sandbox, together } from "./harness.ts";
 import type { Late, Manner } from "./stages/unruly.ts";
 import unrulyDestination, { LIES } from "./stages/unruly_destination.ts";
 import unrulyGate from "./stages/unruly_gate.ts";
+import unrulyPrepare from "./stages/unruly_prepare.ts";
 import unrulySource from "./stages/unruly_source.ts";
 import unrulyTransform from "./stages/unruly_transform.ts";
 
@@ -53,6 +55,15 @@ together("a worker that fails or falls silent ends what it was to do, and no mor
     `all streams fail and leave nothing when their source ${manner}`,
     failSource,
   ]),
+
+  ...casesOf(["throws", "throws aside", "closes itself", "blocks"], (manner) => [
+    `a prepare stage fails when its helper ${manner}`,
+    failHelped,
+  ]),
+
+  async "a prepare stage has the help that it asks for"() {
+    assert.equal((await runHelped("none"))?.message, "had help");
+  },
 
   async "a worker that works is not taken for dead, however long it takes"() {
     const manner = "waits for ever";
@@ -107,6 +118,20 @@ async function endStuck(): Promise<void> {
   using worker = new StageWorker(use, stage.permissions(options, "run"));
   const call = worker.call({ operation: "run", context: { options } }, { stall: STALL * 1.5 });
   assert.equal((await rejection(call)).code, "timed-out");
+}
+
+async function failHelped(manner: Exclude<Manner, "none" | Late>): Promise<void> {
+  await assert.rejects(runHelped(manner), ENDINGS[manner][1]);
+}
+
+async function runHelped(manner: Manner) {
+  const { use, options, stage } = stageOf("unruly_prepare.ts", unrulyPrepare, { manner });
+  using workers = new DisposableStack();
+  const workerFor = () => {
+    const grants = stage.permissions(options, "run");
+    return workers.use(new StageWorker(use, grants, { patience: PATIENCE }));
+  };
+  return await runPrepare(stage, { options, workerFor }, {});
 }
 
 async function endCall(manner: Exclude<Manner, "none" | Late>): Promise<void> {

@@ -43,7 +43,7 @@ function scan(tree: SourceTree, changes: Changes = {}): Promise<ScanResult> {
     log: () => {},
     progress: () => {},
     signature: undefined,
-    team: { role: "walker", port: undefined },
+    team: { role: "leader", port: undefined },
     directory: tree.at("copies"),
   });
 }

@@ -13,6 +13,10 @@ import { dirname, join } from "node:path";
 import MarkdownIt from "markdown-it";
 import type { PrepareResult } from "../../stages/contract.ts";
 import type { DigestDetails } from "../../stages/formats/digesting.ts";
+import { resolveOptions } from "../../pipeline/alone.ts";
+import { runPrepare } from "../../pipeline/preparing.ts";
+import { StageWorker } from "../../pipeline/worker/host.ts";
+import digest from "../../stages/digest.ts";
 import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
 import { runStage } from "./harness.ts";
 import { leaks, makeCanaries } from "./formats/canaries.ts";
@@ -100,6 +104,14 @@ class World implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.base, { recursive: true });
   }
+}
+
+/** Options as a run hands them over. */
+async function resolved(table: Line): Promise<Parameters<typeof digest.permissions>[0]> {
+  const surroundings = { cwd: "/", home: "/", environment: {} };
+  return await resolveOptions(digest, table, surroundings) as Parameters<
+    typeof digest.permissions
+  >[0];
 }
 
 const FOLDER = "-home-ada-tide";
@@ -679,6 +691,82 @@ Deno.test("a directory of logs that is not there is named", async () => {
     code: "source-missing",
     message: `Cannot read conversations in "${nowhere}": there is no such directory`,
   });
+});
+
+Deno.test("two workers make the digests that one makes, also of what conversations share", async () => {
+  using world = new World();
+  makeBenchHome(world.base, { bytes: 3e6, seed: 6 });
+  const from = join(world.base, ".claude/projects");
+  // Enough to be worth two, at little cost, and conversations that go on from each other.
+  const filler = `${JSON.stringify(world.line({ type: "progress", data: "x".repeat(9000) }))}\n`;
+  for (const [place, folder] of readdirSync(from).sort().entries()) {
+    const log = readdirSync(join(from, folder)).find((name) => name.endsWith(".jsonl"))!;
+    const text = readFileSync(join(from, folder, log), "utf8");
+    writeFileSync(join(from, folder, `${place}-resumed.jsonl`), text + filler.repeat(1400));
+    writeFileSync(join(from, folder, `${place}-forked.jsonl`), text.slice(0, text.length / 2));
+  }
+  const options = await resolved({ from, to: world.to, all: true });
+  const roles: string[] = [];
+  {
+    using workers = new DisposableStack();
+    const workerFor = (role: string) => {
+      roles.push(role);
+      return workers.use(new StageWorker("digest", digest.permissions(options, "run")));
+    };
+    let most = 0;
+    const onProgress = (done: number) => most = Math.max(most, done);
+    const two = await runPrepare(digest, { options, workerFor }, { onProgress });
+    assert.match(two!.message, /updated/);
+    assert.ok(most > 16e6, `${most}`);
+  }
+  assert.deepEqual(roles, ["leader", "helper"]);
+  const other = join(world.base, "by-one");
+  const { result } = await runStage<PrepareResult>({
+    ...{ use: "digest", operation: "run", options: { from, to: other, all: true } },
+  });
+  assert.ok((result.details as DigestDetails).calls > 100);
+  for (const name of [...Object.keys(world.digests()), "_manifest.md"]) {
+    assert.equal(world.read(name), readFileSync(join(other, name), "utf8"), name);
+  }
+  assert.equal(Object.keys(world.digests()).length, readdirSync(from).length);
+});
+
+Deno.test("a small or unchanged home asks for no second worker", async () => {
+  using world = new World();
+  makeBenchHome(world.base, { bytes: 1e6, seed: 7 });
+  const from = join(world.base, ".claude/projects");
+  const options = await resolved({ from, to: world.to, all: true });
+  using workers = new DisposableStack();
+  const workerFor = (role: string) => {
+    assert.equal(role, "leader");
+    return workers.use(new StageWorker("digest", digest.permissions(options, "run")));
+  };
+  const first = await runPrepare(digest, { options, workerFor }, {});
+  assert.notEqual(first?.unchanged, true);
+  const again = await runPrepare(digest, { options, workerFor }, {});
+  assert.equal(again?.unchanged, true);
+});
+
+Deno.test("of an answer as much is shown as ever, however its letters are written", async () => {
+  for (
+    const [letter, escaped] of [["x", false], ["é", false], ["→", false], ["😀", false], [
+      "é",
+      true,
+    ]] as const
+  ) {
+    using world = new World();
+    const answer = `${letter.repeat(390 / letter.length)}${"end of it ".repeat(400)}`;
+    const line = JSON.stringify(world.user(
+      [{ type: "tool_result", tool_use_id: "t1", content: answer }],
+      {},
+      { toolUseResult: { stdout: answer } },
+    ));
+    const written = escaped ? line.replaceAll(letter, "\\u00e9") : line;
+    const call = { type: "tool_use", id: "t1", name: "Bash", input: { command: "run" } };
+    world.write(`${FOLDER}/s1.jsonl`, [world.assistant([call]), written]);
+    await world.digest();
+    assert.ok(world.only().includes(`${letter}end of it…\n`), `${letter} ${escaped}`);
+  }
 });
 
 Deno.test("a log of progress is read in bounded memory", async () => {

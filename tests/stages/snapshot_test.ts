@@ -31,7 +31,7 @@ async function scan(
   const { port1, port2 } = new MessageChannel();
   try {
     const port = workers === 2 ? port1 : undefined;
-    const walker = runStage<ScanResult>({ ...job, team: { role: "walker", port } });
+    const walker = runStage<ScanResult>({ ...job, team: { role: "leader", port } });
     const helper = workers === 2 &&
       runStage<ScanResult>({ ...job, team: { role: "helper", port: port2 } });
     const [walked, helped] = await Promise.allSettled([walker, helper]);

@@ -11,7 +11,7 @@ import { archiveOf, selectionOf } from "./source_tree.ts";
 const NOBODY = 65534;
 const context = {
   signature: undefined,
-  team: { role: "walker", port: undefined },
+  team: { role: "leader", port: undefined },
   signal: new AbortController().signal,
   log: () => {},
   progress: () => {},

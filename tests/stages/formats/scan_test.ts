@@ -7,7 +7,7 @@ const onPosix = Deno.build.os !== "windows";
 
 const ALONE = {
   signature: undefined,
-  team: { role: "walker", port: undefined },
+  team: { role: "leader", port: undefined },
   signal: new AbortController().signal,
   log: () => {},
   progress: () => {},
