@@ -3,24 +3,24 @@
  * lost for a while, brought back from each.
  */
 import assert from "node:assert/strict";
-import { ListObjectsV2Command } from "@aws-sdk/client-s3";
-import { compareTrees, readTree } from "../../tools/demo/trees.ts";
-import { Home, type Outcome } from "../commands/harness.ts";
-import { type GitServer, startSshGit, unlessSshGit } from "./git.ts";
-import { type S3Server, startS3, unlessS3 } from "./s3.ts";
-import { git } from "../stages/git_harness.ts";
-
-const unlessServers = unlessS3 || unlessSshGit;
+import type { Home } from "../commands/harness.ts";
+import { startSshGit } from "./git.ts";
+import { startS3 } from "./s3.ts";
+import { type Addresses, kindOf, PLACES, Site, unlessThreePlaces } from "./three_places.ts";
 
 Deno.test({
   name:
-    `three places get each snapshot once, one catches up after an outage, and each gives it back${unlessServers}`,
-  ignore: unlessServers !== "",
+    `three places get each snapshot once, one catches up after an outage, and each gives it back${unlessThreePlaces}`,
+  ignore: unlessThreePlaces !== "",
   async fn() {
     await using server = await startS3();
     await using gitServer = await startSshGit();
-    await using site = await Site.make(server, gitServer);
+    await using site = await Site.make(server, gitServer, twoSnapshots);
     const { home } = site;
+    const assertBoth = async (from: readonly string[], name: string) => {
+      await site.assertRestores("claude", [".claude"], from, name);
+      await site.assertRestores("claude-work", ["work"], from, name);
+    };
 
     for (const status of ["ok", "unchanged", "unchanged"]) {
       const report = await site.run();
@@ -66,18 +66,18 @@ Deno.test({
     // Each gives the same back, by its id, and the bucket by nothing but its address.
     const identity = home.at(".config/keepsake/identity.txt");
     for (const place of PLACES) {
-      await site.assertRestores(["--from", place, "--identity", identity], place);
+      await assertBoth(["--from", place, "--identity", identity], place);
     }
-    await Deno.remove(home.at(".config/keepsake/pipeline.toml"));
+    await Deno.remove(site.file);
     await Deno.remove(home.at(".local/state"), { recursive: true });
-    const from = ["--from", site.address, "--identity", identity];
+    const from = ["--from", `s3://${site.bucket}/some/where`, "--identity", identity];
     const listed = await home.keepsake(["list", ...from, "--json"], site.surroundings);
     assert.equal(JSON.parse(listed.stdout).length, 3, listed.stderr);
     const verified = await home.keepsake(["verify", "--all", ...from], site.surroundings);
     assert.equal(verified.status, 0, verified.stderr);
-    await site.assertRestores(from, "address");
+    await assertBoth(from, "address");
     const directory = home.at(".local/share/keepsake/backups");
-    await site.assertRestores(["--from", directory, "--identity", identity], "directory");
+    await assertBoth(["--from", directory, "--identity", identity], "directory");
 
     const { status, stderr } = await home.keepsake(
       ["restore", ...from.with(1, "s3://nowhere-at-all/"), "--to", home.at("no")],
@@ -92,48 +92,14 @@ Deno.test({
   },
 });
 
-/** Ids of the destinations. */
-const PLACES = ["local", "git", "s3"] as const;
-
-/** A home with two snapshots, whose names begin alike, kept in three places. */
-class Site implements AsyncDisposable {
-  readonly home: Home;
-  readonly outcomes: Outcome[] = [];
-  readonly surroundings: { readonly env: Readonly<Record<string, string>> };
-  readonly address: string;
-  readonly #server: S3Server;
-  readonly #bucket: string;
-  readonly #bare: string;
-
-  private constructor(server: S3Server, home: Home, bucket: string, bare: string) {
-    this.#server = server;
-    this.home = home;
-    this.#bucket = bucket;
-    this.#bare = bare;
-    this.address = `s3://${bucket}/some/where`;
-    this.surroundings = {
-      env: {
-        AWS_ACCESS_KEY_ID: server.keys.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: server.keys.secretAccessKey,
-        AWS_ENDPOINT_URL: server.endpoint,
-      },
-    };
-  }
-
-  static async make(server: S3Server, gitServer: GitServer): Promise<Site> {
-    const home = await Home.make();
-    const bare = gitServer.makeRepository();
-    const site = new Site(server, home, await server.makeBucket(), bare);
-    const gitOptions = Object.entries(gitServer.optionsFor(bare))
-      .map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-    await home.furnish();
-    await home.write("work/notes.md", "Begin.\n");
-    const file = home.at(".config/keepsake/pipeline.toml");
-    const text = await Deno.readTextFile(file);
-    const [, recipients] = /^to = (.*)$/m.exec(text)!;
-    await Deno.writeTextFile(
-      file,
-      `[[stage]]
+/** Two snapshots whose names begin alike. */
+async function twoSnapshots(
+  { git, bucket, endpoint }: Addresses,
+  home: Home,
+): Promise<string> {
+  await home.write("work/notes.md", "Begin.\n");
+  const lines = Object.entries(git).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  return `[[stage]]
 use = "snapshot"
 id = "claude"
 paths = ["~/.claude"]
@@ -145,77 +111,17 @@ paths = ["~/work"]
 use = "hash-gate"
 [[stage]]
 use = "encrypt"
-to = ${recipients}
+to = ["~/.config/keepsake/recipients.txt"]
 [[stage]]
 use = "local"
 path = "~/.local/share/keepsake/backups"
 [[stage]]
 use = "git"
-${gitOptions.join("\n")}
+${lines.join("\n")}
 [[stage]]
 use = "s3"
-bucket = "${site.#bucket}"
+bucket = "${bucket}"
 prefix = "some/where"
-endpoint = "${server.endpoint}"
-`,
-    );
-    return site;
-  }
-
-  async run(): Promise<Outcome> {
-    const outcome = await this.home.keepsake(["run", "--json"], this.surroundings);
-    this.outcomes.push(outcome);
-    return outcome;
-  }
-
-  /** What became of the snapshot "claude" at a destination. */
-  statusAt({ stdout, stderr }: Outcome, destination: string): string {
-    const { snapshots } = JSON.parse(stdout) as {
-      readonly snapshots: readonly {
-        readonly id: string;
-        readonly destinations: readonly { readonly id: string; readonly status: string }[];
-      }[];
-    };
-    const found = snapshots.find(({ id }) => id === "claude")?.destinations
-      .find(({ id }) => id === destination);
-    assert.ok(found, stderr);
-    return found.status;
-  }
-
-  /** Asserts that both snapshots come back whole. */
-  async assertRestores(from: readonly string[], name: string): Promise<void> {
-    for (const [snapshot, source] of [["claude", ".claude"], ["claude-work", "work"]] as const) {
-      const to = this.home.at(`back-${name}-${snapshot}`);
-      const words = ["restore", snapshot, ...from, "--to", to];
-      const { status, stderr } = await this.home.keepsake(words, this.surroundings);
-      assert.equal(status, 0, stderr);
-      const { missing, extra, changed } = compareTrees(
-        readTree(this.home.at(source)),
-        readTree(`${to}/${source}`),
-      );
-      assert.deepEqual([missing, extra, changed], [[], [], []], name);
-    }
-  }
-
-  /** How many commits the repository has. */
-  commits(): number {
-    return Number(git("--git-dir", this.#bare, "rev-list", "--count", "main"));
-  }
-
-  /** Keys of all that the bucket holds, sorted. */
-  async objects(): Promise<string[]> {
-    const command = new ListObjectsV2Command({ Bucket: this.#bucket });
-    const { Contents = [] } = await this.#server.client().send(command);
-    return Contents.map(({ Key }) => Key!).toSorted((a, b) => kindOf(a) < kindOf(b) ? -1 : 1);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.home[Symbol.asyncDispose]();
-  }
-}
-
-/** `<snapshot> <json|tar>` */
-function kindOf(key: string): string {
-  const [, snapshot, kind] = /^some\/where\/([^/]+)\/[^.]+\.(\w+)\./.exec(key) ?? [key];
-  return `${snapshot} ${kind}`;
+endpoint = "${endpoint}"
+`;
 }
