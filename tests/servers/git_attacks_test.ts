@@ -4,10 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadPipeline } from "../../pipeline/mod.ts";
 import git from "../../stages/git.ts";
 import { parseAddress } from "../../stages/formats/git_remote.ts";
+import { Home } from "../commands/harness.ts";
 import { rejection } from "../faults/harness.ts";
 import { commitTo, git as stock, GitPlace, hasGit } from "../stages/git_harness.ts";
 
@@ -155,17 +157,30 @@ const OTHERS: readonly (readonly [string, string])[] = [
 
 Deno.test("remotes that could be anything but a repository are refused when the file is read", async () => {
   assert.ok(REMOTES.length >= 60);
-  for (const remote of REMOTES) await assertRefused({ remote });
+  await refusalsOf(REMOTES.map((remote) => ({ remote })));
 });
 
 Deno.test("branches that could be anything but a branch are refused when the file is read", async () => {
-  for (const branch of BRANCHES) await assertRefused({ remote: "/srv/x.git", branch });
+  await refusalsOf(BRANCHES.map((branch) => ({ remote: "/srv/x.git", branch })));
 });
 
 Deno.test("options that could reach a command line are refused when the file is read", async () => {
-  for (const [key, value] of OTHERS) {
-    const message = await assertRefused({ remote: "https://example.org/x.git", [key]: value });
-    assert.ok(!message.includes("hunter2"), message);
+  const tables = OTHERS.map(([key, value]) => ({
+    remote: "https://example.org/x.git",
+    [key]: value,
+  }));
+  const messages = await refusalsOf(tables);
+  for (const message of messages) assert.ok(!message.includes("hunter2"), message);
+});
+
+Deno.test("what is refused in a file is refused by the command, which leaves nothing behind", async () => {
+  await using home = await Home.make();
+  for (const remote of [REMOTES[0]!, `ext::sh -c touch% ${C}`, `me@example.org:$(touch ${C})`]) {
+    await Deno.writeTextFile(home.at("pipeline.toml"), pipelineWith({ remote }, home.path));
+    const { status, stderr } = await home.keepsake(["run"]);
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /stage\[2\]/);
+    assert.deepEqual(strangersIn(home.path, ["pipeline.toml"]), []);
   }
 });
 
@@ -503,6 +518,15 @@ Deno.test({
     }).output();
     assert.notEqual(child.code, 0);
     assert.match(attack.canaries().join(), /ssh-command/);
+    const folder = join(attack.path, "folder");
+    await Deno.mkdir(folder);
+    await new Deno.Command("git", {
+      args: ["-c", "protocol.ext.allow=always", "ls-remote", `ext::sh -c touch% ${C}`],
+      cwd: folder,
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    assert.deepEqual(strangersIn(folder), [C]);
     assert.throws(() => attack.assertNoCanary());
   },
 });
@@ -628,21 +652,16 @@ async function denoDirectory(): Promise<string> {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-async function load(table: Readonly<Record<string, string>>): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".toml" });
-  try {
-    const stages = [
-      { use: "snapshot", paths: ["/"] },
-      { use: "git", plaintext: true, ...table },
-    ].map((stage) =>
-      ["[[stage]]", ...Object.entries(stage).map(([key, value]) => `${key} = ${toToml(value)}`)]
-        .join("\n")
-    );
-    await Deno.writeTextFile(file, `${stages.join("\n")}\n`);
-    await loadPipeline(file, { environment: {}, home: "/home/me" });
-  } finally {
-    await Deno.remove(file);
-  }
+/** A pipeline file with this stage, and a source that is in the folder. */
+function pipelineWith(table: Readonly<Record<string, string>>, folder: string): string {
+  const stages = [
+    { use: "snapshot", paths: [join(folder, "source")] },
+    { use: "git", plaintext: true, ...table },
+  ].map((stage) =>
+    ["[[stage]]", ...Object.entries(stage).map(([key, value]) => `${key} = ${toToml(value)}`)]
+      .join("\n")
+  );
+  return `[pipeline]\nstate = ${toToml(join(folder, "state"))}\n${stages.join("\n")}\n`;
 }
 
 /** TOML's basic strings are JSON's, but for control characters, which both can escape. */
@@ -650,12 +669,51 @@ function toToml(value: unknown): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }
 
-/** Answers what was said of it. */
-async function assertRefused(table: Readonly<Record<string, string>>): Promise<string> {
-  const error = await load(table).then(
-    () => assert.fail(`It was taken: ${JSON.stringify(table)}`),
-    (error: Error) => error,
-  );
-  assert.match(error.message, /stage\[2\]/, JSON.stringify(table));
-  return error.message;
+async function load(table: Readonly<Record<string, string>>): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".toml" });
+  try {
+    await Deno.writeTextFile(file, pipelineWith(table, "/home/me"));
+    await loadPipeline(file, { environment: {}, home: "/home/me" });
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+/**
+ * Has each of them read by a process of its own, which would go on to make a backup, in an empty
+ * folder that is also its home; answers what was said of them, and fails when one was taken or
+ * anything but the file is there afterwards.
+ */
+async function refusalsOf(
+  tables: readonly Readonly<Record<string, string>>[],
+): Promise<readonly string[]> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-cage-" }));
+  try {
+    await Deno.mkdir(join(folder, "source"));
+    const texts = tables.map((table) => pipelineWith(table, folder));
+    await Deno.writeTextFile(join(folder, "texts.json"), JSON.stringify(texts));
+    const child = fileURLToPath(new URL("./refusals_child.ts", import.meta.url));
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--cached-only", child],
+      cwd: folder,
+      env: { DENO_DIR: await denoDirectory(), HOME: folder },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const messages: (string | null)[] = JSON.parse(new TextDecoder().decode(stdout));
+    const known = ["source", "texts.json", "pipeline.toml"];
+    assert.deepEqual(strangersIn(folder, known), []);
+    return tables.map((table, index) => {
+      const message = messages[index] ?? assert.fail(`It was taken: ${JSON.stringify(table)}`);
+      assert.match(message, /stage\[2\]/, JSON.stringify(table));
+      return message;
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Paths of all that is in a folder and was not expected: a canary, a state, a clone. */
+function strangersIn(folder: string, known: readonly string[] = []): string[] {
+  const all = readdirSync(folder, { recursive: true }) as string[];
+  return all.filter((path) => !known.includes(path));
 }
