@@ -14,6 +14,7 @@ import { Spool } from "../../pipeline/spool.ts";
 import { ChannelReader, ChannelWriter, PLAIN } from "../../pipeline/worker/channel.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";
 import { WorkerPool } from "../../pipeline/worker_pool.ts";
+import { within } from "../platform/probe.ts";
 import { filesIn, Look, rejection, Sandbox, together } from "./harness.ts";
 import type { Late, Manner } from "./stages/unruly.ts";
 import unrulyDestination, { LIES } from "./stages/unruly_destination.ts";
@@ -216,19 +217,48 @@ Deno.test("an answer is none when its worker fails as it gives it", async () => 
 
 Deno.test("a run tells of a worker that fails after it has answered", async () => {
   using sandbox = await Sandbox.make(undefined, { "a.txt": "content" });
-  await Deno.mkdir(join(sandbox.folder, "elsewhere"));
-  const options = { path: sandbox.folder + "/elsewhere", manner: "throws afterwards", lie: "none" };
+  const path = join(sandbox.folder, "elsewhere");
+  await Deno.mkdir(path);
+  const until = join(sandbox.folder, "pipe");
+  await new Deno.Command("mkfifo", { args: [until] }).output();
+  using pipe = await Deno.open(until, { read: true, write: true });
+  // The run does not end before the failure has come: the other destination waits for that.
+  using _ = onFailure(() => pipe.writeSync(new TextEncoder().encode("failed")));
+  const told = { lie: "none" } as const;
   const pipeline = pipelineOf(sandbox, [
-    stageOf("unruly_destination.ts", unrulyDestination, options, "liar"),
-    destinationOf(sandbox, "good"),
+    stageOf(
+      "unruly_destination.ts",
+      unrulyDestination,
+      { ...told, path, manner: "throws afterwards" },
+      "liar",
+    ),
+    stageOf(
+      "unruly_destination.ts",
+      unrulyDestination,
+      { ...told, path, until, manner: "none" },
+      "good",
+    ),
   ]);
-  const { status, ok, stages, snapshots } = await runPipeline(pipeline);
+  const run = within(runPipeline(pipeline), () => pipe.writeSync(new Uint8Array(1)));
+  const { status, ok, stages, snapshots } = await run;
   assert.deepEqual(snapshots[0]!.destinations.map(({ status }) => status), ["failed", "ok"]);
   const liar = stages.find(({ id }) => id === "liar")!;
   assert.equal(liar.failure?.code, "worker-died");
   assert.match(liar.message, /Nobody had thought of this/);
   assert.deepEqual([status, ok], [2, false]);
 });
+
+/** Calls `heard` whenever a worker's failure has come to this side, before anybody else hears of it. */
+function onFailure(heard: () => void): Disposable {
+  const { Worker } = globalThis;
+  globalThis.Worker = class extends Worker {
+    constructor(...words: ConstructorParameters<typeof Worker>) {
+      super(...words);
+      this.addEventListener("error", heard);
+    }
+  };
+  return { [Symbol.dispose]: () => globalThis.Worker = Worker };
+}
 
 Deno.test("what ended well lets go of the signal", async () => {
   const { signal, listeners } = countedSignal();

@@ -18,15 +18,20 @@ export default defineDestination({
   options: options({
     path: path("Directory with the files."),
     manner: optional(choice(MANNERS, "How it goes wrong when it stores."), "none"),
+    until: optional(path("A pipe: it stores nothing before something comes out of that.")),
     lie: optional(choice(LIES, "What it does to what it sends back."), "none"),
   }),
-  permissions: ({ path }) => ({ read: [path, OWN_FOLDER] }),
+  permissions: ({ path, until = path }) => ({ read: [path, until, OWN_FOLDER] }),
   takesFiles: false,
   location: ({ path }) => path,
   addressForm: "nothing",
   fromAddress: () => undefined,
 
-  async run({ options: { manner, path } }) {
+  async run({ options: { manner, path, until } }) {
+    if (until !== undefined) {
+      using pipe = await Deno.open(until);
+      await pipe.read(new Uint8Array(1));
+    }
     await misbehave(manner);
     return { location: path };
   },
