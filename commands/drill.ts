@@ -10,7 +10,7 @@ import { argument } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { type Context, defineCommand } from "./command.ts";
 import { drillJson } from "./drill_json.ts";
-import { configFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
@@ -23,20 +23,13 @@ export default defineCommand({
     destination: optional(argument(string({ metavar: "DESTINATION" }), {
       description: message`A destination of the pipeline, by its id; left out, all of them.`,
     })),
-    identity: identityFlag(),
-    config: configFlag(),
-    json: jsonFlag(),
-    quiet: quietFlag(),
+    ...readingFlags(),
   }),
   execute: drill,
 });
 
-interface Values {
+interface Values extends ReadingValues {
   readonly destination: string | undefined;
-  readonly identity: readonly string[];
-  readonly config: string | undefined;
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
 async function drill(values: Values, { terminal, signal }: Context): Promise<number> {

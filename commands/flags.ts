@@ -54,6 +54,24 @@ export function fromFlag(): Flag<string | undefined> {
   }));
 }
 
+/** What {@linkcode readingFlags} give. */
+export interface ReadingValues {
+  readonly identity: readonly string[];
+  readonly config: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** The flags of whatever reads what is stored. */
+export function readingFlags(): { [Name in keyof ReadingValues]: Flag<ReadingValues[Name]> } {
+  return {
+    identity: identityFlag(),
+    config: configFlag(),
+    json: jsonFlag(),
+    quiet: quietFlag(),
+  };
+}
+
 /** `--identity FILE`, any number of times */
 export function identityFlag(): Flag<readonly string[]> {
   return multiple(option("-i", "--identity", pathValue("FILE", "file"), {

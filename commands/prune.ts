@@ -10,7 +10,7 @@ import { argument, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { PruneReport } from "../pipeline/prune.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { pruningJson } from "./pruning_json.ts";
@@ -27,21 +27,14 @@ export default defineCommand({
     dryRun: option("-n", "--dry-run", {
       description: message`Remove nothing: tell of every snapshot whether it stays, and why.`,
     }),
-    identity: identityFlag(),
-    config: configFlag(),
-    json: jsonFlag(),
-    quiet: quietFlag(),
+    ...readingFlags(),
   }),
   execute: prune,
 });
 
-interface Values {
+interface Values extends ReadingValues {
   readonly destination: string | undefined;
   readonly dryRun: boolean;
-  readonly identity: readonly string[];
-  readonly config: string | undefined;
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
 async function prune(values: Values, { terminal, signal }: Context): Promise<number> {

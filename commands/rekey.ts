@@ -11,7 +11,7 @@ import { string } from "@optique/core/valueparser";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Rekeyed, RekeyReport } from "../pipeline/rekey.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { partJson, renderUnanswered } from "./ui/errors.ts";
@@ -27,22 +27,15 @@ export default defineCommand({
     })),
     plan: option("--plan", { description: message`Tell what would be done, and do nothing.` }),
     apply: option("--apply", { description: message`Do it.` }),
-    identity: identityFlag(),
-    config: configFlag(),
-    json: jsonFlag(),
-    quiet: quietFlag(),
+    ...readingFlags(),
   }),
   execute: rekey,
 });
 
-interface Values {
+interface Values extends ReadingValues {
   readonly destination: string | undefined;
   readonly plan: boolean;
   readonly apply: boolean;
-  readonly identity: readonly string[];
-  readonly config: string | undefined;
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
 async function rekey(values: Values, { terminal, signal }: Context): Promise<number> {

@@ -11,7 +11,7 @@ import { string } from "@optique/core/valueparser";
 import { BackupError } from "../pipeline/errors.ts";
 import type { VerifyReport } from "../pipeline/verify.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, fromFlag, identityFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { fromFlag, readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson, roundSeconds } from "./json.ts";
 import { homeDirectory, lookUp } from "./pipeline_file.ts";
 import { partJson, renderUnanswered } from "./ui/errors.ts";
@@ -32,23 +32,16 @@ export default defineCommand({
       description:
         message`What is gone from a destination was removed on purpose: name it once more, and never again.`,
     }),
-    identity: identityFlag(),
-    config: configFlag(),
-    json: jsonFlag(),
-    quiet: quietFlag(),
+    ...readingFlags(),
   }),
   execute: verify,
 });
 
-interface Values {
+interface Values extends ReadingValues {
   readonly snapshot: string | undefined;
   readonly from: string | undefined;
   readonly all: boolean;
   readonly forgetMissing: boolean;
-  readonly identity: readonly string[];
-  readonly config: string | undefined;
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
 async function verify(values: Values, { terminal, signal }: Context): Promise<number> {

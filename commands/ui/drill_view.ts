@@ -4,9 +4,9 @@
  * @module
  */
 import type { Drill, Unproven } from "../../pipeline/events.ts";
-import { sayBytes, sayCount, saySeconds, sayTime } from "./format.ts";
+import { sayBytes, sayCount, sayTime } from "./format.ts";
+import { type Outcome, renderOutcomes } from "./outcome_table.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { renderTable } from "./table.ts";
 import { escapeControls } from "./text.ts";
 
 /** Lays out how each drill ended, and what came back. */
@@ -15,29 +15,19 @@ export function renderDrills(
   width: number,
   style: Style = PLAIN,
 ): string[] {
-  const columns = [
-    { title: "RESULT" },
-    { title: "ID" },
-    { title: "SNAPSHOT" },
-    { title: "FILES", align: "right" },
-    { title: "SIZE", align: "right" },
-    { title: "LINES", align: "right" },
-    { title: "DATABASES", align: "right" },
-    { title: "TOOK", align: "right" },
-    { title: "WHERE", shrinks: true },
-  ] as const;
-  const rows = drills.map((drill) => [
-    drill.verdict === "failed" ? "FAILED" : drill.verdict,
-    escapeControls(drill.id ?? "?"),
-    escapeControls(drill.name ?? "?"),
-    String(drill.files),
-    sayBytes(drill.bytes),
-    String(drill.lines),
-    String(drill.databases),
-    saySeconds(drill.seconds),
-    escapeControls(drill.destination),
-  ]);
-  return renderTable(columns, rows, width, style);
+  const titles = ["FILES", "SIZE", "LINES", "DATABASES"];
+  const outcomes = drills.map((drill): Outcome => ({
+    result: drill.verdict === "failed" ? "FAILED" : drill.verdict,
+    id: drill.id ?? "?",
+    name: drill.name ?? "?",
+    destination: drill.destination,
+    seconds: drill.seconds,
+    counts: [
+      ...[String(drill.files), sayBytes(drill.bytes)],
+      ...[String(drill.lines), String(drill.databases)],
+    ],
+  }));
+  return renderOutcomes(titles, outcomes, width, style);
 }
 
 /** Files that are named each. */

@@ -4,10 +4,10 @@
  * @module
  */
 import type { VerifyReport } from "../../pipeline/verify.ts";
-import { sayBytes, saySeconds } from "./format.ts";
+import { sayBytes } from "./format.ts";
+import { type Outcome, renderOutcomes } from "./outcome_table.ts";
 import { renderIncomplete } from "./remarks_view.ts";
 import { PLAIN, type Style } from "./style.ts";
-import { renderTable } from "./table.ts";
 import { escapeControls } from "./text.ts";
 
 /** Lays out how each snapshot fared at each destination. */
@@ -16,25 +16,12 @@ export function renderVerifications(
   width: number,
   style: Style = PLAIN,
 ): string[] {
-  const columns = [
-    { title: "RESULT" },
-    { title: "ID" },
-    { title: "SNAPSHOT" },
-    { title: "FILES", align: "right" },
-    { title: "SIZE", align: "right" },
-    { title: "TOOK", align: "right" },
-    { title: "WHERE", shrinks: true },
-  ] as const;
-  const rows = verifications.map((one) => [
-    sayResult(one),
-    escapeControls(one.id),
-    escapeControls(one.name),
-    one.status === "ok" ? String(one.files) : "?",
-    one.status === "ok" ? sayBytes(one.bytes) : "?",
-    saySeconds(one.seconds),
-    escapeControls(one.destination),
-  ]);
-  return renderTable(columns, rows, width, style);
+  const outcomes = verifications.map((one): Outcome => ({
+    ...one,
+    result: sayResult(one),
+    counts: one.status === "ok" ? [String(one.files), sayBytes(one.bytes)] : ["?", "?"],
+  }));
+  return renderOutcomes(["FILES", "SIZE"], outcomes, width, style);
 }
 
 /** What was not read when a snapshot was made cannot come back, however well it is kept. */

@@ -14,15 +14,22 @@ const unlessCron = cron ? "" : " (ignored: cron is not installed, or nothing can
 /** What a table holds besides. */
 const OTHERS = "MAILTO=someone\n# mine\n5 4 * * *  true %x\n";
 
-/** Schedulers go by the home in the system's records: the file must not depend on `HOME`. */
-async function furnish(home: Home): Promise<void> {
+/**
+ * A home that is furnished, with a file that says the same whatever `HOME` is: schedulers go by the
+ * one in the system's records.
+ *
+ * @param change What else the file is to say.
+ */
+async function furnished(change = (text: string, _home: Home) => text): Promise<Home> {
+  const home = await Home.make();
   await home.furnish();
   const path = home.at(".config/keepsake/pipeline.toml");
   const text = await Deno.readTextFile(path);
   const state = `[pipeline]\nstate = "${home.at(".local/state/keepsake")}"`;
   const absolute = text.replace("claude = true", 'paths = ["~/.claude"]')
     .replaceAll('"~/', `"${home.path}/`).replace("[pipeline]", state);
-  await Deno.writeTextFile(path, absolute);
+  await Deno.writeTextFile(path, change(absolute, home));
+  return home;
 }
 
 /** Runs lines of bash where the crontabs are in memory, and not this machine's own. */
@@ -42,11 +49,9 @@ Deno.test({
   name: `a schedule is proved, written once, shown and taken away, and the rest stays${unlessCron}`,
   ignore: !cron,
   async fn() {
-    await using home = await Home.make();
-    await furnish(home);
-    const file = home.at(".config/keepsake/pipeline.toml");
-    const text = await Deno.readTextFile(file);
-    await Deno.writeTextFile(file, text.replace("[pipeline]", '[pipeline]\nalert = ["env:HOOK"]'));
+    await using home = await furnished((text) =>
+      text.replace("[pipeline]", '[pipeline]\nalert = ["env:HOOK"]')
+    );
     const { status, stdout, stderr } = await withTable(
       home,
       `printf '# \\344 is not UTF-8\\n' > strange
@@ -87,8 +92,7 @@ Deno.test({
   name: `what would fail where cron starts it is not scheduled${unlessCron}`,
   ignore: !cron,
   async fn() {
-    await using home = await Home.make();
-    await furnish(home);
+    await using home = await furnished();
     // A file in place of the destination.
     await home.write(".local/share/keepsake/backups", "");
     const { status, stderr } = await withTable(
@@ -112,11 +116,9 @@ Deno.test({
     `a file that means something else without this shell's variables is not scheduled${unlessCron}`,
   ignore: !cron,
   async fn() {
-    await using home = await Home.make();
-    await furnish(home);
-    const path = home.at(".config/keepsake/pipeline.toml");
-    const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, text.replace(home.at(".claude"), "${ELSEWHERE:-~/.claude}"));
+    await using home = await furnished((text, home) =>
+      text.replace(home.at(".claude"), "${ELSEWHERE:-~/.claude}")
+    );
     await home.write("elsewhere/notes.md", "mine\n");
     const words = ["schedule", "install", "--with", "cron"];
     const env = { ELSEWHERE: home.at("elsewhere") };
@@ -135,8 +137,7 @@ Deno.test({
     `install asks for the identity first, unless told not to, and says what that risks${unlessCron}`,
   ignore: !cron,
   async fn() {
-    await using home = await Home.make();
-    await furnish(home);
+    await using home = await furnished();
     const identity = home.at(".config/keepsake/identity.txt");
     await Deno.rename(identity, home.at("elsewhere.txt"));
     const { status, stderr } = await withTable(
@@ -168,8 +169,7 @@ Deno.test({
 });
 
 Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
-  await using home = await Home.make();
-  await furnish(home);
+  await using home = await furnished();
   const shown = await home.keepsake(["schedule", "show", "--at", "0 3 * * *"]);
   assert.equal(shown.status, 3);
   assert.match(shown.stderr, /Cannot use "--at" with show: it is for install/);
@@ -179,8 +179,7 @@ Deno.test("flags that are for install are refused elsewhere, and times that are 
 });
 
 Deno.test("run --if-missed does nothing when a run has begun since it was due", async () => {
-  await using home = await Home.make();
-  await furnish(home);
+  await using home = await furnished();
   const run = () => home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--json"]);
   // A trial is no backup.
   assert.equal((await home.keepsake(["run", "--dry-run", "--quiet"])).status, 0);
@@ -228,23 +227,11 @@ if (SLOW) {
   });
 }
 
-async function hasNamespaces(): Promise<boolean> {
-  const command = new Deno.Command("unshare", {
-    args: [...APART, "mount", "-t", "tmpfs", "none", "/mnt"],
-    stderr: "null",
-  });
-  return await command.output().then(({ success }) => success, () => false);
-}
-
 Deno.test({
   name: `a folder of Claude Code's that cron would not find is not scheduled${unlessCron}`,
   ignore: !cron,
   async fn() {
-    await using home = await Home.make();
-    await furnish(home);
-    const path = home.at(".config/keepsake/pipeline.toml");
-    const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, text.replace(/^paths = .*$/m, "claude = true"));
+    await using home = await furnished((text) => text.replace(/^paths = .*$/m, "claude = true"));
     const env = { CLAUDE_CONFIG_DIR: home.at(".claude") };
     const words = ["schedule", "install", "--with", "cron"];
     const { status, stderr } = await home.keepsake(words, { env });
@@ -252,3 +239,11 @@ Deno.test({
     assert.match(stderr, /cron starts it without your HOME and CLAUDE_CONFIG_DIR, and the paths/);
   },
 });
+
+async function hasNamespaces(): Promise<boolean> {
+  const command = new Deno.Command("unshare", {
+    args: [...APART, "mount", "-t", "tmpfs", "none", "/mnt"],
+    stderr: "null",
+  });
+  return await command.output().then(({ success }) => success, () => false);
+}

@@ -1,7 +1,7 @@
 /** Runs that are killed: whatever was stored stays, nothing torn is listed, and the next run succeeds. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ending, within, works } from "../platform/probe.ts";
+import { ending, works } from "../platform/probe.ts";
 import {
   assertTidy,
   CANARY,
@@ -12,6 +12,7 @@ import {
   SLOW,
   together,
 } from "./harness.ts";
+import { killAt, type Killed } from "./killing.ts";
 
 const posix = Deno.build.os !== "windows";
 
@@ -75,14 +76,14 @@ Deno.test({
     await sandbox.backUp();
     await witness.expectSound("before");
     sandbox.change();
-    const { seen: all, code } = await traced(sandbox, Infinity);
+    const { seen: all, code } = await killedRun(sandbox, Infinity);
     assert.equal(code, 0);
     assert.ok(all.length > 20, `${all.length} calls`);
     const step = SLOW ? 1 : all.length / 3;
     let killed = 0;
     for (let at = 1 + Math.random() * (step - 1); at <= all.length; at += step) {
       sandbox.change();
-      const { seen, code } = await traced(sandbox, Math.floor(at));
+      const { seen, code } = await killedRun(sandbox, Math.floor(at));
       const where = `killed after ${seen.at(-1)}, call ${seen.length} of ${all.length}`;
       assert.ok(code === 137 || code === 0, where);
       if (code === 137) killed++;
@@ -97,37 +98,9 @@ Deno.test({
 
 const CALLS = "rename,link,mkdir,fsync,fdatasync,unlink,rmdir,ftruncate";
 
-/**
- * Runs the program, slowed down at every call that changes the disk, and kills it after so many of
- * them. `strace` can do so itself, but counts every thread for itself.
- */
-async function traced(
-  sandbox: Sandbox,
-  count: number,
-): Promise<{ readonly seen: readonly string[]; readonly code: number }> {
-  const faults = ["-e", `trace=${CALLS}`, "-e", `inject=${CALLS}:delay_exit=10000`];
-  const shell = ["sh", "-c", 'echo "process $$" >&2; exec "$0" "$@"'];
-  const prefix = ["strace", "-f", "-qq", "--seccomp-bpf", ...faults, ...shell];
-  const child = sandbox.start(["run"], prefix);
-  const seen: string[] = [];
-  const watch = async () => {
-    let pid = 0;
-    let rest = "";
-    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) {
-        pid ||= Number(/^process (\d+)$/.exec(line)?.[1] ?? 0);
-        const [call] = /\b[a-z]+\(.*/.exec(line) ?? [];
-        if (call === undefined || seen.length >= count) continue;
-        if (seen.push(call) === count) Deno.kill(pid, "SIGKILL");
-      }
-    }
-    await child.stdout.cancel();
-    return (await child.status).code;
-  };
-  const code = await within(watch(), () => child.kill("SIGKILL"));
-  return { seen, code };
+/** Kills a run after so many calls that change the disk. */
+function killedRun(sandbox: Sandbox, after: number): Promise<Killed> {
+  return killAt(sandbox, ["run"], { calls: CALLS, delay: 10_000, after });
 }
 
 /** Knows what a destination holds, byte by byte, and that it was sound. */

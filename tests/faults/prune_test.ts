@@ -1,8 +1,9 @@
 /** Pruning that is killed, or refused: never a manifest without its archive, and never too little left. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { within, works } from "../platform/probe.ts";
+import { works } from "../platform/probe.ts";
 import { filesIn, Sandbox, SLOW, type Stages } from "./harness.ts";
+import { killAt } from "./killing.ts";
 
 const traces = await works("strace", "-V");
 const unlessTraces = traces ? "" : " (ignored: strace is not installed)";
@@ -53,29 +54,11 @@ class Keepsafe {
   }
 }
 
-/** Runs `prune`, slowed down where it removes, and kills it after so many of these calls. */
+/** How it ends when it is killed after so many removals. */
 async function killed(sandbox: Sandbox, after: number): Promise<number> {
-  const calls = "unlink,unlinkat";
-  const tracing = ["-f", "-qq", "--seccomp-bpf", "-e", `trace=${calls}`];
-  const slowing = ["-e", `inject=${calls}:delay_exit=20000`];
-  const shell = ["sh", "-c", 'echo "process $$" >&2; exec "$0" "$@"'];
-  const child = sandbox.start(["prune"], ["strace", ...tracing, ...slowing, ...shell]);
-  let seen = 0;
-  const watch = async () => {
-    let pid = 0;
-    let rest = "";
-    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) {
-        pid ||= Number(/^process (\d+)$/.exec(line)?.[1] ?? 0);
-        if (/unlink(at)?\(.*\.(tar|json)/.test(line) && ++seen === after) Deno.kill(pid, "SIGKILL");
-      }
-    }
-    await child.stdout.cancel();
-    return (await child.status).code;
-  };
-  return await within(watch(), () => child.kill("SIGKILL"));
+  const counts = (call: string) => /^unlink(at)?\(.*\.(tar|json)/.test(call);
+  const killing = { calls: "unlink,unlinkat", delay: 20_000, counts, after };
+  return (await killAt(sandbox, ["prune"], killing)).code;
 }
 
 /** Files by day and kind: `04 json`. */

@@ -108,12 +108,29 @@ Deno.test({
   },
 });
 
-/** Leaves what git keeps as it is. */
-async function furnishForGit(world: World): Promise<void> {
+/** A world that is in git file by file, and in whatever else the stages say; they stand above git's. */
+async function inFiles(stages: (world: World) => string = () => "") {
+  const world = await World.make();
   await Deno.chmod(join(world.source, "empty"), 0o755);
   await Deno.remove(join(world.source, "empty")); // Git keeps no empty directories,
   await Deno.chmod(join(world.source, "settings.json"), 0o644); // and of modes one bit.
   await Deno.remove(join(world.source, "AGENTS.md"));
+  await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
+  const pipeline = await world.pipeline(`
+    [[stage]]
+    use = "snapshot"
+    id = "claude"
+    paths = ["${world.source}"]
+    compress = "none"
+    ${stages(world)}
+    [[stage]]
+    use = "git"
+    remote = "${world.at("f.git")}"
+    layout = "files"
+    plaintext = true
+  `);
+  equal((await runPipeline(pipeline)).status, 0);
+  return { world, pipeline };
 }
 
 Deno.test({
@@ -121,26 +138,10 @@ Deno.test({
     `a sheet brings back what is not encrypted, not compressed, and files in a repository${unless}`,
   ignore: unless !== "",
   async fn() {
-    using world = await World.make();
-    await furnishForGit(world);
-    await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
-    const pipeline = await world.pipeline(`
-      [[stage]]
-      use = "snapshot"
-      id = "claude"
-      paths = ["${world.source}"]
-      compress = "none"
-      [[stage]]
-      use = "local"
-      path = "${world.at("plain")}"
-      plaintext = true
-      [[stage]]
-      use = "git"
-      remote = "${world.at("f.git")}"
-      layout = "files"
-      plaintext = true
-    `);
-    equal((await runPipeline(pipeline)).status, 0);
+    const { world, pipeline } = await inFiles((world) =>
+      `[[stage]]\nuse = "local"\npath = "${world.at("plain")}"\nplaintext = true`
+    );
+    using _ = world;
     const sheet = sheetAsMarkdown(recoveryOf(pipeline), ORIGIN);
     match(sheet, /^Nothing is encrypted: no identity is needed\.$/m);
     for (const block of blocksOf(sheet)) await follow(world, block, ["tar", "git"]);
@@ -261,21 +262,8 @@ Deno.test({
   name: `the page on recovery is right for files in a repository${unless}`,
   ignore: unless !== "",
   async fn() {
-    using world = await World.make();
-    await furnishForGit(world);
-    await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
-    const pipeline = await world.pipeline(`
-      [[stage]]
-      use = "snapshot"
-      id = "claude"
-      paths = ["${world.source}"]
-      [[stage]]
-      use = "git"
-      remote = "${world.at("f.git")}"
-      layout = "files"
-      plaintext = true
-    `);
-    equal((await runPipeline(pipeline)).status, 0);
+    const { world } = await inFiles();
+    using _ = world;
     const { fromGit, files, look } = blocksOfPage();
     const own = `REPOSITORY="${world.at("f.git")}"\nID=claude\n`;
     await follow(world, [own, fromGit, files, look].join(""), ["tar", "git"]);

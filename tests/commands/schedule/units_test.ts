@@ -33,48 +33,44 @@ Deno.test({
   ),
   ignore: systemdAnalyze === undefined,
   async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "keepsake-units-" });
-    try {
-      const program = join(folder, "keepsake");
-      await Deno.writeTextFile(program, "#!/bin/sh\n", { mode: 0o755 });
-      const paths: string[] = [];
-      for (const [index, name] of NAMES.entries()) {
-        const calendar = parseCalendar(TIMES[index % TIMES.length]!);
-        const job = jobWith(name, { name: `job-${index}`, calendar, program: [program, name] });
-        for (const system of [false, true]) {
-          for (const { path, text } of systemd.files(job, { ...placeWith(), system })) {
-            const copy = join(folder, path.split("/").at(-1)!.replace("job", system ? "s" : "u"));
-            await Deno.writeTextFile(copy, text.replaceAll(`keepsake-job`, "keepsake-x"));
-            paths.push(copy);
-            assert.equal(
-              text.split("\n").filter((line) => line.startsWith("ExecStart=")).length,
-              path.endsWith("service") ? 1 : 0,
-            );
-          }
+    using folder = new Folder();
+    const program = folder.at("keepsake");
+    await Deno.writeTextFile(program, "#!/bin/sh\n", { mode: 0o755 });
+    const paths: string[] = [];
+    for (const [index, name] of NAMES.entries()) {
+      const calendar = parseCalendar(TIMES[index % TIMES.length]!);
+      const job = jobWith(name, { name: `job-${index}`, calendar, program: [program, name] });
+      for (const system of [false, true]) {
+        for (const { path, text } of systemd.files(job, { ...placeWith(), system })) {
+          const copy = folder.at(path.split("/").at(-1)!.replace("job", system ? "s" : "u"));
+          await Deno.writeTextFile(copy, text.replaceAll(`keepsake-job`, "keepsake-x"));
+          paths.push(copy);
+          assert.equal(
+            text.split("\n").filter((line) => line.startsWith("ExecStart=")).length,
+            path.endsWith("service") ? 1 : 0,
+          );
         }
       }
-      const { said, status } = await run([
-        systemdAnalyze!,
-        "verify",
-        "--recursive-errors=no",
-        "--man=no",
-        ...paths,
-      ]);
-      assert.equal(said, "");
-      assert.equal(status, 0);
-      const wrong = join(folder, "wrong.timer");
-      await Deno.writeTextFile(wrong, "[Timer]\nOnCalendar=every day\n");
-      const refused = await run([systemdAnalyze!, "verify", "--man=no", wrong]);
-      assert.match(refused.said, /every day/, "it looks at what it is given");
-      for (const expression of TIMES) {
-        const times = onCalendar(parseCalendar(expression));
-        const read = await run([systemdAnalyze!, "calendar", ...times]);
-        assert.equal(read.status, 0, read.said);
-      }
-      assert.throws(() => Deno.statSync(CANARY), Deno.errors.NotFound);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
     }
+    const { said, status } = await run([
+      systemdAnalyze!,
+      "verify",
+      "--recursive-errors=no",
+      "--man=no",
+      ...paths,
+    ]);
+    assert.equal(said, "");
+    assert.equal(status, 0);
+    const wrong = folder.at("wrong.timer");
+    await Deno.writeTextFile(wrong, "[Timer]\nOnCalendar=every day\n");
+    const refused = await run([systemdAnalyze!, "verify", "--man=no", wrong]);
+    assert.match(refused.said, /every day/, "it looks at what it is given");
+    for (const expression of TIMES) {
+      const times = onCalendar(parseCalendar(expression));
+      const read = await run([systemdAnalyze!, "calendar", ...times]);
+      assert.equal(read.status, 0, read.said);
+    }
+    assert.throws(() => Deno.statSync(CANARY), Deno.errors.NotFound);
   },
 });
 
@@ -86,20 +82,16 @@ Deno.test({
   ),
   ignore: systemdAnalyze === undefined,
   async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "keepsake-units-" });
-    try {
-      const place = { ...placeWith(), system: true };
-      const path = join(folder, "keepsake-claude.service");
-      await Deno.writeTextFile(path, systemd.files(jobWith("x"), place)[0]!.text);
-      // In tenths. With nothing taken away, or all of root's capabilities left, it is more.
-      const words = ["security", "--offline=true", "--threshold=30", "--no-pager", path];
-      const { out, said, status } = await run([systemdAnalyze!, ...words]);
-      assert.equal(status, 0, out + said);
-      assert.match(out, /^✓ CapabilityBoundingSet=~CAP_SYS_ADMIN /m);
-      assert.match(out, /^✗ CapabilityBoundingSet=~CAP_\(DAC_\*\|FOWNER\|IPC_OWNER\) /m);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    using folder = new Folder();
+    const place = { ...placeWith(), system: true };
+    const path = folder.at("keepsake-claude.service");
+    await Deno.writeTextFile(path, systemd.files(jobWith("x"), place)[0]!.text);
+    // In tenths. With nothing taken away, or all of root's capabilities left, it is more.
+    const words = ["security", "--offline=true", "--threshold=30", "--no-pager", path];
+    const { out, said, status } = await run([systemdAnalyze!, ...words]);
+    assert.equal(status, 0, out + said);
+    assert.match(out, /^✓ CapabilityBoundingSet=~CAP_SYS_ADMIN /m);
+    assert.match(out, /^✗ CapabilityBoundingSet=~CAP_\(DAC_\*\|FOWNER\|IPC_OWNER\) /m);
   },
 });
 
@@ -170,32 +162,41 @@ Deno.test({
   ),
   ignore: xmllint === undefined,
   async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "keepsake-tasks-" });
-    try {
-      const paths: string[] = [];
-      for (const [index, name] of NAMES.entries()) {
-        const calendar = parseCalendar(TIMES[index % TIMES.length]!);
-        const text = taskFor(jobWith(name, { calendar, environment: {} }), placeWith());
-        const path = join(folder, `${index}.xml`);
-        await Deno.writeTextFile(path, text.replace("UTF-16", "UTF-8"));
-        paths.push(path);
-      }
-      const schema = new URL("task.xsd", import.meta.url).pathname;
-      const { said, status } = await run([xmllint!, "--noout", "--schema", schema, ...paths]);
-      assert.equal(status, 0, said);
-      const turned = join(folder, "turned.xml");
-      const text = (await Deno.readTextFile(paths[1]!))
-        .replace(/(<StartBoundary>.*\s+)(<Repetition>.*\s+)/, "$2$1");
-      await Deno.writeTextFile(turned, text);
-      const refused = await run([xmllint!, "--noout", "--schema", schema, turned]);
-      assert.match(refused.said, /Repetition': This element is not expected/);
-      const job = jobWith(NAMES[0]!, { environment: {} });
-      assert.equal(taskScheduler.files(job, placeWith())[0]!.path, "keepsake\\claude");
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+    using folder = new Folder();
+    const paths: string[] = [];
+    for (const [index, name] of NAMES.entries()) {
+      const calendar = parseCalendar(TIMES[index % TIMES.length]!);
+      const text = taskFor(jobWith(name, { calendar, environment: {} }), placeWith());
+      const path = folder.at(`${index}.xml`);
+      await Deno.writeTextFile(path, text.replace("UTF-16", "UTF-8"));
+      paths.push(path);
     }
+    const schema = new URL("task.xsd", import.meta.url).pathname;
+    const { said, status } = await run([xmllint!, "--noout", "--schema", schema, ...paths]);
+    assert.equal(status, 0, said);
+    const turned = folder.at("turned.xml");
+    const text = (await Deno.readTextFile(paths[1]!))
+      .replace(/(<StartBoundary>.*\s+)(<Repetition>.*\s+)/, "$2$1");
+    await Deno.writeTextFile(turned, text);
+    const refused = await run([xmllint!, "--noout", "--schema", schema, turned]);
+    assert.match(refused.said, /Repetition': This element is not expected/);
+    const job = jobWith(NAMES[0]!, { environment: {} });
+    assert.equal(taskScheduler.files(job, placeWith())[0]!.path, "keepsake\\claude");
   },
 });
+
+/** A directory that is gone after the test. */
+class Folder implements Disposable {
+  readonly #path = Deno.makeTempDirSync({ prefix: "keepsake-units-" });
+
+  at(name: string): string {
+    return join(this.#path, name);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#path, { recursive: true });
+  }
+}
 
 async function find(program: string): Promise<string | undefined> {
   const { findProgram } = await import("../../../commands/schedule/place.ts");
