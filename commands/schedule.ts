@@ -117,6 +117,7 @@ async function install(
   }
   await refuseOtherMeaning(pipeline, job, place, installer);
   terminal.say(`Making a backup as ${installer.name} will start it …`);
+  const began = new Date();
   const { prove } = await import("./schedule/prove.ts");
   const { status, said } = await telling(installer, () => prove(job, place, installer, signal));
   if (status !== 0) {
@@ -131,11 +132,15 @@ async function install(
   await noteSchedule(pipeline, job.calendar, installer.name, place.system);
   const { nextDue } = await import("./schedule/calendar.ts");
   const next = nextDue(job.calendar, new Date()).toLocaleString();
+  const { unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
+  const all = [
+    ...notes,
+    ...unheardNotes(pipeline, job, place, installer),
+    ...unwrittenNotes(pipeline, installer, began),
+  ];
   terminal.say([
     `Scheduled "${job.name}" with ${installer.name}: next at ${next}`,
-    ...[...notes, ...await unheardNotes(pipeline, job, place, installer)].map((note) =>
-      `Note: ${note}`
-    ),
+    ...all.map((note) => `Note: ${note}`),
   ].join("\n"));
   return 0;
 }
@@ -204,30 +209,6 @@ async function refuseOtherMeaning(
     }, and the paths would be others`,
     { hint: `Write the paths themselves into ${job.file}` },
   );
-}
-
-/** Addresses that stand in variables of this shell stand nowhere for a scheduler. */
-async function unheardNotes(
-  { watch }: Pipeline,
-  job: Job,
-  place: Place,
-  { name, searchPath }: Installer,
-): Promise<string[]> {
-  if (watch === undefined) return [];
-  const { bareEnvironment } = await import("./schedule/place.ts");
-  const environment = bareEnvironment(place, searchPath, job.environment);
-  const { alerts, heartbeat } = watch;
-  const all = [
-    ...alerts.map(({ address }) => address),
-    ...heartbeat === undefined ? [] : [heartbeat],
-  ];
-  return all.flatMap((address) => {
-    const [, variable] = /^env:(.+)$/.exec(address) ?? [];
-    if (variable === undefined || environment[variable] !== undefined) return [];
-    return [
-      `${name} starts it without your ${variable}: put that address in a file, as "file:PATH"`,
-    ];
-  });
 }
 
 function meaningOf({ state, identity, stages }: Pipeline): string {

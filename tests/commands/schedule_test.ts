@@ -72,6 +72,10 @@ Deno.test({
     );
     assert.equal(status, 0, stderr);
     assert.match(stderr, /^Note: cron starts it without your HOOK: put that address in a file, /m);
+    assert.match(stderr, /^Note: No cron daemon is running here: nothing will start until one is/m);
+    // Of three installations, the first found something to write.
+    const unwritten = stderr.match(/^Note: local had everything already, so nothing was written/gm);
+    assert.equal(unwritten?.length, 2);
     const shown = await Deno.readTextFile(home.at("status"));
     assert.match(shown, /^Next run: \S+ 04:30, .+, by cron$/m);
     const installed = await Deno.readTextFile(home.at("installed"));

@@ -1,0 +1,53 @@
+/**
+ * What a person should know of a schedule that was just installed.
+ *
+ * @module
+ */
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
+import { statusOf } from "../../pipeline/status.ts";
+import type { Installer, Place } from "./installer.ts";
+import type { Job } from "./job.ts";
+import { bareEnvironment } from "./place.ts";
+
+/** Addresses that stand in variables of this shell stand nowhere for a scheduler. */
+export function unheardNotes(
+  { watch }: Pipeline,
+  job: Job,
+  place: Place,
+  { name, searchPath }: Installer,
+): string[] {
+  if (watch === undefined) return [];
+  const environment = bareEnvironment(place, searchPath, job.environment);
+  const { alerts, heartbeat } = watch;
+  const all = [
+    ...alerts.map(({ address }) => address),
+    ...heartbeat === undefined ? [] : [heartbeat],
+  ];
+  return all.flatMap((address) => {
+    const [, variable] = /^env:(.+)$/.exec(address) ?? [];
+    if (variable === undefined || environment[variable] !== undefined) return [];
+    return [
+      `${name} starts it without your ${variable}: put that address in a file, as "file:PATH"`,
+    ];
+  });
+}
+
+/**
+ * Where nothing had changed, a backup writes nothing: as a proof, it shows less than one that does.
+ *
+ * @param began When the backup began that was the proof.
+ */
+export function unwrittenNotes(
+  pipeline: Pipeline,
+  { name }: Pick<Installer, "name">,
+  began: Date,
+): string[] {
+  // Names of snapshots have whole seconds.
+  const second = Math.floor(began.getTime() / 1000) * 1000;
+  const { places } = statusOf(pipeline, began);
+  const old = places.filter(({ newest }) => newest === undefined || newest.getTime() < second);
+  const ids = [...new Set(old.map(({ destination }) => destination))];
+  return ids.map((id) =>
+    `${id} had everything already, so nothing was written there: that ${name} lets it be is shown by the first run that finds a change, or by keepsake schedule run-now after one`
+  );
+}
