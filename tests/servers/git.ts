@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { git, hasGit, works } from "../stages/git_harness.ts";
+import { startWithin } from "./start_limit.ts";
 
 /** Why there is no server by http: the end of a test's name; empty where there is one. */
 export const unlessHttpGit: string = hasGit ? "" : " (ignored: there is no git)";
@@ -121,6 +122,11 @@ export async function startSshGit(): Promise<GitServer> {
   }
 }
 
+/** What a program is started by to end with its parent, where the system has it. */
+const WITH_PARENT: readonly string[] = works("setpriv", "--version")
+  ? ["setpriv", "--pdeathsig", "KILL"]
+  : [];
+
 async function startSshd(folder: string, port: number): Promise<Deno.ChildProcess | undefined> {
   const config = join(folder, "sshd_config");
   const lines = [
@@ -143,8 +149,10 @@ async function startSshd(folder: string, port: number): Promise<Deno.ChildProces
     "MaxStartups 100",
   ];
   await Deno.writeTextFile(config, `${lines.join("\n")}\n`);
-  const child = new Deno.Command(sshdAt()!, {
-    args: ["-D", "-e", "-f", config],
+  // It ends with this program, also when this one is killed.
+  const [program, ...args] = [...WITH_PARENT, sshdAt()!, "-D", "-e", "-f", config];
+  const child = new Deno.Command(program!, {
+    args,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -159,7 +167,11 @@ async function startSshd(folder: string, port: number): Promise<Deno.ChildProces
     }
     listening.resolve(false);
   })();
-  if (await listening.promise) return child;
+  const isUp = await startWithin("sshd", listening.promise).catch((error) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
+  if (isUp) return child;
   await child.status;
   return undefined;
 }

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { startWithin } from "./start_limit.ts";
 
 /** What a key is made of. */
 export interface KeyPair {
@@ -36,7 +37,10 @@ export interface S3Server extends AsyncDisposable {
 }
 
 const PATH = "/usr/bin:/bin:/usr/sbin:/sbin";
-const PROGRAMS = ["ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw"];
+const PROGRAMS = [
+  ...["ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"],
+  ...["setpriv", "sh"],
+];
 
 /** Why there can be no server here: the end of a test's name; empty where there can. */
 export const unlessS3: string = missing();
@@ -48,7 +52,7 @@ export async function startS3(): Promise<S3Server> {
   const folder = await Deno.makeTempDir({ prefix: "keepsake-s3-" });
   const ceph = new Ceph(folder);
   try {
-    await ceph.start();
+    await startWithin("Ceph's S3 gateway", ceph.start());
   } catch (error) {
     await ceph.stop();
     throw error;
@@ -63,10 +67,12 @@ class Ceph implements S3Server {
   readonly endpoint = `http://127.0.0.1:${this.port}`;
   readonly #folder: string;
   readonly #monitor = freePort();
-  readonly #daemons: Deno.ChildProcess[] = [];
+  /** Those that run. */
+  readonly #processes = new Set<Deno.ChildProcess>();
   readonly #clients: S3Client[] = [];
   #gateway: Deno.ChildProcess | undefined;
   #buckets = 0;
+  #isOver = false;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -86,11 +92,11 @@ class Ceph implements S3Server {
     }
     const monArguments = ["--keyring", keyring, "-i", "a", "--monmap", "monmap"];
     await this.#run("ceph-mon", "--mkfs", ...monArguments, "--mon-data", this.#at("mon"));
-    this.#daemons.push(this.#spawn("ceph-mon", "-f", "-i", "a"));
+    this.#spawn("ceph-mon", "-f", "-i", "a");
     const store = crypto.randomUUID();
     await this.#run("ceph", "osd", "new", store);
     await this.#run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", store, "--keyring", keyring);
-    this.#daemons.push(this.#spawn("ceph-osd", "-f", "-i", "0"));
+    this.#spawn("ceph-osd", "-f", "-i", "0");
     await this.#makeUser("owner", KEYS);
     await this.resume();
   }
@@ -138,9 +144,9 @@ class Ceph implements S3Server {
   }
 
   async stop(): Promise<void> {
+    this.#isOver = true;
     for (const client of this.#clients) client.destroy();
-    await this.pause();
-    await Promise.all(this.#daemons.map(end));
+    await Promise.all(Array.from(this.#processes, end));
     await Deno.remove(this.#folder, { recursive: true });
   }
 
@@ -168,14 +174,18 @@ class Ceph implements S3Server {
 
   /** Starts a program that ends with this one, also when this one is killed. */
   #spawn(program: string, ...args: readonly string[]): Deno.ChildProcess {
+    if (this.#isOver) throw new Error(`Cannot run ${program}: the server was stopped`);
     const log = this.#at(join("log", `${program}.out`));
     const script = 'log=$1; shift; exec setpriv --pdeathsig KILL "$@" >>"$log" 2>&1';
-    return new Deno.Command("/bin/sh", {
+    const child = new Deno.Command("/bin/sh", {
       args: ["-c", script, "sh", log, program, ...args],
       cwd: this.#folder,
       env: { PATH, CEPH_CONF: this.#at("ceph.conf") },
       ...{ stdin: "null", stdout: "null", stderr: "null" } as const,
     }).spawn();
+    this.#processes.add(child);
+    void child.status.then(() => this.#processes.delete(child));
+    return child;
   }
 
   async #said(program: string): Promise<string> {
