@@ -478,7 +478,7 @@ function explain(error: unknown, action: string, unreachable = false): unknown {
   const fault = systemFault(error, STATES);
   if (fault === undefined) return error;
   const { kind, state } = fault;
-  const isRefusal = !unreachable && (kind === "forbidden" || kind === "refused");
+  const isRefusal = kind === "forbidden" || (kind === "refused" && !unreachable);
   const code = isRefusal ? "destination-refused" : "destination-unreachable";
   const isFull = kind === "full";
   const hint = isFull

@@ -5,12 +5,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.ts";
-import type { BackupError } from "../../stages/errors.ts";
+import { type BackupError, toRecord } from "../../stages/errors.ts";
 import { stages } from "../../stages/mod.ts";
 import type { StageWorker } from "../../pipeline/worker/host.ts";
 import { runStage, type StageJob } from "../stages/harness.ts";
+import type { Told, Trespass } from "./nobody_child.ts";
 import { type Ground, PLACES, type Site, type Written } from "./places.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";
@@ -221,22 +223,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 
   async "says who may not come in, and shows no secret"(bench) {
-    const { stranger } = bench.site;
-    if (stranger === undefined) return;
     const files = [bench.file(ARCHIVE, noise(1000)), bench.file(MANIFEST, noise(10))];
     await bench.store(files);
-    for (
-      const [operation, context] of [
-        ["run", { files: [bench.file(`x/${NAME}.tar.age`, noise(10))], owner: "x" }],
-        ["list", {}],
-        ["fetch", { key: ARCHIVE }],
-        ["remove", { keys: [ARCHIVE] }],
-      ] as const
-    ) {
-      const error = await rejection(bench.at(stranger, operation, context));
-      assert.equal(error.code, "destination-refused", `${operation}: ${error.message}`);
-      assert.ok(error.hint, error.message);
-      const causes = [error.message, error.hint, String(error.cause)].join("\n");
+    const told = Object.entries(await bench.trespass(ARCHIVE));
+    assert.deepEqual(told.map(([operation]) => operation), ["run", "list", "fetch", "remove"]);
+    for (const [operation, failure] of told) {
+      assert.equal(failure?.code, "destination-refused", `${operation}: ${failure?.message}`);
+      assert.ok(failure.hint, failure.message);
+      const causes = [failure.message, failure.hint, ...failure.causes].join("\n");
       assert.ok(!causes.includes("canary-"), causes);
     }
     await bench.assertHolds(files);
@@ -392,6 +386,24 @@ class Bench implements Disposable {
     });
   }
 
+  /** Tries everything as somebody who may not; answers how each operation failed. */
+  async trespass(key: string): Promise<Told> {
+    const { stranger } = this.site;
+    if ("shut" in stranger) {
+      const { shut: path } = stranger as { readonly shut: string };
+      return await trespassAsNobody({ use: this.#use, options: this.site.options, path, key });
+    }
+    const other = this.file(`x/${NAME}.tar.age`, noise(10));
+    const attempt = (operation: StageJob["operation"], context: Written) =>
+      this.at(stranger, operation, context).then(() => null, toRecord);
+    return {
+      run: await attempt("run", { files: [other], owner: "x" }),
+      list: await attempt("list", {}),
+      fetch: await attempt("fetch", { key }),
+      remove: await attempt("remove", { keys: [key] }),
+    };
+  }
+
   /** Fails unless a fresh look finds these files, whole, and no others. */
   async assertHolds(files: readonly SpoolFile[]): Promise<void> {
     const expected = files.map(({ key, size }) => ({ key, size }))
@@ -407,6 +419,15 @@ class Bench implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.#spool, { recursive: true });
   }
+}
+
+async function trespassAsNobody(trespass: Trespass): Promise<Told> {
+  const child = fileURLToPath(new URL("./nobody_child.ts", import.meta.url));
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--cached-only", child, JSON.stringify(trespass)],
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 type Destination = Extract<

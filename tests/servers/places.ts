@@ -17,8 +17,11 @@ export type Written = Readonly<Record<string, unknown>>;
 export interface Site {
   /** What the destination is configured with. */
   readonly options: Written;
-  /** The same place for somebody who may not use it; `undefined`: everybody may. */
-  readonly stranger: Written | undefined;
+  /**
+   * The same place for somebody who may not use it; or a directory that is shut to nobody, as
+   * another user of this machine would find it.
+   */
+  readonly stranger: Written | { readonly shut: string };
   /** The place as the stage's `fromAddress` takes it. */
   readonly address: string;
   /** Options that no address holds, and that it takes to come in. */
@@ -92,7 +95,7 @@ async function openFolders(): Promise<Ground> {
       await Deno.writeTextFile(join(base, "file"), "");
       return {
         options: { path: root },
-        stranger: undefined,
+        stranger: { shut: root },
         address: root,
         nowhere: { path: join(base, "file", "backups") },
         damage: (key, bytes) => Deno.writeFile(join(root, key), bytes),
