@@ -118,7 +118,7 @@ Deno.test({
 
 const home = Deno.env.get("HOME") ?? "";
 const mayMount = unlessSshGit === "" &&
-  works("unshare", "-rm", "sh", "-c", `mount --bind /tmp ${home}/.ssh`);
+  works("unshare", "-rm", "sh", "-c", `mount --bind ${home}/.ssh ${home}/.ssh`);
 
 Deno.test({
   name: `a snapshot comes back from nothing but an address of ssh and the identity${
