@@ -112,7 +112,7 @@ async function install(
   if (skipKeyCheck) terminal.say(RISK);
   else await askForKey(pipeline, identity, terminal);
   const { lookAtKeys } = await import("../pipeline/keys.ts");
-  for (const { message, hint } of await lookAtKeys(pipeline)) {
+  for (const { message, hint } of await lookAtKeys(pipeline, identityFilesOf(identity))) {
     terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
   }
   await refuseOtherMeaning(pipeline, job, place, installer);

@@ -78,17 +78,25 @@ function isWithin(path: string, directory: string): boolean {
     path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
-/** Looks at the keys of a pipeline, and at where its identity lies. Reads no key. */
-export async function lookAtKeys({ stages, identity }: Pipeline): Promise<KeyWarning[]> {
+/**
+ * Looks at the keys of a pipeline, and at where its identities lie. Reads no key.
+ *
+ * @param named Identity files that somebody names besides the pipeline's own.
+ */
+export async function lookAtKeys(
+  { stages, identity }: Pipeline,
+  named: readonly string[] = [],
+): Promise<KeyWarning[]> {
   const sealing = stages.filter(isSealing).map((stage) => (
     { id: stage.id, recipients: recipientsOf(stage) }
   ));
   if (sealing.length === 0) return [];
-  const file = identity === undefined ? undefined : await truePath(identity);
-  const info = file === undefined ? undefined : await Deno.stat(file).catch(() => undefined);
-  if (file === undefined || info === undefined) {
-    return judgeKeys({ sealing, identity: undefined, sources: [], destinations: [] });
-  }
+  const paths = await Promise.all(
+    [...identity === undefined ? [] : [identity], ...named].map(truePath),
+  );
+  const files = [...new Set(paths)].filter((path) => path !== undefined);
+  const warnings = judgeKeys({ sealing, identity: undefined, sources: [], destinations: [] });
+  if (files.length === 0) return warnings;
   const placed = (kind: "source" | "destination", key: "read" | "write") =>
     Promise.all(
       stages.filter(({ stage }) => stage.kind === kind).flatMap(({ id, stage, options }) =>
@@ -97,12 +105,16 @@ export async function lookAtKeys({ stages, identity }: Pipeline): Promise<KeyWar
         ))
       ),
     );
-  return judgeKeys({
-    sealing,
-    identity: { path: file, mode: info.mode },
-    sources: await placed("source", "read"),
-    destinations: await placed("destination", "write"),
-  });
+  const [sources, destinations] = await Promise.all([
+    placed("source", "read"),
+    placed("destination", "write"),
+  ]);
+  const all = await Promise.all(files.map(async (path) => {
+    const info = await Deno.stat(path).catch(() => undefined);
+    const identity = info && { path, mode: info.mode };
+    return judgeKeys({ sealing: [], identity, sources, destinations });
+  }));
+  return [...warnings, ...all.flat()];
 }
 
 async function truePath(path: string): Promise<string | undefined> {

@@ -47,6 +47,13 @@ Deno.test("where things lie is found out by their true places", async () => {
   deepEqual((await lookAtKeys(pipeline)).map(({ code }) => code), [
     ...["one-recipient", "identity-in-source", "identity-readable"],
   ]);
+  // Also those that are named by hand, each once.
+  await Deno.mkdir(world.at("backups"));
+  await Deno.writeTextFile(world.at("backups", "other.txt"), "", { mode: 0o600 });
+  const named = [world.at("backups", "other.txt"), world.identity, world.at("gone")];
+  deepEqual((await lookAtKeys(pipeline, named)).map(({ code }) => code), [
+    ...["one-recipient", "identity-in-source", "identity-readable", "identity-beside-backups"],
+  ]);
 });
 
 Deno.test("a challenge that is sealed for a pipeline proves the identity, and no other", async () => {
