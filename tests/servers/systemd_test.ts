@@ -120,3 +120,30 @@ Deno.test({
     assert.equal(await Deno.readTextFile(home.at("ended2")), "status 3\n");
   },
 });
+
+Deno.test({
+  name: `who interrupts the proof ends the backup too, and leaves nothing of it${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stderr } = await systemd.bash(`${PRIVATE}
+      mkdir -p /run/systemd/system/keepsake-claude.trial.service.d
+      printf '[Service]\\nExecStartPre=/bin/sleep 600\\n' \\
+        > /run/systemd/system/keepsake-claude.trial.service.d/x.conf
+      keepsake schedule install --system --with systemd &
+      state() { systemctl show keepsake-claude.trial.service --property=SubState --value; }
+      for attempt in $(seq 2000); do [ "$(state)" = start-pre ] && break; done
+      kill -TERM $!
+      wait $! ${FAILED}
+      state > state
+      find /run -name '*trial*' -not -name '*.d' > left
+      ls /etc/systemd/system > units`);
+    assert.equal(status, 0, stderr);
+    const read = (name: string) => Deno.readTextFile(home.at(name));
+    assert.equal(await read("ended"), "status 143\n");
+    assert.equal(await read("state"), "dead\n");
+    assert.equal(await read("left"), "");
+    assert.doesNotMatch(await read("units"), /keepsake/);
+  },
+});
