@@ -144,7 +144,8 @@ async function drillPlace(
   const deliveries = deliveriesTo([place], pipeline)[0]!.filter(isMeant);
   const stored = [{ place, deliveries }];
   using pool = new ReadingPool();
-  await pool.warm([scratch]);
+  await pool.warmTransforms();
+  await pool.warmSources([scratch]);
   const { copies, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (error !== undefined) {

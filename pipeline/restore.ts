@@ -77,13 +77,14 @@ export interface RestoreReport {
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
   const { dryRun = false, target } = options;
   using pool = new ReadingPool();
+  await pool.warmTransforms();
   const finding = findSnapshot(options, options.snapshot, pool);
   finding.catch(() => {}); // Waited for below.
   // Where one directory is the target, all can be made ready before the manifest is read.
   const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
   const early = base === undefined ? undefined : await makeStaging([base], sayTo(options));
   try {
-    if (early !== undefined) await pool.warm(early.directories);
+    if (early !== undefined) await pool.warmSources(early.directories);
     return await restore(await finding, options, pool, early);
   } finally {
     await early?.remove();
@@ -110,7 +111,7 @@ async function restore(
   if (!dryRun && written.length > 0) {
     const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
     try {
-      if (early === undefined) await pool.warm(staging.directories);
+      if (early === undefined) await pool.warmSources(staging.directories);
       const into = staging.into(placements);
       const all = written.length === manifest.entries.length;
       const wanted = all ? undefined : entries.map(({ entry }) => entry.path);

@@ -57,9 +57,10 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const known = deliveriesTo(places, pipeline);
   const stored = places.map((place, index): Stored => ({ place, deliveries: known[index]! }));
   using pool = new ReadingPool();
+  await pool.warmTransforms();
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
-  await pool.warm([]);
+  await pool.warmSources([]);
   const { copies, strays, failures, errors } = await finding;
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;

@@ -97,30 +97,33 @@ export class ReadingPool {
 
   /** The worker that undoes what gave files this ending; `undefined`: nothing here does. */
   async undoing(suffix: string): Promise<StageWorker | undefined> {
-    for (const load of Object.values(stages)) {
-      const { default: stage } = await load();
+    for (const stage of await allStages()) {
       if (stage.kind === "transform" && stage.suffix === suffix) return this.#undoing(stage);
     }
   }
 
-  /** The worker that unpacks what source `use` made; it may write where {@linkcode warm} said. */
+  /** The worker that unpacks what source `use` made; it may write where {@linkcode warmSources} said. */
   unpacking(use: string): StageWorker {
     const grants = { read: this.#places, write: this.#places };
     return this.#get(use, () => new StageWorker(use, grants, { operation: "restore" }));
   }
 
   /**
-   * Starts the workers that undo transforms and unpack: what is stored most probably needs both.
+   * Starts the workers that undo transforms: what is stored most probably needs them, and they take
+   * longest to come up.
+   */
+  async warmTransforms(): Promise<void> {
+    for (const stage of await allStages()) if (stage.kind === "transform") this.#undoing(stage);
+  }
+
+  /**
+   * Starts the workers that unpack.
    *
    * @param places Directories that may be unpacked into.
    */
-  async warm(places: readonly string[]): Promise<void> {
+  async warmSources(places: readonly string[]): Promise<void> {
     this.#places = places;
-    const all = await Promise.all(
-      Object.values(stages).map(async (load) => (await load()).default),
-    );
-    for (const stage of all) if (stage.kind === "transform") this.#undoing(stage);
-    for (const stage of all) if (stage.kind === "source") this.unpacking(stage.name);
+    for (const stage of await allStages()) if (stage.kind === "source") this.unpacking(stage.name);
   }
 
   [Symbol.dispose](): void {
@@ -141,4 +144,8 @@ export class ReadingPool {
     this.#workers.set(key, worker);
     return worker;
   }
+}
+
+async function allStages() {
+  return await Promise.all(Object.values(stages).map(async (load) => (await load()).default));
 }
