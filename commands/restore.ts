@@ -129,5 +129,6 @@ export function restoreJson(report: RestoreReport): unknown {
     bytes: report.bytes,
     dry_run: report.dryRun,
     actions: report.actions.map(({ path, action }) => ({ path, action })),
+    set_aside: report.setAside,
   };
 }

@@ -50,8 +50,8 @@ export function snapshotName(created: Date, contentHash: string): string {
   return `${stampOf(created)}-${contentHash.slice(0, HASH_DIGITS)}`;
 }
 
-/** `undefined` for what is no moment: `99999999T999999Z`. */
-function stampOf(created: Date): string | undefined {
+/** UTC `YYYYMMDDTHHMMSSZ`; `undefined` for what is no moment: `99999999T999999Z`. */
+export function stampOf(created: Date): string | undefined {
   if (Number.isNaN(created.getTime())) return undefined;
   return created.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z");
 }

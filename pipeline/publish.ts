@@ -100,6 +100,13 @@ function moveAll(
   into: Readonly<Record<string, string>>,
   changes: ReadonlyMap<string, Changes>,
 ): void {
+  const rootOf = (path: string) =>
+    placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!.root;
+  for (const { entry, target, stale } of entries) {
+    for (const ending of stale?.endings ?? []) {
+      changes.get(rootOf(entry.path))!.rename(target + ending, stale!.as + ending);
+    }
+  }
   const moved = new Set<string>();
   for (const { root, target } of placements) {
     const first = entries.find(({ entry }) =>
@@ -113,8 +120,6 @@ function moveAll(
     changes.get(root)!.move(into[root]!, target);
     moved.add(root);
   }
-  const rootOf = (path: string) =>
-    placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!.root;
   const stagedPath = (path: string) => {
     const root = rootOf(path);
     return join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean));

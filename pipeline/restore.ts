@@ -62,6 +62,8 @@ export interface RestoreReport {
   readonly bytes: number;
   /** Every path that was wanted, in archive order. */
   readonly actions: readonly RestoreAction[];
+  /** Databases that were there, with changes beside them, and where all of that is now. */
+  readonly setAside: readonly { readonly path: string; readonly as: string }[];
   /** What could not be read when the snapshot was made. */
   readonly unreadable: readonly Remark[];
   readonly dryRun: boolean;
@@ -132,6 +134,9 @@ async function restore(
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
+    setAside: entries.flatMap(({ target, stale }) =>
+      stale === undefined ? [] : [{ path: target, as: stale.as }]
+    ),
     unreadable: manifest.unreadable,
     dryRun,
   };

@@ -7,6 +7,8 @@ import { dirname, isAbsolute, join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, stateOf } from "../stages/errors.ts";
 import type { Manifest } from "./manifest.ts";
+import { stampOf } from "./names.ts";
+import { hasPending, StaleFiles } from "./stale_files.ts";
 
 /** What to do with a file that is there already: `changed` replaces what differs. */
 export type Overwrite = "never" | "changed" | "always";
@@ -17,6 +19,16 @@ export interface PlannedEntry {
   /** Where it goes. */
   readonly target: string;
   readonly action: "create" | "replace" | "keep";
+  /** What belongs to a database that was there. */
+  readonly stale?: SetAside;
+}
+
+/** What gets another name, so that SQLite does not take it for a part of what is restored. */
+export interface SetAside {
+  /** The name that it gets; its endings stay. Together they still are the database they were. */
+  readonly as: string;
+  /** `""` is the database itself, if it is there. */
+  readonly endings: readonly string[];
 }
 
 /** One root of the archive and where it goes. */
@@ -87,6 +99,7 @@ export async function planEntries(
   entries: readonly Entry[],
   placements: readonly Placement[],
   overwrite: Overwrite,
+  now: Date = new Date(),
 ): Promise<PlannedEntry[]> {
   for (const placement of placements) await refuseLinks(placement);
   const planned: PlannedEntry[] = [];
@@ -108,7 +121,29 @@ export async function planEntries(
     const action = isNew ? "create" : await decide(entry, target, overwrite);
     planned.push({ entry, target, action });
   }
-  return planned;
+  return setAsideStale(planned, overwrite, fresh, `before-restore-${stampOf(now)}`);
+}
+
+/** What is kept, or restored as well, belongs where it is; in a new directory nothing is stale. */
+function setAsideStale(
+  planned: readonly PlannedEntry[],
+  overwrite: Overwrite,
+  fresh: ReadonlySet<string>,
+  word: string,
+): PlannedEntry[] {
+  const files = new StaleFiles(new Set(planned.map(({ target }) => target)));
+  return planned.map((one) => {
+    const { entry, target, action } = one;
+    const isFile = entry.kind === "file" || entry.kind === "hardlink";
+    if (!isFile || fresh.has(dirname(target))) return one;
+    if (action === "keep" && overwrite === "never") return one;
+    const endings = files.beside(target);
+    if (endings.length === 0) return one;
+    // The same file is another database with changes that only lie beside it.
+    if (action === "keep" && !hasPending(target, endings)) return one;
+    const stale = { as: files.freeName(target, word), endings };
+    return { ...one, action: action === "keep" ? "replace" : action, stale };
+  });
 }
 
 async function decide(

@@ -40,6 +40,13 @@ export class Changes {
     this.#note(target, () => Deno.renameSync(target, from));
   }
 
+  /** Gives something that is there, if it still is, another name, where nothing is. */
+  rename(from: string, to: string): void {
+    if (!isThere(from)) return;
+    Deno.renameSync(from, to);
+    this.#note(from, () => Deno.renameSync(to, from));
+  }
+
   /** Makes something new in a place, in which something may be. */
   make(target: string, work: () => void): void {
     this.#keep(target);

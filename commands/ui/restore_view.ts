@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import type { RestoreAction, RestoreReport } from "../../pipeline/restore.ts";
 import { sayBytes, sayCount, sayPath } from "./format.ts";
 import { renderUnreadable } from "./remarks_view.ts";
@@ -17,7 +18,7 @@ export function renderActions(actions: readonly RestoreAction[]): string[] {
 
 /** Says what came back, from where and to where. */
 export function renderRestore(report: RestoreReport, home: string | undefined): string[] {
-  const { id, name, from, targets, files, bytes, actions, unreadable, dryRun } = report;
+  const { id, name, from, targets, files, bytes, actions, setAside, unreadable, dryRun } = report;
   const verb = dryRun ? "Would restore" : "Restored";
   const what = `${sayCount(files, "file")}, ${sayBytes(bytes)}`;
   const kept =
@@ -32,6 +33,11 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
         kept === 1 ? "was" : "were"
       } there already: "--overwrite changed" replaces what differs`,
     ]),
+    ...setAside.map(({ path, as }) =>
+      `  ${dryRun ? "would set" : "set"} aside the database ${
+        escapeControls(sayPath(path, home))
+      } and what lies beside it, as ${escapeControls(basename(as))}`
+    ),
     ...renderUnreadable(unreadable, home),
   ];
 }
