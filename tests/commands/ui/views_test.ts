@@ -55,6 +55,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
       { path: "b", kind: "file", action: "keep" },
       { path: "c", kind: "directory", action: "keep" },
     ],
+    setAside: [{ path: "/home/u/.claude/x.db", as: "/home/u/.claude/x.db.before-restore-1" }],
     unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
   } as const;
@@ -62,6 +63,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     "Restored claude/n from local: 2 files, 11 B",
     "  to ~/back/.claude",
     '  kept 1 file that was there already: "--overwrite changed" replaces what differs',
+    "  set aside the database ~/.claude/x.db and what lies beside it, as x.db.before-restore-1",
     "  not in this snapshot: 1 path that could not be read",
     "    ~/.claude/locked: permission denied",
   ]);
