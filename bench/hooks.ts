@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSampleHome } from "../tools/sample_home.ts";
-import { type Command, median, must } from "./measure.ts";
+import { type Command, median, must, run } from "./measure.ts";
 
 const ROUNDS = 21;
 const GOAL_MS = 100;
@@ -34,7 +34,8 @@ async function compare(executable: string | undefined): Promise<void> {
     });
     mkdirSync(join(home, ".config/keepsake"), { recursive: true });
     writeFileSync(join(home, ".config/keepsake/pipeline.toml"), PIPELINE);
-    await must(keepsake("run"));
+    const backup = keepsake("run");
+    await run(backup.program, backup.args, backup); // An older Deno backs up no database.
     await must(keepsake("hook", "install"));
     const settings = JSON.parse(readFileSync(join(home, ".claude/settings.json"), "utf8"));
     const { command, args } = settings.hooks.SessionStart.at(-1).hooks[0];
@@ -79,6 +80,7 @@ all = true
 [[stage]]
 use = "snapshot"
 claude = true
+compress = "gzip"
 
 [[stage]]
 use = "local"

@@ -81,6 +81,43 @@ Deno.test({
       assert.deepEqual({ missing, extra, changed }, { missing: [], extra: [], changed: [] });
     });
 
+    await t.step("makes digests with two workers, answers hooks and finds secrets", async () => {
+      const home = await makeHome(folder.path, "knowing");
+      const token = `ghp_${"aB3dE5fG7h".repeat(4)}`;
+      const log = join(home, ".claude", "projects", "-home-me-work", "two.jsonl");
+      const said = { uuid: "u1", cwd: "/home/me/work", timestamp: new Date().toISOString() };
+      const line = { ...said, type: "user", message: { content: `It is ${token}` } };
+      const filler = `${JSON.stringify({ type: "progress", data: "x".repeat(9000) })}\n`;
+      await Deno.writeTextFile(log, `${JSON.stringify(line)}\n${filler.repeat(4000)}`);
+      const digests = join(home, ".local", "share", "keepsake", "digests");
+      const file = join(home, ".config", "keepsake", "pipeline.toml");
+      await Deno.mkdir(join(home, ".config", "keepsake"), { recursive: true });
+      const stages = [
+        ["digest", ""],
+        ["snapshot", `claude = true\npaths = [${JSON.stringify(digests)}]\ncompress = "${CODEC}"`],
+        ["local", 'path = "~/blocked"\nplaintext = true\nsecrets = "block"'],
+      ].map(([use, options]) => `[[stage]]\nuse = "${use}"\n${options}\n`);
+      await Deno.writeTextFile(file, `[pipeline]\nname = "p"\n${stages.join("")}`);
+
+      const backup = await keepsakeIn(home, keepsake, ["run"]);
+      assert.equal(backup.status, 2, backup.stderr);
+      assert.match(backup.stderr, /github/);
+      assert.ok(!`${backup.stdout}${backup.stderr}`.includes(token));
+      const names = (await Array.fromAsync(Deno.readDir(digests))).map(({ name }) => name);
+      const digest = names.find((name) => name.startsWith("work-"))!;
+      const text = await Deno.readTextFile(join(digests, digest));
+      assert.match(text, /It is \[REDACTED:github\]/);
+      assert.ok(!text.includes(token));
+
+      assert.equal((await keepsakeIn(home, keepsake, ["hook", "install"])).status, 0);
+      const settings = await Deno.readTextFile(join(home, ".claude", "settings.json"));
+      const { command, args } = JSON.parse(settings).hooks.SessionStart.at(-1).hooks[0];
+      assert.equal(command, keepsake);
+      const { status, stdout } = await keepsakeIn(home, command, args);
+      assert.equal(status, 0);
+      assert.ok(JSON.parse(stdout).hookSpecificOutput.additionalContext.includes(digest), stdout);
+    });
+
     await t.step("holds no library that is for development alone", async () => {
       const bytes = Buffer.from(await Deno.readFile(keepsake));
       assert.ok(bytes.includes("age-encryption@"), "what it needs is there");
