@@ -228,7 +228,7 @@ mon_initial_members = a
 osd_data = ${folder}/osd
 osd_objectstore = memstore
 osd_max_object_name_len = 256
-memstore_device_bytes = 4294967296
+memstore_device_bytes = 8589934592
 osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
