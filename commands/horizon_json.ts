@@ -11,7 +11,11 @@ export function horizonReportJson(
 ): unknown {
   return {
     within_hours: withinHours,
-    endangered: endangered.map(({ path, goes }) => ({ path, goes: goes.toISOString() })),
+    endangered: endangered.map(({ path, goes, preserved }) => ({
+      path,
+      goes: goes.toISOString(),
+      preserved,
+    })),
     paused: paused.map(({ path, reason }) => ({ path, reason })),
     unseen: unseen.map(({ path, reason }) => ({ path, reason })),
   };
@@ -29,6 +33,7 @@ export function horizonJson(horizon: Horizon): unknown {
     unseen: horizon.unseen.map(({ path, reason }) => ({ path, reason })),
     conversations: horizon.conversations.map((one) => ({
       path: one.path,
+      preserved: one.preserved,
       changed: one.changed.toISOString(),
       goes: one.goes.toISOString(),
       paused: one.paused,

@@ -105,7 +105,11 @@ export function statusJson(
       proven: say(place.proven),
       too_old: old.includes(place),
     })),
-    sessions_at_risk: endangered.map(({ path, goes }) => ({ path, goes: goes.toISOString() })),
+    sessions_at_risk: endangered.map(({ path, goes, preserved }) => ({
+      path,
+      goes: goes.toISOString(),
+      preserved,
+    })),
     sessions_unseen: unseen.map(({ path, reason }) => ({ path, reason })),
     troubles: troubles.filter(({ passing }) => !passing).map(
       ({ subject, since, message, hint = null }) => ({

@@ -28,6 +28,8 @@ export interface EndangeredFact {
   readonly path: string;
   readonly changed: number;
   readonly goes: number;
+  /** Whether a copy of it on this machine outlasts it. */
+  readonly preserved?: boolean;
 }
 
 /** Reads what the last run left; `undefined` when there is nothing, or nothing of use. */

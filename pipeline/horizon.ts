@@ -5,7 +5,7 @@
  * @module
  */
 import { sep } from "node:path";
-import type { Remark } from "../stages/contract.ts";
+import type { Copies, Remark } from "../stages/contract.ts";
 import {
   type Conversation,
   directoryOf,
@@ -17,6 +17,7 @@ import {
 import { readSweep, type Sweep } from "../stages/formats/claude_sweep.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { copiesOf, holdCopies } from "./copies.ts";
 import { Holders } from "./holders.ts";
 
 /** A conversation, until when it stays, and who holds it. */
@@ -31,6 +32,8 @@ export interface Fate {
   readonly paused: boolean;
   /** Ids of the destinations that hold all of it as it is now. */
   readonly destinations: readonly string[];
+  /** Directories of this machine with a copy of it as it is now; not looked for where it is safe. */
+  readonly preserved: readonly string[];
 }
 
 /** When the conversations that a pipeline reads go. */
@@ -64,7 +67,7 @@ export function sweptBy({ conversations }: Horizon, day: Date): readonly Fate[] 
 export interface HorizonReport {
   readonly withinHours: number;
   /** The conversations that go within that time and are in no destination. */
-  readonly endangered: readonly Pick<Fate, "path" | "goes">[];
+  readonly endangered: readonly Pick<Fate, "path" | "goes" | "preserved">[];
   /** Settings for which Claude Code deletes nothing now, until they are put right. */
   readonly paused: readonly Remark[];
   /** Where conversations may go of which nobody knows. */
@@ -75,7 +78,7 @@ export interface HorizonReport {
 export function reportOf(horizon: Horizon): HorizonReport {
   return {
     withinHours: NOTICE_MS / 3_600_000,
-    endangered: endangered(horizon).map(({ path, goes }) => ({ path, goes })),
+    endangered: endangered(horizon).map(({ path, goes, preserved }) => ({ path, goes, preserved })),
     paused: horizon.sweeps.flatMap(({ paused }) => paused ?? []),
     unseen: horizon.unseen,
   };
@@ -125,7 +128,10 @@ export function lookAtHorizon(
   const holders = catalog === undefined || wanted.length === 0
     ? undefined
     : new Holders(pipeline, catalog, wanted);
-  return { ...judge(found, holders, now, end), unseen: outermost([...unseen.values()]) };
+  return {
+    ...judge(found, holders, copiesOf(pipeline), now, end),
+    unseen: outermost([...unseen.values()]),
+  };
 }
 
 /** What lies in a place that cannot be looked at need not be named besides. */
@@ -142,18 +148,22 @@ interface Found {
 function judge(
   found: readonly Found[],
   holders: Holders | undefined,
+  copies: readonly Copies[],
   now: Date,
   end: number,
 ): Omit<Horizon, "unseen"> {
   const conversations = found.flatMap(({ sweep, conversations }) =>
     conversations.map((one): Fate => {
       const goes = goesAt(one, sweep);
+      const files = goes <= end ? filesOf(one) : [];
+      const destinations = holders?.of(files) ?? [];
       return {
         path: one.path,
         changed: new Date(one.changed),
         goes: new Date(goes),
         paused: sweep.paused !== undefined,
-        destinations: goes <= end ? holders?.of(filesOf(one)) ?? [] : [],
+        destinations,
+        preserved: destinations.length > 0 ? [] : holdCopies(copies, files),
       };
     })
   );

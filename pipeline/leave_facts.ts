@@ -34,9 +34,10 @@ export function leaveFacts({ name, state, stages }: Pipeline, end: RunEnd): void
   const nowhere = horizon?.conversations.filter(({ paused, destinations }) =>
     !paused && destinations.length === 0
   );
-  const seen = nowhere?.map(({ path, changed, goes }) => (
-    { path, changed: changed.getTime(), goes: goes.getTime() }
-  ));
+  const seen = nowhere?.map(({ path, changed, goes, preserved }) => ({
+    ...{ path, changed: changed.getTime(), goes: goes.getTime() },
+    ...(preserved.length > 0 && { preserved: true }),
+  }));
   // What was in danger where nobody can look any more may be so still.
   const isBlind = horizon !== undefined && horizon.unseen.length > 0;
   const endangered = isBlind && seen?.length === 0 ? undefined : seen?.slice(0, MOST);

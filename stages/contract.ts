@@ -440,9 +440,17 @@ interface StageBase<S extends OptionsSchema> {
   prepare?(operation: Operation): Promise<unknown>;
 }
 
+/** A directory, and where a stage keeps a copy of each of its files, with its size and time. */
+export interface Copies {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Makes or updates files on this machine. */
 export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "prepare";
+  /** What it keeps a copy of, where it does nothing else. */
+  copies?(options: Options<S>): Copies;
   /** Whether it can share its work with a second worker. */
   readonly hasHelper?: boolean;
   run(context: PrepareContext<S>): Promise<PrepareResult | void>;

@@ -22,6 +22,7 @@ export default definePrepare({
     exclude: optional(list("Paths to leave out, in gitignore syntax, relative to `from`."), []),
   }),
 
+  copies: ({ from, to }) => ({ from, to }),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
 
   // Loaded on demand: whoever only plans needs none of it.

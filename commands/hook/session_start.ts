@@ -121,8 +121,15 @@ function sayEndangered(facts: HookFacts | undefined, now: number): string[] {
   const more = soon.length - names.length;
   const title = `${count(soon.length, "session")} ${one ? "goes" : "go"} within 48 h and ${
     one ? "is" : "are"
-  } in no destination, as of the last run:`;
+  } in no destination, as of the last run${sayPreserved(soon)}:`;
   return [title + names.join("") + (more > 0 ? `\n  and ${more} more` : "")];
+}
+
+function sayPreserved(soon: HookFacts["endangered"]): string {
+  const kept = soon.filter(({ preserved }) => preserved).length;
+  if (kept === 0) return "";
+  const which = kept < soon.length ? `${kept} of them` : soon.length === 1 ? "it" : `all ${kept}`;
+  return `; ${which} ${kept === 1 ? "is" : "are"} preserved on this machine`;
 }
 
 function count(number: number, noun: string): string {

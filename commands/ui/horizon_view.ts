@@ -27,16 +27,35 @@ export function renderHorizonReport(
   const one = endangered.length === 1;
   const what = `${sayCount(endangered.length, "session")} ${one ? "goes" : "go"}`;
   const title = `${what} within ${withinHours} h and ${one ? "is" : "are"} in no destination`;
-  const shown = endangered.slice(0, NAMED).map(({ path, goes }) =>
-    escapeControls(`  ${sayTime(goes)}  ${say(path, home)}`)
+  const shown = endangered.slice(0, NAMED).map(({ path, goes, preserved }) =>
+    escapeControls(
+      `  ${sayTime(goes)}  ${say(path, home)}${preserved.length > 0 ? " (preserved)" : ""}`,
+    )
   );
   const more = endangered.length - shown.length;
   return [
     ...lines,
-    style.bad(`${title}:`),
+    style.bad(`${title}${escapeControls(sayPreserved(endangered, home))}:`),
     ...shown,
     ...(more > 0 ? [`  and ${more} more: see --json`] : []),
   ];
+}
+
+/** Says of how many there are copies on this machine, which no sweep reaches; nothing of none. */
+export function sayPreserved(
+  endangered: HorizonReport["endangered"],
+  home: string | undefined,
+): string {
+  const kept = endangered.filter(({ preserved }) => preserved.length > 0);
+  if (kept.length === 0) return "";
+  const places = [...new Set(kept.flatMap(({ preserved }) => preserved))];
+  const which = kept.length < endangered.length
+    ? `${kept.length} of them`
+    : kept.length === 1
+    ? "it"
+    : `all ${kept.length}`;
+  const where = places.map((path) => say(path, home)).join(" and ");
+  return `; ${which} ${kept.length === 1 ? "is" : "are"} preserved on this machine, in ${where}`;
 }
 
 /** Says where nobody can look, and why. */

@@ -6,7 +6,7 @@
 import type { PlaceStatus, Status } from "../../pipeline/status.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
 import { sayAge } from "./age.ts";
-import { sayUnseen } from "./horizon_view.ts";
+import { sayPreserved, sayUnseen } from "./horizon_view.ts";
 import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
@@ -169,5 +169,7 @@ function sayEndangered(
   const one = endangered.length === 1;
   return `${count} that Claude Code deletes soon ${one ? "is" : "are"} in no destination, ${
     one ? "" : "first "
-  }${sayPath(first!.path, home)} from ${when} on: run keepsake run, and see keepsake plan`;
+  }${sayPath(first!.path, home)} from ${when} on${
+    sayPreserved(endangered, home)
+  }: run keepsake run, and see keepsake plan`;
 }

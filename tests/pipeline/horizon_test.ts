@@ -4,6 +4,7 @@ import { Catalog } from "../../pipeline/catalog.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { endangered, horizonOf, reportOf, sweptBy } from "../../pipeline/horizon.ts";
 import { runPipeline } from "../../pipeline/mod.ts";
+import { renderHorizonReport } from "../../commands/ui/horizon_view.ts";
 import { World } from "../end_to_end/world.ts";
 
 const DAY = 86_400_000;
@@ -60,6 +61,49 @@ Deno.test("the horizon tells each conversation's last day, and which go soon and
   assert.deepEqual(endangered(horizon).map(({ path }) => path), logs.slice(0, 2));
   const at = (days: number) => sweptBy(horizon, new Date(now.getTime() + days * DAY)).length;
   assert.deepEqual([at(0), at(2), at(3)], [1, 2, 3]);
+});
+
+Deno.test("a copy that preserve keeps is told of, as long as it is all there is, and is no destination", async () => {
+  const { world, logs } = await makeWorld();
+  using _ = world;
+  const from = join(world.source, "projects");
+  const to = world.at("preserved");
+  const pipeline = await world.pipeline(`
+    [[stage]]
+    use = "preserve"
+    from = ${JSON.stringify(from)}
+    to = ${JSON.stringify(to)}
+    [[stage]]
+    use = "snapshot"
+    id = "claude"
+    paths = [${JSON.stringify(world.source)}]
+    [[stage]]
+    use = "local"
+    plaintext = true
+    path = ${JSON.stringify(world.at("near"))}`);
+  for (const log of logs) age(log, 12, new Date());
+  const preserved = () => {
+    const { endangered } = reportOf(horizonOf(pipeline, new Date())!);
+    return endangered.map(({ path, preserved }) => [path.replace(/.*\//, ""), preserved]);
+  };
+  assert.deepEqual(preserved().map(([, places]) => places), [[], [], []]);
+  await runPipeline(pipeline, { only: ["preserve"] });
+  assert.deepEqual(preserved().map(([, places]) => places), [[to], [to], [to]]);
+  await Deno.writeTextFile(logs[0]!, "more\n", { append: true });
+  await Deno.mkdir(logs[1]!.replace(".jsonl", ""));
+  await Deno.writeTextFile(join(logs[1]!.replace(".jsonl", ""), "new.txt"), "new");
+  for (const log of logs) age(log, 12, new Date());
+  age(join(logs[1]!.replace(".jsonl", ""), "new.txt"), 12, new Date());
+  // Times that were set anew are others, too, by more than a file system may err.
+  age(logs[2]!, 12.5, new Date());
+  assert.deepEqual(preserved().map(([, places]) => places), [[], [], []]);
+  await runPipeline(pipeline, { only: ["preserve"] });
+  assert.deepEqual(preserved().map(([, places]) => places), [[to], [to], [to]]);
+  const all = renderHorizonReport(reportOf(horizonOf(pipeline, new Date())!), undefined);
+  const said = `are in no destination; all 3 are preserved on this machine, in ${to}:`;
+  assert.ok(all[0]!.endsWith(said), all[0]);
+  await runPipeline(pipeline);
+  assert.deepEqual(preserved(), []);
 });
 
 Deno.test("settings that pause the sweep are told, and nothing is said to go then", async () => {

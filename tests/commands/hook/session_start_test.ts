@@ -56,6 +56,11 @@ Deno.test("a session hears which sessions go within 48 hours and are nowhere", (
     "2 sessions go within 48 h and are in no destination, as of the last run:" +
     "\n  /p/0.jsonl (any time)\n  /p/1.jsonl (from 2026-01-12 11:00 UTC on)",
   ]);
+  const preserved = endangered.map((one, index) => ({ ...one, preserved: index !== 1 }));
+  assert.match(
+    say({ ...GOOD, endangered: preserved }).warnings[0]!,
+    /as of the last run; 1 of them is preserved on this machine:/,
+  );
 });
 
 Deno.test("an answer has Claude Code's form, and never more than 10,000 characters", () => {

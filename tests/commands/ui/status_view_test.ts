@@ -44,7 +44,7 @@ const VIEW: StatusView = {
 };
 const FAILING: Status = {
   ...WELL,
-  endangered: [{ path: "/home/u/.claude/projects/-a/1.jsonl", goes: ago(-30) }],
+  endangered: [{ path: "/home/u/.claude/projects/-a/1.jsonl", goes: ago(-30), preserved: [] }],
   last: { ...WELL.last!, status: 2 },
   places: [LOCAL, S3],
   troubles: [{
