@@ -196,6 +196,7 @@ export function planJson(
       location: stage.location,
       inputs: stage.inputs,
       retention: stage.retention,
+      secrets: stage.secrets,
       permissions: stage.permissions,
       sees_plaintext: stage.seesPlaintext,
       reaches_network: stage.reachesNetwork,

@@ -7,7 +7,8 @@ import type { StageKind } from "../stages/contract.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { pruneGrants, runGrants, union } from "./grants.ts";
 import { sayPolicy } from "./retention.ts";
-import { type Route, routesOf } from "./routes.ts";
+import { type Route, routesOf, type Step } from "./routes.ts";
+import { type SecretPolicy, secretPolicyOf } from "./secret_policy.ts";
 import { type Permissions, permissionsOf } from "./worker/host.ts";
 
 /** One stage as it would run. */
@@ -21,6 +22,8 @@ export interface PlannedStage {
   readonly location: string | null;
   /** The keys that say which snapshots stay at a destination; empty: nothing is ever removed. */
   readonly retention: readonly string[];
+  /** What a destination does with secrets, the strictest where snapshots differ; `null` for others. */
+  readonly secrets: SecretPolicy | null;
   /** Ids of the stages whose output it takes. */
   readonly inputs: readonly string[];
   /** The eight keys of what its workers get, that which removes included. */
@@ -87,6 +90,7 @@ function planStage(
     summary: stage.summary,
     location: stage.kind === "destination" ? stage.location(options) : null,
     retention: retention === undefined ? [] : sayPolicy(retention),
+    secrets: stage.kind === "destination" ? strictest(steps) : null,
     inputs: [...new Set(steps.map(({ from }) => from))],
     permissions,
     seesPlaintext: seesPlaintext(stage.kind, steps),
@@ -94,6 +98,11 @@ function planStage(
     reachesNetwork: permissions.net !== false || permissions.run !== false,
     sandboxed: permissions.run === false,
   };
+}
+
+function strictest(steps: readonly Step[]): SecretPolicy {
+  const policies = new Set(steps.map(secretPolicyOf));
+  return policies.has("block") ? "block" : policies.has("warn") ? "warn" : "allow";
 }
 
 /** A gate is told hashes only; what reads files of this machine reads plaintext by nature. */

@@ -42,6 +42,7 @@ export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string
       })),
     ], view),
     "",
+    ...renderSecrets(plan.stages, view, style),
     ...renderRetention(plan.stages, view, style),
     ...renderVerdict(plan, view, style),
   ];
@@ -154,6 +155,29 @@ function renderPermissions(stages: readonly Permitted[], view: View): string[] {
     return lines.map((line, at) => `  ${pad(at === 0 ? names[index]! : "", width)}  ${line}`);
   });
 }
+
+function renderSecrets(
+  stages: readonly PlannedStage[],
+  { width }: View,
+  style: Style,
+): string[] {
+  const lines = stages.flatMap(({ id, secrets, seesPlaintext }) => {
+    if (secrets === null) return [];
+    const what = secrets === "allow" && !seesPlaintext
+      ? "encrypted, not looked for"
+      : SECRETS[secrets];
+    return wrapped(`${escapeControls(id)}: ${what}`, width - 2);
+  });
+  if (lines.length === 0) return [];
+  const title = "What becomes of secrets in snapshots:";
+  return [style.strong(title), ...lines.map((line) => `  ${line}`), ""];
+}
+
+const SECRETS: Readonly<Record<NonNullable<PlannedStage["secrets"]>, string>> = {
+  allow: "allowed, not looked for",
+  warn: "looked for and told of, and stored",
+  block: "looked for, and with any in it nothing is stored",
+};
 
 function renderRetention(
   stages: readonly PlannedStage[],

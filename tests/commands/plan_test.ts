@@ -40,8 +40,8 @@ Deno.test("plan --json shows all eight permission keys of every stage, and the v
   deepEqual(plan.outlook, { status: 0, findings });
   for (const stage of plan.stages) {
     deepEqual(Object.keys(stage), [
-      ...["id", "use", "kind", "location", "inputs", "retention", "permissions"],
-      ...["sees_plaintext", "reaches_network", "sandboxed"],
+      ...["id", "use", "kind", "location", "inputs", "retention", "secrets"],
+      ...["permissions", "sees_plaintext", "reaches_network", "sandboxed"],
     ]);
     deepEqual(Object.keys(stage.permissions).toSorted(), [
       ...["env", "ffi", "import", "net", "read", "run", "sys", "write"],

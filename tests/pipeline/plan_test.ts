@@ -86,3 +86,19 @@ Deno.test("a stage that may start programs counts as unsandboxed and as on the n
   assert.equal(stages[2]!.sandboxed, false);
   assert.equal(stages[2]!.reachesNetwork, true);
 });
+
+Deno.test("a plan says what becomes of secrets at each destination", async () => {
+  const policies = async (...uses: readonly (string | Stage)[]) =>
+    planOf(await pipelineOf(...uses)).stages.flatMap(({ secrets }) => secrets ?? []);
+  assert.deepEqual(await policies("snapshot", "local", REMOTE), ["warn", "block"]);
+  assert.deepEqual(await policies("snapshot", "encrypt", "local", REMOTE), ["allow", "allow"]);
+  // What reaches it of one snapshot is encrypted, and of the other is not.
+  const mixed = await pipelineOf("snapshot", "encrypt", REMOTE);
+  const [snapshot, ...below] = mixed.stages;
+  const other = { ...snapshot!, id: "other" };
+  const [encrypt, remote] = below.map((stage) => ({ ...stage }));
+  const stages = [snapshot!, other, { ...encrypt!, only: ["other"] }, remote!];
+  assert.deepEqual(planOf({ ...mixed, stages }).stages.at(-1)?.secrets, "block");
+  const own = [{ ...remote!, secrets: "warn" as const }];
+  assert.equal(planOf({ ...mixed, stages: [snapshot!, ...own] }).stages.at(-1)?.secrets, "warn");
+});

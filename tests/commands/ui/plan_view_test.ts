@@ -21,6 +21,7 @@ function stageOf(stage: Partial<PlannedStage>): PlannedStage {
     summary: "",
     location: null,
     retention: [],
+    secrets: null,
     inputs: [],
     permissions: NOTHING,
     seesPlaintext: false,
@@ -45,6 +46,7 @@ const STAGES = [
     kind: "destination",
     inputs: ["encrypt"],
     location: "/home/u/.local/share/keepsake/backups",
+    secrets: "allow",
     permissions: {
       ...NOTHING,
       read: ["/home/u/.local/share/keepsake/backups", "/home/u/.local/state/keepsake/claude/spool"],
