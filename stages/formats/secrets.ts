@@ -183,12 +183,18 @@ const SHORT = 100;
 /** Letters of a word that the search goes by; words are at least as long. */
 const WINDOW = 3;
 
+/** Letters that are looked through at once: as bytes they fit into 64 KiB, whatever they are. */
+const CHUNK = Math.floor(2 ** 16 / 3);
+
 /** Looks for many words at once (Wu and Manber, 1994), two letters at a time. */
 class WordFinder {
   /** How far to go on after two letters; 0: a word may end its first three letters here. */
   readonly #steps = new Uint8Array(2 ** 16).fill(WINDOW - 1);
+  /** Whether a word begins with two letters. */
+  readonly #starts = new Uint8Array(2 ** 16);
   readonly #triggers = new Map<number, Trigger[]>();
-  readonly #bytes = new Uint8Array(2 ** 16);
+  readonly #bytes = new Uint8Array(3 * CHUNK);
+  readonly #longest: number;
 
   constructor(triggers: readonly Trigger[]) {
     for (const trigger of triggers) {
@@ -197,19 +203,32 @@ class WordFinder {
       const [a, b, c] = [0, 1, 2].map((at) => word.charCodeAt(at)) as [number, number, number];
       this.#steps[a << 8 | b] = Math.min(this.#steps[a << 8 | b]!, 1);
       this.#steps[b << 8 | c] = 0;
+      this.#starts[a << 8 | b] = 1;
       const start = a << 16 | b << 8 | c;
       this.#triggers.set(start, [...this.#triggers.get(start) ?? [], trigger]);
     }
+    this.#longest = Math.max(...triggers.map(({ word }) => word.length));
   }
 
   /** Rules of which a word is there, with the places; `undefined` when there is none. */
   in(text: string): ReadonlyMap<Trigger["rule"], readonly number[]> | undefined {
+    if (text.length <= SHORT) return this.#inLetters(text);
+    let found: Places | undefined;
     // Bytes are looked through several times as fast as letters, which may stand in pieces.
-    if (text.length > SHORT && text.length <= this.#bytes.length) {
-      const { read, written } = ENCODER.encodeInto(text, this.#bytes);
-      if (read === text.length && written === read) return this.#inBytes(text);
+    for (let at = 0; at < text.length;) {
+      const chunk = at === 0 && text.length <= CHUNK ? text : text.slice(at, at + CHUNK);
+      const { written } = ENCODER.encodeInto(chunk, this.#bytes);
+      const isLast = at + CHUNK >= text.length;
+      // A word that begins at the end of it is found in the next one.
+      const next = isLast ? text.length : at + CHUNK - this.#longest;
+      found = this.#inBytes(text, { at, next, isAscii: written === chunk.length, written }, found);
+      at = next;
     }
-    let found: Map<Trigger["rule"], number[]> | undefined;
+    return found;
+  }
+
+  #inLetters(text: string): Places | undefined {
+    let found: Places | undefined;
     const steps = this.#steps;
     const { length } = text;
     let left = text.charCodeAt(WINDOW - 2);
@@ -223,25 +242,35 @@ class WordFinder {
     return found;
   }
 
-  /** The same, of text that is ASCII alone and lies in the buffer. */
-  #inBytes(text: string): Map<Trigger["rule"], number[]> | undefined {
-    let found: Map<Trigger["rule"], number[]> | undefined;
+  /** Looks through a part of a text, which lies in the buffer. */
+  #inBytes(
+    text: string,
+    { at: from, next, isAscii, written }: Part,
+    found: Places | undefined,
+  ): Places | undefined {
     const steps = this.#steps;
+    const starts = this.#starts;
     const bytes = this.#bytes;
-    const { length } = text;
-    for (let at = WINDOW - 1; at < length;) {
-      const step = steps[bytes[at - 1]! << 8 | bytes[at]!]!;
-      if (step === 0) found = this.#check(text, at - 2, found);
+    /** Of a place that was counted up to: bytes, and letters. */
+    let [counted, letters] = [0, from];
+    for (let at = WINDOW - 1; at < written;) {
+      const left = bytes[at - 1]!;
+      const step = steps[left << 8 | bytes[at]!]!;
+      if (step === 0 && starts[bytes[at - 2]! << 8 | left] === 1) {
+        const start = at - 2;
+        if (isAscii) letters = from + start;
+        else {
+          for (; counted < start; counted++) letters += unitsAt(bytes[counted]!);
+        }
+        if (letters >= next) break;
+        found = this.#check(text, letters, found);
+      }
       at += step || 1;
     }
     return found;
   }
 
-  #check(
-    text: string,
-    at: number,
-    found: Map<Trigger["rule"], number[]> | undefined,
-  ): Map<Trigger["rule"], number[]> | undefined {
+  #check(text: string, at: number, found: Places | undefined): Places | undefined {
     const start = text.charCodeAt(at) << 16 | text.charCodeAt(at + 1) << 8 |
       text.charCodeAt(at + 2);
     for (const { word, rule } of this.#triggers.get(start) ?? []) {
@@ -252,4 +281,22 @@ class WordFinder {
     }
     return found;
   }
+}
+
+type Places = Map<Trigger["rule"], number[]>;
+
+interface Part {
+  /** Where it begins in the text. */
+  readonly at: number;
+  /** Where the next one begins. */
+  readonly next: number;
+  readonly isAscii: boolean;
+  /** Bytes of it. */
+  readonly written: number;
+}
+
+/** How many units of a string the letter has that begins with a byte; 0 for bytes within a letter. */
+function unitsAt(byte: number): number {
+  if ((byte & 0xc0) === 0x80) return 0;
+  return byte >= 0xf0 ? 2 : 1;
 }

@@ -103,3 +103,18 @@ Deno.test("secrets that overlap are one, and those side by side are two", async 
     { rule: "pattern-1", start: 10, end: 16 },
   ]);
 });
+
+Deno.test("secrets are found where they stand in a long text, whatever letters are before them", async () => {
+  const scanner = new SecretScanner();
+  await scanner.load();
+  const token = `ghp_${"aB3dE5fG7h".repeat(4)}`;
+  for (const letter of ["x ", "é ", "→ ", "😀 ", "\ud800 "]) {
+    // Around the ends of the parts that a text is looked through in, byte by byte.
+    for (let before = 21_845 - 70; before < 21_845 + 10; before++) {
+      const text = letter.repeat(before).slice(-before - 1, -1) + ` ${token} ` +
+        letter.repeat(20_000) + token;
+      const places = scanner.find(text).map(({ start, end }) => text.slice(start, end));
+      assert.deepEqual(places, [token, token], `${letter} ${before}`);
+    }
+  }
+});
