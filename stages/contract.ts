@@ -478,6 +478,11 @@ export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends St
    * else (0700), and is removed when the run ends or the next begins.
    */
   needsDirectory?(options: Options<S>): boolean;
+  /**
+   * Absolute paths that it was asked for by name. Left out because backups are written there, they
+   * would make an empty backup that says it is well: a pipeline file that wants that is refused.
+   */
+  wanted?(options: Options<S>): readonly string[];
   /** What is wrong with options that are right each by itself. Needs the file alone. */
   faultOf?(options: Options<S>): OptionsFault | undefined;
   /** Looks at everything and opens no file. */

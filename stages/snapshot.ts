@@ -72,6 +72,12 @@ export default defineSource({
 
   needsDirectory: (options) => selectionOf(options).databases.length > 0,
 
+  wanted: ({ claude, paths = [], sqlite = [] }) => [
+    ...paths,
+    ...sqlite,
+    ...claude?.wanted ? claude.homes : [],
+  ],
+
   faultOf: ({ claude, paths, sqlite }) =>
     claude?.wanted || paths || sqlite ? undefined : {
       key: "paths",

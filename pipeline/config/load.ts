@@ -11,6 +11,7 @@ import { BackupError } from "../../stages/errors.ts";
 import { stages as builtin } from "../../stages/mod.ts";
 import type { Surroundings } from "./expand.ts";
 import { locate } from "./locate.ts";
+import { checkOverlaps } from "./overlaps.ts";
 import { parseToml } from "./parse.ts";
 import type { Pipeline, PipelineStage, Problem, Watch } from "./pipeline.ts";
 import { type Finding, invalidFile, quote, sayPath } from "./problems.ts";
@@ -87,20 +88,25 @@ export async function loadPipeline(
     ...checkRules(draft.stages),
     ...resolved.findings,
     ...checkPlaces(resolved.stages),
+    ...checkOverlaps(resolved.stages, stateOf(resolved)),
   ];
   if (findings.length > 0) throw invalidFile(path, await problemsOf(text, findings));
-  const { name, state, identity, drill_every: drillEvery } = resolved.pipeline;
+  const { name, identity, drill_every: drillEvery } = resolved.pipeline;
   const watch = watchOf(resolved.pipeline);
   return {
     file: path,
     name: name!,
-    state: join(state!, name!),
+    state: stateOf(resolved),
     identity,
     drillEvery,
     stages: resolved.stages.map(toStage),
     knownSecrets: resolved.pipeline.known_secrets,
     ...(watch && { watch }),
   };
+}
+
+function stateOf({ pipeline: { name, state } }: Resolved): string {
+  return join(state ?? "", name ?? "");
 }
 
 function watchOf(
