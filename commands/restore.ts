@@ -8,12 +8,13 @@ import { message } from "@optique/core/message";
 import { optional, withDefault } from "@optique/core/modifiers";
 import { argument, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { BackupError } from "../pipeline/errors.ts";
+import { BackupError, FAILURES } from "../pipeline/errors.ts";
 import type { RestoreOptions, RestoreReport } from "../pipeline/restore.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue, quietFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, lookUp } from "./pipeline_file.ts";
+import { partJson } from "./ui/errors.ts";
 import { escapeControls } from "./ui/text.ts";
 
 const HOW = ["never", "changed", "always"] as const;
@@ -89,15 +90,17 @@ async function restore(values: Values, { terminal, signal }: Context): Promise<n
     ...(overwrite !== undefined && { overwrite }),
   });
   terminal.status("");
+  const { unanswered } = report;
+  const status = Math.max(0, ...unanswered.map(({ failure }) => FAILURES[failure.code].status));
   if (json) {
     printJson(terminal, restoreJson(report));
-    return 0;
+    return status;
   }
   const { renderActions, renderRestore } = await import("./ui/restore_view.ts");
   const lines = dryRun ? renderActions(report.actions) : [];
   if (lines.length > 0) terminal.print(lines.join("\n"));
   if (!quiet) terminal.say(renderRestore(report, homeDirectory()).join("\n"));
-  return 0;
+  return status;
 }
 
 function targetOf({ to, inPlace }: Values): RestoreOptions["target"] {
@@ -120,7 +123,7 @@ function targetOf({ to, inPlace }: Values): RestoreOptions["target"] {
 /** What `restore --json` prints. */
 export function restoreJson(report: RestoreReport): unknown {
   return {
-    ok: true,
+    ok: report.unanswered.length === 0,
     id: report.id,
     name: report.name,
     from: report.from,
@@ -130,5 +133,10 @@ export function restoreJson(report: RestoreReport): unknown {
     dry_run: report.dryRun,
     actions: report.actions.map(({ path, action }) => ({ path, action })),
     set_aside: report.setAside,
+    ...(report.unanswered.length > 0 && {
+      unanswered: report.unanswered.map(({ destination, failure }) => (
+        { destination, failure: partJson(failure) }
+      )),
+    }),
   };
 }

@@ -227,8 +227,9 @@ class Backup {
         // What held snapshots and is gone was not emptied: its disk is not there.
         const known = catalog.deliveriesTo(locationOf(stage));
         const worker = workers.get(stage, { ahead });
-        const files = await filesIn(worker, stage.options, known.length > 0, { signal });
         const { id } = this.#route.source;
+        const wanted = { mustExist: known.length > 0, ids: [id] };
+        const files = await filesIn(worker, stage.options, wanted, { signal });
         const mine = files.filter(({ key }) => {
           const parsed = parseKey(key);
           if (parsed?.id === id) this.#taken.add(parsed.name);

@@ -19,6 +19,7 @@ import {
   strayArchives,
 } from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import type { CallOptions } from "./worker/host.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 /** Where to look and with what to open it. */
@@ -137,7 +138,10 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     // An address that a user names, and a place that held snapshots, must be there.
     const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
     const mustExist = !own || known[index]!.length > 0;
-    return filesIn(pool.at(place), place.options, mustExist, { signal });
+    const ids = own ? idsOf(pipeline!, known[index]!) : undefined;
+    const onLog: CallOptions["onLog"] = (level, message) =>
+      lookup.listener?.({ type: "log", level, stage: own ? place.id : undefined, message });
+    return filesIn(pool.at(place), place.options, { mustExist, ids }, { signal, onLog });
   }));
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];
@@ -160,6 +164,12 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   return { copies, strays, failures, errors };
 }
 
+/** The snapshots that a destination of the pipeline may hold, and those that it was given before. */
+function idsOf({ stages }: Pipeline, deliveries: readonly { readonly id: string }[]): string[] {
+  const own = stages.flatMap(({ id, stage }) => stage.kind === "source" ? [id] : []);
+  return [...new Set([...own, ...deliveries.map(({ id }) => id)])];
+}
+
 /** What this machine remembers to have stored at each of these places, in their order. */
 export function deliveriesTo(
   places: readonly Place[],
@@ -173,8 +183,14 @@ export function deliveriesTo(
   }
 }
 
+/** A snapshot that was found, and the places that might hold one that is meant rather. */
+export interface Finding extends Copy {
+  readonly unanswered: Listing["failures"];
+}
+
 /**
- * Finds the one snapshot that is meant, at the first place that holds it.
+ * Finds the one snapshot that is meant, at the first place that holds it. Tells the listener where
+ * there may be a newer one.
  *
  * @throws {BackupError} `snapshot-missing`, `usage` when several are meant.
  */
@@ -182,13 +198,21 @@ export async function findSnapshot(
   lookup: Lookup,
   wanted: string,
   pool: ReadingPool,
-): Promise<Copy> {
-  const { copies, strays, errors } = await findCopies(lookup, pool);
+): Promise<Finding> {
+  const { copies, strays, failures, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
   const copy = chooseCopy(copies, wanted, addressIn(lookup));
   warnOfNewer(copy, copies, strays, lookup.listener);
-  return copy;
+  // Whoever says which one it is has it.
+  const name = wanted.split("/").at(-1)!;
+  const isOne = name !== "" && (copy.held.name.startsWith(name) || endsSo(copy.held.name, name));
+  const unanswered = isOne ? [] : failures;
+  for (const { destination, failure } of unanswered) {
+    const message = `There may be a newer one at "${destination}". ${failure.message}`;
+    lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
+  }
+  return { ...copy, unanswered };
 }
 
 /** Whoever gets the newest snapshot has to know of an archive that is newer and cannot be used. */

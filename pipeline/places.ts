@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Codec, DestinationStage, Entry, StoredFile } from "../stages/contract.ts";
+import type {
+  Codec,
+  DestinationStage,
+  Entry,
+  ListContext,
+  OptionsSchema,
+  StoredFile,
+} from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
@@ -86,29 +93,19 @@ export async function findPlaces(
   });
 }
 
-/** Lists what a destination holds, through its worker: whole snapshots only, oldest first. */
-export async function snapshotsIn(
-  worker: StageWorker,
-  options: Readonly<Record<string, unknown>>,
-  mustExist: boolean,
-  call: CallOptions = {},
-): Promise<HeldSnapshot[]> {
-  return groupFiles(await filesIn(worker, options, mustExist, call));
-}
-
 /**
  * Lists the files that a destination holds.
  *
- * @param mustExist Whether a place that is not there is a failure, and not just empty.
+ * What it says of others' folders is for nobody to hear, unless `call` says otherwise.
  */
 export async function filesIn(
   worker: StageWorker,
   options: Readonly<Record<string, unknown>>,
-  mustExist: boolean,
+  { mustExist, ids }: Pick<ListContext<OptionsSchema>, "mustExist" | "ids">,
   call: CallOptions = {},
 ): Promise<readonly StoredFile[]> {
   const { result } = await worker.call<readonly StoredFile[]>(
-    { operation: "list", context: { options, mustExist } },
+    { operation: "list", context: { options, mustExist, ids } },
     call,
   );
   return result;

@@ -61,8 +61,9 @@ export async function listPlace(
   catalog: Catalog,
   signal: AbortSignal | undefined,
 ): Promise<readonly StoredFile[]> {
-  const mustExist = catalog.deliveriesTo(location).length > 0;
-  return await filesIn(worker, options, mustExist, { signal });
+  const known = catalog.deliveriesTo(location);
+  const wanted = { mustExist: known.length > 0, ids: known.map(({ id }) => id) };
+  return await filesIn(worker, options, wanted, { signal });
 }
 
 /** Tells what was removed as it happens. */

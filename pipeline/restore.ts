@@ -10,7 +10,7 @@ import type { Entry, Remark } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
-import { type Copy, findSnapshot, type Lookup, readerOptions } from "./list.ts";
+import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
@@ -66,6 +66,8 @@ export interface RestoreReport {
   readonly setAside: readonly { readonly path: string; readonly as: string }[];
   /** What could not be read when the snapshot was made. */
   readonly unreadable: readonly Remark[];
+  /** Destinations that may hold a newer one than this, which was to be the latest. */
+  readonly unanswered: Listing["failures"];
   readonly dryRun: boolean;
 }
 
@@ -94,7 +96,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
 }
 
 async function restore(
-  { place, held }: Copy,
+  { place, held, unanswered }: Finding,
   options: RestoreOptions,
   pool: ReadingPool,
   early: Staging | undefined,
@@ -138,6 +140,7 @@ async function restore(
       stale === undefined ? [] : [{ path: target, as: stale.as }]
     ),
     unreadable: manifest.unreadable,
+    unanswered,
     dryRun,
   };
 }

@@ -398,6 +398,11 @@ export interface StoreResult {
 export interface ListContext<S extends OptionsSchema> extends DestinationContext<S> {
   /** Whether there must be something: a place that is not there is a failure then, not empty. */
   readonly mustExist?: boolean;
+  /**
+   * Ids of the snapshots that are looked for: a place that does not show what it holds of one is a
+   * failure, and no empty one. Left out: all that there is.
+   */
+  readonly ids?: readonly string[] | undefined;
 }
 
 /** A file that a destination holds. */

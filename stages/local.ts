@@ -76,7 +76,7 @@ export default defineDestination({
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
         // But a manifest that cannot be taken back keeps its archive.
-        if (lstat(final) === undefined) {
+        if (isSurelyMissing(final)) {
           for (const path of stored) await Deno.remove(path).catch(() => {});
         }
         throw isFull(error)
@@ -88,21 +88,30 @@ export default defineDestination({
     return { location: root };
   },
 
-  list({ options: { path: root }, mustExist = false, log }) {
-    return Promise.try(() =>
-      foldersOf(root, mustExist).flatMap((folder) => {
+  list({ options: { path: root }, mustExist = false, ids, log }) {
+    return Promise.try(() => {
+      const closed: { readonly action: string; readonly error: unknown }[] = [];
+      const files = foldersOf(root, mustExist).flatMap((folder) => {
+        const action = `Cannot list "${join(root, folder)}"`;
         try {
           return filesOf(root, folder);
         } catch (error) {
-          // Somebody else's, such as `lost+found`, or removed meanwhile.
-          if (!isForbidden(error) && !isMissing(error)) {
-            throw explain(error, `Cannot list "${root}"`, true);
-          }
-          log("warn", `Cannot list "${join(root, folder)}": ${systemFault(error)!.state}`);
+          if (isMissing(error)) return []; // Removed meanwhile.
+          if (!isForbidden(error) || ids?.includes(folder)) throw explain(error, action, true);
+          if (!isOthers(folder)) closed.push({ action, error });
           return [];
         }
-      })
-    );
+      });
+      // What is not shown may be all that there is.
+      const [first] = closed;
+      if (first !== undefined && files.length === 0 && ids === undefined) {
+        throw explain(first.error, first.action, true);
+      }
+      for (const { action, error } of closed) {
+        log("warn", `${action}: ${systemFault(error)!.state}`);
+      }
+      return files;
+    });
   },
 
   async fetch({ options: { path: root }, key, output, signal, progress }) {
@@ -403,6 +412,20 @@ function lstat(path: string): Deno.FileInfo | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether nothing is there; not when that cannot be told. */
+function isSurelyMissing(path: string): boolean {
+  try {
+    return lstat(path) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a folder's name is none that snapshots have, such as `lost+found`. */
+function isOthers(folder: string): boolean {
+  return !/^[a-z0-9-]{1,32}$/.test(folder);
 }
 
 function kindOf({ isSymlink, isDirectory }: Deno.FileInfo): string {

@@ -12,7 +12,13 @@ import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { RunReport } from "../../pipeline/events.ts";
 import { listSnapshots, type StoredSnapshot } from "../../pipeline/list.ts";
-import { findPlaces, type HeldSnapshot, type Place, snapshotsIn } from "../../pipeline/places.ts";
+import {
+  filesIn as filesAt,
+  findPlaces,
+  groupFiles,
+  type HeldSnapshot,
+  type Place,
+} from "../../pipeline/places.ts";
 import { SnapshotReader } from "../../pipeline/reader.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { type RunOptions, runPipeline } from "../../pipeline/run.ts";
@@ -225,8 +231,8 @@ export class Look implements Disposable {
     this.reader = new SnapshotReader(place, this.#pool, options);
   }
 
-  list(): Promise<HeldSnapshot[]> {
-    return snapshotsIn(this.#pool.at(this.place), this.place.options, false);
+  async list(): Promise<HeldSnapshot[]> {
+    return groupFiles(await filesAt(this.#pool.at(this.place), this.place.options, {}));
   }
 
   [Symbol.dispose](): void {

@@ -55,6 +55,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
       { path: "b", kind: "file", action: "keep" },
       { path: "c", kind: "directory", action: "keep" },
     ],
+    unanswered: [],
     setAside: [{ path: "/home/u/.claude/x.db", as: "/home/u/.claude/x.db.before-restore-1" }],
     unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
