@@ -14,11 +14,12 @@ import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { suspicionJson } from "./suspicion_json.ts";
 
 export default defineCommand({
   summary: "shows how things are: runs, destinations, and what to do",
   description:
-    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 2 when it cannot look for conversations that are about to be deleted.",
+    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 4 when the last drill of a destination failed, and with 2 when it cannot look for conversations that are about to be deleted.",
   parameters: object({
     config: configFlag(),
     maxAge: optional(option("--max-age", string({ metavar: "DURATION" }), {
@@ -50,16 +51,24 @@ async function status(
   const status = statusOf(pipeline, now);
   const next = await nextRun(pipeline, now);
   const old = age === undefined ? [] : tooOld(status, age);
+  const ending = endingOf(status, old);
   if (json) printJson(terminal, statusJson(status, next, old));
-  else if (!quiet || old.length > 0 || status.unseen.length > 0) {
+  else if (!quiet || ending !== 0) {
     const { renderStatus } = await import("./ui/status_view.ts");
     const { styleFor } = await import("./ui/style.ts");
     const { out } = terminal;
     const view = { home: homeDirectory(), width: out.width, next, tooOld: old };
     terminal.print(renderStatus(status, view, styleFor(out)).join("\n"));
   }
+  return ending;
+}
+
+function endingOf({ places, unseen }: Status, old: readonly PlaceStatus[]): number {
   if (old.length > 0) return FAILURES["too-old"].status;
-  return status.unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
+  if (places.some(({ drillFailed }) => drillFailed !== undefined)) {
+    return FAILURES["snapshot-damaged"].status;
+  }
+  return unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
 }
 
 /** Milliseconds. @throws {BackupError} `usage` */
@@ -79,7 +88,8 @@ export function statusJson(
   next: { readonly time: Date | undefined; readonly scheduler: string } | undefined,
   old: readonly PlaceStatus[],
 ): unknown {
-  const { pipeline, file, now, last, places, troubles, endangered, unseen, pause } = status;
+  const { pipeline, file, now, last, places, troubles, suspicions, endangered, unseen, pause } =
+    status;
   const say = (time: Date | undefined) => time?.toISOString() ?? null;
   return {
     pipeline,
@@ -103,6 +113,7 @@ export function statusJson(
       bytes: place.bytes,
       place_bytes: place.placeBytes ?? null,
       proven: say(place.proven),
+      drill_failed: say(place.drillFailed),
       too_old: old.includes(place),
     })),
     sessions_at_risk: endangered.map(({ path, goes, preserved }) => ({
@@ -111,6 +122,7 @@ export function statusJson(
       preserved,
     })),
     sessions_unseen: unseen.map(({ path, reason }) => ({ path, reason })),
+    suspicions: suspicions.map(suspicionJson),
     troubles: troubles.filter(({ passing }) => !passing).map(
       ({ subject, since, message, hint = null }) => ({
         what: subject,

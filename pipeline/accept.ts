@@ -8,19 +8,15 @@ import { BackupError } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { acquireLock } from "./lock.ts";
-import type { Suspicion } from "./suspicions.ts";
+import type { OpenSuspicion } from "./suspicions.ts";
 
-/** A suspicion that is open, or was until now. */
-export interface OpenSuspicion extends Suspicion {
-  /** The snapshot stage's id. */
-  readonly id: string;
-}
+export type { OpenSuspicion } from "./suspicions.ts";
 
 /** The suspicions that are open. */
 export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicion[] {
   const catalog = Catalog.openIfThere(state);
   try {
-    return catalog === undefined ? [] : suspicionsIn(catalog);
+    return catalog?.suspicions.all() ?? [];
   } finally {
     catalog?.close();
   }
@@ -48,15 +44,11 @@ export async function acceptLosses(
   const catalog = Catalog.openIfThere(state);
   try {
     if (catalog === undefined) return [];
-    const meant = suspicionsIn(catalog).filter((one) => id === undefined || one.id === id);
+    const meant = catalog.suspicions.all().filter((one) => id === undefined || one.id === id);
     for (const one of meant) catalog.suspicions.accept(one.id);
     return meant;
   } finally {
     catalog?.close();
     lock.release();
   }
-}
-
-function suspicionsIn({ suspicions }: Catalog): OpenSuspicion[] {
-  return suspicions.ids().map((id) => ({ id, ...suspicions.open(id)! }));
 }

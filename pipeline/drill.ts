@@ -15,6 +15,7 @@ import { isDrillDue, isOverdue, type Verdict } from "./proofs.ts";
 import { proveCopy, type Verification } from "./prove.ts";
 import { openScratch } from "./scratch.ts";
 import { lostCopies, newestCopies, statusFor, stillMeant, wasPruned } from "./verify.ts";
+import { sightingOfDrill, subjectOfDrill } from "./watch/troubles.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 /** What to drill. */
@@ -217,7 +218,7 @@ function contentFailure({ id, name }: Verification, flaws: Inspection["flaws"]):
     code: "snapshot-damaged",
     message: `Cannot use "${path}" of "${id}/${name}": ${reason}${more}`,
     hint:
-      "Look at that file on this machine: it came back as it was stored, so it was like that then",
+      `Look at that file on this machine: it came back as it was stored, so it was like that then. If you mend it, the next run takes that for a loss until you say otherwise with keepsake accept ${id}`,
   };
 }
 
@@ -244,11 +245,22 @@ function undone({ id: destination, location }: Place, id: string | null, error: 
 
 /** A drill is a verification too: what bytes came to is noted as one, and what they are worth. */
 function note(catalog: Catalog | undefined, drill: Drill, now: Date): void {
-  const { id, name, location, verdict, flaws, unchecked } = drill;
-  if (id === null) return;
-  catalog?.proofs.add(id, location, now, verdict);
+  const { id, name, destination, location, verdict, flaws, unchecked } = drill;
+  if (id === null || catalog === undefined) return;
+  catalog.proofs.add(id, location, now, verdict);
+  const trouble = sightingOfDrill(drill);
+  if (trouble !== undefined) catalog.watch.raise(trouble, now);
+  if (verdict === "proven") {
+    catalog.watch.end(subjectOfDrill(destination, id));
+    catalog.watch.end(`proof ${destination}/${id}`);
+  }
   if (name === null) return;
-  const cameBack = verdict === "proven" || flaws.length > 0 || unchecked.length > 0;
-  const status = cameBack ? "ok" : verdict === "failed" ? "damaged" : "unknown";
-  catalog?.addVerification({ id, name, location }, now, status);
+  const status = flaws.length > 0
+    ? "useless"
+    : verdict === "proven" || unchecked.length > 0
+    ? "ok"
+    : verdict === "failed"
+    ? "damaged"
+    : "unknown";
+  catalog.addVerification({ id, name, location }, now, status);
 }

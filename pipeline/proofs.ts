@@ -66,6 +66,16 @@ export class Proofs {
     this.#database.run(sql, id, location, verdict, ...values);
   }
 
+  /** When the last drill that said something failed; `undefined`: it proved it, or there was none. */
+  failed(id: string, location: string): Date | undefined {
+    // What cannot be looked at later on takes no failure back.
+    const sql = `SELECT drilled FROM proofs
+      WHERE id = ? AND location = ? AND drilled IS NOT proven`;
+    return dateOf(
+      this.#database.get<{ drilled: string | null }>(sql, id, location)?.drilled ?? null,
+    );
+  }
+
   /** All that is known of a place. */
   at(location: string): Proof[] {
     const rows = this.#database.all<Record<keyof Proof, string | null>>(

@@ -53,7 +53,11 @@ export class PruneRecord {
     const rows = this.#database.all<{ id: string; name: string; status: string }>(sql, location);
     // Who could not look knows nothing new.
     const told = rows.filter(({ status }) => status !== "unknown");
-    return new Map(told.map(({ id, name, status }) => [`${id}/${name}`, status]));
+    return new Map(told.map(({ id, name, status }) => [
+      `${id}/${name}`,
+      // All that was ever stored is there: what that is worth is not the destination's doing.
+      status === "useless" ? "ok" : status,
+    ]));
   }
 
   /** Notes what is about to be removed. */

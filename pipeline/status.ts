@@ -11,7 +11,8 @@ import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizo
 import { createdOf } from "./names.ts";
 import { placesOf } from "./places.ts";
 import { routesOf } from "./routes.ts";
-import type { Trouble } from "./watch/troubles.ts";
+import type { OpenSuspicion } from "./suspicions.ts";
+import { partsOf, type Trouble } from "./watch/troubles.ts";
 
 /** What one destination is known to hold of one snapshot stage. */
 export interface PlaceStatus {
@@ -31,6 +32,8 @@ export interface PlaceStatus {
   readonly placeBytes: number | undefined;
   /** When one was last read back in full; `undefined`: never. */
   readonly proven: Date | undefined;
+  /** When a drill failed that none has made good since; `undefined`: there is no such. */
+  readonly drillFailed: Date | undefined;
 }
 
 /** How a pipeline is. */
@@ -45,6 +48,8 @@ export interface Status {
   readonly places: readonly PlaceStatus[];
   /** The oldest first. */
   readonly troubles: readonly Trouble[];
+  /** Where something seems to be lost, and nobody has accepted that. */
+  readonly suspicions: readonly OpenSuspicion[];
   /** Conversations that Claude Code deletes soon, and that are in no destination. */
   readonly endangered: HorizonReport["endangered"];
   /** Where nobody can look whether there are such conversations. */
@@ -56,6 +61,13 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
   const { name, file, state } = pipeline;
   const catalog = Catalog.openIfThere(state);
   try {
+    const suspicions = catalog?.suspicions.all() ?? [];
+    const ids = new Set(suspicions.map(({ id }) => id));
+    // The next run finds that it was accepted: until then, this knows.
+    const isAccepted = ({ subject }: Trouble) => {
+      const [kind, whose] = partsOf(subject);
+      return kind === "loss" && !ids.has(whose.split("/")[0]!);
+    };
     return {
       pipeline: name,
       file,
@@ -63,7 +75,8 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
       last: catalog?.lastRun(),
       pause: catalog?.watch.pauseBefore(now),
       places: pairsOf(pipeline).map((pair) => placeStatus(pair, catalog)),
-      troubles: catalog?.watch.troubles ?? [],
+      troubles: (catalog?.watch.troubles ?? []).filter((trouble) => !isAccepted(trouble)),
+      suspicions,
       ...risksIn(pipeline, catalog, now),
     };
   } finally {
@@ -117,5 +130,6 @@ function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
     placeBytes: catalog?.placeBytes(location),
     confirmed: catalog?.watch.confirmed(snapshot, location),
     proven: catalog?.watch.proven(snapshot, location),
+    drillFailed: catalog?.proofs.failed(snapshot, location),
   };
 }

@@ -32,6 +32,12 @@ export interface Suspicion {
   readonly shrinkages: readonly Shrinkage[];
 }
 
+/** A suspicion, and whose it is. */
+export interface OpenSuspicion extends Suspicion {
+  /** The snapshot stage's id. */
+  readonly id: string;
+}
+
 /** The record. Whoever writes holds the pipeline's lock. */
 export class Suspicions {
   readonly #database: Database;
@@ -57,10 +63,10 @@ export class Suspicions {
     return { since: row.since, good: row.good, shrinkages: recall(row.shrinkages) };
   }
 
-  /** Ids with an open suspicion. */
-  ids(): string[] {
+  /** All that are open. */
+  all(): OpenSuspicion[] {
     return this.#database.all<{ id: string }>("SELECT id FROM suspicions ORDER BY id")
-      .map(({ id }) => id);
+      .map(({ id }) => ({ id, ...this.open(id)! }));
   }
 
   /** Whether a snapshot is marked. */

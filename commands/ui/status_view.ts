@@ -3,8 +3,11 @@
  *
  * @module
  */
+import { createdOf } from "../../pipeline/names.ts";
 import type { PlaceStatus, Status } from "../../pipeline/status.ts";
+import { restoreCommand, sayShrinkage } from "../../pipeline/tripwire.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
+import { partsOf, subjectOfDrill, type Trouble } from "../../pipeline/watch/troubles.ts";
 import { sayAge } from "./age.ts";
 import { sayPreserved, sayUnseen } from "./horizon_view.ts";
 import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
@@ -46,7 +49,7 @@ export function renderStatus(status: Status, view: StatusView, style: Style = PL
 }
 
 function sayLast(
-  { last, now, pause }: Status,
+  { last, now, pause, suspicions, places }: Status,
   { offsetMinutes }: StatusView,
   style: Style,
 ): string {
@@ -56,6 +59,12 @@ function sayLast(
   const took = saySeconds((finished.getTime() - started.getTime()) / 1000);
   if (status !== 0) return style.bad(`${when}: ended with status ${status} after ${took}`);
   if (pause !== undefined) return style.bad(`${when}: well, but that is long ago`);
+  if (suspicions.length > 0) {
+    return style.careful(`${when}: in ${took}, but something seems lost`);
+  }
+  if (places.some(({ drillFailed }) => drillFailed !== undefined)) {
+    return style.careful(`${when}: well, in ${took}, but a drill failed`);
+  }
   return `${when}: ${style.good("well")}, in ${took}`;
 }
 
@@ -89,18 +98,24 @@ function renderPlaces(
     place.confirmed === undefined ? "never" : sayAge(place.confirmed, now),
     String(place.count),
     sayBytes(place.bytes),
-    place.proven === undefined ? "never" : sayAge(place.proven, now),
+    sayProven(place, now),
   ]);
   const [head = "", ...lines] = renderTable(columns, rows, width, style);
   return [
     head,
     ...lines.map((line, index) => {
       const place = places[index]!;
-      if (place.newest === undefined || tooOld.includes(place)) return style.bad(line);
+      const isBad = place.newest === undefined || place.drillFailed !== undefined;
+      if (isBad || tooOld.includes(place)) return style.bad(line);
       return place.proven === undefined ? style.careful(line) : line;
     }),
     ...sayPlaceBytes(places),
   ];
+}
+
+function sayProven({ proven, drillFailed }: PlaceStatus, now: Date): string {
+  if (drillFailed !== undefined) return `FAILED ${sayAge(drillFailed, now)}`;
+  return proven === undefined ? "never" : sayAge(proven, now);
 }
 
 /** What places take up that keep more than their snapshots, each once. */
@@ -120,15 +135,15 @@ function todoOf(status: Status, view: StatusView): string[] {
   if (last === undefined && places.every(({ newest }) => newest === undefined)) {
     return [...blind, "Make the first backup: keepsake run"];
   }
-  const failing = troubles.filter(({ passing }) => !passing).map(
-    ({ subject, since, message, hint }) => {
-      const advice = hint === undefined ? "" : `. ${hint}`;
-      return `${sayPlace(subject)}, failing since ${
-        sayTime(since, view.offsetMinutes)
-      }: ${message}${advice}`;
-    },
+  const lasting = troubles.filter(({ passing, subject }) =>
+    !passing && partsOf(subject)[0] !== "loss" // Those are summed up.
   );
   const told = new Set(troubles.map(({ subject }) => subject));
+  const failing = [
+    ...lasting.map((trouble) => sayTrouble(trouble, view)),
+    ...places.flatMap((place) => sayFailedDrill(place, told, now)),
+    ...status.suspicions.map((suspicion) => saySuspicion(suspicion, view)),
+  ];
   const old = view.tooOld.filter(({ destination }) => !told.has(`stage ${destination}`)).map(
     ({ destination, confirmed }) =>
       `${destination} is too old: ${
@@ -137,8 +152,8 @@ function todoOf(status: Status, view: StatusView): string[] {
           : `checked ${sayAge(confirmed, now)}`
       }. Run keepsake run`,
   );
-  const unproven = places.filter(({ newest, proven }) =>
-    newest !== undefined && proven === undefined
+  const unproven = places.filter(({ newest, proven, drillFailed }) =>
+    newest !== undefined && proven === undefined && drillFailed === undefined
   );
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
@@ -157,6 +172,47 @@ function todoOf(status: Status, view: StatusView): string[] {
       : []),
     ...names.map((name) => `Prove that ${name} can be read back: keepsake drill ${name}`),
   ];
+}
+
+function sayTrouble({ subject, since, message, hint }: Trouble, view: StatusView): string {
+  const [kind] = partsOf(subject);
+  const state = kind === "snapshot" ? "" : kind === "proof" ? ", overdue" : ", failing";
+  const when = sayTime(since, view.offsetMinutes);
+  return `${sayPlace(subject)}${state} since ${when}: ${message}${
+    hint === undefined ? "" : `. ${hint}`
+  }`;
+}
+
+/** A drill that failed before anybody noted what was wrong. */
+function sayFailedDrill(
+  { destination, snapshot, drillFailed }: PlaceStatus,
+  told: ReadonlySet<string>,
+  now: Date,
+): string[] {
+  const subject = subjectOfDrill(destination, snapshot);
+  if (drillFailed === undefined || told.has(subject)) return [];
+  return [
+    `${sayPlace(subject)} failed ${
+      sayAge(drillFailed, now)
+    }. See why: keepsake drill ${destination}`,
+  ];
+}
+
+/** Files that are named each. */
+const NAMED = 3;
+
+function saySuspicion(
+  { id, since, good, shrinkages }: Status["suspicions"][number],
+  { offsetMinutes }: StatusView,
+): string {
+  const named = shrinkages.slice(0, NAMED).map(sayShrinkage).join("; ");
+  const more = shrinkages.length - NAMED;
+  const command = restoreCommand(id, good);
+  return `${id}: something seems to be lost in ${sayCount(shrinkages.length, "file")} since ${
+    sayTime(createdOf(since), offsetMinutes)
+  }: ${named}${more > 0 ? `; and ${more} more` : ""}. ${
+    command === undefined ? "" : `Bring back how it was: ${command}. `
+  }If it may be gone: keepsake accept ${id}`;
 }
 
 function sayEndangered(

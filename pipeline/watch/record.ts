@@ -9,6 +9,7 @@ import type { RunReport } from "../events.ts";
 import {
   type Observation,
   pauseBefore,
+  type Sighting,
   type Subject,
   type Told,
   type Trouble,
@@ -66,16 +67,29 @@ export class WatchRecord {
    * @param watched Whether anybody is told: what is over as it is told is kept for them alone.
    */
   note(observation: Observation, now: Date, watched: boolean): void {
-    const before = this.troubles;
-    const after = update(before, observation, now).filter(({ passing }) => watched || !passing);
-    if (before.length === 0 && after.length === 0) return;
     this.#database.transaction((run) => {
+      // Within: a drill may be noting something too.
+      const before = this.troubles;
+      const after = update(before, observation, now).filter(({ passing }) => watched || !passing);
+      if (before.length === 0 && after.length === 0) return;
       run("DELETE FROM troubles");
       for (const { subject, since, message, hint, passing } of after) {
         const sql = "INSERT INTO troubles VALUES (?, ?, ?, ?, ?)";
         run(sql, subject, since.toISOString(), message, hint ?? "", Number(passing));
       }
     });
+  }
+
+  /** Notes that something was seen, and leaves all else as it is. */
+  raise({ subject, message, hint = "" }: Sighting, now: Date): void {
+    const sql = `INSERT INTO troubles VALUES (?, ?, ?, ?, 0)
+      ON CONFLICT (subject) DO UPDATE SET message = excluded.message, hint = excluded.hint`;
+    this.#database.run(sql, subject, now.toISOString(), message, hint);
+  }
+
+  /** Notes that one thing is well, or not there any more. */
+  end(subject: Subject): void {
+    this.#database.run("DELETE FROM troubles WHERE subject = ?", subject);
   }
 
   /** What a channel was told. */
@@ -139,7 +153,7 @@ export class WatchRecord {
     return { count, bytes, newest: newest ?? undefined };
   }
 
-  /** When a snapshot there was last read back in full. */
+  /** When a snapshot there was last read back in full, by no drill that failed for what is in it. */
   proven(id: string, location: string): Date | undefined {
     const sql = `SELECT MAX(time) AS time FROM (
       SELECT verified AS time FROM verifications WHERE id = ?1 AND location = ?2 AND status = 'ok'

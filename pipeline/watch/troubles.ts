@@ -5,7 +5,7 @@
  * @module
  */
 import { type FailureRecord, toRecord } from "../../stages/errors.ts";
-import type { RunReport } from "../events.ts";
+import type { Drill, RunReport } from "../events.ts";
 import { restoreCommand, sayShrinkage } from "../tripwire.ts";
 
 /** What a trouble is about, in a form that can be compared. */
@@ -87,14 +87,7 @@ export function observe(report: RunReport): Observation {
       seen.push({ subject: `loss ${id}/${one.path}`, message: sayShrinkage(one), hint });
     }
   }
-  for (const { id, destination, verdict, failure, flaws: [flaw] } of drills) {
-    if (verdict !== "failed") continue;
-    const found = flaw === undefined
-      ? "What came back is of no use"
-      : `${flaw.path}: ${flaw.reason}`;
-    const hint = failure?.hint ?? `See all of it with keepsake drill ${destination}`;
-    seen.push({ subject: `drill ${destination}/${id}`, message: failure?.message ?? found, hint });
-  }
+  seen.push(...drills.flatMap((drill) => sightingOfDrill(drill) ?? []));
   for (const { id, destination, proven, since } of unproven) {
     const last = proven === undefined ? "never was" : `was last on ${dayOf(proven)}`;
     const message = `It is to be proven by a drill, and ${last}, stored since ${dayOf(since)}`;
@@ -125,6 +118,25 @@ export function observe(report: RunReport): Observation {
       );
     },
   };
+}
+
+/** What there is to say of a drill that failed; `undefined` of any other. */
+export function sightingOfDrill(
+  { id, destination, verdict, failure, flaws: [flaw] }: Drill,
+): Sighting | undefined {
+  if (verdict !== "failed") return undefined;
+  const found = flaw === undefined ? "What came back is of no use" : `${flaw.path}: ${flaw.reason}`;
+  const advice = failure?.hint === undefined ? "" : `${failure.hint}. `;
+  return {
+    subject: subjectOfDrill(destination, id),
+    message: failure?.message ?? found,
+    hint: `${advice}It is well again when this proves it: keepsake drill ${destination}`,
+  };
+}
+
+/** What a drill of a snapshot id at a destination is called. */
+export function subjectOfDrill(destination: string, id: string | null): Subject {
+  return `drill ${destination}/${id}`;
 }
 
 /** The kind of a subject, and whose trouble it is. */

@@ -21,6 +21,51 @@ Deno.test("drill tells what came back, as a table and as JSON, and why something
   ]);
   const told = await home.keepsake(["drill"]);
   match(told.stderr, /^Error: claude\/\S+ at local: drill failed: Cannot use ".*2\.jsonl" of /m);
+  match(told.stderr, /says? otherwise with keepsake accept claude$/m);
+});
+
+Deno.test("status tells of a drill that failed until another one proves it", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const log = ".claude/projects/-tmp-a/2.jsonl";
+  await home.write(log, "{}\nno\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const told = async () => {
+    const { status, stdout } = await home.keepsake(["status"]);
+    const { destinations: [local], troubles } = JSON.parse(
+      (await home.keepsake(["status", "--json"])).stdout,
+    );
+    return { status, stdout, local, troubles };
+  };
+  equal((await told()).status, 0);
+  equal((await home.keepsake(["drill", "--quiet"])).status, 4);
+  const failed = await told();
+  equal(failed.status, 4, failed.stdout);
+  match(failed.stdout, /^Last run: .*: well, in .*, but a drill failed$/m);
+  match(failed.stdout, / FAILED just now$/m);
+  match(
+    failed.stdout.replaceAll(/\s+/g, " "),
+    /the drill of claude at local, failing since .*2\.js/,
+  );
+  match(
+    failed.stdout.replaceAll(/\s+/g, " "),
+    /well again when this proves it: keepsake drill local/,
+  );
+  deepEqual([failed.local.proven, typeof failed.local.drill_failed], [null, "string"]);
+  deepEqual(failed.troubles.map(({ what }: { what: string }) => what), ["drill local/claude"]);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["verify", "--quiet"])).status, 0);
+  equal((await told()).status, 4); // What nobody has drilled since is as it was.
+
+  await home.write(log, "{}\n{}\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  match((await told()).stdout.replaceAll(/\s+/g, " "), /lost in 1 file since .* accept claude/);
+  equal((await home.keepsake(["accept"])).status, 0);
+  equal((await told()).stdout.includes("lost"), false);
+  equal((await home.keepsake(["drill", "--quiet"])).status, 0);
+  const proven = await told();
+  deepEqual([proven.status, proven.troubles, proven.local.drill_failed], [0, [], null]);
+  match(proven.stdout, / just now$/m);
 });
 
 Deno.test("run tells of drills, and of one that is overdue", async () => {

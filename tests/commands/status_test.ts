@@ -19,7 +19,7 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   const told = JSON.parse(stdout);
   deepEqual(Object.keys(told), [
     ...["pipeline", "file", "time", "last_run", "next_run", "no_run_since", "destinations"],
-    ...["sessions_at_risk", "sessions_unseen", "troubles"],
+    ...["sessions_at_risk", "sessions_unseen", "suspicions", "troubles"],
   ]);
   deepEqual(told.last_run.status, 0);
   const [local] = told.destinations;

@@ -1,7 +1,8 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { renderStatus, type StatusView } from "../../../commands/ui/status_view.ts";
 import { widthOf } from "../../../commands/ui/text.ts";
 import type { PlaceStatus, Status } from "../../../pipeline/status.ts";
+import type { Trouble } from "../../../pipeline/watch/troubles.ts";
 
 const NOW = new Date("2026-11-21T09:00:00Z");
 const ago = (hours: number) => new Date(NOW.getTime() - hours * 3_600_000);
@@ -16,6 +17,7 @@ const LOCAL: PlaceStatus = {
   bytes: 1_234_567_890,
   placeBytes: undefined,
   proven: ago(80),
+  drillFailed: undefined,
 };
 const S3: PlaceStatus = {
   ...LOCAL,
@@ -32,6 +34,7 @@ const WELL: Status = {
   pause: undefined,
   places: [LOCAL],
   troubles: [],
+  suspicions: [],
   endangered: [],
   unseen: [],
 };
@@ -63,6 +66,32 @@ Deno.test("a status is one screen: last and next run, destinations, nothing to d
 Deno.test("a status says what fails, since when, and what to do", async (t) => {
   const view = { ...VIEW, next: undefined, tooOld: [S3] };
   await t.assertSnapshot(renderStatus(FAILING, view).join("\n"));
+});
+
+Deno.test("a status sums up what seems to be lost, once a snapshot, and what a drill found", async (t) => {
+  const names = ["a.md", "b.md", "c.md", "d.md"];
+  const shrinkages = names.map((path) => (
+    { path, what: "memory-gone" as const, before: 6, after: null }
+  ));
+  const since = ago(6);
+  const loss = (path: string): Trouble => (
+    { subject: `loss claude/${path}`, since, message: "gone", hint: "look", passing: false }
+  );
+  const drill: Trouble = {
+    ...{ subject: "drill local/claude", since, passing: false },
+    ...{ message: 'Cannot use "1.jsonl"', hint: "Prove it: keepsake drill local" },
+  };
+  const suspicion = { id: "claude", since: "20261121T030000Z-0123456789ab", shrinkages };
+  const suspected: Status = {
+    ...WELL,
+    places: [{ ...LOCAL, drillFailed: ago(6) }],
+    suspicions: [{ ...suspicion, good: "20261120T030000Z-0123456789ab" }],
+    troubles: [...names.map(loss), drill],
+  };
+  const lines = renderStatus(suspected, VIEW);
+  await t.assertSnapshot(lines.join("\n"));
+  const unnoted = renderStatus({ ...suspected, troubles: [] }, { ...VIEW, width: Infinity });
+  match(unnoted.join("\n"), /claude at local failed 6 hours ago\. See why: keepsake drill local$/m);
 });
 
 Deno.test("a status of a machine that was off says so, and one of nothing says how to begin", async (t) => {

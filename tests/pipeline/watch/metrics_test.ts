@@ -7,7 +7,7 @@ const NOW = new Date("2026-11-21T03:00:00Z");
 const PLACE = {
   ...{ destination: 'a"b\\c\nd', location: "/b", snapshot: "claude", count: 3, bytes: 1e12 },
   placeBytes: undefined,
-  ...{ newest: NOW, confirmed: NOW, proven: undefined },
+  ...{ newest: NOW, confirmed: NOW, proven: undefined, drillFailed: undefined },
 };
 const STATUS: Status = {
   ...{
@@ -15,6 +15,7 @@ const STATUS: Status = {
     file: "/p.toml",
     now: NOW,
     pause: undefined,
+    suspicions: [],
     troubles: [],
     endangered: [],
     unseen: [],

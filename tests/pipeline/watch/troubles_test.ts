@@ -94,7 +94,7 @@ Deno.test("what seems to be lost, a drill that failed and one that is overdue ar
       "m/a b.md is gone (9 bytes)",
       "See how it was before: keepsake restore src/old --to restored",
     ],
-    ["drill s3/src", "a.jsonl: no JSON", "See all of it with keepsake drill s3"],
+    ["drill s3/src", "a.jsonl: no JSON", "It is well again when this proves it: keepsake drill s3"],
     [
       "proof s3/src",
       "It is to be proven by a drill, and never was, stored since 2026-01-01",
