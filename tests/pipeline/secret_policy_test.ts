@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runPipeline } from "../../pipeline/mod.ts";
 import type { Event, RunReport } from "../../pipeline/events.ts";
+import { watchRun } from "../../pipeline/watch/watcher.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
+import { Hooks } from "../servers/hooks.ts";
 import { makeCanaries } from "../stages/formats/canaries.ts";
 
 /** The key that is cut off comes last: it would reach as far as the end of the next one. */
@@ -16,7 +18,13 @@ const HAS_GIT = haveTools("git");
 /** Runs, and answers the report with all that anybody could have been told. */
 async function run(pipeline: Pipeline): Promise<{ report: RunReport; told: string }> {
   const events: Event[] = [];
-  const report = await runPipeline(pipeline, { listener: (event) => void events.push(event) });
+  const listener = (event: Event) => void events.push(event);
+  const { watch } = pipeline;
+  const report = watch === undefined ? await runPipeline(pipeline, { listener }) : await watchRun(
+    { ...pipeline, watch },
+    { listener, extent: "all", home: pipeline.state },
+    (listener) => runPipeline(pipeline, { listener }),
+  );
   return {
     report,
     told: JSON.stringify([report, events]) + renderRun(report, undefined).join("\n"),
@@ -47,7 +55,7 @@ function assertNoCanary(text: string, where: string): void {
 
 Deno.test({
   name: HAS_GIT
-    ? "secrets of every kind never reach git, a log or an error; other destinations go on"
+    ? "secrets of every kind never reach git, a log, an alert or an error; other destinations go on"
     : "secrets of every kind never reach git (ignored: git is not there)",
   ignore: !HAS_GIT,
   fn: async () => {
@@ -60,7 +68,12 @@ Deno.test({
       `[[stage]]\nuse = "local"\nid = "${path}"\npath = ${
         JSON.stringify(world.at(path))
       }\n${more}\n`;
-    const pipeline = await world.pipeline(`${snapshot(world)}
+    await using hooks = new Hooks();
+    const pipeline = await world.pipeline(`
+      alert = ["${hooks.at("/alert")}"]
+      heartbeat = "${hooks.at("/beat")}"
+      log = ${JSON.stringify(world.at("log"))}
+      ${snapshot(world)}
       [[stage]]
       use = "git"
       remote = ${JSON.stringify(repository)}
@@ -75,6 +88,13 @@ Deno.test({
       ${place("wary", 'secrets = "block"')}`);
     const { report, told } = await run(pipeline);
     assert.equal(report.status, 2);
+    assert.equal(hooks.received.filter(({ target }) => target === "/alert").length, 1);
+    assertNoCanary(JSON.stringify(hooks.received), "an alert or a heartbeat");
+    const logs = await Array.fromAsync(Deno.readDir(world.at("log")));
+    assert.ok(logs.length > 0);
+    for (const { name } of logs) {
+      assertNoCanary(await Deno.readTextFile(join(world.at("log"), name)), name);
+    }
     assert.deepEqual(statuses(report), {
       ...{ git: "failed", near: "ok", strict: "failed", sealed: "ok", wary: "failed" },
     });
