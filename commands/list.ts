@@ -79,7 +79,11 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
       terminal.say(`Looked at ${escapeControls(address)}\n  ${HINT_ADDRESS}`);
     }
   }
-  const { failures, strays } = listing;
+  const { failures, strays, snapshots } = listing;
+  if (snapshots.some(({ torn }) => torn.length > 0)) {
+    const { renderTorn } = await import("./ui/remarks_view.ts");
+    terminal.say(renderTorn(snapshots, styleFor(terminal.err)).join("\n"));
+  }
   if (strays.length > 0) {
     const { renderStrays } = await import("./ui/remarks_view.ts");
     terminal.say(renderStrays(strays, styleFor(terminal.err)).join("\n"));
@@ -124,6 +128,7 @@ export function listingJson({ snapshots }: Listing): unknown {
     files: snapshot.files,
     bytes: snapshot.bytes,
     destinations: snapshot.destinations,
+    ...(snapshot.torn.length > 0 && { archive_missing: snapshot.torn }),
     encrypted: snapshot.encrypted,
     complete: snapshot.complete,
     ...(snapshot.suspect && { suspect: true }),

@@ -19,7 +19,7 @@ import { suspicionJson } from "./suspicion_json.ts";
 export default defineCommand({
   summary: "shows how things are: runs, destinations, and what to do",
   description:
-    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 4 when the last drill of a destination failed, and with 2 when it cannot look for conversations that are about to be deleted.",
+    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 4 when the last drill of a destination failed or something that was stored there is known to be gone, and with 2 when it cannot look for conversations that are about to be deleted.",
   parameters: object({
     config: configFlag(),
     maxAge: optional(option("--max-age", string({ metavar: "DURATION" }), {
@@ -65,7 +65,7 @@ async function status(
 
 function endingOf({ places, unseen }: Status, old: readonly PlaceStatus[]): number {
   if (old.length > 0) return FAILURES["too-old"].status;
-  if (places.some(({ drillFailed }) => drillFailed !== undefined)) {
+  if (places.some(({ drillFailed, missing }) => drillFailed !== undefined || missing > 0)) {
     return FAILURES["snapshot-damaged"].status;
   }
   return unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
@@ -110,6 +110,7 @@ export function statusJson(
       newest: say(place.newest),
       confirmed: say(place.confirmed),
       snapshots: place.count,
+      missing: place.missing,
       bytes: place.bytes,
       place_bytes: place.placeBytes ?? null,
       proven: say(place.proven),

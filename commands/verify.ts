@@ -21,7 +21,7 @@ import { escapeControls } from "./ui/text.ts";
 export default defineCommand({
   summary: "proves that snapshots can be brought back",
   description:
-    "Fetches, decrypts and unpacks to nowhere, and compares every size and hash: of the newest snapshot of every id, unless one is named.",
+    "Fetches, decrypts and unpacks to nowhere, and compares every size and hash: of the newest snapshot of every id, unless one is named. Tells of every snapshot that was stored and is gone.",
   parameters: object({
     snapshot: optional(argument(string({ metavar: "SNAPSHOT" }), {
       description: message`"latest", an id, a name or the beginning of one, or ID/NAME.`,

@@ -23,6 +23,7 @@ import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { finishStream, type NamedFile, prepareManifest } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
+import { findMissing } from "./missing.ts";
 import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
 import {
@@ -219,7 +220,7 @@ class Backup {
 
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(ahead: Operation | undefined): Promise<Map<string, HeldSnapshot[]>> {
-    const { catalog, log, signal, stages, workers } = this.#context;
+    const { catalog, dryRun, log, signal, stages, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
     const listing = this.#destinations.map(async ({ stage }) => {
       log.start(stage, this.#route.source.id);
@@ -236,8 +237,17 @@ class Backup {
           return parsed?.id === id;
         });
         const own = groupFiles(mine);
-        if (own.length === 0 && known.some(({ id }) => id === this.#route.source.id)) {
+        const stored = known.filter((one) => one.id === id);
+        const missing = findMissing(stored, own);
+        const names = missing.map(({ name }) => name);
+        if (!dryRun) this.#record(() => catalog.missing.note(id, locationOf(stage), names));
+        if (own.length === 0 && stored.length > 0) {
           const message = "It held snapshots and holds none now: is its disk connected?";
+          log.say("warn", stage.id, message);
+        } else if (missing.length > 0) {
+          const message =
+            `${missing.length} of ${stored.length} snapshots that were stored there ` +
+            'are gone, or their archives are: see "keepsake verify"';
           log.say("warn", stage.id, message);
         }
         held.set(stage.id, own);

@@ -10,6 +10,7 @@ import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, RunReport } from "./events.ts";
 import type { RunRecord } from "./history.ts";
+import { MISSING_SCHEMA, MissingRecord } from "./missing.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
@@ -47,6 +48,7 @@ const SCHEMA = `
   ${SUSPICIONS_SCHEMA}
   ${WATCH_SCHEMA}
   ${REKEYS_SCHEMA}
+  ${MISSING_SCHEMA}
 `;
 
 /** A snapshot as the catalog knows it. */
@@ -92,6 +94,8 @@ export class Catalog {
   readonly watch: WatchRecord;
   /** Which snapshots are being given other keys. */
   readonly rekeys: RekeyRecord;
+  /** What destinations were given, and have no more. */
+  readonly missing: MissingRecord;
 
   private constructor(database: Database) {
     this.#database = database;
@@ -101,6 +105,7 @@ export class Catalog {
     this.suspicions = new Suspicions(database);
     this.watch = new WatchRecord(database);
     this.rekeys = new RekeyRecord(database);
+    this.missing = new MissingRecord(database);
   }
 
   /**

@@ -100,7 +100,9 @@ function isBelow(name: string, path: string): boolean {
 /** The snapshots that a place was given, has still, and was not found to have damaged. */
 function soundAt(location: string, catalog: Catalog): ReadonlySet<string> {
   const verified = catalog.pruning.verifications(location);
-  const held = catalog.deliveriesTo(location).map(({ id, name }) => `${id}/${name}`);
+  const gone = new Set(catalog.missing.at(location).map(({ id, name }) => `${id}/${name}`));
+  const held = catalog.deliveriesTo(location).map(({ id, name }) => `${id}/${name}`)
+    .filter((key) => !gone.has(key));
   return new Set(held.filter((key) => (verified.get(key) ?? "ok") === "ok"));
 }
 

@@ -9,6 +9,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure, Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
+import { isTorn } from "./missing.ts";
 import { createdOf, parseKey } from "./names.ts";
 import {
   filesIn,
@@ -54,6 +55,8 @@ export interface StoredSnapshot {
   readonly storedBytes: number;
   /** Ids or addresses of the destinations that hold it. */
   readonly destinations: readonly string[];
+  /** Of those that hold its manifest alone: from there it cannot be brought back. */
+  readonly torn: readonly string[];
 }
 
 /** An archive that has no manifest. */
@@ -94,7 +97,8 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   try {
     const snapshots: StoredSnapshot[] = [];
     for (const group of groups.values()) {
-      const { held } = group[0]!;
+      const whole = group.filter(({ held }) => !isTorn(held));
+      const { held } = whole[0] ?? group[0]!;
       const known = await totalsOf(group[0]!, catalog, pool, identities, lookup);
       snapshots.push({
         id: held.id,
@@ -107,7 +111,10 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         suspect: catalog?.suspicions.isSuspect(held.id, held.name) ?? false,
         encrypted: group.every(({ held }) => isEncrypted(held)),
         storedBytes: held.archives.reduce((sum, { size }) => sum + size, held.manifest.size),
-        destinations: [...new Set(group.map(({ place }) => place.id))],
+        destinations: [...new Set(whole.map(({ place }) => place.id))],
+        torn: [
+          ...new Set(group.filter(({ held }) => isTorn(held)).map(({ place }) => place.id)),
+        ],
       });
     }
     return { snapshots, strays, failures };
@@ -291,7 +298,7 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
       },
     );
   }
-  return matching[0] ??
+  return wholeFirst(matching)[0] ??
     fail(missing(
       "no destination holds one",
       `See what there is with "keepsake list${address === undefined ? "" : ` --from ${address}`}"`,
@@ -305,7 +312,12 @@ function endsSo(name: string, hash: string): boolean {
 
 function newest(copies: readonly Copy[]): Copy | undefined {
   const last = copies.at(-1);
-  return last && copies.find(({ held }) => held.name === last.held.name);
+  return last && wholeFirst(copies).find(({ held }) => held.name === last.held.name);
+}
+
+/** A place that has lost the archive is the last to ask. */
+function wholeFirst(copies: readonly Copy[]): Copy[] {
+  return copies.toSorted((a, b) => Number(isTorn(a.held)) - Number(isTorn(b.held)));
 }
 
 function fail(error: Error): never {

@@ -81,6 +81,7 @@ export class PruneRecord {
     const where = "WHERE id = ? AND name = ? AND location = ?";
     this.#each(`DELETE FROM deliveries ${where}`, spots);
     this.#each(`DELETE FROM verifications ${where}`, spots);
+    this.#each(`DELETE FROM missing ${where}`, spots);
     this.cancel(spots);
   }
 

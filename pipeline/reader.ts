@@ -75,10 +75,11 @@ export class SnapshotReader {
    * @throws {BackupError} `snapshot-damaged` when anything is missing or differs.
    */
   async unpack(
-    { id, archives }: HeldSnapshot,
+    held: HeldSnapshot,
     manifest: Manifest,
     { into, wanted, inspect }: Unpacking,
   ): Promise<UnpackResult> {
+    const { id, archives } = held;
     const load = stages[manifest.source];
     const stage = (await load?.())?.default;
     if (stage?.kind !== "source") {
@@ -91,7 +92,7 @@ export class SnapshotReader {
     const [archive] = manifest.archives;
     const key = `${id}/${archive?.name}`;
     const stored = archives.find((file) => file.key === key);
-    if (archive === undefined || stored === undefined) throw damaged(key, "it is not there");
+    if (archive === undefined || stored === undefined) throw gone(key, held.manifest.key);
     if (stored.size !== archive.size) {
       throw damaged(key, `it has ${stored.size} bytes instead of ${archive.size}`);
     }
@@ -225,6 +226,17 @@ function damaged(key: string, state: string): BackupError {
   return new BackupError("snapshot-damaged", `Cannot trust "${key}": ${state}`, {
     hint: HINT_DAMAGED,
   });
+}
+
+function gone(archive: string, manifest: string): BackupError {
+  return new BackupError(
+    "snapshot-damaged",
+    `Cannot find "${archive}": it is not there, though its manifest is`,
+    {
+      hint:
+        `${HINT_DAMAGED}; if you removed it yourself, remove "${manifest}" as well, and say so with "keepsake verify --forget-missing"`,
+    },
+  );
 }
 
 const HINT_DAMAGED = "Use another snapshot, or the same one from another destination";

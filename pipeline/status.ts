@@ -12,6 +12,7 @@ import { createdOf } from "./names.ts";
 import { placesOf } from "./places.ts";
 import { routesOf } from "./routes.ts";
 import type { OpenSuspicion } from "./suspicions.ts";
+import { NOTHING } from "./watch/record.ts";
 import { partsOf, type Trouble } from "./watch/troubles.ts";
 
 /** What one destination is known to hold of one snapshot stage. */
@@ -26,6 +27,8 @@ export interface PlaceStatus {
   /** When it was last known to hold what it should; `undefined`: never. */
   readonly confirmed: Date | undefined;
   readonly count: number;
+  /** How many it was given besides, and did not have when somebody last looked. */
+  readonly missing: number;
   /** What they take up there. */
   readonly bytes: number;
   /** What the place takes up in all, where that is more: a repository with its history. */
@@ -122,7 +125,7 @@ function pairsOf(pipeline: Pipeline): Pair[] {
 
 function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
   const { location, snapshot } = pair;
-  const held = catalog?.watch.held(snapshot, location) ?? { count: 0, bytes: 0, newest: undefined };
+  const held = catalog?.watch.held(snapshot, location) ?? NOTHING;
   return {
     ...pair,
     ...held,

@@ -19,13 +19,17 @@ import {
   readerOptions,
   type StrayArchive,
 } from "./list.ts";
+import { findMissing, isTorn, type Named } from "./missing.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 export type { Verification } from "./prove.ts";
 
 /** What to prove. */
 export interface VerifyOptions extends Lookup {
-  /** As for restore; `undefined`: the newest of every id, or with `all` every one. */
+  /**
+   * As for restore; `undefined`: the newest of every id, or with `all` every one. What is gone is
+   * told in either case.
+   */
   readonly snapshot?: string | undefined;
   readonly all?: boolean;
   /** What is gone was removed on purpose: it is named once more, and not missed from then on. */
@@ -89,9 +93,10 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   if (options.snapshot === undefined) {
     const silent = failures.map(({ destination }) => destination);
     const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
-    const { all = false, forgetMissing = false } = options;
-    const lost = lostCopies(asked, copies, all || forgetMissing);
+    const { forgetMissing = false } = options;
+    const lost = lostCopies(asked, copies, true);
     if (forgetMissing && lost.length > 0) forget(lost, asked, pipeline!);
+    if (pipeline !== undefined) noteMissing(asked, copies, pipeline);
     verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
   }
   const ok = failures.length === 0 &&
@@ -104,11 +109,6 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
 export interface Stored {
   readonly place: Place;
   readonly deliveries: readonly Named[];
-}
-
-interface Named {
-  readonly id: string;
-  readonly name: string;
 }
 
 /** Without what was removed on purpose meanwhile: a run may be pruning. */
@@ -153,8 +153,10 @@ export function lostCopies(
       return !isThere && (all || isNewest && same.every((held) => held.name < name));
     }).map(({ id, name }): Verification => {
       const message = "It was stored there, and its manifest is gone";
-      const hint =
-        'Store it anew with "keepsake run --force"; if you removed it yourself, say so with "keepsake verify --forget-missing"';
+      const others = copies.filter(({ place: other, held }) =>
+        other.id !== place.id && held.id === id && held.name === name && !isTorn(held)
+      );
+      const hint = hintFor(others.map(({ place: { id } }) => id));
       const failure = { code: "snapshot-missing" as const, message, hint };
       return {
         id,
@@ -168,6 +170,35 @@ export function lostCopies(
       };
     });
   });
+}
+
+/** A run stores what there is today, which is not what is gone. */
+function hintFor(others: readonly string[]): string {
+  const where = others.length === 0
+    ? "Look for a copy of it elsewhere, as no other destination has it"
+    : `Use the one in ${others.map((id) => `"${id}"`).join(", ")}`;
+  return `${where}; if you removed it yourself, say so with "keepsake verify --forget-missing"`;
+}
+
+/** So that who asks no destination can tell of it, too. */
+function noteMissing(
+  stored: readonly Stored[],
+  copies: readonly Copy[],
+  pipeline: Pipeline,
+): void {
+  const catalog = Catalog.openIfThere(pipeline.state);
+  try {
+    for (const { place, deliveries } of stored) {
+      const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
+      const missing = findMissing(deliveries, there);
+      for (const id of new Set(deliveries.map(({ id }) => id))) {
+        const names = missing.filter((one) => one.id === id).map(({ name }) => name);
+        catalog?.missing.note(id, place.location, names);
+      }
+    }
+  } finally {
+    catalog?.close();
+  }
 }
 
 function forget(
@@ -199,7 +230,9 @@ function choose(copies: readonly Copy[], options: VerifyOptions): readonly Copy[
     const { held } = chooseCopy(copies, snapshot ?? "latest", addressIn(options));
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
-  return newestCopies(copies);
+  // What has lost its archive is known for that without being fetched.
+  const newest = newestCopies(copies);
+  return [...copies.filter((copy) => isTorn(copy.held) && !newest.includes(copy)), ...newest];
 }
 
 /** At every destination its own newest: one that lags behind is proven for what it has. */

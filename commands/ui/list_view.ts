@@ -29,12 +29,20 @@ export function renderListing(
   ] as const;
   const rows = snapshots.map((snapshot) => [
     escapeControls(snapshot.id),
-    escapeControls(snapshot.name) + (snapshot.suspect ? ", suspect" : ""),
+    [
+      escapeControls(snapshot.name),
+      ...(snapshot.suspect ? ["suspect"] : []),
+      ...(snapshot.destinations.length === 0 ? ["archive missing"] : []),
+    ].join(", "),
     sayTime(snapshot.created, offsetMinutes),
     `${snapshot.files ?? UNKNOWN}${snapshot.complete === false ? ", incomplete" : ""}`,
     snapshot.bytes === null ? UNKNOWN : sayBytes(snapshot.bytes),
     `${sayBytes(snapshot.storedBytes)}${snapshot.encrypted ? "" : ", plain"}`,
-    escapeControls(snapshot.destinations.join(", ")),
+    escapeControls(
+      [...snapshot.destinations, ...snapshot.torn.map((id) => `${id} (archive missing)`)].join(
+        ", ",
+      ),
+    ),
   ]);
   return renderTable(columns, rows, width, style);
 }

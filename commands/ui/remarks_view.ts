@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StrayArchive } from "../../pipeline/list.ts";
+import type { StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
 import type { Manifest } from "../../pipeline/manifest.ts";
 import { sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -48,6 +48,24 @@ export function renderStrays(strays: readonly StrayArchive[], style: Style = PLA
     ...own.slice(0, NAMED).map(({ key }) => `    ${escapeControls(key)}`),
     ...renderMore(own.length),
     "  A run was cut short there, or is storing it now, or its manifest was lost",
+  ]);
+}
+
+/** Snapshots of which a destination has the manifest alone, by destination. */
+export function renderTorn(
+  snapshots: readonly StoredSnapshot[],
+  style: Style = PLAIN,
+): string[] {
+  const torn = snapshots.flatMap(({ id, name, torn }) =>
+    torn.map((destination) => ({ destination, snapshot: `${id}/${name}` }))
+  );
+  return [...Map.groupBy(torn, ({ destination }) => destination)].flatMap(([id, own]) => [
+    `${style.careful("Note:")} ${escapeControls(id)} has lost ${
+      sayCount(own.length, "archive")
+    }, and holds the ${own.length === 1 ? "manifest" : "manifests"} alone`,
+    ...own.slice(0, NAMED).map(({ snapshot }) => `    ${escapeControls(snapshot)}`),
+    ...renderMore(own.length),
+    "  See keepsake verify",
   ]);
 }
 

@@ -159,6 +159,7 @@ function todoOf(status: Status, view: StatusView): string[] {
   return [
     ...failing,
     ...blind,
+    ...places.filter(({ missing }) => missing > 0).map(sayMissing),
     ...(failing.length === 0 && last !== undefined && last.status !== 0
       ? ["See what went wrong: keepsake log"]
       : []),
@@ -213,6 +214,13 @@ function saySuspicion(
   }: ${named}${more > 0 ? `; and ${more} more` : ""}. ${
     command === undefined ? "" : `Bring back how it was: ${command}. `
   }If it may be gone: keepsake accept ${id}`;
+}
+
+function sayMissing({ destination, snapshot, missing }: PlaceStatus): string {
+  const count = sayCount(missing, "snapshot");
+  return `${count} of ${snapshot} ${missing === 1 ? "was" : "were"} stored in ${destination}, and ${
+    missing === 1 ? "is" : "are"
+  } there no more: see keepsake verify`;
 }
 
 function sayEndangered(

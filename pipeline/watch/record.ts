@@ -37,7 +37,12 @@ export interface Held {
   readonly bytes: number;
   /** `<stamp>-<hash>`. */
   readonly newest: string | undefined;
+  /** How many it was given besides, and did not have when somebody last looked. */
+  readonly missing: number;
 }
+
+/** Of a place that was never given anything. */
+export const NOTHING: Held = { count: 0, bytes: 0, newest: undefined, missing: 0 };
 
 /** Runs that tell what is usual. */
 const USUAL = 21;
@@ -141,16 +146,23 @@ export class WatchRecord {
     return time ? new Date(time) : undefined;
   }
 
-  /** What a place is known to hold of a snapshot, and is meant to: how many, and the newest's name. */
+  /**
+   * What a place is known to hold of a snapshot, and is meant to: how many, and the newest's name.
+   * What was not there when somebody last looked is counted by itself.
+   */
   held(id: string, location: string): Held {
-    const sql = `SELECT COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes, MAX(name) AS newest
-      FROM deliveries d WHERE id = ? AND location = ? AND NOT EXISTS (
+    const sql = `SELECT COUNT(*) FILTER (WHERE m.id IS NULL) AS count,
+        COALESCE(SUM(bytes) FILTER (WHERE m.id IS NULL), 0) AS bytes,
+        MAX(name) FILTER (WHERE m.id IS NULL) AS newest,
+        COUNT(m.id) AS missing
+      FROM deliveries d LEFT JOIN missing m USING (id, name, location)
+      WHERE d.id = ? AND d.location = ? AND NOT EXISTS (
         SELECT 1 FROM removals r WHERE r.id = d.id AND r.name = d.name AND r.location = d.location
       )`;
-    const { count, bytes, newest } =
+    const { newest, ...counts } =
       this.#database.get<Omit<Held, "newest"> & { newest: string | null }>(sql, id, location) ??
-        { count: 0, bytes: 0, newest: null };
-    return { count, bytes, newest: newest ?? undefined };
+        { ...NOTHING, newest: null };
+    return { ...counts, newest: newest ?? undefined };
   }
 
   /** When a snapshot there was last read back in full, by no drill that failed for what is in it. */

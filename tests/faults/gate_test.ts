@@ -181,6 +181,14 @@ Deno.test("a destination that was emptied gets a copy, and one that is gone is t
   assert.ok(!exists(second)); // It may be the place of a disk that is not connected.
   await Deno.mkdir(second);
   assert.deepEqual(statuses(await sandbox.backUp()), { first: "unchanged", second: "ok" });
+  const { verifySnapshots } = await import("../../pipeline/verify.ts");
+  const { status, verifications } = await verifySnapshots({ pipeline: sandbox.pipeline });
+  assert.equal(status, 4);
+  const told = verifications.map((one) => [one.destination, one.status]);
+  assert.deepEqual(told, [["first", "ok"], ["second", "ok"], ["second", "damaged"]]);
+  assert.match(verifications.at(-1)?.failure?.hint ?? "", /^Use the one in "first"/);
+  const { pipeline } = sandbox;
+  assert.equal((await verifySnapshots({ pipeline, forgetMissing: true })).status, 0);
   assert.deepEqual(await verify(sandbox), { first: "ok", second: "ok" });
 });
 

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Catalog } from "../../pipeline/catalog.ts";
 import type { Event, Pruning, RunReport } from "../../pipeline/events.ts";
+import { listSnapshots } from "../../pipeline/list.ts";
 import { type PruneOptions, prunePipeline } from "../../pipeline/prune.ts";
+import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { complaints, filesIn, Sandbox, type Stages } from "../faults/harness.ts";
 
@@ -336,20 +338,66 @@ Deno.test("verify misses nothing that is pruned while it looks", async () => {
 });
 
 Deno.test("what was removed by hand is missed until verify is told to forget it", async () => {
-  using sandbox = await withDays(2);
+  using sandbox = await withDays(3);
   for (const path of filesIn(sandbox.destination()).keys()) {
     if (path.includes("20261001")) await Deno.remove(join(sandbox.destination(), path));
   }
   const { pipeline } = sandbox;
-  const before = await verifySnapshots({ pipeline, all: true });
+  const known = () =>
+    statusOf(pipeline, new Date()).places.map(({ count, missing }) => [count, missing]);
+  assert.deepEqual(known(), [[3, 0]]);
+  const before = await verifySnapshots({ pipeline });
   assert.equal(before.status, 4);
-  assert.match(before.verifications.at(-1)?.failure?.hint ?? "", /verify --forget-missing/);
+  assert.deepEqual(before.verifications.map(({ status }) => status), ["ok", "damaged"]);
+  const { message, hint } = before.verifications.at(-1)!.failure!;
+  assert.match(message, /its manifest is gone/);
+  assert.match(hint ?? "", /no other destination has it.*verify --forget-missing/);
+  assert.doesNotMatch(hint ?? "", /--force/);
+  assert.deepEqual(known(), [[2, 1]]);
   const told = await verifySnapshots({ pipeline, forgetMissing: true });
   assert.deepEqual([told.ok, told.status], [true, 0]);
   assert.deepEqual(told.verifications.map(({ status }) => status), ["ok", "forgotten"]);
+  assert.deepEqual(known(), [[2, 0]]);
   const after = await verifySnapshots({ pipeline, all: true });
-  assert.deepEqual([after.status, after.verifications.length], [0, 1]);
-  assert.deepEqual(complaints(await runOn(sandbox, 3)), []);
+  assert.deepEqual([after.status, after.verifications.length], [0, 2]);
+  assert.deepEqual(complaints(await runOn(sandbox, 4)), []);
+});
+
+Deno.test("a run notices what is gone, says so once it ends, and status tells of it", async () => {
+  using sandbox = await withDays(2);
+  for (const path of filesIn(sandbox.destination()).keys()) {
+    if (path.includes("20261001")) await Deno.remove(join(sandbox.destination(), path));
+  }
+  const said: string[] = [];
+  await sandbox.backUp({
+    listener: (event) => void (event.type === "log" && said.push(event.message)),
+  });
+  assert.match(said.join("\n"), /1 of 2 snapshots that were stored there are gone/);
+  const [place] = statusOf(sandbox.pipeline, new Date()).places;
+  assert.deepEqual([place?.count, place?.missing], [2, 1]);
+});
+
+Deno.test("a manifest that has lost its archive is no snapshot, and there is a way out", async () => {
+  using sandbox = await withDays(2);
+  const [archive = ""] = [...filesIn(sandbox.destination()).keys()]
+    .filter((path) => path.includes("20261001") && path.includes(".tar"));
+  await Deno.remove(join(sandbox.destination(), archive));
+  const { pipeline } = sandbox;
+  const { snapshots } = await listSnapshots({ pipeline });
+  assert.deepEqual(snapshots.map(({ destinations, torn }) => [destinations, torn]), [
+    [[], ["backups"]],
+    [["backups"], []],
+  ]);
+  const { status, verifications } = await verifySnapshots({ pipeline });
+  assert.equal(status, 4);
+  const { message, hint } = verifications.find((one) => one.status === "damaged")!.failure!;
+  assert.match(message, /^Cannot find ".*tar.*": it is not there, though its manifest is/);
+  const manifest = /remove "([^"]+)" as well/.exec(hint ?? "")![1]!;
+  const [place] = statusOf(pipeline, new Date()).places;
+  assert.deepEqual([place?.count, place?.missing], [1, 1]);
+  await Deno.remove(join(sandbox.destination(), manifest));
+  assert.equal((await verifySnapshots({ pipeline, forgetMissing: true })).status, 0);
+  assert.equal((await verifySnapshots({ pipeline, all: true })).status, 0);
 });
 
 Deno.test("a clock that went back, or leapt ahead, removes nothing that is not beyond the rules", async () => {

@@ -14,6 +14,7 @@ const LOCAL: PlaceStatus = {
   newest: ago(30),
   confirmed: ago(6),
   count: 14,
+  missing: 0,
   bytes: 1_234_567_890,
   placeBytes: undefined,
   proven: ago(80),
@@ -114,6 +115,11 @@ Deno.test("a status fits the terminal, and moves no cursor", () => {
       equal(/\p{Cc}/u.test(line), false);
     }
   }
+});
+
+Deno.test("a status says what a destination was given and has no more", () => {
+  const lines = renderStatus({ ...WELL, places: [{ ...LOCAL, missing: 2 }] }, VIEW).join("\n");
+  ok(lines.includes("2 snapshots of claude were stored in local, and are there no more:"));
 });
 
 Deno.test("a repository's size is told with its history, once", () => {

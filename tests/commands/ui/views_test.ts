@@ -21,6 +21,7 @@ Deno.test("a listing shows what is known of each snapshot", async (t) => {
     suspect: false,
     storedBytes: 20e6,
     destinations: ["local", "usb"],
+    torn: [],
   };
   const unread = { ...snapshot, contentHash: null, files: null, bytes: null, encrypted: false };
   const partial = { ...snapshot, complete: false };

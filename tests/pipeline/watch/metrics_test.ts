@@ -7,6 +7,7 @@ const NOW = new Date("2026-11-21T03:00:00Z");
 const PLACE = {
   ...{ destination: 'a"b\\c\nd', location: "/b", snapshot: "claude", count: 3, bytes: 1e12 },
   placeBytes: undefined,
+  missing: 0,
   ...{ newest: NOW, confirmed: NOW, proven: undefined, drillFailed: undefined },
 };
 const STATUS: Status = {
