@@ -10,7 +10,7 @@ import { option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { Pipeline, Watch } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
-import type { Forecast } from "../pipeline/forecast.ts";
+import type { Forecast, ForecastOptions } from "../pipeline/forecast.ts";
 import type { Horizon } from "../pipeline/horizon.ts";
 import type { Outlook } from "../pipeline/outlook.ts";
 import type { Plan, PlannedMessenger } from "../pipeline/plan.ts";
@@ -104,7 +104,7 @@ async function planAhead(
   const pipeline = await openPipeline(config);
   const { forecast } = await import("../pipeline/forecast.ts");
   const now = new Date();
-  const ahead = forecast(pipeline, { now, at: time, next: await rhythmOf(pipeline) });
+  const ahead = forecast(pipeline, { now, at: time, ...await rhythmOf(pipeline) });
   if (json) {
     printJson(terminal, forecastJson(ahead));
     return 0;
@@ -118,13 +118,17 @@ async function planAhead(
 }
 
 /** When runs come: as scheduled, else a day after each other. */
-async function rhythmOf({ state }: Pipeline): Promise<(after: Date) => Date> {
+async function rhythmOf(
+  { state }: Pipeline,
+): Promise<Pick<ForecastOptions, "next" | "isScheduled">> {
   const { scheduledExpression } = await import("./schedule/record.ts");
   const expression = await scheduledExpression(state);
-  if (expression === undefined) return (after) => new Date(after.getTime() + 86_400_000);
+  if (expression === undefined) {
+    return { next: (after) => new Date(after.getTime() + 86_400_000), isScheduled: false };
+  }
   const { nextDue, parseCalendar } = await import("./schedule/calendar.ts");
   const calendar = parseCalendar(expression);
-  return (after) => nextDue(calendar, after);
+  return { next: (after) => nextDue(calendar, after), isScheduled: true };
 }
 
 /**
@@ -147,10 +151,11 @@ function timeOf(written: string): Date {
 }
 
 /** What `plan --at DATE --json` prints. */
-export function forecastJson({ at, runs, pauses, places, swept }: Forecast): unknown {
+export function forecastJson({ at, runs, isScheduled, pauses, places, swept }: Forecast): unknown {
   return {
     at: at.toISOString(),
     runs,
+    scheduled: isScheduled,
     paused: pauses.map(({ id, reason }) => ({ id, reason })),
     destinations: places.map(({ id, policy, snapshots, added, drills }) => ({
       id,

@@ -91,12 +91,13 @@ export async function drillAfterRun(
   pipeline: Pipeline,
   { catalog, signal, listener, clock }: RunDrillContext,
 ): Promise<Drill[]> {
+  const gap = catalog.watch.usualGap();
   const due = placesOf(pipeline).flatMap((place) => {
     const stage = pipeline.stages.find(({ id }) => id === place.id)!;
     const every = stage.drillEvery ?? pipeline.drillEvery;
     if (every === undefined) return [];
     const ids = catalog.proofs.at(place.location)
-      .filter((proof) => isDrillDue(proof, every, clock())).map(({ id }) => id);
+      .filter((proof) => isDrillDue(proof, every, clock(), gap)).map(({ id }) => id);
     return ids.length === 0 ? [] : [{ place, ids }];
   });
   if (due.length === 0) return [];

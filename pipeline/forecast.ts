@@ -11,6 +11,7 @@ import { lookAtHorizon, sweptBy } from "./horizon.ts";
 import { createdOf } from "./names.ts";
 import { isDrillDue, isOverdue, type Proof } from "./proofs.ts";
 import { targetsOf } from "./prune_sites.ts";
+import { usualGap } from "./watch/troubles.ts";
 import { type Candidate, type Circumstances, judge, type Policy, sayPolicy } from "./retention.ts";
 
 /** What becomes of a snapshot that there is now. */
@@ -71,6 +72,8 @@ export interface Forecast {
   readonly at: Date;
   /** The runs that are thought to come until then. */
   readonly runs: number;
+  /** Whether they are scheduled; else one a day is supposed. */
+  readonly isScheduled: boolean;
   /** Where something seems to be lost, everything stays until somebody accepts that. */
   readonly pauses: readonly PauseForecast[];
   readonly places: readonly PlaceForecast[];
@@ -84,6 +87,8 @@ export interface ForecastOptions {
   readonly at: Date;
   /** When the run after one that began at this time begins. */
   readonly next: (after: Date) => Date;
+  /** Whether that is scheduled, and not merely supposed. */
+  readonly isScheduled: boolean;
 }
 
 /** More runs than these take their time to think through. */
@@ -103,7 +108,7 @@ export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast
     const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
       const present = catalog === undefined ? [] : presentAt(catalog, location);
       const onlyIn = onlyInWith(catalog, present);
-      const drills = drillsAt(pipeline, id, catalog?.proofs.at(location) ?? [], runs, at);
+      const drills = drillsAt(pipeline, id, catalog?.proofs.at(location) ?? [], runs, options);
       if (policy === undefined) {
         const snapshots = present.map((snapshot) => fateOf(snapshot, ["nothing is removed there"]));
         const ids = new Set(present.map((snapshot) => snapshot.id));
@@ -125,6 +130,7 @@ export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast
     return {
       at,
       runs: runs.length,
+      isScheduled: options.isScheduled,
       pauses,
       places,
       swept: swept.map(({ path, goes, destinations }) => ({ path, goes, destinations })),
@@ -216,17 +222,19 @@ function drillsAt(
   destination: string,
   proofs: readonly Proof[],
   runs: readonly Date[],
-  at: Date,
+  { at, next }: ForecastOptions,
 ): DrillForecast[] {
   const stage = stages.find(({ id }) => id === destination);
   const every = stage?.drillEvery ?? drillEvery;
   const max = stage?.maxUnproven;
   if (every === undefined && max === undefined) return [];
+  const last = runs.at(-1);
+  const gap = last === undefined ? 0 : usualGap([next(last), ...runs.toReversed()]);
   return proofs.map((proof) => {
     const due: Date[] = [];
     let { drilled } = proof;
     for (const run of every === undefined ? [] : runs) {
-      if (!isDrillDue({ drilled }, every!, run)) continue;
+      if (!isDrillDue({ drilled }, every!, run, gap)) continue;
       due.push(run);
       drilled = run;
     }

@@ -93,14 +93,25 @@ export class Proofs {
   }
 }
 
-/** Whether it is time for another drill. Pure. */
+/**
+ * Whether it is time for another drill: now, or nearer to now than to the next run. A drill is noted
+ * later than it was asked for, so that exactly a week later it is not yet a week old. Pure.
+ *
+ * @param gap Milliseconds until the next run, as is usual; 0 when nothing tells.
+ */
 export function isDrillDue(
   { drilled }: Pick<Proof, "drilled">,
   every: number,
   now: Date,
+  gap: number,
 ): boolean {
-  return drilled === undefined || isPast(drilled, every, now);
+  const least = Math.min(NOTING, every / 24);
+  const early = Math.min(Math.max(least, gap / 2), every / 2);
+  return drilled === undefined || isPast(drilled, every - early, now);
 }
+
+/** What a run may take until it notes a drill. */
+const NOTING = 3_600_000;
 
 /** Whether it was not proven for longer than it may be. Pure. */
 export function isOverdue(

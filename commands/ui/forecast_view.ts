@@ -23,12 +23,14 @@ const NAMED = 10;
 
 /** Lays out what stays at each destination, and why. */
 export function renderForecast(
-  { at, runs, pauses, places, swept }: Forecast,
+  { at, runs, isScheduled, pauses, places, swept }: Forecast,
   { width, home, offsetMinutes }: ForecastView,
   style: Style = PLAIN,
 ): string[] {
   const title = `On ${sayTime(at, offsetMinutes)}, after ${sayCount(runs, "run")} more:`;
-  const supposed = "It is supposed that each run finds changes, and that nothing is deleted.";
+  const daily = isScheduled ? "" : "one run is made a day, as none is scheduled, that ";
+  const supposed =
+    `It is supposed that ${daily}each run finds changes, and that nothing is deleted.`;
   return [
     style.strong(title),
     style.faint(supposed),

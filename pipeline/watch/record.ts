@@ -14,6 +14,7 @@ import {
   type Told,
   type Trouble,
   update,
+  usualGap,
 } from "./troubles.ts";
 
 /** Makes the tables. */
@@ -177,10 +178,20 @@ export class WatchRecord {
 
   /** When the last run began, if that is unusually long ago for a run that begins now. */
   pauseBefore(now: Date): Date | undefined {
+    return pauseBefore(this.#starts(), now);
+  }
+
+  /** Milliseconds that usually lie between two runs; 0 when nothing tells. */
+  usualGap(): number {
+    return usualGap(this.#starts());
+  }
+
+  /** When the latest runs began, the newest first. */
+  #starts(): Date[] {
     const sql = `SELECT started FROM runs
       WHERE report IS NULL OR NOT json_valid(report) OR COALESCE(report ->> 'dryRun', 0) = 0
       ORDER BY id DESC LIMIT ?`;
     const rows = this.#database.all<{ started: string }>(sql, USUAL);
-    return pauseBefore(rows.map(({ started }) => new Date(started)), now);
+    return rows.map(({ started }) => new Date(started));
   }
 }

@@ -219,13 +219,21 @@ const UNUSUAL = 3;
 export function pauseBefore(starts: readonly Date[], now: Date): Date | undefined {
   const [last] = starts;
   if (last === undefined) return undefined;
+  const pause = now.getTime() - last.getTime();
+  return pause >= Math.max(LONG_PAUSE, UNUSUAL * usualGap(starts)) ? last : undefined;
+}
+
+/**
+ * Milliseconds that usually lie between two runs; 0 when nothing tells.
+ *
+ * @param starts When runs began, the newest first.
+ */
+export function usualGap(starts: readonly Date[]): number {
   const gaps = starts.slice(1)
     .map((start, index) => starts[index]!.getTime() - start.getTime())
     .filter((gap) => gap > 0)
     .toSorted((a, b) => a - b);
-  const usual = gaps[Math.floor(gaps.length / 2)] ?? 0;
-  const pause = now.getTime() - last.getTime();
-  return pause >= Math.max(LONG_PAUSE, UNUSUAL * usual) ? last : undefined;
+  return gaps[Math.floor(gaps.length / 2)] ?? 0;
 }
 
 /** What there is to say of a pause that `now` is the end of. */

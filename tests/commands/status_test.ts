@@ -56,8 +56,12 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   const ahead = await home.keepsake(["plan", "--at", day]);
   equal(ahead.status, 0, ahead.stderr);
   match(ahead.stdout, /^stays +claude +\S+ +last verified one$/m);
+  match(
+    ahead.stdout,
+    /^It is supposed that one run is made a day, as none is scheduled, that each/m,
+  );
   match(ahead.stdout, /^Of 1 snapshot now, 1 would stay; and 1 that is to come$/m);
-  match(ahead.stdout, /^claude will be drilled 5 times, first by the run of [-0-9: ]+$/m);
+  match(ahead.stdout, /^claude will be drilled 6 times, first by the run of [-0-9: ]+$/m);
   match(ahead.stdout, /^Claude Code will have deleted 1 session:\n.*1\.jsonl: in local$/m);
   for (const wrong of ["2001-01-01", "2026-02-30", "tomorrow"]) {
     equal((await home.keepsake(["plan", "--at", wrong])).status, 3, wrong);
