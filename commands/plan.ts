@@ -45,7 +45,7 @@ interface Values {
 
 async function plan({ config, at, json }: Values, { terminal }: Context): Promise<number> {
   if (at !== undefined) return await planAhead(config, at, json, terminal);
-  const [pipeline, { planOf }, { lookAhead }, { horizonOf }, { surveySources }, { lookAtKeys }] =
+  const [pipeline, { planOf }, ahead, { horizonOf }, { surveySources }, { lookAtKeys }] =
     await Promise.all(
       [
         openPipeline(config),
@@ -57,12 +57,13 @@ async function plan({ config, at, json }: Values, { terminal }: Context): Promis
       ],
     );
   const plan = planOf(pipeline, await plannedMessengers(pipeline.watch));
-  const [outlook, surveys, keys] = await Promise.all([
-    lookAhead(pipeline),
+  const [known, surveys, keys] = await Promise.all([
+    ahead.lookAhead(pipeline),
     surveySources(pipeline),
     lookAtKeys(pipeline),
   ]);
-  const horizon = horizonOf(pipeline, new Date());
+  const outlook = ahead.withSurveys(known, surveys);
+  const horizon = horizonOf(ahead.withoutGone(pipeline, outlook), new Date());
   if (json) {
     printJson(terminal, { ...planJson(plan, outlook, horizon, surveys), keys });
     return 0;

@@ -5,7 +5,9 @@
  * @module
  */
 import { FAILURES, stateOf } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import type { Survey } from "./survey.ts";
 
 /** One path that is not as a run would like it. */
 export interface Finding {
@@ -14,9 +16,9 @@ export interface Finding {
   readonly path: string;
   /**
    * Of a source: `missing` or `unreadable`. Of a destination: `new` when a run would make it,
-   * `blocked` when it could not.
+   * `blocked` when it could not, `gone` when it would not, because snapshots were there.
    */
-  readonly state: "missing" | "unreadable" | "new" | "blocked";
+  readonly state: "missing" | "unreadable" | "new" | "blocked" | "gone";
   /** A short phrase without a full stop: `it does not exist`. */
   readonly reason: string;
 }
@@ -29,9 +31,47 @@ export interface Outlook {
 }
 
 /** Looks at the paths of sources and destinations. Makes nothing, and opens no file's content. */
-export async function lookAhead({ stages }: Pipeline): Promise<Outlook> {
-  const findings = (await Promise.all(stages.map(findingsOf))).flat();
-  return { findings, status: statusOf(stages, findings) };
+export async function lookAhead({ stages, state }: Pipeline): Promise<Outlook> {
+  const catalog = Catalog.openIfThere(state);
+  try {
+    const found = (await Promise.all(stages.map(findingsOf))).flat();
+    const findings = found.map((finding) => catalog ? asRemembered(finding, catalog) : finding);
+    return { findings, status: statusOf(stages, findings) };
+  } finally {
+    catalog?.close();
+  }
+}
+
+/** A place that held snapshots is not begun anew: its disk may not be connected. */
+function asRemembered(finding: Finding, catalog: Catalog): Finding {
+  if (finding.state !== "new") return finding;
+  const { length } = catalog.deliveriesTo(finding.path);
+  if (length === 0) return finding;
+  const held = length === 1 ? "a snapshot" : `${length} snapshots`;
+  return { ...finding, state: "gone", reason: `it held ${held}, and is not there` };
+}
+
+/** With what only a walk through the sources can tell. */
+export function withSurveys(
+  { findings, status }: Outlook,
+  surveys: readonly Pick<Survey, "stage" | "unreadable">[],
+): Outlook {
+  const known = new Set(findings.map(({ stage, path }) => `${stage} ${path}`));
+  const more = surveys.flatMap(({ stage, unreadable }) =>
+    unreadable.filter(({ path }) => !known.has(`${stage} ${path}`))
+      .map(({ path, reason }): Finding => ({ stage, path, state: "unreadable", reason }))
+  );
+  const worse = more.length > 0 && status === 0;
+  return {
+    findings: [...more, ...findings],
+    status: worse ? FAILURES["source-unreadable"].status : status,
+  };
+}
+
+/** The pipeline without the destinations that are not there: what is in them is nowhere for now. */
+export function withoutGone(pipeline: Pipeline, { findings }: Outlook): Pipeline {
+  const gone = new Set(findings.filter(({ state }) => state === "gone").map(({ stage }) => stage));
+  return { ...pipeline, stages: pipeline.stages.filter(({ id }) => !gone.has(id)) };
 }
 
 async function findingsOf({ id, stage, options }: PipelineStage): Promise<Finding[]> {

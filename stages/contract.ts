@@ -213,6 +213,8 @@ export interface SurveyResult {
   readonly bytes: number;
   /** What would be left out on purpose, and why. */
   readonly skipped: readonly Remark[];
+  /** What should be in it and cannot be read, and why. */
+  readonly unreadable: readonly Remark[];
   /** What would be backed up although nobody knows what it is. */
   readonly unknown: readonly string[];
 }

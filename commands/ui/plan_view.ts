@@ -55,13 +55,26 @@ export function renderOutlook(
   style: Style = PLAIN,
 ): string[] {
   if (findings.length === 0) return [];
-  const names = findings.map(({ stage }) => escapeControls(stage));
+  const unread = findings.filter(({ state }) => state === "unreadable");
+  const left = new Set(unread.slice(MOST_UNREAD));
+  const named = findings.filter((finding) => !left.has(finding));
+  const names = named.map(({ stage }) => escapeControls(stage));
   const width = Math.max(...names.map(widthOf));
-  const lines = findings.map(({ path, state, reason }, index) => {
-    const told = state === "new" ? `${reason} yet: a run makes it` : escapeControls(reason);
+  const lines = named.map(({ path, state, reason }, index) => {
+    const told = state === "new"
+      ? `${reason} yet: a run makes it`
+      : state === "gone"
+      ? `${escapeControls(reason)}: a run would fail there`
+      : escapeControls(reason);
     return `  ${pad(names[index]!, width)}  ${say(path, view)}: ${told}`;
   });
-  return ["", style.strong("As things are now:"), ...lines, ...renderEnd(status, style)];
+  return [
+    "",
+    style.strong("As things are now:"),
+    ...lines,
+    ...(left.size > 0 ? [`  and ${left.size} more that cannot be read: see --json`] : []),
+    ...renderEnd(status, style),
+  ];
 }
 
 /** Says what the snapshots would hold, what they would leave out, and what nobody knows. */
@@ -92,6 +105,7 @@ export function renderSurveys(
 
 /** Paths that are named each. */
 const MOST_UNKNOWN = 20;
+const MOST_UNREAD = 20;
 
 function renderEnd(status: number, style: Style): string[] {
   if (status === 0) return [];

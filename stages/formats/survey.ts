@@ -1,14 +1,16 @@
 /**
- * Counts what a snapshot would hold, and what it would leave out, by names and sizes alone.
+ * Counts what a snapshot would hold, what it would leave out and what it could not read, by names,
+ * sizes and modes.
  *
  * @module
  */
 import type { OptionsSchema, SurveyContext, SurveyResult } from "../contract.ts";
 import { Pace } from "./pace.ts";
-import { type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
+import { ReadFault, SourceFile } from "./source_file.ts";
+import { type Found, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
 
 /**
- * Walks, and opens nothing.
+ * Walks, and reads nothing. What not everybody may read is opened, to see whether it can be.
  *
  * @throws {StageError} `source-missing` or `source-unreadable` when there is nothing at all.
  */
@@ -22,12 +24,32 @@ export async function survey(
   const pace = new Pace(context);
   let files = 0;
   let bytes = 0;
-  for (const { kind, size } of walk) {
+  for (const found of walk) {
+    const { kind, mode, size } = found;
     if (kind === "file") {
-      files++;
-      bytes += size;
+      const reason = (mode & FOR_ALL) === FOR_ALL ? undefined : reasonAgainst(found);
+      if (reason !== undefined) remarks.unreadable.push({ path: found.shown, reason });
+      else {
+        files++;
+        bytes += size;
+      }
     }
     if (pace.isDue) await pace.turn();
   }
-  return { files, bytes, skipped: remarks.skipped, unknown };
+  const { skipped, unreadable } = remarks;
+  return { files, bytes, skipped, unreadable, unknown };
+}
+
+/** Everybody may read it. */
+const FOR_ALL = 0o444;
+
+/** Why a file cannot be read; what is gone, or another file, by now is for the run to meet. */
+function reasonAgainst({ source, ...found }: Found): string | undefined {
+  try {
+    SourceFile.open(source, found)[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ReadFault)) throw error;
+    return error.kind === "failed" ? error.reason : undefined;
+  }
 }

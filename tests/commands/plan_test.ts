@@ -2,6 +2,9 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { oldDenoWarning } from "../../commands/deno_version.ts";
 import { Home } from "./harness.ts";
 
+/** Root may read everything, unless it gives that up. */
+const AS_MORTAL = Deno.uid() === 0 ? "setpriv --bounding-set=-all" : "";
+
 Deno.test("plan shows what would run, and runs nothing", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -85,6 +88,44 @@ Deno.test("plan says how a run would end for what is not there, and a run then d
   const [nothing, three] = await outcomes();
   match(nothing, /^A run would end with status 3: there is nothing to back up$/m);
   equal(three, 3);
+});
+
+Deno.test("plan foretells that a destination that held snapshots and is gone fails, as it does", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run"])).status, 0);
+  match((await home.keepsake(["plan"])).stdout, /[1-9] of them in a destination as they are now/);
+  await Deno.remove(home.at(".local/share/keepsake/backups"), { recursive: true });
+  const { stdout } = await home.keepsake(["plan"]);
+  match(
+    stdout,
+    /^ {2}local {2}\S+: it held a snapshot, and is not there: a run would fail there$/m,
+  );
+  match(stdout, /^A run would end with status 2: the rest would go on$/m);
+  match(stdout, /\b0 of them in a destination as they are now/);
+  equal((await home.keepsake(["run"])).status, 2);
+});
+
+Deno.test({
+  name: "plan names what cannot be read, and the run then ends as it says (needs modes)",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using home = await Home.make();
+    await home.furnish();
+    await home.write(".claude/closed/file", "x");
+    await Deno.chmod(home.at(".claude/closed"), 0);
+    await Deno.chmod(await home.write(".claude/shut.md", "x"), 0);
+    const asMortal = (word: string) => home.bash(`exec ${AS_MORTAL} keepsake ${word}`);
+    const planned = await asMortal("plan");
+    equal(planned.status, 0, planned.stderr);
+    match(planned.stdout, /^ {2}claude {2}~\/\.claude\/closed: /m);
+    match(planned.stdout, /^ {2}claude {2}~\/\.claude\/shut\.md: /m);
+    match(planned.stdout, /^A run would end with status 2: the rest would go on$/m);
+    const run = await asMortal("run");
+    equal(run.status, 2);
+    match(run.stdout + run.stderr, /could not read 2 paths/);
+    await Deno.chmod(home.at(".claude/closed"), 0o700);
+  },
 });
 
 Deno.test("plan and run name the sessions that Claude Code deletes soon and no destination has", async () => {

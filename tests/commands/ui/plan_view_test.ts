@@ -115,4 +115,13 @@ Deno.test("an outlook names every path, and how a run would end", () => {
     "  usb     /mnt/usb: it does not exist yet: a run makes it",
     "A run would end with status 2: the rest would go on",
   ]);
+  const lost = { ...made, state: "gone", reason: "it held 3 snapshots, and is not there" } as const;
+  deepEqual(renderOutlook({ findings: [lost], status: 2 }, view).slice(2, 3), [
+    "  usb  /mnt/usb: it held 3 snapshots, and is not there: a run would fail there",
+  ]);
+  const unread = Array.from({ length: 22 }, (_, index) => (
+    { stage: "claude", path: `/${index}`, state: "unreadable", reason: "no" } as const
+  ));
+  const many = renderOutlook({ findings: [...unread, made], status: 2 }, view);
+  deepEqual([many.length, many.at(-2)], [25, "  and 2 more that cannot be read: see --json"]);
 });
