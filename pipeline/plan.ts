@@ -1,5 +1,6 @@
 /**
- * What would run, with which permissions, and whether the second promise holds. Pure.
+ * What would run, with which permissions, and whether the second promise holds. Looks at the file
+ * system for links alone, which workers are granted as what they lead to.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { pruneGrants, runGrants, union } from "./grants.ts";
 import { sayPolicy } from "./retention.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { type SecretPolicy, secretPolicyOf } from "./secret_policy.ts";
-import { type Permissions, permissionsOf } from "./worker/host.ts";
+import { type Permissions, permissionsOf, resolveGrants } from "./worker/host.ts";
 
 /** One stage as it would run. */
 export interface PlannedStage {
@@ -81,7 +82,8 @@ function planStage(
   const { id, use, stage, options, retention } = pipelineStage;
   const steps = routes.flatMap((route) => route.steps.filter((step) => step.stage.id === id));
   const permissions = permissionsOf(
-    union(runGrants(pipelineStage, state), pruneGrants(pipelineStage)),
+    // With the true places of links, as the worker gets them.
+    resolveGrants(union(runGrants(pipelineStage, state), pruneGrants(pipelineStage))),
   );
   return {
     id,

@@ -6,7 +6,13 @@
  */
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { Remark, Sources } from "../contract.ts";
-import { CLAUDE_FOLDER, claudeFolderKind, reasonToLeaveOut, STATE_FILE } from "./claude_code.ts";
+import {
+  CLAUDE_FOLDER,
+  claudeFolderKind,
+  isUnknown,
+  reasonToLeaveOut,
+  STATE_FILE,
+} from "./claude_code.ts";
 import { wayInto } from "./roots.ts";
 import { reasonOf } from "./source_file.ts";
 
@@ -168,6 +174,8 @@ class Search {
     for (const name of await namesIn(folder)) {
       const path = join(folder, name);
       if (reasonToLeaveOut([{ kind: "home", path: name }], choice) !== undefined) continue;
+      // What nobody knows may lead anywhere: the walk tells of a link that leads out.
+      if (isUnknown(name, true) && isUnknown(name, false)) continue;
       this.#takeTarget(path);
       if (LINKED_IN.test(name)) {
         for (const child of await namesIn(path)) this.#takeTarget(join(path, child));

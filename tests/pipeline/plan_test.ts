@@ -57,6 +57,28 @@ Deno.test("plan shows eight permission keys of every stage, and what stages take
   assert.deepEqual(stages[2]!.permissions.write, ["/mnt/backup", "/state/claude/spool/to-local"]);
 });
 
+Deno.test("plan shows where links lead, as that is granted as well", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-plan-" }));
+  try {
+    await Deno.mkdir(`${folder}/real`);
+    await Deno.symlink(`${folder}/real`, `${folder}/link`);
+    const pipeline = await pipelineOf("snapshot", "local");
+    const [source, destination] = pipeline.stages;
+    const stages = [
+      { ...source!, options: { ...source!.options, paths: [`${folder}/link`] } },
+      { ...destination!, options: { path: `${folder}/link/later` } },
+    ];
+    const [reads, writes] = planOf({ ...pipeline, stages }).stages;
+    assert.deepEqual(reads!.permissions.read, [`${folder}/link`, `${folder}/real`]);
+    assert.deepEqual(
+      (writes!.permissions.write as string[]).filter((path) => path.startsWith(folder)),
+      [`${folder}/link/later`, `${folder}/real/later`],
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("the second promise holds when what reaches the network gets ciphertext only", async () => {
   const { stages, secondPromise } = planOf(
     await pipelineOf("snapshot", "hash-gate", "local", "encrypt", REMOTE),

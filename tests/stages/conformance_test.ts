@@ -4,15 +4,18 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { exampleOf, OPERATIONS as BY_KIND, rowsOf } from "../../pipeline/config/describe.ts";
-import { runGrants } from "../../pipeline/grants.ts";
+import { pruneGrants, runGrants, union, withPrograms } from "../../pipeline/grants.ts";
+import { planOf } from "../../pipeline/plan.ts";
 import { permissionsOf, resolveGrants } from "../../pipeline/worker/host.ts";
-import type { Operation } from "../../stages/contract.ts";
+import type { Grants, Operation } from "../../stages/contract.ts";
 import { stages } from "../../stages/mod.ts";
 import { attemptEverything } from "../platform/attempts.ts";
 import { Folder, NOTHING, probe } from "../platform/probe.ts";
 
 const OPERATIONS: readonly Operation[] = ["scan", "run", "restore", "list", "fetch", "remove"];
 const KEYS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
+
+const PIPELINE = { file: "/p.toml", name: "p", state: "/state/p", identity: undefined };
 
 /** Files in stages/ that are no stage. */
 const SHARED = ["contract.ts", "errors.ts", "mod.ts", "options.ts"];
@@ -69,26 +72,43 @@ for (const [use, load] of Object.entries(stages)) {
     }
   });
 
-  Deno.test(`the worker of stage "${use}" is denied whatever plan does not show`, async () => {
+  Deno.test(`no worker of stage "${use}" can do what it was not granted`, async () => {
     using folder = new Folder();
-    const grants = runGrants(inPipeline, join(folder.path, "state"));
-    const permissions = permissionsOf(resolveGrants(grants));
-    assert.deepEqual(Object.keys(permissions), KEYS);
     await Deno.writeTextFile(join(folder.path, "outside.txt"), "plaintext");
-    const outcome = await probe(
-      permissions as Deno.PermissionOptionsObject,
-      attemptEverything,
-      folder.path,
-      Deno.execPath(),
-    );
-    assert.ok("answer" in outcome, JSON.stringify(outcome));
-    const granted = KEYS.filter((key) => permissions[key] !== false);
-    for (const [attempt, result] of Object.entries(outcome.answer)) {
-      const key = attempt.split(" ")[0] as typeof KEYS[number];
-      // With some paths granted, these are others; with `run` nothing is promised of the rest.
-      if (granted.includes("run") && key === "run") continue;
-      assert.equal(result, "denied", `${attempt}: ${result}`);
+    const grants: Readonly<Record<string, Grants>> = {
+      "a run": runGrants(inPipeline, join(folder.path, "state")),
+      ...Object.fromEntries(
+        OPERATIONS.filter((operation) => operation in stage).map((
+          operation,
+        ) => [operation, withPrograms(stage.permissions(options, operation))]),
+      ),
+    };
+    const distinct = Map.groupBy(Object.keys(grants), (what) => JSON.stringify(grants[what]));
+    for (const [what] of distinct.values()) {
+      const permissions = permissionsOf(resolveGrants(grants[what!]!));
+      assert.deepEqual(Object.keys(permissions), KEYS);
+      const outcome = await probe(
+        permissions as Deno.PermissionOptionsObject,
+        attemptEverything,
+        folder.path,
+        Deno.execPath(),
+      );
+      assert.ok("answer" in outcome, JSON.stringify(outcome));
+      const granted = KEYS.filter((key) => permissions[key] !== false);
+      for (const [attempt, result] of Object.entries(outcome.answer)) {
+        const key = attempt.split(" ")[0] as typeof KEYS[number];
+        // With some paths granted, these are others; with `run` nothing is promised of the rest.
+        if (granted.includes("run") && key === "run") continue;
+        assert.equal(result, "denied", `${what}: ${attempt}: ${result}`);
+      }
     }
+  });
+
+  Deno.test(`plan shows what a worker of stage "${use}" gets in a run, to the path`, () => {
+    const pipeline = { ...PIPELINE, stages: [inPipeline] };
+    const [planned] = planOf(pipeline).stages;
+    const granted = union(runGrants(inPipeline, PIPELINE.state), pruneGrants(inPipeline));
+    assert.deepEqual(planned!.permissions, permissionsOf(resolveGrants(granted)));
   });
 }
 

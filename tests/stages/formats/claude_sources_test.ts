@@ -149,6 +149,8 @@ Deno.test({
     tree.link("home/.claude/projects/-home-me/memory", "../../../../dotfiles/memory");
     tree.link("home/.claude/cache", "../../secrets");
     tree.link("home/.claude/skills/gone", "../nowhere");
+    tree.link("home/.claude/nobody-knows", "../../secrets");
+    tree.link("home/.claude/nobody-knows.txt", "../../secrets/token");
     const { paths, doubts } = await find(tree);
     assert.deepEqual(paths, [
       "home/.claude",
