@@ -44,7 +44,7 @@ import {
 } from "./secret_policy.ts";
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
-import { judgeShrinkage, newShrinkages } from "./tripwire.ts";
+import { judgeShrinkage, newShrinkages, tallyOf } from "./tripwire.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a backup runs with. */
@@ -197,9 +197,8 @@ class Backup {
     if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
-    const { watched } = streamed.source;
-    const judgement = watched &&
-      judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
+    const watched = [...streamed.source.watched ?? [], tallyOf(totalsOf(streamed).files)];
+    const judgement = judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
     const known = catalog.suspicions.open(source.id);
     const name = nameAfter(this.#taken, streamed);
     if (needed.size > 0) this.#noteContents(name, streamed);
@@ -208,7 +207,7 @@ class Backup {
     if (delivered) {
       this.#record(() => {
         catalog.remember(source.id, streamed.signature, streamed.entries);
-        if (judgement) catalog.suspicions.note(source.id, name, judgement, watched!);
+        catalog.suspicions.note(source.id, name, judgement, watched);
       });
     }
     const suspicion = delivered ? catalog.suspicions.open(source.id) : known;

@@ -1,6 +1,6 @@
 /**
  * Tells whether something was lost at the source: memory that is gone, settings without their hooks,
- * logs that are not what they were, longer. Pure. docs/decisions/0010-suspects.md says what was
+ * logs that are not what they were, longer, nearly all files at once. Pure. docs/decisions/0010-suspects.md says what was
  * weighed.
  *
  * @module
@@ -11,8 +11,8 @@ import type { Watched } from "../stages/contract.ts";
 export interface Shrinkage {
   /** In the archive. */
   readonly path: string;
-  readonly what: "memory-gone" | "index-halved" | "hooks-lost" | "log-rewritten";
-  /** Bytes before. */
+  readonly what: "memory-gone" | "index-halved" | "hooks-lost" | "log-rewritten" | "files-gone";
+  /** Bytes before; of `files-gone`, files, now as well. */
   readonly before: number;
   /** Bytes now; `null`: it is not there. */
   readonly after: number | null;
@@ -24,6 +24,11 @@ export interface Judgement {
   readonly shrinkages: readonly Shrinkage[];
   /** What the next archive is to be compared with: of what shrank, the state before. */
   readonly baseline: readonly Watched[];
+}
+
+/** How many files an archive holds, to be watched like what is in them. */
+export function tallyOf(files: number): Watched {
+  return { path: ".", kind: "files", size: files, sha256: "" };
 }
 
 /**
@@ -44,7 +49,9 @@ export function judgeShrinkage(
   for (const one of before) {
     const { path, size } = one;
     const current = now.get(path);
-    const isUnread = unread.some((place) => path === place || path.startsWith(`${place}/`));
+    const isUnread = one.kind === "files"
+      ? unread.length > 0
+      : unread.some((place) => path === place || path.startsWith(`${place}/`));
     const what = isUnread ? undefined : lossOf(one, current);
     if (what !== undefined) {
       shrinkages.push({ path, what, before: size, after: current?.size ?? null });
@@ -70,6 +77,9 @@ function lossOf(before: Watched, now: Watched | undefined): Shrinkage["what"] | 
     case "log":
       // Claude Code removes old ones; none of them ever changes what is in it.
       return now?.grew === false ? "log-rewritten" : undefined;
+    case "files":
+      // A disk that is not connected leaves an empty directory.
+      return before.size > 0 && (now?.size ?? 0) * 10 <= before.size ? "files-gone" : undefined;
   }
 }
 
@@ -100,6 +110,8 @@ export function sayShrinkage({ path, what, before, after }: Shrinkage): string {
       return after !== null && after < before
         ? `${path} was cut from ${before} to ${after} bytes`
         : `${path} does not begin any more with what was stored`;
+    case "files-gone":
+      return `${before - (after ?? 0)} of ${before} files are gone`;
   }
 }
 

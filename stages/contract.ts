@@ -235,15 +235,16 @@ export interface SourceContext<S extends OptionsSchema> extends StageContext<S> 
 
 /** A file of which it is no ordinary change that a part of it goes missing. */
 export interface Watched {
-  /** In the archive. */
+  /** In the archive; `.` for all of it. */
   readonly path: string;
   /**
    * `memory`: written once, and kept. `index`: the one that names them. `settings`: may have hooks.
-   * `log`: only ever grows.
+   * `log`: only ever grows. `files`: all that there are, which the runner counts.
    */
-  readonly kind: "memory" | "index" | "settings" | "log";
+  readonly kind: "memory" | "index" | "settings" | "log" | "files";
+  /** In bytes; of `files`, how many. */
   readonly size: number;
-  /** In lower-case hexadecimal. */
+  /** In lower-case hexadecimal; of `files`, empty. */
   readonly sha256: string;
   /** Of settings: for how many events they have hooks; left out when that cannot be read. */
   readonly hooks?: number;

@@ -209,7 +209,7 @@ function saySuspicion(
   const named = shrinkages.slice(0, NAMED).map(sayShrinkage).join("; ");
   const more = shrinkages.length - NAMED;
   const command = restoreCommand(id, good);
-  return `${id}: something seems to be lost in ${sayCount(shrinkages.length, "file")} since ${
+  return `${id}: something seems to be lost since ${
     sayTime(createdOf(since), offsetMinutes)
   }: ${named}${more > 0 ? `; and ${more} more` : ""}. ${
     command === undefined ? "" : `Bring back how it was: ${command}. `

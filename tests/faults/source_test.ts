@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { within } from "../platform/probe.ts";
-import { complaints, encrypted, filesIn, rejection, Sandbox, SLOW } from "./harness.ts";
+import { complaints, encrypted, filesIn, rejection, Sandbox, SLOW, treeOf } from "./harness.ts";
 
 const posix = Deno.build.os !== "windows";
 const unlessPosix = posix ? "" : " (ignored: Windows has no such files)";
@@ -92,4 +92,20 @@ Deno.test("secrets that stand where they should not are never repeated", async (
   const { code, stdout, stderr } = await sandbox.keepsake(["verify"]);
   assert.equal(code, 3, stderr);
   assert.ok(!`${stdout}${stderr}`.includes(identity.slice(0, 30)), stderr);
+});
+
+Deno.test("a source of which nearly everything is gone makes a suspect, and nothing is pruned", async () => {
+  using sandbox = await Sandbox.make(encrypted, treeOf(12));
+  await sandbox.backUp();
+  await Deno.rename(sandbox.tree, `${sandbox.tree}.unmounted`);
+  await Deno.mkdir(sandbox.tree); // What is left of a disk that is not connected.
+  const { stdout, stderr } = await sandbox.keepsake(["run"]);
+  assert.match(stdout + stderr, /SUSPECT m: .*\n +14 of 14 files are gone\n +How it was before: /);
+  const prune = await sandbox.keepsake(["prune", "--dry-run"]);
+  assert.doesNotMatch(prune.stdout, /would be removed/);
+
+  await Deno.remove(sandbox.tree);
+  await Deno.rename(`${sandbox.tree}.unmounted`, sandbox.tree);
+  const again = await sandbox.backUp();
+  assert.equal(again.snapshots[0]?.suspect, undefined);
 });

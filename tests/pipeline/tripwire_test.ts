@@ -33,6 +33,11 @@ Deno.test("what counts as a loss, and what does not", () => {
       [watched("log", 9), watched("log", 12, { grew: false }), "log-rewritten"],
       [watched("log", 9), watched("log", 3, { grew: false }), "log-rewritten"],
       [watched("log", 9), watched("log", 12), undefined], // It could not be compared.
+      [watched("files", 30), watched("files", 0), "files-gone"],
+      [watched("files", 30), watched("files", 3), "files-gone"],
+      [watched("files", 30), watched("files", 4), undefined],
+      [watched("files", 1), watched("files", 0), "files-gone"],
+      [watched("files", 0), watched("files", 0), undefined],
     ];
   for (const [before, after, what] of cases) {
     const { shrinkages } = judgeShrinkage([before], after ? [after] : []);
@@ -41,7 +46,9 @@ Deno.test("what counts as a loss, and what does not", () => {
       what ? [what] : [],
       JSON.stringify([before, after]),
     );
-    for (const one of shrinkages) match(sayShrinkage(one), /^p\/\w+ [a-z].*[^.]$/);
+    for (const one of shrinkages) {
+      match(sayShrinkage(one), /^(p\/\w+ [a-z]|\d+ of \d+ files).*[^.]$/);
+    }
   }
 });
 
