@@ -29,7 +29,8 @@ export function renderPipeline(template: Template): string {
 
 [pipeline]
 name = "claude"
-# The secret that opens the backups. Only list, restore and verify read it: run needs none.
+# The secret that opens the backups. What reads them back needs it: list, restore, verify, drill,
+# prune and rekey; "schedule install" sees that it is there. "run" needs it for drill_every alone.
 # Losing it loses the backups: keep a copy of it elsewhere.
 identity = ${quote(identity)}
 

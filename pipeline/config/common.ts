@@ -50,7 +50,7 @@ export const pipelineOptions = options({
   ),
   identity: optional(
     path(
-      "File with the identities for `restore`, `verify` and `drill`; `run` reads it for drills alone.",
+      "File with the identities for `list`, `restore`, `verify`, `drill`, `prune`, `rekey` and `schedule install`; `run` reads it for drills alone.",
       { example: "~/.config/keepsake/identity.txt" },
     ),
   ),

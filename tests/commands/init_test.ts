@@ -14,6 +14,10 @@ Deno.test("init --yes writes a pipeline that works, and an identity", async () =
   for (const file of ["pipeline.toml", "identity.txt", "recipients.txt"]) {
     equal((await Deno.stat(home.at(".config/keepsake", file))).mode! & 0o7777, 0o600, file);
   }
+  const file = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
+  for (const command of ["restore", "drill", "prune", "rekey", "schedule install"]) {
+    match(/The secret that opens[^=]*/.exec(file)![0], new RegExp(`\\b${command}\\b`));
+  }
   const plan = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
   equal(plan.second_promise.holds, true);
   equal((await home.keepsake(["run", "--quiet"])).status, 0);
