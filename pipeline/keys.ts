@@ -41,7 +41,8 @@ export function judgeKeys({ sealing, identity, sources, destinations }: KeyFacts
     .map(({ id }) => ({
       code: "one-recipient",
       message: `"${id}" encrypts for one recipient: if its identity is lost, so is everything`,
-      hint: "Add the recipient of a second identity, and keep that one elsewhere",
+      hint:
+        "Make a second one with keepsake keygen --output FILE, see that its recipient stands in recipients.txt, and keep FILE elsewhere",
     }));
   if (identity === undefined) return warnings;
   const { path, mode } = identity;

@@ -83,6 +83,7 @@ async function runLocked(
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;
+  const isFirst = catalog.lastBackup() === undefined;
   const warnings = lookAtKeys(pipeline);
   warnings.catch(() => {}); // Waited for below.
   try {
@@ -121,8 +122,9 @@ async function runLocked(
     });
     signal?.throwIfAborted();
     for (const { code, message, hint } of await warnings) {
-      // Of what was decided once, nobody wants to hear each night.
-      log.say(code === "one-recipient" ? "info" : "warn", undefined, `${message}. ${hint}`);
+      if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
+      // Of what was decided once, nobody wants to hear each night: plan goes on telling.
+      else if (isFirst) log.say("info", undefined, `Note: ${message}. ${hint}`);
     }
     const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
     for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));

@@ -10,12 +10,14 @@ Deno.test("run says on stderr what it did, and nothing on stdout", async () => {
   equal(first.stdout, "");
   match(first.stderr, /^claude: 2 files, 809 B, \d{8}T\d{6}Z-[0-9a-f]{12}$/m);
   match(first.stderr, /^ {2}ok {9}local {2}~\/\.local\/share\/keepsake\/backups/m);
+  match(first.stderr, /^Note: "encrypt" encrypts for one recipient: .* keygen --output FILE, /m);
   match(first.stderr, /^Done in /m);
 
   const stored = await home.list(".local/share/keepsake/backups");
   const second = await home.keepsake(["run"]);
   equal(second.status, 0);
   match(second.stderr, /^claude: nothing had changed \(2 files, 809 B\)$/m);
+  equal(second.stderr.includes("recipient"), false);
   deepEqual(await home.list(".local/share/keepsake/backups"), stored);
 
   await home.write(".claude/projects/-tmp-a/2.jsonl", "{}\n");
