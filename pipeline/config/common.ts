@@ -32,6 +32,9 @@ export const SHAPES = ["discord", "slack", "teams", "ntfy", "json"] as const;
 /** One of {@linkcode SHAPES}. */
 export type Shape = typeof SHAPES[number];
 
+/** Where known secrets are, unless a file says otherwise. */
+export const KNOWN_SECRETS = "~/.config/keepsake/known-secrets.txt";
+
 /** The keys of `[pipeline]`. */
 export const pipelineOptions = options({
   name: optional(
@@ -46,7 +49,7 @@ export const pipelineOptions = options({
     path(
       "File with the fingerprints of secrets that may be stored, one a line, as runs tell them.",
     ),
-    "~/.config/keepsake/known-secrets.txt",
+    KNOWN_SECRETS,
   ),
   identity: optional(
     path(

@@ -7,7 +7,7 @@
 import { dirname } from "node:path";
 import type * as v from "valibot";
 import type { Sources } from "../../stages/contract.ts";
-import { optionTypeOf, pipelineOptions } from "./common.ts";
+import { KNOWN_SECRETS, optionTypeOf, pipelineOptions } from "./common.ts";
 import { expandPath, type Surroundings } from "./expand.ts";
 import { type Finding, type Path, printable } from "./problems.ts";
 import { readText } from "./read.ts";
@@ -28,8 +28,11 @@ export async function resolvePipeline(
   surroundings: Surroundings,
 ): Promise<Resolved> {
   const world = { directory: dirname(file), surroundings };
+  // Who has no home and names no file of known secrets knows none.
+  const isNowhere = surroundings.home === undefined &&
+    draft.pipeline["known_secrets"] === KNOWN_SECRETS;
   const { values, findings } = await resolveOptions(
-    draft.pipeline,
+    isNowhere ? { ...draft.pipeline, known_secrets: undefined } : draft.pipeline,
     pipelineOptions.entries,
     ["pipeline"],
     world,

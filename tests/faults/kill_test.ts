@@ -39,6 +39,7 @@ async function killAtRandom(compress: string): Promise<void> {
   const duration = performance.now() - started;
   await witness.expectSound("before");
   const moments = MOMENTS / LANES.length;
+  let killed = 0;
   for (let index = 0; index < moments; index++) {
     const after = (index + Math.random()) / moments * duration;
     const when = `killed after ${after.toFixed(1)} of ${duration.toFixed(1)} ms`;
@@ -48,11 +49,13 @@ async function killAtRandom(compress: string): Promise<void> {
     const { code, stderr } = await ending(child);
     clearTimeout(timer);
     assert.ok(code === 137 || code === 0, `${when}: ${code} ${stderr}`);
+    if (code === 137) killed++;
     await witness.expectSound(when);
     await witness.expectRecovery(when);
     if (index % 6 === 0) assert.deepEqual(await sandbox.restore(), sandbox.contents(), when);
   }
   assert.ok(await sandbox.verifyAll() >= moments);
+  assert.ok(killed >= moments / 2, `${killed} of ${moments} were killed`);
 }
 
 function killIfThere(child: Deno.ChildProcess): void {

@@ -338,3 +338,13 @@ Deno.test("a key of [pipeline] that stands above it is said to belong below", as
   const error = await refusal(`state = "x"\n${stages(SOURCE, `${TARGET}; plaintext = true`)}`);
   assert.equal(error.problems[0]?.hint, "Put it below [pipeline]");
 });
+
+Deno.test("a file that writes all its paths in full needs no home directory", async () => {
+  const lines = [
+    '[pipeline]\nstate = "/state"\n[[stage]]\nuse = "snapshot"\npaths = ["/data"]\n',
+    '[[stage]]\nuse = "local"\npath = "/backups"\nplaintext = true\n',
+  ];
+  const pipeline = await load(lines.join(""), { home: undefined });
+  assert.equal(pipeline.state, "/state/claude");
+  assert.equal(pipeline.knownSecrets, undefined);
+});
