@@ -130,9 +130,14 @@ export function restoreJson(report: RestoreReport): unknown {
     targets: report.targets,
     files: report.files,
     bytes: report.bytes,
+    links: report.links,
     dry_run: report.dryRun,
     actions: report.actions.map(({ path, action }) => ({ path, action })),
     set_aside: report.setAside,
+    stray_links: report.strayLinks.map(({ path, link, leads, content }) => (
+      { path, link, leads, content: content ?? null }
+    )),
+    unreadable: report.unreadable,
     ...(report.unanswered.length > 0 && {
       unanswered: report.unanswered.map(({ destination, failure }) => (
         { destination, failure: partJson(failure) }

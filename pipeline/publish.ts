@@ -5,7 +5,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import type { SymlinkEntry } from "../stages/contract.ts";
+import type { Entry, SymlinkEntry } from "../stages/contract.ts";
 import { BackupError, systemFault } from "../stages/errors.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 import { removeLeftovers, StagingDirectory } from "./staging_directory.ts";
@@ -107,6 +107,7 @@ function moveAll(
       changes.get(rootOf(entry.path))!.rename(target + ending, stale!.as + ending);
     }
   }
+  const changesOf = (path: string) => changes.get(rootOf(path))!;
   const moved = new Set<string>();
   for (const { root, target } of placements) {
     const first = entries.find(({ entry }) =>
@@ -117,6 +118,7 @@ function moveAll(
     // A root where nothing was before goes there in one piece.
     if (first.action !== "create" || first.entry.path !== root) continue;
     if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
+    if (first.linkTo !== undefined) continue;
     changes.get(root)!.move(into[root]!, target);
     moved.add(root);
   }
@@ -124,14 +126,34 @@ function moveAll(
     const root = rootOf(path);
     return join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean));
   };
-  for (const { entry, target, action } of entries) {
+  for (const { entry, target, action, linkTo } of entries) {
     if (action === "keep" || (entry.kind !== "directory" && entry.kind !== "file")) continue;
     const root = rootOf(entry.path);
-    if (moved.has(root)) continue;
+    if (moved.has(root) || linkTo !== undefined) continue;
     if (entry.kind === "directory") changes.get(root)!.directory(target, 0o700);
     else changes.get(root)!.move(stagedPath(entry.path), target);
   }
-  makeLinks(entries, stagedPath, (path) => changes.get(rootOf(path))!);
+  const isInPlace = ({ path, kind }: Entry) => kind === "file" && moved.has(rootOf(path));
+  joinKept(entries.filter(({ entry }) => !isInPlace(entry)), entries, stagedPath, changesOf);
+  makeLinks(entries, stagedPath, changesOf);
+}
+
+/** Makes further names of files that were there, and are what is restored. */
+function joinKept(
+  joined: readonly PlannedEntry[],
+  entries: readonly PlannedEntry[],
+  stagedPath: (path: string) => string,
+  changesOf: (path: string) => Changes,
+): void {
+  const planned = new Map(entries.map((one) => [one.entry.path, one]));
+  for (const { entry, target, linkTo } of joined) {
+    if (linkTo === undefined) continue;
+    const first = planned.get(entry.kind === "hardlink" ? entry.link : entry.path)!;
+    // What was kept, or is about to be such a name itself, lies where it was unpacked.
+    const isMade = first.action !== "keep" && first.target !== target;
+    const source = isMade ? first.target : stagedPath(first.entry.path);
+    changesOf(entry.path).make(target, () => linkOrCopy(linkTo, source, target));
+  }
 }
 
 function makeLinks(
@@ -146,8 +168,8 @@ function makeLinks(
     ) => [entry.path, action === "keep" ? undefined : target]),
   );
   for (const kind of ["hardlink", "symlink"] as const) {
-    for (const { entry, target, action } of entries) {
-      if (entry.kind !== kind || action === "keep") continue;
+    for (const { entry, target, action, linkTo } of entries) {
+      if (entry.kind !== kind || action === "keep" || linkTo !== undefined) continue;
       const changes = changesOf(entry.path);
       const content = contents.get(entry.link);
       if (entry.kind !== "hardlink") {
@@ -162,6 +184,15 @@ function makeLinks(
   }
 }
 
+/** Not every file system knows links, and none goes from one to another. */
+function linkOrCopy(linkTo: string, source: string, target: string): void {
+  try {
+    Deno.linkSync(linkTo, target);
+  } catch {
+    Deno.copyFileSync(source, target);
+  }
+}
+
 /**
  * From the inside out: a directory that may not be written to, or its time, is set at the end. All is
  * in its place by now, and what a file system does not keep is no reason to take it back.
@@ -171,8 +202,9 @@ async function finishTimesAndModes(
   preserveMtime: boolean,
   say: Say,
 ): Promise<void> {
-  for (const { entry, target, action } of entries.toReversed()) {
-    if (action === "keep") continue;
+  for (const { entry, target, action, linkTo } of entries.toReversed()) {
+    // Another name of a file that was there has its time, which is the user's own.
+    if (action === "keep" || linkTo !== undefined) continue;
     try {
       if (preserveMtime && (entry.kind === "file" || entry.kind === "directory")) {
         const time = new Date(entry.mtime);

@@ -14,6 +14,7 @@ import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } 
 import type { Manifest } from "./manifest.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
+import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
 import {
   chooseEntries,
@@ -58,8 +59,15 @@ export interface RestoreReport {
   readonly from: string;
   /** Where it was put. */
   readonly targets: readonly string[];
+  /** Regular files, each once, whatever the number of its names. */
   readonly files: number;
   readonly bytes: number;
+  /** Symbolic links, and further names of files. */
+  readonly links: number;
+  /** Whether what is kept was found to be the same; otherwise nobody looked. */
+  readonly compared: boolean;
+  /** Links that lead out of what was put elsewhere, or nowhere there. */
+  readonly strayLinks: readonly StrayLink[];
   /** Every path that was wanted, in archive order. */
   readonly actions: readonly RestoreAction[];
   /** Databases that were there, with changes beside them, and where all of that is now. */
@@ -135,6 +143,9 @@ async function restore(
     targets: placements.map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
+    links: written.filter(({ entry }) => "link" in entry).length,
+    compared: options.overwrite === "changed",
+    strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(plan, manifest),
     actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
     setAside: entries.flatMap(({ target, stale }) =>
       stale === undefined ? [] : [{ path: target, as: stale.as }]

@@ -6,6 +6,7 @@
 import { dirname, isAbsolute, join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, stateOf } from "../stages/errors.ts";
+import { holds, joinNames } from "./hard_links.ts";
 import type { Manifest } from "./manifest.ts";
 import { stampOf } from "./names.ts";
 import { hasPending, StaleFiles } from "./stale_files.ts";
@@ -21,6 +22,8 @@ export interface PlannedEntry {
   readonly action: "create" | "replace" | "keep";
   /** What belongs to a database that was there. */
   readonly stale?: SetAside;
+  /** A file that was there with this very content, and of which this is to be another name. */
+  readonly linkTo?: string;
 }
 
 /** What gets another name, so that SQLite does not take it for a part of what is restored. */
@@ -121,7 +124,8 @@ export async function planEntries(
     const action = isNew ? "create" : await decide(entry, target, overwrite);
     planned.push({ entry, target, action });
   }
-  return setAsideStale(planned, overwrite, fresh, `before-restore-${stampOf(now)}`);
+  const joined = overwrite === "always" ? planned : await joinNames(planned);
+  return setAsideStale(joined, overwrite, fresh, `before-restore-${stampOf(now)}`);
 }
 
 /** What is kept, or restored as well, belongs where it is; in a new directory nothing is stale. */
@@ -166,13 +170,8 @@ async function isSame(entry: Entry, target: string, there: Deno.FileInfo): Promi
   if (entry.kind === "symlink") {
     return there.isSymlink && await Deno.readLink(target) === entry.link;
   }
-  if (entry.kind !== "file") return false; // A hard link is made anew: that is what it is.
-  if (!there.isFile || there.size !== entry.size) return false;
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
-  const file = await Deno.open(target);
-  for await (const bytes of file.readable) hash.update(bytes);
-  return hash.digest("hex") === entry.sha256;
+  // Whether a hard link is one still, its other names tell.
+  return entry.kind === "file" && await holds(target, entry);
 }
 
 /**

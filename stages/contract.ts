@@ -207,7 +207,7 @@ export type SurveyContext<S extends OptionsSchema> = Omit<ScanContext<S>, "signa
 
 /** What a snapshot would hold, counted. */
 export interface SurveyResult {
-  /** Regular files. */
+  /** Regular files, each once, whatever the number of its names. */
   readonly files: number;
   /** Of their contents. */
   readonly bytes: number;

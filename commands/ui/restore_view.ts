@@ -18,26 +18,71 @@ export function renderActions(actions: readonly RestoreAction[]): string[] {
 
 /** Says what came back, from where and to where. */
 export function renderRestore(report: RestoreReport, home: string | undefined): string[] {
-  const { id, name, from, targets, files, bytes, actions, setAside, unreadable, dryRun } = report;
+  const { id, name, from, targets, files, bytes, links, setAside, unreadable, dryRun } = report;
   const verb = dryRun ? "Would restore" : "Restored";
-  const what = `${sayCount(files, "file")}, ${sayBytes(bytes)}`;
-  const kept =
-    actions.filter(({ action, kind }) => action === "keep" && kind !== "directory").length;
+  const what = files === 0 && links > 0
+    ? sayCount(links, "link")
+    : `${sayCount(files, "file")}, ${sayBytes(bytes)}${
+      links === 0 ? "" : `, ${sayCount(links, "link")}`
+    }`;
   return [
     `${verb} ${escapeControls(`${id}/${name}`)} from ${
       escapeControls(sayPath(from, home))
     }: ${what}`,
     ...targets.map((target) => `  to ${escapeControls(sayPath(target, home))}`),
-    ...(kept === 0 ? [] : [
-      `  kept ${sayCount(kept, "file")} that ${
-        kept === 1 ? "was" : "were"
-      } there already: "--overwrite changed" replaces what differs`,
-    ]),
+    ...renderKept(report),
     ...setAside.map(({ path, as }) =>
       `  ${dryRun ? "would set" : "set"} aside the database ${
         escapeControls(sayPath(path, home))
       } and what lies beside it, as ${escapeControls(basename(as))}`
     ),
+    ...renderStrayLinks(report.strayLinks),
     ...renderUnreadable(unreadable, home),
   ];
+}
+
+/** What was left alone, and what is known of it. */
+function renderKept({ actions, compared, dryRun }: RestoreReport): string[] {
+  const kept = actions.filter(({ action, kind }) => action === "keep" && kind !== "directory");
+  const files = kept.filter(({ kind }) => kind === "file").length;
+  const counts = [
+    ...(files === 0 ? [] : [sayCount(files, "file")]),
+    ...(files === kept.length ? [] : [sayCount(kept.length - files, "link")]),
+  ].join(" and ");
+  if (counts === "") return [];
+  const one = kept.length === 1;
+  const verb = dryRun ? "would keep" : "kept";
+  return [
+    compared
+      ? `  ${verb} ${counts} that ${one ? "is" : "are"} the same already`
+      : `  ${verb} ${counts} that ${
+        one ? "was" : "were"
+      } there already, and not compared: "--overwrite changed" replaces what differs`,
+  ];
+}
+
+/** Links that are named each. */
+const NAMED = 20;
+
+function renderStrayLinks(strays: RestoreReport["strayLinks"]): string[] {
+  // Those with something to do come first.
+  const sorted = strays.toSorted((a, b) =>
+    Number(a.content === undefined) - Number(b.content === undefined)
+  );
+  return (["nowhere", "out"] as const).flatMap((way) => {
+    const own = sorted.filter(({ leads }) => leads === way);
+    if (own.length === 0) return [];
+    const where = way === "out" ? "out of what was restored" : "nowhere here";
+    return [
+      `  ${sayCount(own.length, "link")} ${own.length === 1 ? "leads" : "lead"} ${where}:`,
+      ...own.slice(0, NAMED).map(({ path, link, content }) =>
+        escapeControls(
+          `    ${path} -> ${link}${
+            content === undefined ? "" : `: what it led to is ${content} in this snapshot`
+          }`,
+        )
+      ),
+      ...(own.length > NAMED ? [`    and ${own.length - NAMED} more: see --json`] : []),
+    ];
+  });
 }

@@ -7,7 +7,7 @@
 import type { OptionsSchema, SurveyContext, SurveyResult } from "../contract.ts";
 import { Pace } from "./pace.ts";
 import { ReadFault, SourceFile } from "./source_file.ts";
-import { type Found, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
+import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
 
 /**
  * Walks, and reads nothing. What not everybody may read is opened, to see whether it can be.
@@ -22,14 +22,19 @@ export async function survey(
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [], unknown };
   const walk = await Walk.open(withCircumstances(selection, context), remarks);
   const pace = new Pace(context);
+  const counted = new Set<string>();
   let files = 0;
   let bytes = 0;
   for (const found of walk) {
     const { kind, mode, size } = found;
     if (kind === "file") {
+      // Further names of a file hold nothing more.
+      const isShared = found.nlink > 1 && found.standIn === undefined;
+      if (isShared && counted.has(idOf(found))) continue;
       const reason = (mode & FOR_ALL) === FOR_ALL ? undefined : reasonAgainst(found);
       if (reason !== undefined) remarks.unreadable.push({ path: found.shown, reason });
       else {
+        if (isShared) counted.add(idOf(found));
         files++;
         bytes += size;
       }

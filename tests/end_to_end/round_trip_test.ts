@@ -1,6 +1,6 @@
 /** Backup, loss of everything but destination and identity, and back. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import {
   listSnapshots,
   readSnapshot,
@@ -8,6 +8,7 @@ import {
   runPipeline,
   verifySnapshots,
 } from "../../pipeline/mod.ts";
+import { surveySources } from "../../pipeline/survey.ts";
 import { haveTools, makeTree, World } from "./world.ts";
 
 for (const codec of ["zstd", "gzip", "none"] as const) {
@@ -268,6 +269,99 @@ Deno.test("a hard link to a file that was kept gets its own content back", async
   await restoreSnapshot({ pipeline, snapshot: "latest", target: { directory } });
   assert.equal(await Deno.readTextFile(join(directory, ".claude", "AGENTS.md")), "mine");
   assert.equal(await Deno.readTextFile(join(directory, ".claude", "CLAUDE.md")), "# Be kind\n");
+});
+
+Deno.test({
+  name: "names of one file are names of one file again, and stay so (needs hard links)",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    using world = await World.make();
+    const pipeline = await world.pipeline(world.usual());
+    await runPipeline(pipeline);
+    const [first, second] = ["AGENTS.md", "CLAUDE.md"].map((name) => join(world.source, name)) as [
+      string,
+      string,
+    ];
+    const names = () => Deno.lstatSync(first).nlink;
+    const changes = async (overwrite: "never" | "changed") => {
+      const report = await restoreSnapshot({
+        ...{ pipeline, snapshot: "latest", target: "in-place", overwrite } as const,
+      });
+      return report.actions.filter(({ action }) => action !== "keep").map((one) =>
+        `${one.action} ${one.path}`
+      );
+    };
+    for (const overwrite of ["never", "changed"] as const) {
+      for (const path of [first, second]) {
+        await Deno.remove(path);
+        const name = path === first ? "AGENTS.md" : "CLAUDE.md";
+        assert.deepEqual(await changes(overwrite), [`create .claude/${name}`], overwrite);
+        assert.equal(names(), 2, `${overwrite} ${name}`);
+        assert.deepEqual(await changes("changed"), []);
+      }
+    }
+    // What is a file of its own becomes a name again, once.
+    await Deno.remove(first);
+    await Deno.copyFile(second, first);
+    assert.deepEqual(await changes("never"), []);
+    assert.deepEqual(await changes("changed"), ["replace .claude/CLAUDE.md"]);
+    assert.equal(names(), 2);
+    assert.deepEqual(await changes("changed"), []);
+    // What differs is nobody's other name.
+    await Deno.remove(first);
+    await Deno.writeTextFile(second, "mine");
+    assert.deepEqual(await changes("never"), ["create .claude/AGENTS.md"]);
+    assert.equal(names(), 1);
+    assert.equal(await Deno.readTextFile(second), "mine");
+    assert.deepEqual(await changes("changed"), ["replace .claude/CLAUDE.md"]);
+    assert.equal(names(), 2);
+    assert.equal(await Deno.readTextFile(second), "# Be kind\n");
+  },
+});
+
+Deno.test("restore says which links lead nowhere, and where what they led to is", async () => {
+  using world = await World.make();
+  const notes = world.at("dotfiles/NOTES.md");
+  await Deno.mkdir(world.at("dotfiles"));
+  await Deno.writeTextFile(notes, "mine");
+  const away = join(world.source, "NOTES.md");
+  await Deno.symlink(relative(world.source, notes), away);
+  await Deno.symlink(world.at("nothing"), join(world.source, "broken"));
+  const usual = JSON.stringify(world.source);
+  const both = world.usual().replace(usual, `${usual}, ${JSON.stringify(notes)}`);
+  const pipeline = await world.pipeline(both);
+  await runPipeline(pipeline);
+  const told = async (path?: string) => {
+    const directory = world.at(`deep/er/back-${path === undefined}`);
+    const report = await restoreSnapshot({
+      ...{ pipeline, snapshot: "latest", target: { directory }, path },
+    });
+    return [report.files, report.links, report.strayLinks] as const;
+  };
+  const [, , strays] = await told();
+  const link = relative(world.source, notes);
+  const stray = { path: ".claude/NOTES.md", link, leads: "nowhere", content: "NOTES.md" };
+  assert.deepEqual(strays.find(({ path }) => path === stray.path), stray);
+  assert.equal(strays.find(({ path }) => path === ".claude/broken")?.content, undefined);
+  assert.deepEqual(await told(".claude/NOTES.md"), [0, 1, [stray]]);
+});
+
+Deno.test("all that counts files counts the same, whatever the number of their names", async () => {
+  using world = await World.make();
+  const pipeline = await world.pipeline(world.usual());
+  const [survey] = await surveySources(pipeline);
+  const { snapshots: [run] } = await runPipeline(pipeline);
+  const { snapshots: [listed] } = await listSnapshots({ pipeline });
+  const { verifications: [verified] } = await verifySnapshots({ pipeline });
+  const target = { directory: world.at("back") };
+  const restored = await restoreSnapshot({ pipeline, snapshot: "latest", target });
+  const again = await restoreSnapshot({ pipeline, snapshot: "latest", target });
+  const kept = again.actions.filter(({ action, kind }) => action === "keep" && kind === "file");
+  const counts = [survey, run, listed, verified, restored].map((one) => one!.files);
+  assert.deepEqual(new Set([...counts, kept.length]).size, 1, counts.join());
+  assert.equal(restored.actions.some(({ kind }) => kind === "hardlink"), true);
+  const sizes = [survey, run, listed, verified, restored].map((one) => one!.bytes);
+  assert.deepEqual(new Set(sizes).size, 1, sizes.join());
 });
 
 Deno.test("a destination that held snapshots and is gone fails, and is not begun anew", async () => {

@@ -51,6 +51,9 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     targets: ["/home/u/back/.claude"],
     files: 2,
     bytes: 11,
+    links: 0,
+    compared: false,
+    strayLinks: [],
     actions: [
       { path: "a", kind: "file", action: "create" },
       { path: "b", kind: "file", action: "keep" },
@@ -64,12 +67,43 @@ Deno.test("a restore says what came from where to where, and what it left alone"
   deepEqual(renderRestore(report, "/home/u"), [
     "Restored claude/n from local: 2 files, 11 B",
     "  to ~/back/.claude",
-    '  kept 1 file that was there already: "--overwrite changed" replaces what differs',
+    '  kept 1 file that was there already, and not compared: "--overwrite changed" replaces what differs',
     "  set aside the database ~/.claude/x.db and what lies beside it, as x.db.before-restore-1",
     "  not in this snapshot: 1 path that could not be read",
     "    ~/.claude/locked: permission denied",
   ]);
   deepEqual(renderActions(report.actions), ["create   a"]);
+  const kept = [
+    { path: "b", kind: "file", action: "keep" },
+    { path: "l", kind: "symlink", action: "keep" },
+  ] as const;
+  const linked = {
+    ...report,
+    ...{
+      setAside: [],
+      unreadable: [],
+      actions: kept,
+      compared: true,
+      files: 0,
+      bytes: 0,
+      links: 1,
+    },
+    strayLinks: [
+      { path: "a/x", link: "/gone", leads: "nowhere", content: undefined },
+      { path: "a/y", link: "../b/y", leads: "nowhere", content: "y" },
+      { path: "a/z", link: "/etc", leads: "out", content: undefined },
+    ],
+  } as const;
+  deepEqual(renderRestore(linked, "/home/u"), [
+    "Restored claude/n from local: 1 link",
+    "  to ~/back/.claude",
+    "  kept 1 file and 1 link that are the same already",
+    "  2 links lead nowhere here:",
+    "    a/y -> ../b/y: what it led to is y in this snapshot",
+    "    a/x -> /gone",
+    "  1 link leads out of what was restored:",
+    "    a/z -> /etc",
+  ]);
 });
 
 Deno.test("a verification names the damaged one and why", () => {
