@@ -9,21 +9,25 @@ import { suggest } from "@optique/core/parser";
 import { argument, command, passThrough } from "@optique/core/primitives";
 import { choice } from "@optique/core/valueparser";
 import { type Context, defineCommand } from "./command.ts";
+import { missing } from "./flags.ts";
 import { commands } from "./mod.ts";
 
 /** Names in the library by the names that people know. */
 const SHELLS = { bash: "bash", zsh: "zsh", fish: "fish", powershell: "pwsh" } as const;
+
+const SHELL_NAMES = ["bash", "zsh", "fish", "powershell"] as const;
 
 export default defineCommand({
   summary: "prints what makes a shell complete commands and flags",
   description:
     'Prints a script for your shell. For bash, add to ~/.bashrc: eval "$(keepsake completion bash)".',
   parameters: object({
-    shell: argument(choice(["bash", "zsh", "fish", "powershell"], { metavar: "SHELL" }), {
+    shell: argument(choice(SHELL_NAMES, { metavar: "SHELL" }), {
       description: message`Your shell.`,
+      ...missing("SHELL", SHELL_NAMES),
     }),
     words: passThrough({ format: "greedy", hidden: true }),
-  }, { errors: { endOfInput: message`SHELL is missing: one of bash, zsh, fish, and powershell` } }),
+  }, missing("SHELL", SHELL_NAMES)),
   execute: complete,
 });
 

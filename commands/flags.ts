@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type Message, message } from "@optique/core/message";
+import { type Message, message, text } from "@optique/core/message";
 import { multiple, optional } from "@optique/core/modifiers";
 import type { Parser, Suggestion } from "@optique/core/parser";
 import { option } from "@optique/core/primitives";
 import { string, type ValueParser } from "@optique/core/valueparser";
+import { sayOr } from "./ui/format.ts";
 
 type Flag<T> = Parser<"sync", T>;
 
@@ -78,4 +79,13 @@ export function identityFlag(): Flag<readonly string[]> {
     description:
       message`A file with an age identity, may be repeated. Else $KEEPSAKE_IDENTITY, then what the pipeline names.`,
   }));
+}
+
+/** What an object of parsers says when the word is not there that it begins with. */
+export function missing(
+  metavar: string,
+  choices: readonly string[],
+): { readonly errors: { readonly endOfInput: Message } } {
+  const state = `${metavar} is missing: one of ${sayOr(choices)}`;
+  return { errors: { endOfInput: [text(state)] } };
 }

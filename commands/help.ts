@@ -5,7 +5,7 @@
  */
 import { object } from "@optique/core/constructs";
 import { type DocEntry, type DocPage, formatDocPage } from "@optique/core/doc";
-import { message, text } from "@optique/core/message";
+import { formatMessage, message, text } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { getDocPage } from "@optique/core/parser";
 import { argument, command } from "@optique/core/primitives";
@@ -14,6 +14,7 @@ import { string } from "@optique/core/valueparser";
 import { BackupError, FAILURES } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { commands } from "./mod.ts";
+import { sayOr } from "./ui/format.ts";
 import { wrap } from "./ui/text.ts";
 
 export default defineCommand({
@@ -51,7 +52,7 @@ const PIPELINE = "pipeline";
 
 /** Longer lines are hard to read. */
 const WIDEST = 100;
-const FORMAT = { termWidth: "auto", showChoices: true } as const;
+const FORMAT = { termWidth: "auto" } as const;
 
 async function programPage(format: Format): Promise<string> {
   const entries = await Promise.all(
@@ -110,7 +111,7 @@ function statusTable(width: number): string[] {
 async function commandPage(name: string, format: Format): Promise<string> {
   const { default: { parser, description } } = await commands[name]!();
   const page = getDocPage(command(name, parser), [name]);
-  const entries = page!.sections.flatMap((section) => section.entries);
+  const entries = page!.sections.flatMap((section) => section.entries).map(withChoices);
   const [words, flags] = [true, false].map((isWord) =>
     entries.filter(({ term }) => (term.type === "argument") === isWord)
   );
@@ -125,6 +126,14 @@ async function commandPage(name: string, format: Format): Promise<string> {
     { title: "Flags", entries: [...flags!, help] },
   ];
   return tidy(formatDocPage("keepsake", { usage, description, sections }, format));
+}
+
+/** What there is to choose from, as words: the library would break the line before a comma. */
+function withChoices({ choices = [], ...entry }: DocEntry): DocEntry {
+  const words = choices.flatMap((term) => term.type === "value" ? [term.value] : []);
+  const told = formatMessage(entry.description ?? [], { quotes: false });
+  if (words.every((word) => told.includes(word))) return entry;
+  return { ...entry, description: [...entry.description ?? [], text(` One of ${sayOr(words)}.`)] };
 }
 
 function isPositional(term: UsageTerm): boolean {

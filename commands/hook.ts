@@ -12,21 +12,23 @@ import { choice, string } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag } from "./flags.ts";
+import { configFlag, missing } from "./flags.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 import { sayPath } from "./ui/format.ts";
+import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
-const ACTIONS = ["install", "remove", "run"] as const;
+const ACTIONS = ["install", "remove", "show", "run"] as const;
 const EVENTS = ["session-start", "session-end"] as const;
 
 export default defineCommand({
   summary: "has Claude Code tell sessions how the backup is, and make one at their end",
   description:
-    "install adds two hooks to Claude Code's settings and leaves all else there as it is: a session that begins is told of new digests, of a backup that is stale or failed and of conversations that are about to be lost; a session that ends starts a run beside it. remove takes exactly these out again. run is what Claude Code starts: it answers with facts or nothing, and never fails.",
+    "install adds two hooks to Claude Code's settings and leaves all else there as it is: a session that begins is told of new digests, of a backup that is stale or failed and of conversations that are about to be lost; a session that ends starts a run beside it. remove takes exactly these out again, and show tells which are there and what a session would be told now. run is what Claude Code starts: it answers with facts or nothing, and never fails.",
   parameters: object({
     action: argument(choice(ACTIONS, { metavar: "ACTION" }), {
-      description: message`install, remove or run.`,
+      description: message`install, remove, show or run.`,
+      ...missing("ACTION", ACTIONS),
     }),
     event: optional(argument(choice(EVENTS, { metavar: "EVENT" }), {
       description: message`With run: session-start or session-end.`,
@@ -39,7 +41,7 @@ export default defineCommand({
     state: optional(option("--state", string({ metavar: "DIR" }), {
       description: message`With run: the pipeline's state directory.`,
     })),
-  }),
+  }, missing("ACTION", ACTIONS)),
   execute: hook,
 });
 
@@ -63,6 +65,7 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
   const { addHooks, entriesFor, ownHooks, removeHooks } = await import("./hook/install.ts");
   const own = ownHooks(pipeline.state);
   const home = homeDirectory();
+  if (action === "show") return await show(pipeline, folders, terminal);
   for (const folder of folders) {
     const file = join(folder, "settings.json");
     const named = escapeControls(sayPath(file, home));
@@ -82,6 +85,41 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
   if (action === "install") {
     terminal.say("Sessions that run already may notice only when they are started again");
   }
+  return 0;
+}
+
+/** Which hooks are in which settings, and what they say. Changes nothing. */
+async function show(
+  { name, state }: Pipeline,
+  folders: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  const [{ findHooks, ownHooks }, { peekPending, sayNow }] = await Promise.all([
+    import("./hook/install.ts"),
+    import("./hook/answer.ts"),
+  ]);
+  const lines: string[] = [];
+  let maxAge: string | undefined;
+  let found = false;
+  for (const folder of folders) {
+    const file = join(folder, "settings.json");
+    const hooks = await findHooks(file, ownHooks(state));
+    const events = hooks.map(({ event }) => event).join(", ");
+    lines.push(`${sayPath(file, homeDirectory())}: ${events || `no hooks of "${name}"`}`);
+    for (const { args } of hooks) {
+      found = true;
+      if (args.includes("--max-age")) maxAge = args.at(-1);
+    }
+  }
+  const told = found
+    ? "A session that begins now is told"
+    : "With the hooks, a session that begins now would be told";
+  const { context } = sayNow(state, maxAge, peekPending);
+  lines.push(
+    context.length === 0 ? `${told} nothing: all is well` : `${told}:`,
+    ...context.flatMap((text) => text.split("\n")).map((line) => `  ${line}`),
+  );
+  terminal.print(lines.map(escapeControls).join("\n"));
   return 0;
 }
 
@@ -106,7 +144,8 @@ function parseAge(text: string): number {
   const [, number, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? [];
   const age = Number(number) * (UNITS[unit ?? ""] ?? 0);
   if (age > 0) return age;
-  throw new BackupError("usage", `Cannot use "${text}" as --max-age: it is no duration`, {
+  const state = age === 0 ? "everything is older than that" : "it is no duration";
+  throw new BackupError("usage", `Cannot use "${text}" as --max-age: ${state}`, {
     hint: 'Write for example "36h" or "8d"',
   });
 }

@@ -57,7 +57,7 @@ async function status(
     const { renderStatus } = await import("./ui/status_view.ts");
     const { styleFor } = await import("./ui/style.ts");
     const { out } = terminal;
-    const view = { home: homeDirectory(), width: out.width, next, tooOld: old };
+    const view = { home: homeDirectory(), width: out.width, next, tooOld: old, maxAge };
     terminal.print(renderStatus(status, view, styleFor(out)).join("\n"));
   }
   return ending;
@@ -77,7 +77,8 @@ async function ageOf(written: string | undefined): Promise<number | undefined> {
   const { parseDuration } = await import("../pipeline/durations.ts");
   const age = parseDuration(written);
   if (age > 0) return age;
-  throw new BackupError("usage", `Cannot use "${written}" as an age: it is no duration`, {
+  const state = age === 0 ? "everything is older than that" : "it is no duration";
+  throw new BackupError("usage", `Cannot use "${written}" as an age: ${state}`, {
     hint: 'Write for example "36h" or "14d"',
   });
 }

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { readHookFacts } from "../../pipeline/hook_facts.ts";
-import { type PendingDigests, renderAnswer, sayFacts } from "./session_start.ts";
+import { type PendingDigests, renderAnswer, type Said, sayFacts } from "./session_start.ts";
 
 /** When the last good backup is stale, unless the hook was told otherwise. */
 export const USUAL_MAX_AGE = 36 * 3_600_000;
@@ -29,18 +29,31 @@ export async function answerHook(words: readonly string[]): Promise<number> {
 function answerStart(values: ReadonlyMap<string, string>): void {
   const state = values.get("--state");
   if (state === undefined) return;
+  const answer = renderAnswer(sayNow(state, values.get("--max-age"), takePending));
+  const bytes = new TextEncoder().encode(answer);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/**
+ * What a session is told that begins now.
+ *
+ * @param maxAge As `hook install` wrote it; `undefined`: the usual.
+ * @param look How to learn of the digests that are new in a directory.
+ */
+export function sayNow(
+  state: string,
+  maxAge: string | undefined,
+  look: (directory: string) => PendingDigests,
+): Said {
   const read = readHookFacts(state);
   // Whoever went on with a conversation put its end off.
   const facts = read && {
     ...read,
     endangered: read.endangered.filter(({ path, changed }) => changedAt(path) === changed),
   };
-  const pending = (facts?.made ?? []).map(takePending);
-  const maxAge = Number(values.get("--max-age")) || USUAL_MAX_AGE;
-  const said = sayFacts({ facts, pending, now: Date.now(), maxAge });
-  const answer = renderAnswer(said);
-  const bytes = new TextEncoder().encode(answer);
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  const pending = (facts?.made ?? []).map(look);
+  const now = Date.now();
+  return sayFacts({ facts, pending, now, maxAge: Number(maxAge) || USUAL_MAX_AGE });
 }
 
 /** Starts a run that outlives this program and the session. */
@@ -75,8 +88,22 @@ function takePending(directory: string): PendingDigests {
   } catch {
     return { directory, files: [] };
   }
-  const names = Deno.readTextFileSync(taken).split("\n").filter((name) => name !== "");
+  const pending = readPending(directory, taken);
   Deno.removeSync(taken);
+  return pending;
+}
+
+/** The digests that are new, without taking note of them. */
+export function peekPending(directory: string): PendingDigests {
+  try {
+    return readPending(directory, join(directory, PENDING));
+  } catch {
+    return { directory, files: [] };
+  }
+}
+
+function readPending(directory: string, flag: string): PendingDigests {
+  const names = Deno.readTextFileSync(flag).split("\n").filter((name) => name !== "");
   const files = names.flatMap((name) => {
     const bytes = sizeOf(join(directory, name));
     return bytes === undefined ? [] : [{ name, bytes }];

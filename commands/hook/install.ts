@@ -6,7 +6,15 @@
  */
 import { dirname, join } from "node:path";
 import { BackupError, stateOf } from "../../pipeline/errors.ts";
-import { type Entry, hasHooks, holds, type IsOwn, withHooks, withoutHooks } from "./settings.ts";
+import {
+  type Entry,
+  hasHooks,
+  holds,
+  hooksIn,
+  type IsOwn,
+  withHooks,
+  withoutHooks,
+} from "./settings.ts";
 
 /** What our hooks are made of. */
 export interface Wiring {
@@ -87,6 +95,12 @@ export function removeHooks(file: string, isOwn: IsOwn): Promise<boolean> {
     edit: (text) => withoutHooks(text, isOwn),
     isDone: (text) => !hasHooks(text, isOwn),
   });
+}
+
+/** Ours in a file of settings; none where there is no such file. */
+export async function findHooks(file: string, isOwn: IsOwn): Promise<ReturnType<typeof hooksIn>> {
+  const text = await read(file);
+  return naming(file, () => hooksIn(text.slice(bom(text).length), isOwn));
 }
 
 async function change(path: string, { edit, isDone }: Change): Promise<boolean> {

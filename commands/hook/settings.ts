@@ -55,6 +55,18 @@ export function withoutHooks(text: string, isOwn: IsOwn): string {
   return result === text ? text : result.replace(/^(\s*)\{\s*\}/, "$1{}");
 }
 
+/** Ours, as they stand there. */
+export function hooksIn(
+  text: string,
+  isOwn: IsOwn,
+): readonly { readonly event: string; readonly args: readonly string[] }[] {
+  if (text.trim() === "") return [];
+  return membersOf(at(text, ["hooks"])).flatMap(([event, list]) =>
+    (list.children ?? []).flatMap(hooksOf).map(argsOf)
+      .filter((args) => isOwn(event, args)).map((args) => ({ event, args }))
+  );
+}
+
 /** Whether one of ours is there. */
 export function hasHooks(text: string, isOwn: IsOwn): boolean {
   return text.trim() !== "" && findOwn(text, isOwn) !== undefined;

@@ -8,6 +8,12 @@ import { format as formatBytes } from "@std/fmt/bytes";
 // @ts-types="../../tools/std/duration.d.ts"
 import { format as formatDuration } from "@std/fmt/duration";
 
+/** Words to choose from: `a, b or c`. */
+export function sayOr(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} or ${last}`;
+}
+
 /** A size: `1.34 kB`. */
 export function sayBytes(bytes: number): string {
   return formatBytes(bytes);

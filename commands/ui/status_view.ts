@@ -22,8 +22,10 @@ export interface StatusView {
   readonly width: number;
   /** When the next run is due, and who starts it; `undefined`: nobody. */
   readonly next: { readonly time: Date | undefined; readonly scheduler: string } | undefined;
-  /** What `--max-age` says, in milliseconds, and which places are older. */
+  /** Which places are older than `--max-age` says. */
   readonly tooOld: readonly PlaceStatus[];
+  /** What it says, as it was written. */
+  readonly maxAge?: string | undefined;
   readonly offsetMinutes?: number | undefined;
 }
 
@@ -149,7 +151,9 @@ function todoOf(status: Status, view: StatusView): string[] {
       `${destination} is too old: ${
         confirmed === undefined
           ? "it never held what it should"
-          : `checked ${sayAge(confirmed, now)}`
+          : `checked ${sayExactAge(confirmed, now)}, which is ${
+            view.maxAge === undefined ? "long ago" : `more than ${view.maxAge}`
+          }`
       }. Run keepsake run`,
   );
   const unproven = places.filter(({ newest, proven, drillFailed }) =>
@@ -173,6 +177,12 @@ function todoOf(status: Status, view: StatusView): string[] {
       : []),
     ...names.map((name) => `Prove that ${name} can be read back: keepsake drill ${name}`),
   ];
+}
+
+/** "Just now" may still be too long ago. */
+function sayExactAge(time: Date, now: Date): string {
+  const span = now.getTime() - time.getTime();
+  return span >= 0 && span < 60_000 ? `${saySeconds(span / 1000)} ago` : sayAge(time, now);
 }
 
 function sayTrouble({ subject, since, message, hint }: Trouble, view: StatusView): string {

@@ -30,6 +30,15 @@ Deno.test("hooks tell a session how the backup is, and make one when it ends", a
   equal(installed.status, 0, installed.stderr);
   match(installed.stderr, /^Added the hooks to ~\/\.claude\/settings\.json$/m);
 
+  const shown = await home.keepsake(["hook", "show"]);
+  equal(shown.status, 0, shown.stderr);
+  equal(
+    shown.stdout,
+    "~/.claude/settings.json: SessionStart, SessionEnd\n" +
+      "A session that begins now is told:\n" +
+      "  Keepsake has made no backup here yet, as far as is known\n",
+  );
+
   const first = await fire(home, "SessionStart");
   deepEqual([first.code, first.stderr], [0, ""]);
   match(JSON.parse(first.stdout).systemMessage, /made no backup here yet/);
@@ -51,6 +60,11 @@ Deno.test("hooks tell a session how the backup is, and make one when it ends", a
   const removed = await home.keepsake(["hook", "remove"]);
   equal(removed.status, 0, removed.stderr);
   equal(await Deno.readTextFile(settings), '{\n  "model": "opus"\n}\n');
+  equal(
+    (await home.keepsake(["hook", "show"])).stdout,
+    '~/.claude/settings.json: no hooks of "claude"\n' +
+      "With the hooks, a session that begins now would be told nothing: all is well\n",
+  );
 });
 
 Deno.test("a session hears once of new digests, and each time of what failed", async () => {
@@ -70,6 +84,9 @@ Deno.test("a session hears once of new digests, and each time of what failed", a
   await home.write("digests/a.md", "x".repeat(1500));
   await home.write("digests/_digest-pending", "a.md\ngone.md\n");
   equal((await home.keepsake(["hook", "install", "--max-age", "8d"])).status, 0);
+  for (let time = 0; time < 2; time++) { // It takes note of nothing.
+    match((await home.keepsake(["hook", "show"])).stdout, /^ {2}Keepsake wrote 1 digest /m);
+  }
   const { code, stdout } = await fire(home, "SessionStart");
   equal(code, 0);
   const { hookSpecificOutput: { additionalContext }, systemMessage } = JSON.parse(stdout);

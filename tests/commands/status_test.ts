@@ -31,7 +31,10 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
     (await home.keepsake(["status"])).stdout,
     /^local +claude +just now +just now +1 .* just now$/m,
   );
-  equal((await home.keepsake(["status", "--max-age", "soon"])).status, 3);
+  for (const [age, state] of [["soon", "it is no duration"], ["0s", "everything is older"]]) {
+    const { status, stderr } = await home.keepsake(["status", "--max-age", age!]);
+    deepEqual([status, stderr.includes(`as an age: ${state}`)], [3, true], stderr);
+  }
 
   // Without a log, its summary.
   match((await home.keepsake(["log"])).stdout, /^Run 1, [-0-9: ]+\nclaude: 2 files/);

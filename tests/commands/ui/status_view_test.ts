@@ -106,6 +106,13 @@ Deno.test("a status of a machine that was off says so, and one of nothing says h
   await t.assertSnapshot(text);
 });
 
+Deno.test("a status says of what is too old how old that is, also when it is a matter of seconds", () => {
+  const place = { ...LOCAL, confirmed: new Date(NOW.getTime() - 4000) };
+  const view = { ...VIEW, tooOld: [place], maxAge: "1s" };
+  const line = renderStatus({ ...WELL, places: [place] }, view).at(-1);
+  equal(line, "  local is too old: checked 4.0 s ago, which is more than 1s. Run keepsake run");
+});
+
 Deno.test("a status fits the terminal, and moves no cursor", () => {
   const hostile = { ...FAILING, troubles: [{ ...FAILING.troubles[0]!, message: "\x1b[2J\nok" }] };
   for (const width of [80, 100, Infinity]) {
