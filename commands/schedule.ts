@@ -8,12 +8,11 @@ import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { argument, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { loadPipeline } from "../pipeline/config/load.ts";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, identityFlag } from "./flags.ts";
-import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
+import { configFlag, identityFlag, missing } from "./flags.ts";
+import { homeDirectory, identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import {
   type Installer,
   type Place,
@@ -33,6 +32,7 @@ export default defineCommand({
   parameters: object({
     action: argument(choice(ACTIONS, { metavar: "ACTION" }), {
       description: message`install, remove, show or run-now.`,
+      ...missing("ACTION", ACTIONS),
     }),
     config: configFlag(),
     at: optional(option("--at", string({ metavar: "TIME" }), {
@@ -53,7 +53,7 @@ export default defineCommand({
     print: option("--print", {
       description: message`With install: print what would be written, and write nothing.`,
     }),
-  }),
+  }, missing("ACTION", ACTIONS)),
   execute: schedule,
 });
 
@@ -89,8 +89,12 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
   const job = await jobFor(pipeline, USUAL_TIME);
   const { prove } = await import("./schedule/prove.ts");
   const [installer] = installers;
+  const began = new Date();
   const { status, said } = await telling(installer!, () => prove(job, place, installer!, signal));
   if (said !== "") terminal.say(said);
+  const outcome = await sayOutcome(pipeline, installer!, status, began);
+  // A run that failed has said so itself.
+  terminal.say((status === 0 || said === "" ? outcome : outcome.slice(-1)).join("\n"));
   return status;
 }
 
@@ -105,7 +109,13 @@ async function install(
   const installer = chooseInstaller(name, place);
   const job = await jobFor(pipeline, at);
   const files = installer.files(job, place);
+  const { refuseOtherMeaning } = await import("./schedule/meaning.ts");
   if (print) {
+    await refuseOtherMeaning(pipeline, job, place, installer).catch((error) => {
+      if (!(error instanceof BackupError)) throw error;
+      const { message, hint } = error;
+      terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint ?? "")}`);
+    });
     terminal.print(files.map(({ path, text }) => `# ${path}\n${text}`).join("\n"));
     return 0;
   }
@@ -131,7 +141,8 @@ async function install(
   const { noteSchedule } = await import("./schedule/record.ts");
   await noteSchedule(pipeline, job.calendar, installer.name, place.system);
   const { nextDue } = await import("./schedule/calendar.ts");
-  const next = nextDue(job.calendar, new Date()).toLocaleString();
+  const { sayTime } = await import("./ui/format.ts");
+  const next = sayTime(nextDue(job.calendar, new Date()));
   const { unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
   const all = [
     ...notes,
@@ -182,37 +193,24 @@ async function jobFor({ name, file }: Pipeline, at: string): Promise<Job> {
   return job;
 }
 
-/**
- * A file that means something else without this shell's variables would back up something else.
- *
- * @throws {BackupError} `usage`
- */
-async function refuseOtherMeaning(
+/** What came of a backup, as a person sees it who made one by hand. */
+async function sayOutcome(
   pipeline: Pipeline,
-  job: Job,
-  place: Place,
-  { name, searchPath }: Installer,
-): Promise<void> {
-  const { bareEnvironment } = await import("./schedule/place.ts");
-  const environment = bareEnvironment(place, searchPath, job.environment);
-  const bare = await loadPipeline(job.file, { environment, home: place.userHome });
-  if (meaningOf(bare) === meaningOf(pipeline)) return;
-  const text = await Deno.readTextFile(job.file);
-  const named = [...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)].map(([, name]) => name!);
-  if (text.includes("~")) named.push("HOME");
-  if (/^\s*claude\s*=\s*true/m.test(text)) named.push("CLAUDE_CONFIG_DIR", "HOME");
-  const variables = [...new Set(named)].filter((name) => Deno.env.get(name) !== environment[name]);
-  throw new BackupError(
-    "usage",
-    `Cannot schedule "${pipeline.name}": ${name} starts it without your ${
-      variables.join(" and ")
-    }, and the paths would be others`,
-    { hint: `Write the paths themselves into ${job.file}` },
-  );
-}
-
-function meaningOf({ state, identity, stages }: Pipeline): string {
-  return JSON.stringify([state, identity, stages.map(({ id, options }) => [id, options])]);
+  { name }: Installer,
+  status: number,
+  began: Date,
+): Promise<string[]> {
+  const { lastReport } = await import("../pipeline/history.ts");
+  const report = lastReport(pipeline);
+  const { renderRun } = await import("./ui/run_summary.ts");
+  return [
+    ...(report === undefined || report.started < began
+      ? []
+      : renderRun(report, homeDirectory(), undefined, status !== 0)),
+    status === 0
+      ? `The backup ended well where ${name} starts it`
+      : `The backup ended with status ${status} where ${name} starts it`,
+  ];
 }
 
 async function show(

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
-import { statusOf } from "../../pipeline/status.ts";
+import { lastReport } from "../../pipeline/history.ts";
 import type { Installer, Place } from "./installer.ts";
 import type { Job } from "./job.ts";
 import { bareEnvironment } from "./place.ts";
@@ -42,11 +42,11 @@ export function unwrittenNotes(
   { name }: Pick<Installer, "name">,
   began: Date,
 ): string[] {
-  // Names of snapshots have whole seconds.
-  const second = Math.floor(began.getTime() / 1000) * 1000;
-  const { places } = statusOf(pipeline, began);
-  const old = places.filter(({ newest }) => newest === undefined || newest.getTime() < second);
-  const ids = [...new Set(old.map(({ destination }) => destination))];
+  const report = lastReport(pipeline);
+  if (report === undefined || report.started < began) return [];
+  const deliveries = report.snapshots.flatMap(({ destinations }) => destinations);
+  const written = new Set(deliveries.flatMap(({ id, status }) => status === "ok" ? [id] : []));
+  const ids = [...new Set(deliveries.map(({ id }) => id))].filter((id) => !written.has(id));
   return ids.map((id) =>
     `${id} had everything already, so nothing was written there: that ${name} lets it be is shown by the first run that finds a change, or by keepsake schedule run-now after one`
   );

@@ -68,8 +68,16 @@ Deno.test("the name of an argument is said as help has it", async () => {
   equal(
     (await fails("completion")).message,
     'Cannot understand "keepsake completion": ' +
-      "SHELL is missing: one of bash, zsh, fish, and powershell",
+      "SHELL is missing: one of bash, zsh, fish or powershell",
   );
+  const none = "ACTION is missing: one of install, remove, show or run";
+  for (const name of ["schedule", "hook"]) {
+    for (const words of [[name], [name, "--config", "x"]]) {
+      const { message } = await fails(...words);
+      const told = `Cannot understand "keepsake ${name}": ${none}`;
+      equal(message, name === "hook" ? told : `${told}-now`, words.join(" "));
+    }
+  }
   equal(
     (await fails("run", "--only")).message,
     'Cannot understand "keepsake run": --only requires STAGE',
@@ -103,6 +111,20 @@ Deno.test("help of every command names its flags and says what each is for", asy
   for (const name of [...names, "digest", "completion", "help"]) {
     await t.assertSnapshot(await prints("help", name), name);
   }
+});
+
+Deno.test("help names what there is to choose from once, and breaks no line before a comma", async () => {
+  for (const name of ["schedule", "hook", "completion", "restore"]) {
+    const help = await prints("help", name);
+    equal(/^ *,/m.test(help), false, help);
+    equal(help.match(/choices/), null);
+  }
+  const schedule = await prints("help", "schedule");
+  match(
+    schedule.replaceAll(/\s+/g, " "),
+    /best that is there\. One of cron, systemd, launchd or task-/,
+  );
+  match(schedule, /^ {2}ACTION +install, remove, show or run-now\.$/m);
 });
 
 Deno.test("help of the program lists every command and every exit status", async (t) => {

@@ -85,7 +85,11 @@ Deno.test({
     assert.equal(stdout.trimEnd(), installed.slice(OTHERS.length).trimEnd());
     assert.equal(await Deno.readTextFile(home.at("removed")), OTHERS);
     assert.match(stderr, /^Warning: "encrypt" encrypts for one recipient: /m);
-    assert.match(stderr, /Scheduled "claude" with cron: next at/);
+    assert.match(stderr, /Scheduled "claude" with cron: next at \d{4}-\d\d-\d\d 04:30$/m);
+    assert.match(
+      stderr,
+      /^claude: nothing had changed .*\n.*\n(.*\n)?Done in .*\nThe backup ended well/m,
+    );
     assert.match(stderr, /Nothing was scheduled for "claude"\n$/);
     const backups = await home.list(".local/share/keepsake/backups");
     assert.equal(backups.length, 2, "the proof is a backup");
@@ -130,9 +134,15 @@ Deno.test({
     assert.equal(status, 3);
     assert.match(
       stderr,
-      /cron starts it without your ELSEWHERE and HOME, and the paths would be others/,
+      /cron starts it without your ELSEWHERE and HOME, and other paths would be meant by paths of "claude" \(\S+elsewhere here, \S+\.claude there\)$/m,
     );
-    assert.match(stderr, /Write the paths themselves into/);
+    assert.match(stderr, /Write the paths themselves into \S+$/m);
+    const printed = await home.keepsake([...words, "--print"], { env });
+    assert.deepEqual([printed.status, printed.stdout.includes(" run --config ")], [0, true]);
+    assert.match(
+      printed.stderr,
+      /^Warning: Cannot schedule "claude": .* meant by paths of "claude"/,
+    );
   },
 });
 
@@ -240,7 +250,14 @@ Deno.test({
     const words = ["schedule", "install", "--with", "cron"];
     const { status, stderr } = await home.keepsake(words, { env });
     assert.equal(status, 3);
-    assert.match(stderr, /cron starts it without your HOME and CLAUDE_CONFIG_DIR, and the paths/);
+    assert.match(
+      stderr,
+      /without your HOME and CLAUDE_CONFIG_DIR, and .* by claude = true of "claude" \(\S+/,
+    );
+    assert.match(
+      stderr,
+      /Write the paths .* for claude = true, .* write paths = \["\S+\.claude"\] in/,
+    );
   },
 });
 
