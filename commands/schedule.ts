@@ -89,12 +89,15 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
   const job = await jobFor(pipeline, USUAL_TIME);
   const { prove } = await import("./schedule/prove.ts");
   const [installer] = installers;
+  const { refuseOtherMeaning } = await import("./schedule/meaning.ts");
+  await refuseOtherMeaning(pipeline, job, place, installer!);
   const began = new Date();
   const { status, said } = await telling(installer!, () => prove(job, place, installer!, signal));
   if (said !== "") terminal.say(said);
   const outcome = await sayOutcome(pipeline, installer!, status, began);
-  // A run that failed has said so itself.
-  terminal.say((status === 0 || said === "" ? outcome : outcome.slice(-1)).join("\n"));
+  // A quiet run with something to tell has told all of it.
+  const isTold = status !== 0 ? said !== "" : /^Done in /m.test(said);
+  terminal.say((isTold ? outcome.slice(-1) : outcome).join("\n"));
   return status;
 }
 

@@ -137,6 +137,8 @@ Deno.test({
       /cron starts it without your ELSEWHERE and HOME, and other paths would be meant by paths of "claude" \(\S+elsewhere here, \S+\.claude there\)$/m,
     );
     assert.match(stderr, /Write the paths themselves into \S+$/m);
+    const now = await home.keepsake(["schedule", "run-now", "--with", "cron"], { env });
+    assert.deepEqual([now.status, now.stderr.split("\n")[0]], [3, stderr.split("\n").at(-3)]);
     const printed = await home.keepsake([...words, "--print"], { env });
     assert.deepEqual([printed.status, printed.stdout.includes(" run --config ")], [0, true]);
     assert.match(
