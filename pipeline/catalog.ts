@@ -124,6 +124,16 @@ export class Catalog {
     return new Catalog(database);
   }
 
+  /** Whether a state directory has one: without, nothing was ever stored from here. */
+  static isThere(state: string): boolean {
+    try {
+      Deno.lstatSync(join(state, FILE));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /**
    * Opens what there is, or nothing: for commands that must work without a state. What is damaged
    * is as good as empty.

@@ -104,23 +104,42 @@ export function horizonOf(pipeline: Pipeline, now: Date, within?: number): Horiz
   }
 }
 
-/** As {@linkcode horizonOf}, with a catalog that is open. */
-export function lookAtHorizon(
-  pipeline: Pipeline,
-  catalog: Catalog | undefined,
-  now: Date,
-  within = Infinity,
-): Horizon | undefined {
+/** The conversations that a pipeline reads, as they are on this machine. */
+export interface Sighting {
+  readonly found: readonly Found[];
+  /** What cannot be looked at, by path. */
+  readonly unseen: ReadonlyMap<string, Remark>;
+}
+
+/** Looks at them, which is what takes time of a look at the horizon. */
+export function seeConversations(pipeline: Pipeline): Sighting {
   const unseen = new Map<string, Remark>();
   const onUnseen: OnUnseen = (remark) => unseen.set(remark.path, remark);
-  const homes = findHomes(readBy(pipeline), onUnseen);
-  if (homes.length === 0 && unseen.size === 0) return undefined;
-  const found = homes.map((home) => {
+  const found = findHomes(readBy(pipeline), onUnseen).map((home) => {
     const projects = findProjects(home, onUnseen);
     const directories = projects.flatMap((project) => directoryOf(project) ?? []);
     const conversations = projects.flatMap(({ conversations }) => conversations);
     return { sweep: readSweep(home, directories), conversations };
   });
+  return { found, unseen };
+}
+
+/**
+ * As {@linkcode horizonOf}, with a catalog that is open.
+ *
+ * @param sighting May be older than the catalog: what was written to since stays longer for that.
+ */
+export function lookAtHorizon(
+  pipeline: Pipeline,
+  catalog: Catalog | undefined,
+  now: Date,
+  within = Infinity,
+  sighting: Sighting = seeConversations(pipeline),
+): Horizon | undefined {
+  const { found } = sighting;
+  const unseen = new Map(sighting.unseen);
+  const onUnseen: OnUnseen = (remark) => unseen.set(remark.path, remark);
+  if (found.length === 0 && unseen.size === 0) return undefined;
   const end = now.getTime() + within;
   const wanted = found.flatMap(({ sweep, conversations }) =>
     conversations.flatMap((one) => goesAt(one, sweep) <= end ? filesOf(one, onUnseen) : [])
@@ -140,7 +159,7 @@ function outermost(remarks: readonly Remark[]): Remark[] {
 }
 
 /** A folder's conversations, and what becomes of them. */
-interface Found {
+export interface Found {
   readonly sweep: Sweep;
   readonly conversations: readonly Conversation[];
 }

@@ -11,7 +11,14 @@ import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
-import { type Horizon, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
+import {
+  type Horizon,
+  lookAtHorizon,
+  NOTICE_MS,
+  reportOf,
+  seeConversations,
+  type Sighting,
+} from "./horizon.ts";
 import { leaveFacts, type RunEnd } from "./leave_facts.ts";
 import { lookAtKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
@@ -57,9 +64,15 @@ export async function runPipeline(
   if (pipeline.watch === undefined) forgetWatch(pipeline.state);
   const workers = new WorkerPool(pipeline.state);
   try {
-    // The first worker comes up while the rest is made ready.
+    // The first workers come up while the rest is made ready.
     const [first] = routesOf(pipeline.stages);
-    if (first !== undefined && destinationsOf(first, only).length > 0) workers.get(first.source);
+    if (first !== undefined && destinationsOf(first, only).length > 0) {
+      // What was never stored will be, and what encrypts takes longest to load.
+      const transforms = first.steps.filter(({ stage }) => stage.stage.kind === "transform");
+      const isFirst = !Catalog.isThere(pipeline.state);
+      for (const { stage } of isFirst ? transforms : []) workers.get(stage, { ahead: "run" });
+      workers.get(first.source);
+    }
     return await runLocked(pipeline, only, workers, options);
   } finally {
     workers[Symbol.dispose](); // Before others may begin.
@@ -113,13 +126,16 @@ async function runLocked(
       stages,
       avoid,
     };
-    const told = await runStages(pipeline, only, {
+    const running = runStages(pipeline, only, {
       pipeline: name,
       catalog,
       spool,
       workers,
       ...circumstances,
     });
+    // While workers are at work, this thread has time.
+    const seeing = inAMoment(() => seeConversations(pipeline));
+    const told = await running;
     signal?.throwIfAborted();
     for (const { code, message, hint } of await warnings) {
       if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
@@ -141,7 +157,7 @@ async function runLocked(
         .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
       : [];
     const within = dryRun ? NOTICE_MS : AHEAD_MS;
-    const horizon = lookAhead(pipeline, catalog, log, clock(), within);
+    const horizon = await lookAhead(pipeline, catalog, log, clock(), within, seeing);
     const finished = clock();
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
@@ -208,18 +224,26 @@ function leave(pipeline: Pipeline, end: RunEnd, log: StageLog): void {
 const AHEAD_MS = 7 * 86_400_000;
 
 /** What Claude Code deletes before long. Whatever is wrong with that takes nothing from the run. */
-function lookAhead(
+async function lookAhead(
   pipeline: Pipeline,
   catalog: Catalog,
   log: StageLog,
   now: Date,
   within: number,
-): Horizon | undefined {
+  seeing: Promise<Sighting>,
+): Promise<Horizon | undefined> {
   try {
-    return lookAtHorizon(pipeline, catalog, now, within);
+    return lookAtHorizon(pipeline, catalog, now, within, await seeing);
   } catch (error) {
     log.say("warn", undefined, `Cannot tell what Claude Code deletes next: ${messageOf(error)}`);
   }
+}
+
+/** Does it when what is to be done at once is done. Whoever waits for it hears of a failure. */
+function inAMoment<T>(work: () => T): Promise<T> {
+  const done = new Promise<void>((resolve) => void setTimeout(resolve)).then(work);
+  done.catch(() => {});
+  return done;
 }
 
 /** What a destination said whose worker failed right after counts for nothing. */
