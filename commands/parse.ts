@@ -6,7 +6,6 @@
 import "./ui/late_segmenter.ts";
 import type { Message } from "@optique/core/message";
 import { BackupError } from "../pipeline/errors.ts";
-import { backUp } from "./backup.ts";
 import type { Invocation } from "./command.ts";
 import { commands } from "./mod.ts";
 import { readPlainly } from "./plain_words.ts";
@@ -23,7 +22,10 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (VERSION_FLAGS.includes(name)) return version;
   if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
   const plain = name === "run" ? readPlainly(rest) : undefined;
-  if (plain !== undefined) return (context) => backUp(plain, context);
+  if (plain !== undefined) {
+    const { backUp } = await import("./backup.ts");
+    return (context) => backUp(plain, context);
+  }
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
   const [{ default: command }, { parse }] = await Promise.all([
