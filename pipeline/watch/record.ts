@@ -73,8 +73,10 @@ export class WatchRecord {
    * @param watched Whether anybody is told: what is over as it is told is kept for them alone.
    */
   note(observation: Observation, now: Date, watched: boolean): void {
+    // A catalog that is damaged shows it here, and not half way through.
+    if (this.troubles.length === 0 && observation.seen.length === 0) return;
     this.#database.transaction((run) => {
-      // Within: a drill may be noting something too.
+      // Again: a drill may be noting something too.
       const before = this.troubles;
       const after = update(before, observation, now).filter(({ passing }) => watched || !passing);
       if (before.length === 0 && after.length === 0) return;
