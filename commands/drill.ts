@@ -55,7 +55,8 @@ async function drill(values: Values, { terminal, signal }: Context): Promise<num
   }
   const { renderDrillFailures, renderDrills } = await import("./ui/drill_view.ts");
   const { out, err } = terminal;
-  if (!quiet || !ok) terminal.print(renderDrills(drills, out.width, styleFor(out)).join("\n"));
+  const shown = quiet ? drills.filter(({ verdict }) => verdict !== "proven") : drills;
+  if (!quiet || !ok) terminal.print(renderDrills(shown, out.width, styleFor(out)).join("\n"));
   const notes = renderDrillFailures(drills, styleFor(err));
   if (notes.length > 0) terminal.say(notes.join("\n"));
   return status;

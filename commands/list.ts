@@ -80,6 +80,10 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
     }
   }
   const { failures, strays, snapshots } = listing;
+  if (listing.locked > 0) {
+    const { renderLocked } = await import("./ui/remarks_view.ts");
+    terminal.say(renderLocked(listing, styleFor(terminal.err)).join("\n"));
+  }
   if (snapshots.some(({ torn }) => torn.length > 0)) {
     const { renderTorn } = await import("./ui/remarks_view.ts");
     terminal.say(renderTorn(snapshots, styleFor(terminal.err)).join("\n"));

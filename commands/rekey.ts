@@ -67,13 +67,16 @@ async function rekey(values: Values, { terminal, signal }: Context): Promise<num
   }
   const { renderCaveats, renderRekeyed, renderRekeyFailures } = await import("./ui/rekey_view.ts");
   const { out, err } = terminal;
-  if (!quiet || !report.ok) {
-    terminal.print(renderRekeyed(report.snapshots, out.width, styleFor(out)).join("\n"));
+  const { snapshots } = report;
+  const shown = quiet ? snapshots.filter(({ status }) => status === "failed") : snapshots;
+  if (!quiet || shown.length > 0) {
+    terminal.print(renderRekeyed(shown, out.width, styleFor(out)).join("\n"));
   }
+  const changes = snapshots.some(({ status }) => status === "due" || status === "rekeyed");
   const notes = [
     ...renderRekeyFailures(report.snapshots, styleFor(err)),
     ...renderUnanswered(report.failures, styleFor(err)),
-    ...(quiet ? [] : renderCaveats(report, styleFor(err))),
+    ...(quiet || !changes ? [] : renderCaveats(report, styleFor(err))),
   ];
   if (notes.length > 0) terminal.say(notes.join("\n"));
   return report.status;

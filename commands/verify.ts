@@ -75,8 +75,12 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
     "./ui/verify_view.ts"
   );
   const { out, err } = terminal;
-  if (!quiet || !report.ok) {
-    terminal.print(renderVerifications(report, out.width, styleFor(out)).join("\n"));
+  const wrong = report.verifications.filter(({ status }) =>
+    status !== "ok" && status !== "forgotten"
+  );
+  if (!quiet || wrong.length > 0) {
+    const shown = quiet ? { ...report, verifications: wrong } : report;
+    terminal.print(renderVerifications(shown, out.width, styleFor(out)).join("\n"));
   }
   const { renderStrays } = await import("./ui/remarks_view.ts");
   const notes = [

@@ -322,7 +322,8 @@ class Backup {
       this.#secrets = secrets;
       if (policy === "block") throw refusal(id, step.stage, secrets, file);
       const count = new Set(secrets.map(({ fingerprint }) => fingerprint)).size;
-      log.say("warn", step.stage.id, `It gets ${count} secrets in "${id}" as plaintext`);
+      const secretsThere = count === 1 ? "a secret" : `${count} secrets`;
+      log.say("warn", step.stage.id, `It gets ${secretsThere} in "${id}" as plaintext`);
     } catch (error) {
       if (policy === "block") throw error;
       log.say("warn", step.stage.id, toRecord(error).message);

@@ -70,6 +70,10 @@ export interface StrayArchive {
 export interface Listing {
   readonly snapshots: readonly StoredSnapshot[];
   readonly strays: readonly StrayArchive[];
+  /** Of how many snapshots nothing is known, because no identity opens their manifests. */
+  readonly locked: number;
+  /** Whether there was an identity at all. */
+  readonly hasIdentity: boolean;
   readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
 }
 
@@ -96,10 +100,12 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   const identities = await identitiesFor(lookup, false);
   try {
     const snapshots: StoredSnapshot[] = [];
+    let locked = 0;
     for (const group of groups.values()) {
       const whole = group.filter(({ held }) => !isTorn(held));
       const { held } = whole[0] ?? group[0]!;
-      const known = await totalsOf(group[0]!, catalog, pool, identities, lookup);
+      const onLocked = () => void locked++;
+      const known = await totalsOf(group[0]!, catalog, pool, identities, { ...lookup, onLocked });
       snapshots.push({
         id: held.id,
         name: held.name,
@@ -117,7 +123,7 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         ],
       });
     }
-    return { snapshots, strays, failures };
+    return { snapshots, strays, locked, hasIdentity: identities.length > 0, failures };
   } finally {
     catalog?.close();
   }
@@ -365,17 +371,22 @@ async function totalsOf(
   catalog: Catalog | undefined,
   pool: ReadingPool,
   identities: readonly string[],
-  { signal }: Lookup,
+  { signal, onLocked }: Lookup & { readonly onLocked: () => void },
 ): Promise<RememberedSnapshot | undefined> {
   const known = catalog?.snapshot(held.id, held.name);
   if (known !== undefined && known.unreadable !== null) return known;
-  if (isEncrypted(held) && identities.length === 0) return known;
+  if (isEncrypted(held) && identities.length === 0) {
+    if (known === undefined) onLocked();
+    return known;
+  }
   const reader = new SnapshotReader(place, pool, { identities, signal });
   try {
     const manifest = await reader.manifest(held);
     return { ...manifest, unreadable: manifest.unreadable.length };
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
+    const isLocked = error instanceof BackupError && error.code === "identity-wrong";
+    if (isLocked && known === undefined) onLocked();
     return known; // A list shows what there is; verify says what is wrong with it.
   }
 }

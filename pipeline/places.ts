@@ -89,8 +89,17 @@ export async function findPlaces(
     ? "it is no address, and there is no pipeline file that could name it"
     : "it is no destination of the pipeline file, and no address";
   throw new BackupError("usage", `Cannot look in "${from}": ${state}`, {
-    hint: `Name ${choices}`,
+    hint: await likelier(pipeline, from) ?? `Name ${choices}`,
   });
+}
+
+/** What else somebody may have meant who names no place. */
+async function likelier(pipeline: Pipeline | undefined, from: string): Promise<string | undefined> {
+  const isFolder = await Deno.stat(from).then(({ isDirectory }) => isDirectory, () => false);
+  if (isFolder) return `Write "./${from}" for the folder of that name that is here`;
+  const source = pipeline?.stages.find(({ id, stage }) => id === from && stage.kind === "source");
+  if (source === undefined) return undefined;
+  return `Write "keepsake list --files ${from}" for what the newest snapshot of that id holds`;
 }
 
 /**

@@ -360,7 +360,10 @@ function foldersOf(root: string, mustExist: boolean): readonly string[] {
       throw new StageError(
         "destination-unreachable",
         `Cannot list "${root}": there is no such directory`,
-        { hint: "Connect its disk, or correct the path; to begin anew there, make the directory" },
+        {
+          hint:
+            "Connect its disk, or correct the path; for a run to begin anew there, make the directory",
+        },
       );
     }
     return Array.from(Deno.readDirSync(root))

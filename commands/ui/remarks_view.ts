@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
+import type { Listing, StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
 import type { Manifest } from "../../pipeline/manifest.ts";
 import { sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -49,6 +49,21 @@ export function renderStrays(strays: readonly StrayArchive[], style: Style = PLA
     ...renderMore(own.length),
     "  A run was cut short there, or is storing it now, or its manifest was lost",
   ]);
+}
+
+/** Says why nothing is known of snapshots that are encrypted. */
+export function renderLocked(
+  { locked, hasIdentity }: Pick<Listing, "locked" | "hasIdentity">,
+  style: Style = PLAIN,
+): string[] {
+  const what = `what ${sayCount(locked, "snapshot")} ${locked === 1 ? "holds" : "hold"} is unknown`;
+  const [why, hint] = hasIdentity
+    ? ["no identity at hand fits", "Name the file of the one that does with --identity FILE"]
+    : [
+      "no identity is at hand",
+      'Name its file with --identity FILE, or as "identity" in [pipeline]',
+    ];
+  return [`${style.careful("Note:")} ${what}: ${why}`, `  ${hint}`];
 }
 
 /** Snapshots of which a destination has the manifest alone, by destination. */

@@ -46,10 +46,23 @@ export function renderLacking(
 
 /** Says why each that is not well is not. */
 export function renderFailures({ verifications }: VerifyReport, style: Style = PLAIN): string[] {
-  return verifications.flatMap(({ id, name, destination, failure }) => {
-    if (failure === undefined) return [];
-    const where = escapeControls(`${id}/${name} at ${destination}`);
-    const line = `${style.bad("Error:")} ${where}: ${escapeControls(failure.message)}`;
-    return failure.hint === undefined ? [line] : [line, `  ${escapeControls(failure.hint)}`];
-  });
+  const failed = verifications.filter(({ failure }) => failure !== undefined);
+  // A place that was emptied has as many as it held.
+  const alike = Map.groupBy(
+    failed,
+    ({ destination, failure }) => JSON.stringify([destination, failure!.message, failure!.hint]),
+  );
+  return [...alike.values()].flatMap((list) => [
+    ...list.slice(0, NAMED).flatMap(({ id, name, destination, failure }, index) => {
+      const where = escapeControls(`${id}/${name} at ${destination}`);
+      const line = `${style.bad("Error:")} ${where}: ${escapeControls(failure!.message)}`;
+      const isLast = index === Math.min(list.length, NAMED) - 1;
+      const hint = isLast ? failure!.hint : undefined;
+      return hint === undefined ? [line] : [line, `  ${escapeControls(hint)}`];
+    }),
+    ...(list.length > NAMED ? [`  and ${list.length - NAMED} more like it: see --json`] : []),
+  ]);
 }
+
+/** Snapshots that are named each, of those that fare alike. */
+const NAMED = 20;

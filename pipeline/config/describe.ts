@@ -137,7 +137,9 @@ function typeTextOf(schema: OptionSchema): string {
   if (schema.enum !== undefined) return sayChoices(schema.enum.map(String));
   const { minimum, maximum } = schema;
   const range = minimum === undefined ? "" : ` from ${minimum} to ${maximum}`;
-  return `${schema["x-type"] ?? "text"}${range}`;
+  const type = schema["x-type"] ?? "text";
+  // What is found for it is nothing that anybody writes.
+  return `${type === "claude" ? "flag" : type}${range}`;
 }
 
 /** Breaks a paragraph into lines of at most `width` characters, where its words allow it. */

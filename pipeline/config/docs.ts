@@ -70,7 +70,7 @@ const KINDS: Readonly<Record<StageKind, string>> = {
   destination: "keeps archives where they survive this machine",
 };
 
-const TYPES: Readonly<Record<OptionType, string>> = {
+const TYPES: Readonly<Record<Exclude<OptionType, "claude">, string>> = {
   text: '`"text"`',
   path:
     '`"/path"`, `"~/path"`, or relative to the pipeline file; `$NAME`, `${NAME}` and `${NAME:-default}` expand',
@@ -80,7 +80,6 @@ const TYPES: Readonly<Record<OptionType, string>> = {
   credentials:
     '`"env"`, `"profile:NAME"` or `"file:PATH"`, in which `#NAME` at the end names a profile',
   list: '`["text", "text"]`',
-  claude: "`true` or `false`: whether to look for Claude Code's files",
   choice: "one of the words listed",
   integer: "a whole number",
   flag: "`true` or `false`",

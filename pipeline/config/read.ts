@@ -37,6 +37,9 @@ const HINT_OTHER = "See that it is the pipeline file, and name another with --co
 const HINT_UTF8 = "Save it as UTF-8 in your editor";
 const HINT_ACCESS = "See that you may read it, or name another file with --config FILE";
 
+/** It was named, or else it would have been looked for elsewhere. */
+const HINT_MISSING = 'Correct its path, or write one with "keepsake init"';
+
 /** What to do where there is no pipeline file. */
 export const HINT_NONE = 'Write one with "keepsake init", or name it with --config FILE';
 
@@ -59,7 +62,7 @@ export async function readText(file: string): Promise<Reading> {
     if (reason === undefined) throw error;
     const missing = reason === MISSING;
     const isDirectory = error instanceof Deno.errors.IsADirectory;
-    const hint = missing ? HINT_NONE : isDirectory ? HINT_DIRECTORY : HINT_ACCESS;
+    const hint = missing ? HINT_MISSING : isDirectory ? HINT_DIRECTORY : HINT_ACCESS;
     return { ok: false, reason, missing, hint };
   }
 }

@@ -22,15 +22,19 @@ export interface CheckedTable {
  * Checks a table option by option, so that one that is wrong does not hide what the others say.
  * `explain` says why a key is wrong that is none of the options, where there is more to say.
  *
- * @param help Where to see which keys there are: an imperative sentence.
+ * @param page What explains the keys: a command in quotes; `undefined`: it is not known which they are.
  */
 export function checkTable(
   table: Table,
   entries: v.ObjectEntries,
   path: Path,
-  help: string,
+  page: string | undefined,
   explain: (key: string) => string | undefined = () => undefined,
 ): CheckedTable {
+  const help = page === undefined
+    ? HINT_STAGES
+    : `Remove it, or see ${page} for the keys that there are`;
+  const valueHelp = page === undefined ? HINT_STAGES : `See ${page} for what it may be`;
   const findings: Finding[] = [];
   const values: Record<string, unknown> = {};
   let complete = true;
@@ -53,7 +57,7 @@ export function checkTable(
       if (isOptional(option)) continue;
       complete = false;
       if (!meant.has(key)) {
-        const hint = exampleOf(key, option, "Add") ?? help;
+        const hint = exampleOf(key, option, "Add") ?? valueHelp;
         findings.push({ path: [...path, key], at: "key", message: "Missing key", hint });
       }
       continue;
@@ -76,11 +80,14 @@ export function checkTable(
     findings.push(...wrongValues(
       result.issues,
       [...path, key],
-      exampleOf(key, option, "Write") ?? help,
+      exampleOf(key, option, "Write") ?? valueHelp,
     ));
   }
   return { values, complete, findings };
 }
+
+/** What to do about a stage that there is not. */
+export const HINT_STAGES = 'See "keepsake help" for the stages that there are';
 
 /** More than that many misspellings are none, and looking for what was meant takes its time. */
 export const MOST_SUGGESTIONS = 100;

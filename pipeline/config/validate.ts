@@ -14,7 +14,7 @@ import { type Finding, type Path, sayChoices } from "./problems.ts";
 import { HINT_NONE } from "./read.ts";
 import { checkRetention, policyOf } from "./retention.ts";
 import { suggest } from "./suggest.ts";
-import { checkTable, expected, MOST_SUGGESTIONS, unknownKey } from "./table.ts";
+import { checkTable, expected, HINT_STAGES, MOST_SUGGESTIONS, unknownKey } from "./table.ts";
 
 /** The built-in stages: each is loaded when a file names it. */
 export type Registry = Readonly<Record<string, () => Promise<{ readonly default: Stage }>>>;
@@ -70,7 +70,7 @@ export async function validatePipeline(file: Table, registry: Registry): Promise
     isTable(table) ? table : {},
     pipelineOptions.entries,
     ["pipeline"],
-    'Remove it, or see "keepsake help pipeline" for the keys that there are',
+    '"keepsake help pipeline"',
   );
   const tables = stageTables(file, findings);
   const raw = await Promise.all(
@@ -143,10 +143,8 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     table,
     (key) => stage === undefined ? Object.hasOwn(common, key) : key !== "use",
   );
-  const help = stage === undefined
-    ? HINT_STAGES
-    : `Remove it, or see "keepsake help ${stage.name}" for the keys that there are`;
-  const checked = checkTable(judged, entries, path, help, (key) => commonOfOthers(key, stage));
+  const page = stage && `"keepsake help ${stage.name}"`;
+  const checked = checkTable(judged, entries, path, page, (key) => commonOfOthers(key, stage));
   const { id, only, input, plaintext, secrets, ...rest } = checked.values;
   const { drill_every: drillEvery, max_unproven: maxUnproven, ...others } = rest;
   const { policy, options } = policyOf(others);
@@ -201,8 +199,6 @@ function wrongUse(table: Table, path: Path, registry: Registry): Finding {
     near === undefined ? HINT_STAGES : `Write use = "${near}"`,
   );
 }
-
-const HINT_STAGES = 'See "keepsake help" for the stages that there are';
 
 /** A key that some stages carry has no meaning for this one. */
 function commonOfOthers(key: string, stage: Stage | undefined): string | undefined {

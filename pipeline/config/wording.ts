@@ -46,6 +46,6 @@ function wordingOfChoice(issue: v.BaseIssue<unknown>): Wording {
   const near = typeof issue.input === "string" ? suggest(issue.input, words) : undefined;
   const message = `Expected ${sayChoices(words)}`;
   return near === undefined
-    ? { message }
+    ? { message, hint: "Write one of these" }
     : { message: `${message}, did you mean "${near}"?`, hint: `Write "${near}"` };
 }

@@ -129,6 +129,16 @@ Deno.test("a verification names the damaged one and why", () => {
     "DAMAGED  claude  n             ?     ?  0.2 s  usb",
   ]);
   deepEqual(renderFailures(report), ["Error: claude/n at usb: Cannot read it", "  Run again"]);
+  const many = Array.from({ length: 23 }, (_, index) => (
+    { ...report.verifications[1], name: `${index}` }
+  ));
+  const lines = renderFailures({ ...report, verifications: many });
+  deepEqual(lines.length, 22);
+  deepEqual(lines.slice(-3), [
+    "Error: claude/19 at usb: Cannot read it",
+    "  Run again",
+    "  and 3 more like it: see --json",
+  ]);
 });
 
 Deno.test("a verification marks what is incomplete, and says once what each snapshot lacks", () => {

@@ -64,7 +64,7 @@ Deno.test("a missing file is said to be missing, with what to do", async () => {
     const file = join(directory, "nowhere", "pipeline.toml");
     await assert.rejects(loadPipeline(file, { environment: {}, home: undefined }), {
       message: `Cannot read "${file}": there is no such file`,
-      hint: 'Write one with "keepsake init", or name it with --config FILE',
+      hint: 'Correct its path, or write one with "keepsake init"',
     });
   });
 });

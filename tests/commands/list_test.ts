@@ -1,0 +1,75 @@
+import { deepEqual, doesNotMatch, equal, match } from "node:assert/strict";
+import { Home } from "./harness.ts";
+
+const BACKUPS = ".local/share/keepsake/backups";
+
+Deno.test("list says why it knows nothing of what is encrypted", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["list"])).stderr, "");
+  const bare = { env: { HOME: home.at("elsewhere") } };
+  const listing = ["list", "--from", home.at(BACKUPS)];
+  const without = await home.keepsake(listing, bare);
+  equal(without.status, 0, without.stderr);
+  match(without.stdout, / \? +\? /);
+  match(
+    without.stderr,
+    /^Note: what 1 snapshot holds is unknown: no identity is at hand\n {2}Name /,
+  );
+  equal((await home.keepsake(["keygen", "--output", home.at("other/id.txt")])).status, 0);
+  const other = await home.keepsake([...listing, "--identity", home.at("other/id.txt")], bare);
+  match(other.stderr, /^Note: what 1 snapshot holds is unknown: no identity at hand fits\n/);
+  const own = home.at(".config/keepsake/identity.txt");
+  deepEqual((await home.keepsake([...listing, "--identity", own], bare)).stderr, "");
+});
+
+Deno.test("what is no place is told with what was meant, if that can be seen", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const id = await home.keepsake(["list", "claude"]);
+  deepEqual([id.status, id.stdout], [3, ""]);
+  match(id.stderr, /\n {2}Write "keepsake list --files claude" for what the newest snapshot/);
+  await home.write("bk/file", "");
+  const folder = await home.keepsake(["verify", "--from", "bk"], { cwd: home.path });
+  equal(folder.status, 3);
+  match(folder.stderr, /\n {2}Write "\.\/bk" for the folder of that name that is here\n/);
+  match((await home.keepsake(["list", "other"])).stderr, /\n {2}Name "local", or a directory/);
+  const config = await home.keepsake(["run", "--config", home.at("no/x.toml")]);
+  equal(config.status, 3);
+  match(config.stderr, /there is no such file\n {2}Correct its path, or write one with /);
+  const gone = await home.keepsake(["list", "--from", home.at("gone")]);
+  match(gone.stderr, /for a run to begin anew there, make the directory/);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, text.replace(/^compress = .*$/m, 'compress = "lzma"'));
+  const wrong = await home.keepsake(["config"]);
+  match(wrong.stderr, /Expected "zstd", "gzip" or "none"\n +Write one of these\n/);
+});
+
+Deno.test("--quiet shows what is wrong alone, and rekey warns of nothing where nothing is due", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const plan = await home.keepsake(["rekey", "--plan"]);
+  deepEqual([plan.status, plan.stderr], [0, ""]);
+  const [first] = (await home.list(BACKUPS)).filter((path) => path.includes(".tar"));
+  await home.write(".claude/CLAUDE.md", "Be kinder.\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  await Deno.remove(home.at(first!));
+  const listed = await home.keepsake(["list"]);
+  equal(listed.status, 0);
+  match(listed.stdout, /, archive missing .*local \(archive missing\)$/m);
+  match(listed.stderr, /^Note: local has lost 1 archive, and holds the manifest alone$/m);
+  const verified = await home.keepsake(["verify", "--quiet"]);
+  equal(verified.status, 4);
+  match(verified.stdout, /^DAMAGED {2}claude /m);
+  doesNotMatch(verified.stdout, /^ok /m);
+  match(verified.stderr, /: it is not there, though its manifest is$/m);
+  const status = await home.keepsake(["status"]);
+  equal(status.status, 4);
+  match(status.stdout.replaceAll(/\s+/g, " "), /1 snapshot of claude was stored in local, and is/);
+  const target = ["restore", "--to", home.at("back"), "--json"];
+  deepEqual(JSON.parse((await home.keepsake(target)).stdout).unreadable, []);
+});
