@@ -60,6 +60,11 @@ export function renderMetrics({ pipeline, last, places, troubles }: Status): str
       each(({ newest }) => seconds(newest)),
     ),
     metric("snapshots", "How many snapshots are there.", each(({ count }) => count)),
+    metric(
+      "snapshots_missing",
+      "How many snapshots were stored there and are gone.",
+      each(({ missing }) => missing),
+    ),
     metric("stored_bytes", "What they take up there.", each(({ bytes }) => bytes)),
     metric(
       "proven_timestamp_seconds",
