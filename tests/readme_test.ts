@@ -1,7 +1,8 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, doesNotReject, equal } from "node:assert/strict";
 import { commands } from "../commands/mod.ts";
 import { parseWords } from "../commands/parse.ts";
 import { FAILURES } from "../pipeline/errors.ts";
+import { stages } from "../stages/mod.ts";
 
 const README = await Deno.readTextFile(new URL("../README.md", import.meta.url));
 
@@ -14,6 +15,28 @@ Deno.test("the README's commands are understood as they stand there", async () =
   const lines = LINES.filter((line) => line.startsWith("keepsake "));
   equal(lines.length > 8, true);
   for (const line of lines) await parseWords(wordsOf(line).slice(1));
+});
+
+Deno.test("no page names a command or a flag that there is not", async () => {
+  const root = new URL("../", import.meta.url);
+  const docs = (await Array.fromAsync(Deno.readDir(new URL("docs/", root))))
+    .filter(({ isFile }) => isFile).map(({ name }) => `docs/${name}`);
+  let count = 0;
+  for (const page of ["README.md", "CHANGELOG.md", ...docs]) {
+    const text = await Deno.readTextFile(new URL(page, root));
+    for (const [, inline, line] of text.matchAll(/`(keepsake\s[^`]+)`|^(keepsake .+)$/gm)) {
+      const written = (inline ?? line!).replace(/\s#.*$/, "").replace(" DATE", " 2027-12-24");
+      const words = wordsOf(written).slice(1);
+      await doesNotReject(parseWords(words), `${page}: ${written}`);
+      if (words[0] === "help") equal(isTopic(words[1]!), true, `${page}: ${written}`);
+      count++;
+    }
+  }
+  equal(count > 40, true);
+
+  function isTopic(name: string): boolean {
+    return ["COMMAND", "pipeline", ...Object.keys(commands), ...Object.keys(stages)].includes(name);
+  }
 });
 
 Deno.test("the README's tasks are those of deno.json", async () => {

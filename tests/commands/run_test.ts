@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { acquireLock } from "../../pipeline/lock.ts";
 import { Home } from "./harness.ts";
 
@@ -118,6 +118,38 @@ Deno.test("run ends with 3 and every problem of the file, with its place", async
   equal(ok, false);
   equal(error.code, "pipeline-invalid");
   equal(error.problems.length, places.length);
+});
+
+Deno.test("run ends with 3 and stores nothing when a key is misspelt, whatever the key is for", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const good = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
+  const misspelt = {
+    exlude: good.replace("claude = true", '$&\nexlude = ["projects/"]'),
+    encrypt_too: good.replace(/^to = /m, "encrypt_too = "),
+    plain_text: good.replace(/use = "encrypt"\nto = .*\n/, 'use = "hash-gate"\n')
+      .replace(/^path = .*$/m, "$&\nplain_text = true"),
+    keep_lst: good.replace(/^path = .*$/m, "$&\nkeep_lst = 1"),
+  };
+  for (const [key, text] of Object.entries(misspelt)) {
+    const file = await home.write("p.toml", text);
+    const { status, stderr } = await home.keepsake(["run", "--config", file]);
+    equal(status, 3, key);
+    match(stderr, new RegExp(`^ {2}\\S+:\\d+:1 {2}stage\\[\\d\\]\\.${key}: Unknown key`, "m"));
+    await rejects(home.list(".local/share/keepsake"), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("a backup into a directory needs no other program, and neither does what brings it back", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const env = { PATH: home.at("nothing") };
+  const words = [["run"], ["list"], ["verify"], ["restore", "--to", "back"], ["drill"], ["run"]];
+  for (const command of words) {
+    const { status, stderr } = await home.keepsake(command, { env });
+    equal(status, 0, stderr);
+  }
+  equal(await Deno.readTextFile(home.at("back/.claude/CLAUDE.md")), "Be kind.\n");
 });
 
 Deno.test("run ends with 3 and says where it looked when there is no file", async () => {

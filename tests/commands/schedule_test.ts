@@ -11,6 +11,9 @@ const APART = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"] as 
 const cron = findProgram("cron") !== undefined && await hasNamespaces();
 const unlessCron = cron ? "" : " (ignored: cron is not installed, or nothing can be mounted here)";
 
+const crontab = findProgram("crontab") !== undefined;
+const unlessCrontab = crontab ? "" : " (ignored: crontab is not installed)";
+
 /** What a table holds besides. */
 const OTHERS = "MAILTO=someone\n# mine\n5 4 * * *  true %x\n";
 
@@ -93,6 +96,45 @@ Deno.test({
     assert.match(stderr, /Nothing was scheduled for "claude"\n$/);
     const backups = await home.list(".local/share/keepsake/backups");
     assert.equal(backups.length, 2, "the proof is a backup");
+  },
+});
+
+Deno.test({
+  name:
+    `what cron starts makes the directories that it needs, where the file says, spaces and all${unlessCrontab}`,
+  ignore: !crontab,
+  async fn() {
+    await using home = await furnished((text, home) =>
+      text.replace(/^state = .*$/m, `state = "${home.at("a state/of mine")}"\nlog = "~/a log"`)
+        .replace(home.at(".local/share/keepsake/backups"), home.at("a disk/back ups"))
+    );
+    const file = home.at("my files/the pipeline.toml");
+    await Deno.mkdir(home.at("my files"));
+    await Deno.rename(home.at(".config/keepsake/pipeline.toml"), file);
+    const words = ["schedule", "install", "--with", "cron", "--at", "5 4 * * *", "--print"];
+    const { status, stdout, stderr } = await home.keepsake([...words, "--config", file]);
+    assert.equal(status, 0, stderr);
+    const [, line = ""] = /^5 4 \* \* \* (.*)$/m.exec(stdout) ?? [];
+    const command = line.replaceAll("\\%", "%");
+    const before = await home.list(".");
+    const started = await new Deno.Command("/bin/sh", {
+      args: ["-c", command],
+      ...{ cwd: home.path, clearEnv: true },
+      env: { HOME: home.path, LOGNAME: "someone", SHELL: "/bin/sh", PATH: "/usr/bin:/bin" },
+    }).output();
+    const decoder = new TextDecoder();
+    assert.deepEqual(
+      [started.code, decoder.decode(started.stdout), decoder.decode(started.stderr)],
+      [0, "", ""],
+    );
+    // Which file has its state where is noted in the usual place, and nothing else is there.
+    const isNote = (path: string) => path.startsWith(".local/state/keepsake/.files/");
+    const made = (await home.list(".")).filter((path) => !before.includes(path) && !isNote(path));
+    assert.deepEqual(
+      [...new Set(made.map((path) => path.split("/").slice(0, 2).join("/")))],
+      ["a disk/back ups", "a log/claude.log", "a state/of mine"],
+    );
+    assert.equal((await home.list("a disk/back ups/claude")).length, 2);
   },
 });
 

@@ -219,6 +219,36 @@ Deno.test({
   },
 });
 
+Deno.test("digests are in the snapshot of the run that made them, and change nothing while nothing is new", async () => {
+  const stages: Stages = (sandbox) => {
+    const [from, to] = [join(sandbox.folder, ".claude/projects"), join(sandbox.folder, "digests")];
+    return sandbox.stage("digest", { from, to }) +
+      sealed(sandbox).replace("claude = true", `$&\npaths = [${JSON.stringify(to)}]`);
+  };
+  using sandbox = await inUse(stages);
+  const line = (content: string) =>
+    `${
+      JSON.stringify({
+        ...{ type: "user", uuid: content, sessionId: SESSION, cwd: "/home/me" },
+        ...{ timestamp: new Date().toISOString(), message: { role: "user", content } },
+      })
+    }\n`;
+  const log = `.claude/projects/-home-me/${SESSION}.jsonl`;
+  put(sandbox, log, line("the first"));
+  await sandbox.backUp();
+  const digestOf = (files: Record<string, string>) =>
+    Object.entries(files).filter(([path]) => /^digests\/[^_.][^/]*\.md$/.test(path))
+      .map(([, text]) => text).join();
+  assert.match(digestOf(await restored(sandbox)), /^the first$/m);
+  const { snapshots } = await sandbox.backUp();
+  assert.equal(snapshots[0]?.destinations[0]?.status, "unchanged");
+  put(sandbox, log, line("the first") + line("the second"));
+  await sandbox.backUp();
+  const files = await restored(sandbox);
+  assert.match(digestOf(files), /^the first$[^]*^the second$/m);
+  assert.equal(files[log]?.split("\n").length, 3);
+});
+
 Deno.test("an add-on's database is found and copied as a database", async () => {
   using sandbox = await inUse(sealed);
   await Deno.mkdir(join(sandbox.folder, ".claude-mem"));

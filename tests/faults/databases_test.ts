@@ -65,6 +65,26 @@ Deno.test("a run stores a live database only when something was committed to it,
   assert.equal(await sandbox.verifyAll(), 2);
 });
 
+Deno.test("a database that its program keeps locked is named, never copied as it is, and stored when it is free", async () => {
+  using sandbox = await withDatabase();
+  const path = join(sandbox.tree, "app.db");
+  {
+    using database = new DatabaseSync(path);
+    database.exec("PRAGMA journal_mode = delete");
+    database.exec("BEGIN EXCLUSIVE");
+    const { status, snapshots: [snapshot] } = await sandbox.run();
+    assert.equal(status, 2);
+    assert.deepEqual(snapshot?.unreadable, [
+      { path, reason: "another program keeps it locked" },
+    ]);
+    const names = (await sandbox.restore()).map((line) => line.split(" ")[0]);
+    assert.deepEqual(names, [".", "a.txt"]);
+    database.exec("ROLLBACK");
+  }
+  await sandbox.backUp();
+  assert.equal(await restored(sandbox), undefined);
+});
+
 Deno.test("a run that is killed leaves a copy of a database for its owner alone, and the next removes it", async () => {
   using sandbox = await withDatabase();
   const path = join(sandbox.tree, "app.db");

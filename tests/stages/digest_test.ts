@@ -274,6 +274,32 @@ Deno.test("projects are told apart by what the lines say, not by the folder", as
   }
 });
 
+Deno.test("what has no time stands in a digest, also in one of the last days alone", async () => {
+  for (const days of [36500, 30]) {
+    using world = new World();
+    const timeless = (line: Line): Line => {
+      const { timestamp: _, ...rest } = line;
+      return rest;
+    };
+    world.write(`${FOLDER}/s1.jsonl`, [
+      timeless(world.user("asked at no time")),
+      timeless(world.assistant([{ type: "text", text: "answered at no time" }])),
+    ]);
+    world.write(`${FOLDER}/s2.jsonl`, [
+      world.user("asked today", { session: "s2" }),
+      timeless(world.assistant([{ type: "text", text: "between times" }], { session: "s2" })),
+      world.assistant([{ type: "text", text: "answered today" }], { session: "s2" }),
+    ]);
+    await world.digest({ days });
+    const text = world.only();
+    for (const said of ["asked at no time", "answered at no time", "between times"]) {
+      assert.ok(text.includes(said), `${said}, ${days} days\n${text}`);
+    }
+    assert.ok(text.indexOf("asked today") < text.indexOf("between times"));
+    assert.ok(text.indexOf("between times") < text.indexOf("answered today"));
+  }
+});
+
 Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () => {
   using world = new World();
   const old = world.write(`${FOLDER}/s1.jsonl`, [

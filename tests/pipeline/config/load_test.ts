@@ -334,6 +334,16 @@ for (const [mistake, [file, ...expected]] of Object.entries(MISTAKES)) {
   });
 }
 
+for (const use of Object.keys(builtin)) {
+  Deno.test(`a key that stage "${use}" does not know is refused at its place`, async () => {
+    const { problems } = await refusal(stages(`${use}; exlude = ["x"]`));
+    const [unknown, ...more] = problems.filter(({ path }) => path === "stage[1].exlude");
+    assert.deepEqual(more, []);
+    assert.match(unknown?.message ?? "", /^Unknown key/);
+    assert.equal(unknown?.line, 3);
+  });
+}
+
 Deno.test("a key of [pipeline] that stands above it is said to belong below", async () => {
   const error = await refusal(`state = "x"\n${stages(SOURCE, `${TARGET}; plaintext = true`)}`);
   assert.equal(error.problems[0]?.hint, "Put it below [pipeline]");

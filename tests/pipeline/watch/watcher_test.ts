@@ -233,6 +233,16 @@ Deno.test("a run that ends with an error is told; one that somebody ended, or a 
   deepEqual(tower.take().titles, ["the run is well again"]);
 });
 
+Deno.test("a run that ends with a bug is told like any other that ends with an error", async () => {
+  await using tower = new Watchtower();
+  tower.write(`alert = ["${tower.hooks.at("/alert")}"]\nheartbeat = "${tower.hooks.at("/beat")}"`);
+  const { watch, ...pipeline } = await tower.load();
+  const options = { ...tower.surroundings, extent: "all" } as const;
+  const work = () => Promise.reject(new TypeError("x is not a function"));
+  await rejects(watchRun({ ...pipeline, watch: watch! }, options, work), TypeError);
+  deepEqual(tower.take(), { beats: ["/beat/fail"], titles: ["the run failed"] });
+});
+
 Deno.test("a machine that was off for a week says so, once, even if nobody hears at first", async () => {
   await using tower = new Watchtower();
   tower.write(`alert = ["${tower.hooks.at("/alert")}"]`);
