@@ -5,7 +5,7 @@
  * @module
  */
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Home, Outcome } from "../commands/harness.ts";
 
 const SYSTEMD = "/lib/systemd/systemd";
@@ -18,6 +18,11 @@ export const unlessSystemd: string = await whyNot();
 
 /** Where the home is for all that runs there: `/tmp` is another one for many a service. */
 export const INNER_HOME = "/srv/home";
+
+/** Where the program is for all that runs there, wherever it is on this machine. */
+const INNER_PROGRAM = "/srv/program";
+
+const ROOT = dirname(dirname(import.meta.dirname!));
 
 /** It, and a manager of root's own beside the machine's. */
 export class Systemd implements AsyncDisposable {
@@ -37,6 +42,9 @@ export class Systemd implements AsyncDisposable {
   static async start(home: Home): Promise<Systemd> {
     const group = `keepsake-test-${crypto.randomUUID()}`;
     const [outer, inner] = [home.at("outer.sh"), home.at("inner.sh")];
+    const program = join(dirname(home.path), "bin/keepsake");
+    const words = await Deno.readTextFile(program);
+    await Deno.writeTextFile(program, words.replaceAll(ROOT, INNER_PROGRAM));
     const fifo = home.at("ready");
     await Deno.writeTextFile(outer, intoGroup(group, `exec ${UNSHARE} bash ${inner}`));
     await Deno.writeTextFile(inner, firstProcess(dirname(home.path), home.cache));
@@ -120,7 +128,9 @@ read -r number rest < /proc/self/stat
 echo $number > ${base}/home/ready
 umount ${CGROUPS}
 mount --bind ${cache} ${cache}
-mount --bind ${base} /srv
+mkdir ${base}/program
+mount --bind ${ROOT} ${base}/program
+mount --rbind ${base} /srv
 mount -o remount,bind,ro /
 mount -t proc proc /proc
 mount --bind /proc/sys /proc/sys
