@@ -33,7 +33,7 @@ import { makeTurn } from "./turn.ts";
 /** Length of a block that nobody compresses. */
 const PLAIN_SIZE = 2 ** 20;
 
-const CREDITS = 4;
+const CREDITS = 3;
 const RAW_CREDITS = 2;
 
 /** What is done to the bytes on their way. */

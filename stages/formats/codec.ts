@@ -92,7 +92,7 @@ export async function loadDecoder(codec: Codec): Promise<Decoder> {
 
 /** Finds the ends of zstd frames without decompressing them (RFC 8878 §3.1.1). */
 class FrameCutter implements Cutter {
-  #held: Uint8Array<ArrayBuffer> = new Uint8Array(4 * BLOCK_SIZE);
+  #held: Uint8Array<ArrayBuffer> = new Uint8Array(2 * BLOCK_SIZE);
   #from = 0;
   #to = 0;
 
