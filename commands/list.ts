@@ -10,7 +10,7 @@ import { argument, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { Listing, Lookup } from "../pipeline/list.ts";
 import type { Manifest } from "../pipeline/manifest.ts";
-import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
 import { printJson } from "./json.ts";
@@ -92,11 +92,10 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
     const { renderStrays } = await import("./ui/remarks_view.ts");
     terminal.say(renderStrays(strays, styleFor(terminal.err)).join("\n"));
   }
-  if (failures.length > 0) {
-    const { renderUnanswered } = await import("./ui/errors.ts");
-    terminal.say(renderUnanswered(failures, styleFor(terminal.err)).join("\n"));
-  }
-  return Math.max(0, ...failures.map(({ failure }) => FAILURES[failure.code].status));
+  if (failures.length === 0) return 0;
+  const { renderUnanswered, statusWithout } = await import("./ui/errors.ts");
+  terminal.say(renderUnanswered(failures, styleFor(terminal.err)).join("\n"));
+  return statusWithout(failures);
 }
 
 async function listFiles(

@@ -8,13 +8,13 @@ import { message } from "@optique/core/message";
 import { optional, withDefault } from "@optique/core/modifiers";
 import { argument, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import type { RestoreOptions, RestoreReport } from "../pipeline/restore.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue, quietFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, lookUp } from "./pipeline_file.ts";
-import { partJson } from "./ui/errors.ts";
+import { partJson, statusWithout } from "./ui/errors.ts";
 import { escapeControls } from "./ui/text.ts";
 
 const HOW = ["never", "changed", "always"] as const;
@@ -91,7 +91,7 @@ async function restore(values: Values, { terminal, signal }: Context): Promise<n
   });
   terminal.status("");
   const { unanswered } = report;
-  const status = Math.max(0, ...unanswered.map(({ failure }) => FAILURES[failure.code].status));
+  const status = statusWithout(unanswered);
   if (json) {
     printJson(terminal, restoreJson(report));
     return status;

@@ -139,10 +139,9 @@ export class Catalog {
    * is as good as empty.
    */
   static openIfThere(state: string): Catalog | undefined {
-    const path = join(state, FILE);
+    if (!Catalog.isThere(state)) return undefined;
     try {
-      Deno.lstatSync(path);
-      return new Catalog(new Database(path, SCHEMA));
+      return new Catalog(new Database(join(state, FILE), SCHEMA));
     } catch {
       return undefined;
     }

@@ -218,9 +218,7 @@ export async function findSnapshot(
   const copy = chooseCopy(copies, wanted, addressIn(lookup));
   warnOfNewer(copy, copies, strays, lookup.listener);
   // Whoever says which one it is has it.
-  const name = wanted.split("/").at(-1)!;
-  const isOne = name !== "" && (copy.held.name.startsWith(name) || endsSo(copy.held.name, name));
-  const unanswered = isOne ? [] : failures;
+  const unanswered = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
   for (const { destination, failure } of unanswered) {
     const message = `There may be a newer one at "${destination}". ${failure.message}`;
     lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
@@ -260,7 +258,7 @@ export const HINT_ADDRESS = "Name the very place that holds a folder for each sn
  * @param address Where they were looked for, if that was no destination of the pipeline.
  */
 export function chooseCopy(copies: readonly Copy[], wanted: string, address?: string): Copy {
-  const ids = [...new Set(copies.map(({ held }) => held.id))];
+  const ids = idsIn(copies);
   const list = ids.map((id) => `"${id}"`).join(", ");
   const missing = (state: string, hint: string) =>
     new BackupError("snapshot-missing", `Cannot find snapshot "${wanted}": ${state}`, { hint });
@@ -272,11 +270,9 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
         : HINT_ADDRESS,
     );
   }
-  const [id, name] = wanted.includes("/")
-    ? wanted.split("/", 2) as [string, string]
-    : [undefined, wanted];
+  const { id, name } = requestOf(wanted, ids);
   const among = copies.filter(({ held }) => id === undefined || held.id === id);
-  if (name === "latest" || name === "") {
+  if (name === undefined) {
     if (id === undefined && ids.length > 1) {
       throw new BackupError(
         "usage",
@@ -287,9 +283,6 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
       );
     }
     return newest(among) ?? fail(missing(`there is none of "${id}"`, `Name one of ${list}`));
-  }
-  if (id === undefined && ids.includes(name)) {
-    return newest(copies.filter(({ held }) => held.id === name))!;
   }
   const matching = among.filter(({ held }) =>
     held.name.startsWith(name) || endsSo(held.name, name)
@@ -309,6 +302,23 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
       "no destination holds one",
       `See what there is with "keepsake list${address === undefined ? "" : ` --from ${address}`}"`,
     ));
+}
+
+/** Of which id, if one is said, and which one; without a name, the newest. */
+function requestOf(
+  wanted: string,
+  ids: readonly string[],
+): { readonly id: string | undefined; readonly name: string | undefined } {
+  const [id, name] = wanted.includes("/")
+    ? wanted.split("/", 2) as [string, string]
+    : ids.includes(wanted) && wanted !== "latest"
+    ? [wanted, ""]
+    : [undefined, wanted];
+  return { id, name: name === "latest" || name === "" ? undefined : name };
+}
+
+function idsIn(copies: readonly Copy[]): string[] {
+  return [...new Set(copies.map(({ held }) => held.id))];
 }
 
 /** A snapshot may be called by its hash as well. */

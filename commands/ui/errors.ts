@@ -52,6 +52,11 @@ export function renderUnanswered(failures: Listing["failures"], style: Style): s
   });
 }
 
+/** How a command ends that went on without these; 0 where all answered. */
+export function statusWithout(failures: Listing["failures"]): number {
+  return Math.max(0, ...failures.map(({ failure }) => FAILURES[failure.code].status));
+}
+
 /** A failure that is a part of a document. */
 export function partJson({ code, message, hint }: Failure): unknown {
   return { code, message, hint: hint ?? null };

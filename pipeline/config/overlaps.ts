@@ -21,12 +21,14 @@ interface OwnPlace {
  * the pipeline's state, is written. Needs absolute paths.
  */
 export function checkOverlaps(stages: readonly DraftStage[], state: string): Finding[] {
-  const places = [stateAt(state), ...stages.flatMap(placesOf)];
+  const places = [stateAt(state), ...stages.flatMap(placesOf)]
+    .map((place) => ({ ...place, names: namesOf(place.path) }));
   return stages.flatMap((draft) => {
     const { stage, options, complete } = draft;
     if (stage?.kind !== "source" || !complete) return [];
     for (const path of stage.wanted?.(options as never) ?? []) {
-      const place = places.find((place) => isInside(path, place.path));
+      const own = namesOf(path);
+      const place = places.find(({ names }) => isInside(own, names));
       if (place === undefined) continue;
       const where = place.path === path ? "there" : `to "${place.path}"`;
       const message = `Cannot back up "${path}": ${place.whose} ${where}, which no backup holds`;
@@ -48,7 +50,11 @@ function placesOf({ id, stage, options, complete }: DraftStage): OwnPlace[] {
   return write.map((path) => ({ path, whose: `"${id}" writes its backups`, hint }));
 }
 
-function isInside(path: string, place: string): boolean {
-  const [names = [], places = []] = [path, place].map((one) => resolveGrants({ read: [one] }).read);
+/** The path, and where it truly is. */
+function namesOf(path: string): readonly string[] {
+  return resolveGrants({ read: [path] }).read!;
+}
+
+function isInside(names: readonly string[], places: readonly string[]): boolean {
   return places.some((place) => names.some((name) => wayInto(place, name) !== undefined));
 }

@@ -12,11 +12,11 @@ import {
 } from "@aws-sdk/client-s3";
 import * as v from "valibot";
 import type { SpoolFile } from "../../stages/contract.ts";
-import type { BackupError } from "../../stages/errors.ts";
 import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
 import s3 from "../../stages/s3.ts";
 import { type Answer, FaultProxy } from "./fault_proxy.ts";
 import { type S3Server, startS3, unlessS3 } from "./s3.ts";
+import { rejection } from "../faults/harness.ts";
 import { runStage, type StageJob } from "../stages/harness.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";
@@ -583,15 +583,6 @@ class Tunnel {
       server.readable.pipeTo(client.writable),
     ]);
   }
-}
-
-async function rejection(promise: Promise<unknown>): Promise<BackupError> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as BackupError;
-  }
-  assert.fail("It went well");
 }
 
 function md5({ path }: SpoolFile): string {
