@@ -5,8 +5,6 @@
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
-import { setImmediate } from "node:timers";
 import {
   defineDestination,
   options,
@@ -17,6 +15,7 @@ import {
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
 
 export default defineDestination({
@@ -66,13 +65,14 @@ export default defineDestination({
     removeLeftovers(root, ending);
     const stored: string[] = [];
     for (const file of files) {
-      const final = locate(root, file.key);
-      const temp = join(dirname(final), `.${basename(final)}.${attempt}${ending}`);
+      const place = locate(root, file.key);
+      const { folder, name, path: final } = place;
+      const temp = childPath(folder, `.${name}.${attempt}${ending}`);
       try {
         signal.throwIfAborted();
-        await makeFolder(root, dirname(final));
+        await makeFolder(root, folder);
         const pace = new Pace(signal, (bytes) => progress(done + bytes, total));
-        if (await store(file, final, temp, pace)) stored.push(final);
+        if (await store(file, place, temp, pace)) stored.push(final);
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
         // But a manifest that cannot be taken back keeps its archive.
@@ -92,7 +92,7 @@ export default defineDestination({
     return Promise.try(() => {
       const closed: { readonly action: string; readonly error: unknown }[] = [];
       const files = foldersOf(root, mustExist).flatMap((folder) => {
-        const action = `Cannot list "${join(root, folder)}"`;
+        const action = `Cannot list "${childPath(root, folder)}"`;
         try {
           return filesOf(root, folder);
         } catch (error) {
@@ -115,10 +115,11 @@ export default defineDestination({
   },
 
   async fetch({ options: { path: root }, key, output, signal, progress }) {
-    const final = locate(root, key);
+    const place = locate(root, key);
+    const { path: final } = place;
     const action = `Cannot fetch "${final}"`;
     try {
-      const size = fileAt(final)?.size;
+      const size = fileAt(place)?.size;
       if (size === undefined) {
         throw new StageError("snapshot-missing", `${action}: there is no such file`, {
           hint: `Check that "${root}" is the right directory, and that its disk is connected`,
@@ -170,6 +171,7 @@ class Pace {
     this.#bytes += bytes;
     if (this.#bytes < STRIDE) return false;
     this.#bytes = 0;
+    const { setImmediate } = await import("node:timers");
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.#signal.throwIfAborted();
     return true;
@@ -184,7 +186,7 @@ const FLUSH_EVERY = 64 * BLOCK;
 
 async function store(
   file: SpoolFile,
-  final: string,
+  { folder, path: final }: Place,
   temp: string,
   pace: Pace,
 ): Promise<boolean> {
@@ -214,7 +216,7 @@ async function store(
     throw refused(final, `it is a ${kindOf(there)}`);
   }
   try {
-    await flushFolder(dirname(final));
+    await flushFolder(folder);
   } catch (error) {
     // A name that may not outlast a power cut was never given.
     if (there === undefined) await Deno.remove(final).catch(() => {});
@@ -327,29 +329,30 @@ async function makeFolder(root: string, folder: string): Promise<void> {
 
 /** Removes what a run that was killed left behind. The names of others are not touched. */
 function removeLeftovers(root: string, ending: string): void {
-  for (const folder of foldersOf(root, false)) {
+  for (const name of foldersOf(root, false)) {
+    const folder = childPath(root, name);
     try {
-      for (const { name, isFile } of Deno.readDirSync(join(root, folder))) {
+      for (const { name, isFile } of Deno.readDirSync(folder)) {
         if (isFile && name.startsWith(".") && name.endsWith(ending)) {
-          Deno.removeSync(join(root, folder, name));
+          Deno.removeSync(childPath(folder, name));
         }
       }
     } catch (error) {
-      if (!isForbidden(error)) throw explain(error, `Cannot clean "${join(root, folder)}"`);
+      if (!isForbidden(error)) throw explain(error, `Cannot clean "${folder}"`);
     }
   }
 }
 
 async function removeAll(root: string, keys: readonly string[]): Promise<void> {
-  const paths = keys.map((key) => locate(root, key));
-  for (const path of paths) {
+  const places = keys.map((key) => locate(root, key));
+  for (const place of places) {
     try {
-      if (fileAt(path) !== undefined) await Deno.remove(path);
+      if (fileAt(place) !== undefined) await Deno.remove(place.path);
     } catch (error) {
-      throw explain(error, `Cannot remove "${path}"`);
+      throw explain(error, `Cannot remove "${place.path}"`);
     }
   }
-  for (const folder of new Set(paths.map(dirname))) await flushFolder(folder);
+  for (const folder of new Set(places.map(({ folder }) => folder))) await flushFolder(folder);
 }
 
 /** Names of the folders in the directory; none when it is not there yet. */
@@ -375,19 +378,28 @@ function foldersOf(root: string, mustExist: boolean): readonly string[] {
 }
 
 function filesOf(root: string, folder: string): readonly StoredFile[] {
-  return Array.from(Deno.readDirSync(join(root, folder)))
+  const path = childPath(root, folder);
+  return Array.from(Deno.readDirSync(path))
     .filter(({ name, isFile }) => isFile && !name.startsWith("."))
     .map(({ name }) => ({
       key: `${folder}/${name}`,
-      size: Deno.lstatSync(join(root, folder, name)).size,
+      size: Deno.lstatSync(childPath(path, name)).size,
     }));
 }
 
-/** Turns a key into a path that is certain to lie two levels below the directory. */
-function locate(root: string, key: string): string {
-  const names = key.split("/");
-  if (names.length === 2 && names.every((name) => NAME_REGEXP.test(name))) {
-    return join(root, ...names);
+/** Where a file stands, or will. */
+interface Place {
+  readonly folder: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Turns a key into a place that is certain to lie two levels below the directory. */
+function locate(root: string, key: string): Place {
+  const [first = "", name = "", ...more] = key.split("/");
+  if (more.length === 0 && NAME_REGEXP.test(first) && NAME_REGEXP.test(name)) {
+    const folder = childPath(root, first);
+    return { folder, name, path: childPath(folder, name) };
   }
   throw new StageError("stage-failed", `Cannot use "${key}" as the name of a stored file`, {
     hint: "Name the snapshot and the file, with a slash between them",
@@ -403,8 +415,8 @@ function isManifest(key: string): boolean {
 }
 
 /** What is known of a file that stands where it should, with no link on the way. */
-function fileAt(path: string): Deno.FileInfo | undefined {
-  const info = lstat(dirname(path))?.isDirectory ? lstat(path) : undefined;
+function fileAt({ folder, path }: Place): Deno.FileInfo | undefined {
+  const info = lstat(folder)?.isDirectory ? lstat(path) : undefined;
   return info?.isFile ? info : undefined;
 }
 

@@ -10,9 +10,6 @@ import { ChannelReader, ChannelWriter } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 import { makeTurn } from "./turn.ts";
 
-/** Often enough for the runner's patience, rarely enough to cost nothing. */
-const BEAT_MS = 1000;
-
 type Operations = Readonly<Record<string, (context: unknown) => Promise<unknown>>>;
 
 interface Ongoing {
@@ -32,16 +29,15 @@ export function serve(stage: Stage, first: Operation | undefined): void {
   self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "call") void answer(operations, data.id, data.call, ongoing);
     else if (data.type === "abort") ongoing.get(data.id)?.controller.abort(fromRecord(data.reason));
-    else {
+    else if (data.type === "ping") {
+      const active = [...ongoing].flatMap(([id, call]) => isActive(call) ? [id] : []);
+      post({ type: "beat", active });
+    } else {
       const call = ongoing.get(data.id);
       call?.detached.push([data.reader, data.reason]);
       call?.writer?.detach(data.reader, data.reason);
     }
   });
-  setInterval(() => {
-    const active = [...ongoing].flatMap(([id, call]) => isActive(call) ? [id] : []);
-    post({ type: "beat", active });
-  }, BEAT_MS);
   // The calls that need what could not be loaded say what is wrong.
   const preparing = Promise.try(() => first && stage.prepare?.(first));
   void Promise.allSettled([preparing]).then(() => post({ type: "ready" }));

@@ -16,8 +16,14 @@ const PATIENCE_MS = 30_000;
 /** A stage that neither moves bytes nor reports for so long is taken for stuck. */
 const STALL_MS = 600_000;
 
-/** How many looks at a worker those times are divided into. */
+/** How many looks at a stage that time is divided into. */
 const STRETCHES = 6;
+
+/**
+ * How often a worker at work is asked for a sign of life. It keeps no clock of its own: a worker's
+ * first timer takes half as long as all else that makes it.
+ */
+const PING_MS = 1000;
 
 /** How long a stage that was told to stop may take to clean up. */
 const GRACE_MS = 5_000;
@@ -241,14 +247,14 @@ export class StageWorker {
     if (pending !== undefined) pending.idle = 0;
   }
 
-  /** Counts silent stretches, not time: a machine that was asleep, or busy, is no dead worker. */
+  /** Counts unanswered pings, not time: a machine that was asleep, or busy, is no dead worker. */
   #startWatching(): void {
     if (this.#watch !== undefined) return;
     this.#silence = 0;
     this.#watch = setInterval(() => {
-      if (++this.#silence < STRETCHES) return;
+      if (++this.#silence * PING_MS < this.#patience) return this.#post({ type: "ping" });
       this.#die(`it gave no sign of life for ${this.#patience / 1000} s`);
-    }, this.#patience / STRETCHES);
+    }, PING_MS);
   }
 
   #stopWatching(): void {

@@ -39,11 +39,13 @@ export type ToWorker =
     readonly id: number;
     readonly reader: number;
     readonly reason: string;
-  };
+  }
+  /** Asks for a sign of life. */
+  | { readonly type: "ping" };
 
 /** Worker to runner. Exactly one `done` or `failed` ends a call. */
 export type FromWorker =
-  /** Comes every second, with the calls that bytes moved for, or that waited for a neighbour. */
+  /** Answers a ping, with the calls that bytes moved for since the last, or that waited for a neighbour. */
   | { readonly type: "beat"; readonly active: readonly number[] }
   /** All that the first call will need has been loaded. */
   | { readonly type: "ready" }

@@ -4,6 +4,7 @@
  * @module
  */
 import { compareUtf8 } from "./entries.ts";
+import { childPath } from "./paths.ts";
 import { type Identity, MAX_TRIES, ReadFault, reasonOf } from "./source_file.ts";
 
 /** What is in a directory. */
@@ -34,11 +35,6 @@ export function listDirectory(path: string, expected: Identity): Listing {
   } catch (error) {
     throw error instanceof ReadFault ? error : new ReadFault(reasonOf(error), "failed", error);
   }
-}
-
-/** The path of what is in a directory. */
-export function childPath(directory: string, name: string): string {
-  return directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`;
 }
 
 function look(path: string): Listing & { readonly hasVanished: boolean } {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { StageContext } from "../contract.ts";
 
 /** Long enough to cost nothing, short enough for Ctrl-C to be felt at once. */
@@ -53,6 +52,7 @@ export class Pace {
    * @throws The signal's reason.
    */
   async turn(): Promise<void> {
+    const { setImmediate } = await import("node:timers");
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#signal.throwIfAborted();
     this.#lastTurn = this.#now();

@@ -17,9 +17,10 @@ import {
   reasonToLeaveOut,
   STATE_FILE,
 } from "./claude_code.ts";
-import { childPath, listDirectory, type Listing } from "./directory.ts";
+import { listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
 import { ListedDatabases } from "./listed_databases.ts";
+import { childPath } from "./paths.ts";
 import { findRoots, type FoundRoot, wayInto } from "./roots.ts";
 import { mtimeOf, ReadFault, reasonOf } from "./source_file.ts";
 
@@ -105,6 +106,11 @@ export class Walk {
   readonly #remarks: Remarks;
   readonly #isExcluded: (way: string) => boolean;
   readonly #databases: ListedDatabases;
+  /**
+   * Last names of what is avoided, as systems see them that do not tell cases apart: none of it is
+   * met below the root but by them.
+   */
+  readonly #avoidedNames: ReadonlySet<string>;
   /** Roots that could not be listed. */
   #lost = 0;
 
@@ -116,7 +122,8 @@ export class Walk {
     this.#selection = selection;
     this.#remarks = remarks;
     this.#isExcluded = isExcluded;
-    const { paths, databases = [] } = selection;
+    const { paths, databases = [], avoid = [] } = selection;
+    this.#avoidedNames = new Set(avoid.map((place) => basename(resolve(place)).toLowerCase()));
     this.roots = findRoots([...paths, ...databases], remarks.unreadable);
     this.#databases = new ListedDatabases(databases);
   }
@@ -240,7 +247,9 @@ export class Walk {
     const isListed = info.isFile && this.#databases.has(source);
     const choice = isListed ? { ...this.#selection, include_caches: true } : this.#selection;
     const reason = reasonToLeaveOut(claude, choice) ??
-      (this.#isAvoided(shown, source) ? AVOIDED : undefined) ??
+      (this.#avoidedNames.has(name.toLowerCase()) && this.#isAvoided(shown, source)
+        ? AVOIDED
+        : undefined) ??
       (isListed ? undefined : this.#reasonAgainst(way, source, info));
     if (reason !== undefined) {
       this.#remarks.skipped.push({ path: shown, reason });
