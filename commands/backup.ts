@@ -6,15 +6,9 @@
  */
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import type { Listener, RunReport } from "../pipeline/events.ts";
-import { lastBackup } from "../pipeline/history.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import type { Context } from "./command.ts";
-import { drillJson, unprovenJson } from "./drill_json.ts";
-import { horizonReportJson } from "./horizon_json.ts";
-import { printJson, roundSeconds } from "./json.ts";
 import { FileError, homeDirectory, openPipeline } from "./pipeline_file.ts";
-import { pruningJson } from "./pruning_json.ts";
-import { suspicionJson } from "./suspicion_json.ts";
 import { reporterFor } from "./ui/reporter.ts";
 import type { Style } from "./ui/style.ts";
 
@@ -41,6 +35,7 @@ export async function backUp(
   const pipeline = await openWatched(config, dryRun, reporter.listener);
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
+    const { lastBackup } = await import("../pipeline/history.ts");
     if (!isMissed(ifMissed, lastBackup(pipeline)?.started, new Date())) return 0;
   }
   const work = (listener: Listener) =>
@@ -55,8 +50,11 @@ export async function backUp(
   const extent = dryRun ? "nothing" : only.length > 0 ? "part" : "all";
   const report = await watched(pipeline, extent, reporter.listener, work);
   terminal.status("");
-  if (json) printJson(terminal, runJson(report));
-  else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
+  if (json) {
+    const { runJson } = await import("./run_json.ts");
+    const { printJson } = await import("./json.ts");
+    printJson(terminal, runJson(report));
+  } else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
     const { renderRun } = await import("./ui/run_summary.ts");
     const { styleFor } = await import("./ui/style.ts");
     const style = styleFor(terminal.err);
@@ -122,43 +120,4 @@ async function watched(
   const { watchRun } = await import("../pipeline/watch/watcher.ts");
   const options = { listener, home: homeDirectory(), extent };
   return await watchRun({ ...pipeline, watch }, options, work);
-}
-
-/** What `run --json` prints. */
-export function runJson(report: RunReport): unknown {
-  return {
-    ok: report.ok,
-    run: report.run,
-    dry_run: report.dryRun,
-    started: report.started.toISOString(),
-    finished: report.finished.toISOString(),
-    stages: report.stages.map(({ id, use, status, message, seconds }) => (
-      { id, use, status, message, seconds: roundSeconds(seconds) }
-    )),
-    // Where there is one: what failed that is no stage's own.
-    ...(report.failure && { failure: report.failure }),
-    snapshots: report.snapshots.map((snapshot) => ({
-      id: snapshot.id,
-      name: snapshot.name,
-      content_hash: snapshot.contentHash,
-      files: snapshot.files,
-      bytes: snapshot.bytes,
-      ...(snapshot.secrets && {
-        secrets: snapshot.secrets.map(({ rule, path, line, count, fingerprint }) => (
-          { rule, path, line, count, fingerprint }
-        )),
-      }),
-      unreadable: snapshot.unreadable.map(({ path, reason }) => ({ path, reason })),
-      destinations: snapshot.destinations.map(({ id, status, location, message }) => (
-        { id, status, location, message }
-      )),
-      ...(snapshot.suspect && {
-        suspect: suspicionJson({ id: snapshot.id, ...snapshot.suspect }),
-      }),
-    })),
-    ...(report.pruned && { pruned: report.pruned.map(pruningJson) }),
-    ...(report.drills && { drills: report.drills.map(drillJson) }),
-    ...(report.unproven && { unproven: report.unproven.map(unprovenJson) }),
-    ...(report.horizon && { horizon: horizonReportJson(report.horizon) }),
-  };
 }

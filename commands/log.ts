@@ -75,7 +75,7 @@ async function summary(
     return 0;
   }
   if (json) {
-    const { runJson } = await import("./backup.ts");
+    const { runJson } = await import("./run_json.ts");
     printJson(terminal, runJson(report));
     return 0;
   }

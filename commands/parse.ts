@@ -23,7 +23,7 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
   const plain = name === "run" ? readPlainly(rest) : undefined;
   if (plain !== undefined) {
-    const { backUp } = await import("./backup.ts");
+    const { backUp } = await import(BACKUP) as typeof import("./backup.ts");
     return (context) => backUp(plain, context);
   }
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -37,6 +37,9 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (asksForHelp(rest)) return help([name]);
   throw await misread(name, result.error);
 }
+
+/** By its address, as the commands are: the others read none of it. */
+const BACKUP = new URL("./backup.ts", import.meta.url).href;
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];
 const VERSION_FLAGS: readonly string[] = ["-V", "--version"];

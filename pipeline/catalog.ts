@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
@@ -14,6 +13,7 @@ import { MISSING_SCHEMA, MissingRecord } from "./missing.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
+import { catalogFile, hasCatalog } from "./state_directory.ts";
 import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
 import { WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
@@ -115,7 +115,7 @@ export class Catalog {
    * @throws {BackupError} What the disk has against it; so do all other methods.
    */
   static open(state: string, onDamaged: (aside: string) => void, now: Date): Catalog {
-    const path = join(state, FILE);
+    const path = catalogFile(state);
     const database = new Database(path, SCHEMA, () => {
       const aside = `${path}.damaged-${now.getTime()}`;
       putAside(path, aside);
@@ -124,24 +124,14 @@ export class Catalog {
     return new Catalog(database);
   }
 
-  /** Whether a state directory has one: without, nothing was ever stored from here. */
-  static isThere(state: string): boolean {
-    try {
-      Deno.lstatSync(join(state, FILE));
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   /**
    * Opens what there is, or nothing: for commands that must work without a state. What is damaged
    * is as good as empty.
    */
   static openIfThere(state: string): Catalog | undefined {
-    if (!Catalog.isThere(state)) return undefined;
+    if (!hasCatalog(state)) return undefined;
     try {
-      return new Catalog(new Database(join(state, FILE), SCHEMA));
+      return new Catalog(new Database(catalogFile(state), SCHEMA));
     } catch {
       return undefined;
     }
@@ -376,8 +366,6 @@ export class Catalog {
     this.#database.close();
   }
 }
-
-const FILE = "catalog.db";
 
 function fingerprint(entry: Entry): string {
   const mode = entry.mode.toString(8);

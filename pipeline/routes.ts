@@ -45,6 +45,16 @@ export function routesOf<T extends Routable>(stages: readonly T[]): Route<T>[] {
   );
 }
 
+/** The destinations of a route that are to get something: all, or those that were asked for. */
+export function destinationsOf(
+  { source, steps }: Route,
+  only: ReadonlySet<string> | undefined,
+): Step[] {
+  const all = steps.filter(({ stage }) => stage.stage.kind === "destination");
+  if (only === undefined || only.has(source.id)) return all;
+  return all.filter(({ stage }) => only.has(stage.id));
+}
+
 /** Whether every destination of a source gets it encrypted, whichever of them a run is for. */
 export function isSealed({ steps }: Route<Routable>): boolean {
   return steps.every(({ stage, sealed }) => stage.stage.kind !== "destination" || sealed);

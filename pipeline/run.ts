@@ -4,33 +4,12 @@
  * @module
  */
 import { join } from "node:path";
-import type { Team } from "../stages/contract.ts";
-import { BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
-import { backUp, type BackupContext, reportLost } from "./backup.ts";
-import { Catalog } from "./catalog.ts";
-import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
-import { ownPlaces, spoolDirectory } from "./grants.ts";
-import {
-  type Horizon,
-  lookAtHorizon,
-  NOTICE_MS,
-  reportOf,
-  seeConversations,
-  type Sighting,
-} from "./horizon.ts";
-import { leaveFacts, type RunEnd } from "./leave_facts.ts";
-import { lookAtKeys } from "./keys.ts";
+import { BackupError } from "../stages/errors.ts";
+import type { Pipeline } from "./config/pipeline.ts";
+import type { Listener, RunReport } from "./events.ts";
 import { acquireLock } from "./lock.ts";
-import { runPrepare } from "./preparing.ts";
-import { redactError, redactorFor } from "./redact.ts";
-import { type Route, routesOf } from "./routes.ts";
-import { clearScratch } from "./scratch.ts";
-import { Spool } from "./spool.ts";
-import { StageLog } from "./stage_log.ts";
-import { forgetWatch, makeStateDirectory } from "./state_directory.ts";
-import { unreadFailure } from "./unread.ts";
-import { observe, sightingOfPause } from "./watch/troubles.ts";
+import { destinationsOf, routesOf } from "./routes.ts";
+import { forgetWatch, hasCatalog, makeStateDirectory } from "./state_directory.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 /** How to run. */
@@ -69,10 +48,11 @@ export async function runPipeline(
     if (first !== undefined && destinationsOf(first, only).length > 0) {
       // What was never stored will be, and what encrypts takes longest to load.
       const transforms = first.steps.filter(({ stage }) => stage.stage.kind === "transform");
-      const isFirst = !Catalog.isThere(pipeline.state);
+      const isFirst = !hasCatalog(pipeline.state);
       for (const { stage } of isFirst ? transforms : []) workers.get(stage, { ahead: "run" });
-      workers.get(first.source);
+      workers.get(first.source, { ahead: isFirst ? "run" : "scan" });
     }
+    const { runLocked } = await import(LOCKED_RUN) as typeof import("./locked_run.ts");
     return await runLocked(pipeline, only, workers, options);
   } finally {
     workers[Symbol.dispose](); // Before others may begin.
@@ -80,274 +60,11 @@ export async function runPipeline(
   }
 }
 
-/** What a run does while it holds the lock. */
-async function runLocked(
-  pipeline: Pipeline,
-  only: ReadonlySet<string> | undefined,
-  workers: WorkerPool,
-  options: RunOptions,
-): Promise<RunReport> {
-  const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
-  const started = clock();
-  const redact = redactorFor(pipeline);
-  const log = new StageLog(options.listener, redact);
-  const sayDamaged = (aside: string) =>
-    log.say("warn", undefined, `The catalog was damaged and begun anew; the old one is "${aside}"`);
-  const catalog = Catalog.open(pipeline.state, sayDamaged, started);
-  let run: number | undefined;
-  let spool: Spool | undefined;
-  const isFirst = catalog.lastBackup() === undefined;
-  const warnings = lookAtKeys(pipeline);
-  warnings.catch(() => {}); // Waited for below.
-  try {
-    const pause = catalog.watch.pauseBefore(started);
-    run = catalog.beginRun(started);
-    log.tell({ type: "run-started", run, started });
-    if (pause !== undefined) {
-      log.say("warn", undefined, sightingOfPause(pause, started).message);
-    }
-    spool = await Spool.open(spoolDirectory(pipeline.state));
-    await clearScratch(pipeline.state);
-    const { stages, name, state } = pipeline;
-    const host = Deno.hostname();
-    const avoid = ownPlaces(stages, state);
-    const { knownSecrets } = pipeline;
-    const circumstances = {
-      state,
-      knownSecrets,
-      run,
-      dryRun,
-      force,
-      message,
-      signal,
-      log,
-      clock,
-      host,
-      stages,
-      avoid,
-    };
-    const running = runStages(pipeline, only, {
-      pipeline: name,
-      catalog,
-      spool,
-      workers,
-      ...circumstances,
-    });
-    // While workers are at work, this thread has time.
-    const seeing = inAMoment(() => seeConversations(pipeline));
-    const told = await running;
-    signal?.throwIfAborted();
-    for (const { code, message, hint } of await warnings) {
-      if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
-      // Of what was decided once, nobody wants to hear each night: plan goes on telling.
-      else if (isFirst) log.say("info", undefined, `Note: ${message}. ${hint}`);
-    }
-    const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
-    for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
-    const snapshots = told.map((snapshot) => distrust(snapshot, late));
-    // Before anything older is removed.
-    const proves = !dryRun && log.failureAside === undefined &&
-      (pipeline.drillEvery !== undefined ||
-        stages.some(({ drillEvery, maxUnproven }) => (drillEvery ?? maxUnproven) !== undefined));
-    const proof = proves ? await prove(pipeline, { catalog, signal, log, clock }) : undefined;
-    const prunes = !dryRun && log.failureAside === undefined &&
-      stages.some(({ retention }) => retention !== undefined);
-    const pruned = prunes
-      ? await (await import("./prune_after.ts"))
-        .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
-      : [];
-    const within = dryRun ? NOTICE_MS : AHEAD_MS;
-    const horizon = await lookAhead(pipeline, catalog, log, clock(), within, seeing);
-    const finished = clock();
-    const report = {
-      ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
-      ...(only !== undefined && { partial: true as const }),
-      ...(pruned.length > 0 && { pruned }),
-      ...proof,
-      ...(horizon && { horizon: reportOf(horizon) }),
-      ...(pause !== undefined && { pause }),
-    };
-    try {
-      const known = judged(report, log.failureAside);
-      catalog.finishRun(known);
-      catalog.watch.note(observe(known), finished, pipeline.watch !== undefined);
-    } catch (error) {
-      log.failAside(error); // Whoever asked for the run still hears of all that was done.
-    }
-    const outcome = judged(report, log.failureAside);
-    const isWhole = only === undefined;
-    if (!dryRun) leave(pipeline, { finished, outcome, isWhole, horizon }, log);
-    return outcome;
-  } catch (error) {
-    if (!dryRun) {
-      const outcome = { error: redactError(error, redact) };
-      const end = { finished: clock(), outcome, isWhole: false, horizon: undefined };
-      leave(pipeline, end, log);
-    }
-    // What ended the run is what to tell.
-    try {
-      if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
-    } catch (fault) {
-      log.say("warn", undefined, messageOf(fault));
-    }
-    throw redactError(error, redact);
-  } finally {
-    workers[Symbol.dispose](); // What they were writing must not come after what follows.
-    // The next run empties it too.
-    await spool?.empty().catch((error) => log.say("warn", undefined, messageOf(error)));
-    catalog.close();
-  }
-}
-
-/** Drills what is due, and tells what is overdue. */
-async function prove(
-  pipeline: Pipeline,
-  { catalog, signal, log, clock }: Pick<BackupContext, "catalog" | "signal" | "log" | "clock">,
-): Promise<Pick<RunReport, "drills" | "unproven">> {
-  const { drillAfterRun, findUnproven } = await import("./drill.ts");
-  const listener: Listener = (event) => log.tell(event);
-  const drills = await drillAfterRun(pipeline, { catalog, signal, listener, clock });
-  const unproven = findUnproven(pipeline, catalog, clock());
-  return { ...(drills.length > 0 && { drills }), ...(unproven.length > 0 && { unproven }) };
-}
-
-/** Hooks that know nothing take nothing from a run. */
-function leave(pipeline: Pipeline, end: RunEnd, log: StageLog): void {
-  try {
-    leaveFacts(pipeline, end);
-  } catch (error) {
-    log.say("warn", undefined, `Cannot leave word for hooks: ${stateOf(error)}`);
-  }
-}
-
-/** Until then, hooks go by what a run has seen. */
-const AHEAD_MS = 7 * 86_400_000;
-
-/** What Claude Code deletes before long. Whatever is wrong with that takes nothing from the run. */
-async function lookAhead(
-  pipeline: Pipeline,
-  catalog: Catalog,
-  log: StageLog,
-  now: Date,
-  within: number,
-  seeing: Promise<Sighting>,
-): Promise<Horizon | undefined> {
-  try {
-    return lookAtHorizon(pipeline, catalog, now, within, await seeing);
-  } catch (error) {
-    log.say("warn", undefined, `Cannot tell what Claude Code deletes next: ${messageOf(error)}`);
-  }
-}
-
-/** Does it when what is to be done at once is done. Whoever waits for it hears of a failure. */
-function inAMoment<T>(work: () => T): Promise<T> {
-  const done = new Promise<void>((resolve) => void setTimeout(resolve)).then(work);
-  done.catch(() => {});
-  return done;
-}
-
-/** What a destination said whose worker failed right after counts for nothing. */
-function distrust(
-  snapshot: SnapshotReport,
-  late: ReadonlyMap<string, BackupError>,
-): SnapshotReport {
-  const destinations = snapshot.destinations.map((delivery) => {
-    const failure = late.get(delivery.id);
-    if (failure === undefined) return delivery;
-    const { code, message, hint } = failure;
-    return {
-      ...delivery,
-      status: "failed" as const,
-      location: null,
-      message,
-      failure: { code, message, hint },
-    };
-  });
-  return { ...snapshot, destinations };
-}
-
-/** A report with what it amounts to. */
-function judged(
-  report: Omit<RunReport, "ok" | "status" | "failure">,
-  failure: Failure | undefined,
-): RunReport {
-  const ok = failure === undefined &&
-    report.stages.every(({ status }) => status !== "failed") &&
-    report.snapshots.every(({ unreadable }) => unreadable.length === 0) &&
-    (report.drills ?? []).every(({ verdict }) => verdict !== "failed") &&
-    report.unproven === undefined;
-  const status = ok ? 0 : FAILURES["stage-failed"].status;
-  return { ...report, ok, status, ...(failure && { failure }) };
-}
-
-/** The stages from top to bottom; a source goes through all that stands below it. */
-async function runStages(
-  { stages }: Pipeline,
-  only: ReadonlySet<string> | undefined,
-  context: BackupContext,
-): Promise<SnapshotReport[]> {
-  const routes = new Map(routesOf(stages).map((route) => [route.source.id, route]));
-  const reports: SnapshotReport[] = [];
-  const failures: unknown[] = [];
-  let begun = false;
-  for (const stage of stages) {
-    context.signal?.throwIfAborted();
-    const route = routes.get(stage.id);
-    try {
-      if (stage.stage.kind === "prepare" && (only?.has(stage.id) ?? true)) {
-        await prepare(stage, context);
-      } else if (route !== undefined) {
-        const destinations = destinationsOf(route, only);
-        if (destinations.length === 0) continue;
-        reports.push(await backUp(route, destinations, context));
-        begun = true;
-      }
-    } catch (error) {
-      if (context.signal?.aborted) throw error;
-      context.log.fail(stage, error);
-      failures.push(error);
-      if (route !== undefined) {
-        reports.push(
-          reportLost(route, destinationsOf(route, only), context.log.describe(error).message),
-        );
-      }
-      const reason = `"${stage.id}" failed`;
-      for (const step of route?.steps ?? []) context.log.finish(step.stage, "skipped", reason);
-    }
-  }
-  const bug = failures.find((error) => toRecord(error).code === "bug");
-  if (bug !== undefined) throw bug; // When the others have had their turn.
-  // Nothing could even be begun: the request is wrong, and nothing was sent.
-  const [first] = failures;
-  if (!begun && first !== undefined && statusOf(first) === FAILURES.usage.status) {
-    throw first;
-  }
-  return reports;
-}
-
-async function prepare(
-  stage: PipelineStage,
-  { log, signal, workers }: BackupContext,
-): Promise<void> {
-  log.start(stage);
-  const workerFor = (role: Team["role"]) =>
-    workers.get(stage, role === "helper" ? { role } : undefined);
-  const result = await runPrepare(stage.stage, { options: stage.options, workerFor }, {
-    signal,
-    onLog: (level, message) => log.say(level, stage.id, message),
-    onProgress: (done, total) => log.progress(stage.id, done, total),
-  });
-  const unread = unreadFailure(result);
-  if (unread !== undefined) return log.fail(stage, unread);
-  log.finish(stage, result?.unchanged ? "unchanged" : "ok", result?.message ?? "");
-}
-
-/** The destinations of a route that are to get something: all, or those that were asked for. */
-function destinationsOf({ source, steps }: Route, only: ReadonlySet<string> | undefined) {
-  const all = steps.filter(({ stage }) => stage.stage.kind === "destination");
-  if (only === undefined || only.has(source.id)) return all;
-  return all.filter(({ stage }) => only.has(stage.id));
-}
+/**
+ * All that a run does while it holds the lock, by its address: what a plain import names is read
+ * before anything is done, and this can be read while the first workers come up.
+ */
+const LOCKED_RUN = new URL("./locked_run.ts", import.meta.url).href;
 
 /** @throws {BackupError} `usage` for a stage that is not there or decides nothing on its own. */
 function selectionOf(
@@ -368,8 +85,4 @@ function selectionOf(
     });
   }
   return new Set(only);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

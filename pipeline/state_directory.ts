@@ -19,6 +19,21 @@ export async function makeStateDirectory(state: string): Promise<void> {
   }
 }
 
+/** Where the catalog stands. */
+export function catalogFile(state: string): string {
+  return join(state, "catalog.db");
+}
+
+/** Whether there is a catalog: without, nothing was ever stored from here. */
+export function hasCatalog(state: string): boolean {
+  try {
+    Deno.lstatSync(catalogFile(state));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Where it is remembered who is told how runs go, for when the pipeline file cannot say so. */
 export function watchFile(state: string): string {
   return join(state, "watch.json");

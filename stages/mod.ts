@@ -8,13 +8,21 @@
  */
 import type { Stage } from "./contract.ts";
 
+/**
+ * A stage's file, by its address: what plain imports name is read in full before anything runs,
+ * with all that it may ever load.
+ */
+function at(file: string): () => Promise<{ readonly default: Stage }> {
+  return () => import(new URL(file, import.meta.url).href);
+}
+
 export const stages: Readonly<Record<string, () => Promise<{ default: Stage }>>> = {
-  "digest": () => import("./digest.ts"),
-  "preserve": () => import("./preserve.ts"),
-  "snapshot": () => import("./snapshot.ts"),
-  "hash-gate": () => import("./hash_gate.ts"),
-  "encrypt": () => import("./encrypt.ts"),
-  "local": () => import("./local.ts"),
-  "s3": () => import("./s3.ts"),
-  "git": () => import("./git.ts"),
+  "digest": at("./digest.ts"),
+  "preserve": at("./preserve.ts"),
+  "snapshot": at("./snapshot.ts"),
+  "hash-gate": at("./hash_gate.ts"),
+  "encrypt": at("./encrypt.ts"),
+  "local": at("./local.ts"),
+  "s3": at("./s3.ts"),
+  "git": at("./git.ts"),
 };

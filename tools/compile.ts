@@ -41,7 +41,7 @@ export async function compile(
   // what is for development alone.
   const folder = await Deno.makeTempDir({ prefix: "keepsake-compile-" });
   try {
-    const included = [worker, SEARCH, ...commandFiles()];
+    const included = [worker, ...BY_ADDRESS, ...filesIn("commands"), ...filesIn("stages")];
     const { files, packages } = await partsOf([main, ...included]);
     for (const file of files) {
       await Deno.mkdir(join(folder, dirname(file)), { recursive: true });
@@ -67,13 +67,13 @@ export async function compile(
   }
 }
 
-/** What a worker is started with that is no stage: no import leads there either. */
-const SEARCH = "stages/formats/secret_search.ts";
+/** What no import leads to either: what a worker is started with that is no stage, and a run's work. */
+const BY_ADDRESS = ["stages/formats/secret_search.ts", "pipeline/locked_run.ts"];
 
-/** The commands, which are imported by their addresses. */
-function commandFiles(): string[] {
-  const entries = Array.from(Deno.readDirSync(join(ROOT, "commands")));
-  return entries.filter(({ isFile }) => isFile).map(({ name }) => `commands/${name}`).toSorted();
+/** Commands or stages, which are imported by their addresses. */
+function filesIn(folder: string): string[] {
+  const entries = Array.from(Deno.readDirSync(join(ROOT, folder)));
+  return entries.filter(({ isFile }) => isFile).map(({ name }) => `${folder}/${name}`).toSorted();
 }
 
 /** The parts that matter here of `deno.json`. */

@@ -1,7 +1,7 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runJson } from "../../commands/backup.ts";
+import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
