@@ -16,9 +16,15 @@ async function main(words: readonly string[]): Promise<number> {
   const terminal = processTerminal();
   const signals = watchSignals(terminal);
   const fail = async (error: unknown) => {
-    const { tell } = await import("./commands/ui/errors.ts");
-    const status = tell(error, terminal, json);
-    return signals.status ?? status;
+    try {
+      const { tell } = await import("./commands/ui/errors.ts");
+      const status = tell(error, terminal, json);
+      return signals.status ?? status;
+    } catch (fault) {
+      // Telling failed itself, and nothing tells of that.
+      terminal.say(`${error}\n${fault}`);
+      return 1;
+    }
   };
   // What nobody waited for failed all the same: Deno would end here with words of its own.
   globalThis.addEventListener("unhandledrejection", (event) => {

@@ -8,6 +8,7 @@ export {
   type FailureCode,
   type FailureRecord,
   FAILURES,
+  isDenied,
   stateOf,
   systemFault,
   toRecord,

@@ -102,7 +102,7 @@ export function toRecord(thrown: unknown): FailureRecord {
   if (error instanceof BackupError) {
     return { code: error.code, message, hint: error.hint, causes, stack: undefined };
   }
-  if (error instanceof Deno.errors.NotCapable) {
+  if (isDenied(error)) {
     return {
       code: "permission-missing",
       message: message.replace(/, (run again|specify the required) .*$/s, ""),
@@ -124,6 +124,12 @@ export function toRecord(thrown: unknown): FailureRecord {
     };
   }
   return { code: "bug", message, hint: undefined, causes, stack: error.stack };
+}
+
+/** Whether a permission was missing. Modules that may not be read are refused in words alone. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable ||
+    (error instanceof TypeError && /^Requires \w+ access to /.test(error.message));
 }
 
 /** Turns a record back into an error that can be thrown on this side. */

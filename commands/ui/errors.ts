@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type FailureRecord, FAILURES, toRecord } from "../../pipeline/errors.ts";
+import { type FailureRecord, FAILURES, isDenied, toRecord } from "../../pipeline/errors.ts";
 import type { Failure } from "../../pipeline/events.ts";
 import type { Listing } from "../../pipeline/list.ts";
 import { redactForms } from "../../pipeline/redact.ts";
@@ -75,7 +75,7 @@ function recordOf(thrown: unknown): FailureRecord {
 
 function hintOf(thrown: unknown): string | undefined {
   // Whatever a stage lacks comes as a record out of its worker: this is the program itself.
-  if (thrown instanceof Deno.errors.NotCapable) return "Start it with -A: its workers get less";
+  if (isDenied(thrown)) return "Start it with -A: its workers get less";
   const { code, hint } = recordOf(thrown);
   return code === "bug" ? "Please report this with the lines above" : hint;
 }

@@ -70,12 +70,16 @@ Deno.test("NO_COLOR and pipes get plain text, a terminal gets colours", {
 Deno.test("without permissions it says what to start it with", async () => {
   await using home = await Home.make();
   const main = new URL("../../main.ts", import.meta.url).pathname;
-  const line = `"${Deno.execPath()}" run --quiet --cached-only --no-prompt "${main}" run --json`;
-  const { status, stdout } = await home.bash(line);
-  equal(status, 3, stdout);
-  const { error } = JSON.parse(stdout);
-  equal(error.code, "permission-missing");
-  equal(error.hint, "Start it with -A: its workers get less");
+  for (const rights of ["", "--allow-read"]) {
+    for (const words of ["run", "plan", "status", "config"]) {
+      const bare = `"${Deno.execPath()}" run --quiet --cached-only --no-prompt ${rights}`;
+      const { status, stdout } = await home.bash(`${bare} "${main}" ${words} --json`);
+      equal(status, 3, `${rights} ${words}: ${stdout}`);
+      const { error } = JSON.parse(stdout);
+      equal(error.code, "permission-missing");
+      equal(error.hint, "Start it with -A: its workers get less");
+    }
+  }
 });
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
