@@ -58,6 +58,6 @@ export default definePrepare({
   hasHelper: true,
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
 
-  prepare: () => Promise.all([load(), import("node:crypto")]),
+  prepare: load,
   run: async ({ options, ...context }) => (await load()).makeDigests(options, context),
 });

@@ -53,7 +53,7 @@ export class LogParser {
   /** Uuids that this log is the first to have. */
   readonly uuids: string[] = [];
   /** The newest messages' use of tokens, which every line of a message repeats. */
-  usages: [message: string, usage: readonly number[]][] = [];
+  readonly usages: Map<string, readonly number[]>;
   readonly #log: string;
   readonly #tools: Tools;
   readonly #owners: Map<string, string>;
@@ -75,7 +75,7 @@ export class LogParser {
     this.stats.broken -= this.stats.unfinished;
     this.stats.lines -= this.stats.unfinished;
     this.stats.unfinished = 0;
-    this.usages = [...before?.usages ?? []];
+    this.usages = new Map(before?.usages);
     for (const entry of structuredClone(before?.entries ?? []) as Entry[]) {
       this.entries.push(entry);
       if (entry.kind === "call" && entry.result === undefined) this.#calls.set(entry.id, entry);
@@ -232,12 +232,12 @@ export class LogParser {
       return typeof count === "number" && Number.isFinite(count) && count > 0 ? count : 0;
     });
     const { usages, stats: { tokens } } = this;
-    const place = isText(id) ? usages.findLastIndex(([message]) => message === id) : -1;
-    for (const [i, count] of counts.entries()) tokens[i]! += count - (usages[place]?.[1][i] ?? 0);
+    const before = isText(id) ? usages.get(id) : undefined;
+    for (let i = 0; i < counts.length; i++) tokens[i]! += counts[i]! - (before?.[i] ?? 0);
     if (!isText(id)) return;
-    if (place >= 0) usages.splice(place, 1);
-    else if (usages.length === MESSAGES_KEPT) usages.shift();
-    usages.push([id, counts]);
+    usages.delete(id); // It is the newest now.
+    if (usages.size === MESSAGES_KEPT) usages.delete(usages.keys().next().value!);
+    usages.set(id, counts);
   }
 
   #call(block: Value): void {
@@ -268,11 +268,7 @@ export class LogParser {
     }
     this.stats.images += images;
     const text = quiet(texts.join("\n"));
-    const kept = this.#tools === "none"
-      ? ""
-      : this.#tools === "full"
-      ? text
-      : text.slice(0, WINDOW);
+    const kept = this.#tools === "none" ? "" : this.#tools === "full" ? text : beginningOf(text);
     const result: Result = { piece: this.#piece(kept), failed: block.is_error === true, images };
     const id = isText(block.tool_use_id) ? block.tool_use_id : "";
     const call = this.#calls.get(id);
@@ -365,7 +361,7 @@ export class LogParser {
   }
 
   #output(text: string): void {
-    const piece = this.#piece(this.#tools === "full" ? text : text.slice(0, WINDOW));
+    const piece = this.#piece(this.#tools === "full" ? text : beginningOf(text));
     this.entries.push({ kind: "output", time: this.#time, piece });
   }
 
@@ -379,7 +375,7 @@ export class LogParser {
   }
 
   #piece(text: string, again = false): Piece {
-    const piece = { text, line: this.#line, ...(again && { again }) };
+    const piece = again ? { text, line: this.#line, again } : { text, line: this.#line };
     if (text !== "") this.fresh.push(piece);
     return piece;
   }
@@ -434,6 +430,11 @@ const FILES: ReadonlyMap<string, string> = new Map([
   ["directory", "Attached"],
   ["edited_text_file", "Edited meanwhile"],
 ]);
+
+/** As much of a text as is of use. A copy: a part of a text keeps all of it in memory. */
+function beginningOf(text: string): string {
+  return text.length > WINDOW ? ` ${text.slice(0, WINDOW)}`.slice(1) : text;
+}
 
 /** Tells texts apart without keeping them (FNV-1a). */
 function fingerprint(text: string): string {

@@ -5,15 +5,14 @@
  * @module
  */
 import { basename, join } from "node:path";
-import type { Hash } from "node:crypto";
 import type { Remark } from "../contract.ts";
 import { systemFault } from "../errors.ts";
+import type { ContentHash, ContentHashing } from "./content_hash.ts";
 import { type Heading, LogParser } from "./conversation.ts";
 import { add, type Entry, type Piece, sumStats, type Tools } from "./conversation_model.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import type { Fragment } from "./digest_file.ts";
 import type { ConversationState, LogState, Mark } from "./digest_state.ts";
-import type { Hashing } from "./hashing.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
 import { oneLine, shorten } from "./markdown_text.ts";
@@ -28,7 +27,7 @@ export interface ReaderContext {
   readonly owners: Map<string, string>;
   /** Loaded; `undefined`: secrets stay. */
   readonly scanner: SecretScanner | undefined;
-  readonly hashing: Hashing;
+  readonly hashing: ContentHashing;
   readonly pace: Pace;
   readonly unreadable: Remark[];
   /** Takes what each log held. */
@@ -131,11 +130,10 @@ export class ConversationReader {
    */
   adopt({ reading, marks, unreadable }: Apart, before: Fragment | undefined): Reading | undefined {
     const { owners } = this.#context;
-    for (const { state } of reading?.logs ?? []) {
-      if (uuidsOf(state).some((uuid) => owners.has(uuid))) return undefined;
-    }
-    for (const { path, state } of reading?.logs ?? []) {
-      for (const uuid of uuidsOf(state)) owners.set(uuid, path);
+    const logs = (reading?.logs ?? []).map(({ path, state }) => ({ path, uuids: uuidsOf(state) }));
+    if (logs.some(({ uuids }) => uuids.some((uuid) => owners.has(uuid)))) return undefined;
+    for (const { path, uuids } of logs) {
+      for (const uuid of uuids) owners.set(uuid, path);
     }
     for (const [path, mark] of marks) this.#context.marks.set(path, mark);
     this.#context.unreadable.push(...unreadable);
@@ -276,17 +274,17 @@ export class ConversationReader {
         await this.#clean(parser);
         if (pace.isDue) await pace.turn();
       }
-      const sum = hash.digest("hex");
+      const sum = hash.digest();
       marks.set(log.path, {
         look: log.look.text,
         // A part that is still being written is not in the hash.
         hash: lines.offset === log.look.size ? sum : "",
       });
-      const { heading, stats, usages } = parser;
+      const { heading, stats } = parser;
       const uuids = [...(before?.uuids ? [before.uuids] : []), ...parser.uuids].join(" ");
       const state = {
         ...{ offset: lines.offset, lines: lines.lines, hash: sum },
-        ...{ heading, stats, usages, uuids },
+        ...{ heading, stats, usages: [...parser.usages], uuids },
       };
       return {
         log,
@@ -304,7 +302,7 @@ export class ConversationReader {
   }
 
   /** Whether the log still begins with what was read of it; feeds that to the hash. */
-  async #holds(file: Deno.FsFile, { offset, hash: expected }: LogState, hash: Hash) {
+  async #holds(file: Deno.FsFile, { offset, hash: expected }: LogState, hash: ContentHash) {
     const { pace } = this.#context;
     const block = new Uint8Array(2 ** 18);
     for (let left = offset; left > 0;) {
@@ -314,7 +312,7 @@ export class ConversationReader {
       left -= count;
       if (pace.isDue) await pace.turn();
     }
-    return hash.copy().digest("hex") === expected;
+    return hash.digest() === expected;
   }
 
   /** Replaces secrets in what came in, before it goes anywhere. */

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
 import type { Entry, LogStats, Tools } from "./conversation_model.ts";
 import type { Heading } from "./conversation.ts";
 import type { Meta } from "./digest_file.ts";
+import { childPath } from "./paths.ts";
 
 /** The folder, below the one with the digests. */
 export const STATE_FOLDER = ".keepsake";
@@ -98,7 +98,7 @@ export function withoutText(state: ProjectState): ProjectState {
 }
 
 /** The layout of what is remembered. Another one is read anew. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Reads and writes below the folder with the digests. */
 export class DigestStore {
@@ -116,7 +116,7 @@ export class DigestStore {
     ) {
       Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
       for (const { name, isFile } of Deno.readDirSync(folder)) {
-        if (isFile && PART.test(name)) Deno.removeSync(join(folder, name));
+        if (isFile && PART.test(name)) Deno.removeSync(childPath(folder, name));
       }
     }
   }
@@ -155,18 +155,27 @@ export class DigestStore {
     return lookAt(this.#at(name));
   }
 
-  /** Writes a file so that it is there whole or not at all, also after a power cut. */
-  async write(name: string, parts: readonly string[]): Promise<void> {
+  /**
+   * Writes a file so that it is there whole or not at all, also after a power cut.
+   *
+   * @param seen Is shown the bytes as they are written.
+   */
+  async write(
+    name: string,
+    parts: readonly string[],
+    seen: (bytes: Uint8Array) => void = () => {},
+  ): Promise<void> {
     const path = this.#at(name);
     const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
     try {
       using file = await Deno.open(part, { write: true, createNew: true, mode: 0o600 });
       for (const bytes of encodePieces(parts)) {
+        seen(bytes);
         for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       }
       await file.sync();
       await Deno.rename(part, path);
-      this.#touched.add(dirname(path));
+      this.#touched.add(this.#at(name.slice(0, name.lastIndexOf("/") + 1)));
     } catch (error) {
       await Deno.remove(part).catch(() => {});
       throw error;
@@ -194,7 +203,7 @@ export class DigestStore {
   }
 
   #at(name: string): string {
-    return join(this.root, name);
+    return childPath(this.root, name);
   }
 }
 

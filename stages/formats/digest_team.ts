@@ -5,9 +5,9 @@
  * @module
  */
 import type { OptionsSchema, PrepareContext } from "../contract.ts";
+import { ContentHashing } from "./content_hash.ts";
 import type { Tools } from "./conversation_model.ts";
 import { type Apart, readApart } from "./conversation_reader.ts";
-import { Hashing } from "./hashing.ts";
 import type { Conversation } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
 import { SecretScanner } from "./secrets.ts";
@@ -51,7 +51,7 @@ export async function helpReading(
   options: ReadingOptions,
   context: DigestContext,
 ): Promise<void> {
-  const [scanner, hashing] = await Promise.all([scannerFor(options), Hashing.load()]);
+  const [scanner, hashing] = await Promise.all([scannerFor(options), ContentHashing.load()]);
   const work = readingWith({ ...options, scanner, hashing, pace: new Pace(context) });
   await help(port, context.signal, work);
 }

@@ -150,25 +150,37 @@ function neutralLines(lines: readonly string[]): string[] {
 /** Where a line's spans of code are; `undefined` when one of its marks has no partner. */
 function spansOf(line: string): [number, number][] | undefined {
   const spans: [number, number][] = [];
-  for (let at = 0; at < line.length;) {
-    const letter = line.charAt(at);
-    if (letter === "\\") at += 2;
-    else if (letter !== "`") at++;
-    else {
-      let end = at;
-      while (line.charAt(end) === "`") end++;
-      const close = partnerOf(line, end, end - at);
-      if (close === undefined) return undefined;
-      spans.push([at, close]);
-      at = close;
-    }
+  for (let at = markIn(line, 0); at >= 0; at = markIn(line, spans.at(-1)![1])) {
+    const end = endOfRun(line, at);
+    const close = partnerOf(line, end, end - at);
+    if (close === undefined) return undefined;
+    spans.push([at, close]);
   }
   return spans;
 }
 
+/** Where the next mark begins that has no backslash before it; -1 when there is none. */
+function markIn(line: string, from: number): number {
+  let at = line.indexOf("`", from);
+  for (let slash = from; at >= 0;) {
+    slash = line.indexOf("\\", slash);
+    if (slash < 0 || slash >= at) break;
+    if (slash + 1 === at) at = line.indexOf("`", at + 1);
+    slash += 2;
+  }
+  return at;
+}
+
+function endOfRun(line: string, at: number): number {
+  while (line.charAt(at) === "`") at++;
+  return at;
+}
+
 function partnerOf(line: string, from: number, length: number): number | undefined {
-  for (const run of line.slice(from).matchAll(/`+/g)) {
-    if (run[0].length === length) return from + run.index + length;
+  for (let at = line.indexOf("`", from); at >= 0;) {
+    const end = endOfRun(line, at);
+    if (end - at === length) return end;
+    at = line.indexOf("`", end);
   }
 }
 

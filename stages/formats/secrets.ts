@@ -177,8 +177,6 @@ function merge(secrets: Secret[]): Secret[] {
 }
 
 const ENCODER = new TextEncoder();
-/** Below that many letters, having them as bytes is not worth it. */
-const SHORT = 100;
 
 /** Letters of a word that the search goes by; words are at least as long. */
 const WINDOW = 3;
@@ -212,7 +210,6 @@ class WordFinder {
 
   /** Rules of which a word is there, with the places; `undefined` when there is none. */
   in(text: string): ReadonlyMap<Trigger["rule"], readonly number[]> | undefined {
-    if (text.length <= SHORT) return this.#inLetters(text);
     let found: Places | undefined;
     // Bytes are looked through several times as fast as letters, which may stand in pieces.
     for (let at = 0; at < text.length;) {
@@ -223,21 +220,6 @@ class WordFinder {
       const next = isLast ? text.length : at + CHUNK - this.#longest;
       found = this.#inBytes(text, { at, next, isAscii: written === chunk.length, written }, found);
       at = next;
-    }
-    return found;
-  }
-
-  #inLetters(text: string): Places | undefined {
-    let found: Places | undefined;
-    const steps = this.#steps;
-    const { length } = text;
-    let left = text.charCodeAt(WINDOW - 2);
-    for (let at = WINDOW - 1; at < length;) {
-      const right = text.charCodeAt(at);
-      const step = left > 255 || right > 255 ? 1 : steps[left << 8 | right]!;
-      if (step === 0) found = this.#check(text, at - 2, found);
-      left = step > 1 ? text.charCodeAt(at + 1) : right;
-      at += step || 1;
     }
     return found;
   }

@@ -12,7 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import MarkdownIt from "markdown-it";
 import type { PrepareResult } from "../../stages/contract.ts";
-import type { DigestDetails } from "../../stages/formats/digesting.ts";
+import type { DigestDetails } from "../../stages/formats/digest_run.ts";
 import { resolveOptions } from "../../pipeline/alone.ts";
 import { runPrepare } from "../../pipeline/preparing.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";

@@ -48,6 +48,22 @@ Deno.test("a team does every task once, whoever does it", async () => {
   assert.equal(taken.length, 40);
 });
 
+Deno.test("a leader whose work takes no turn hears of the helper all the same", async () => {
+  const { port1, port2 } = new MessageChannel();
+  using leader = new Leader<number, string>(port1, forever);
+  const helping = help<number, string>(port2, forever, () => Promise.resolve(["helper"]));
+  for (let batch = 0; batch < 500; batch++) leader.publish([batch]);
+  const order: string[] = [];
+  const work = () => Promise.resolve(["leader"]);
+  await leader.finish(work, (outcomes) => void order.push(...outcomes));
+  await helping;
+  assert.equal(order.length, 500);
+  const first = order.indexOf("helper");
+  assert.ok(first >= 0 && first < order.lastIndexOf("leader"));
+  port1.close();
+  port2.close();
+});
+
 Deno.test("a leader without a port does all by itself", async () => {
   using leader = new Leader<number, number>(undefined, forever);
   leader.publish([1, 2]);

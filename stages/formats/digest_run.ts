@@ -1,0 +1,500 @@
+/**
+ * Brings the digests up to date: reads what is new in the logs, and writes the projects that changed.
+ * It is long because it is the whole course of a run, from the first log to the totals.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import type { PrepareResult, Remark } from "../contract.ts";
+import { ContentHashing } from "./content_hash.ts";
+import { type Apart, ConversationReader, type Reading } from "./conversation_reader.ts";
+import {
+  byAge,
+  type Fragment,
+  type Meta,
+  readDigest,
+  writeDigest,
+  writeFragment,
+} from "./digest_file.ts";
+import { renderManifest, sumUp, type Totals } from "./digest_manifest.ts";
+import {
+  type DigestOptions,
+  INDEX,
+  MANIFEST,
+  renderingOf,
+  type Sameness,
+  selectionOf,
+} from "./digest_settled.ts";
+import {
+  type ConversationState,
+  type DigestStore,
+  encodePieces,
+  type Index,
+  leftOutName,
+  type Mark,
+  type ProjectState,
+  stateName,
+  VERSION,
+  withoutText,
+  writeState,
+} from "./digest_state.ts";
+import {
+  bytesOf,
+  type DigestContext,
+  inBatches,
+  leadReading,
+  readingWith,
+  scannerFor,
+} from "./digest_team.ts";
+import { lookAhead, newestTime } from "./log_head.ts";
+import type { Conversation } from "./log_tree.ts";
+import type { Pace } from "./pace.ts";
+import type { SecretScanner } from "./secrets.ts";
+
+/** What a run did, in numbers. */
+export interface DigestDetails extends Totals {
+  /** Digests that were written, by file name. */
+  readonly written: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+/** The file that names the digests that are new since somebody took note. */
+const PENDING = "_digest-pending";
+
+/** A project while it is brought up to date. */
+interface Project {
+  readonly cwd: string;
+  readonly slug: string;
+  readonly state: ProjectState | undefined;
+  /** Whether its files hold what the state says. */
+  readonly isTrusted: boolean;
+  readonly due: Conversation[];
+}
+
+/** A run that has something to do, or may have. */
+export class DigestRun {
+  readonly #options: DigestOptions;
+  readonly #context: DigestContext;
+  readonly #store: DigestStore;
+  readonly #now: number;
+  readonly #pace: Pace;
+  readonly #sameness: Sameness;
+  readonly #unreadable: Remark[] = [];
+  readonly #marks = new Map<string, Mark>();
+  readonly #writes: Promise<void>[] = [];
+  #hashing: ContentHashing | undefined;
+
+  constructor(
+    options: DigestOptions,
+    context: DigestContext,
+    { store, sameness, pace, now }: {
+      readonly store: DigestStore;
+      readonly sameness: Sameness;
+      readonly pace: Pace;
+      readonly now: number;
+    },
+  ) {
+    this.#options = options;
+    this.#context = context;
+    this.#store = store;
+    this.#sameness = sameness;
+    this.#pace = pace;
+    this.#now = now;
+  }
+
+  /** Brings every project up to date, and says what it did. */
+
+  async update(
+    index: Index | undefined,
+    conversations: readonly Conversation[],
+  ): Promise<PrepareResult> {
+    this.#hashing = await ContentHashing.load();
+    this.#pace.total = bytesOf(conversations);
+    const isSameView = index?.rendering === renderingOf(this.#options);
+    const projects = await this.#loadProjects(index);
+    const owners = new Map<string, string>();
+    for (const { state, isTrusted } of projects.values()) {
+      if (isTrusted && isSameView) takeOwners(state!, owners);
+    }
+    const isNew = ({ logs }: Conversation) => logs.some(({ path }) => !index?.logs[path]);
+    using leader = leadReading(bytesOf(conversations.filter(isNew)), this.#context);
+    const scanner = await scannerFor(this.#options);
+    await this.#assign(conversations, projects, index, isSameView, scanner);
+    const reader = new ConversationReader({
+      from: this.#options.from,
+      tools: this.#options.tools,
+      owners,
+      scanner,
+      hashing: this.#hashing,
+      pace: this.#pace,
+      unreadable: this.#unreadable,
+      marks: this.#marks,
+    });
+    const states: ProjectState[] = [];
+    const written: string[] = [];
+    const all = [...projects.values()].map((project) => ({
+      project,
+      known: project.isTrusted && isSameView ? project.state?.conversations ?? {} : {},
+    }));
+    const apart = new Map<string, Apart>();
+    const fresh = all.flatMap(({ project: { due }, known }) =>
+      due.filter(({ key }) => !Object.hasOwn(known, key))
+    );
+    for (const batch of inBatches(fresh)) leader.publish(batch);
+    const left = new Set(fresh.map(({ key }) => key));
+    let next = 0;
+    const goOn = async () => {
+      for (; next < all.length; next++) {
+        const { project, known } = all[next]!;
+        const { state, isTrusted, due } = project;
+        if (due.some(({ key }) => left.has(key))) return;
+        // What is being written is held in memory.
+        await this.#writes.at(-2);
+        const isSized = index?.selection === selectionOf(this.#options);
+        if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
+          states.push(state);
+          continue;
+        }
+        const made = await this.#updateProject(project, known, reader, apart, isSameView, scanner);
+        if (made.state.shown.length + made.state.leftOut.length === 0) continue;
+        states.push(withoutText(made.state));
+        if (made.isNew) written.push(`${project.slug}.md`);
+      }
+    };
+    await goOn();
+    const work = readingWith({
+      ...this.#options,
+      scanner,
+      hashing: this.#hashing,
+      pace: this.#pace,
+    });
+    await leader.finish(work, async (outcomes) => {
+      for (const { key, apart: read } of outcomes) {
+        apart.set(key, read);
+        left.delete(key);
+      }
+      await goOn();
+    });
+    return await this.#finish(states, written, conversations, index);
+  }
+
+  /** Every project that has a digest, by its working directory. */
+  async #loadProjects(index: Index | undefined): Promise<Map<string, Project>> {
+    const projects = new Map<string, Project>();
+    const { to } = this.#options;
+    for (const { name, isFile } of Deno.readDirSync(to)) {
+      if (!isFile || !name.endsWith(".md") || name.startsWith("_") || name.startsWith(".")) {
+        continue;
+      }
+      const slug = name.slice(0, -3);
+      const state = this.#store.readJson<ProjectState>(stateName(slug));
+      const cwd = state?.cwd ?? readDigest(this.#store.read(name) ?? "").cwd;
+      if (cwd === undefined) continue; // Somebody else's file.
+      let isTrusted = state !== undefined && index !== undefined;
+      for (const file of [name, leftOutName(slug)]) {
+        const look = this.#store.look(file);
+        const mark = index?.files[file];
+        if (look === undefined && mark === undefined) continue;
+        isTrusted &&= look !== undefined && index !== undefined &&
+          await this.#sameness.isSame(join(to, file), look, mark, index);
+      }
+      projects.set(cwd, { cwd, slug, state, isTrusted, due: [] });
+    }
+    return projects;
+  }
+
+  /** Gives each conversation that is to be read to its project, the earliest first. */
+  async #assign(
+    conversations: readonly Conversation[],
+    projects: Map<string, Project>,
+    index: Index | undefined,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<void> {
+    const { from, all, days } = this.#options;
+    const homes = new Map<string, Project>();
+    for (const project of projects.values()) {
+      const { state } = project;
+      for (const { key } of [...state?.shown ?? [], ...state?.leftOut ?? []]) {
+        homes.set(key, project);
+      }
+    }
+    const found: { conversation: Conversation; cwd: string; first: number; isOwn: boolean }[] = [];
+    for (const conversation of conversations) {
+      const home = homes.get(conversation.key);
+      const known = home?.state?.conversations[conversation.key];
+      if (home !== undefined && known !== undefined && home.isTrusted && isSameView) {
+        if (index !== undefined && await this.#isUnchanged(conversation, known, index)) continue;
+      }
+      if (home === undefined && !all) {
+        const newest = newestTime(from, conversation);
+        if (newest !== undefined && newest < this.#now - days * DAY_MS) continue;
+      }
+      const { cwd, first, isOwn } = lookAhead(from, conversation, this.#unreadable);
+      const place = home?.cwd ?? scanner?.redact(cwd) ?? cwd;
+      found.push({ conversation, cwd: place, first, isOwn });
+    }
+    // Of those that begin with the same lines, the one that they are named after came first.
+    found.sort((a, b) =>
+      a.first - b.first || Number(b.isOwn) - Number(a.isOwn) ||
+      (a.conversation.key < b.conversation.key ? -1 : 1)
+    );
+    const slugs = new Set([...projects.values()].map(({ slug }) => slug));
+    for (const { conversation, cwd } of found) {
+      let project = projects.get(cwd);
+      if (project === undefined) {
+        const slug = await slugOf(cwd, slugs);
+        slugs.add(slug);
+        project = { cwd, slug, state: undefined, isTrusted: false, due: [] };
+        projects.set(cwd, project);
+      }
+      project.due.push(conversation);
+    }
+  }
+
+  async #isUnchanged(
+    { logs }: Conversation,
+    state: ConversationState,
+    index: Index,
+  ): Promise<boolean> {
+    for (const { path, look } of logs) {
+      const mark = index.logs[path];
+      if (state.logs[path] === undefined || mark === undefined) return false;
+      if (!await this.#sameness.isSame(join(this.#options.from, path), look, mark, index)) {
+        return false;
+      }
+      this.#marks.set(path, { look: look.text, hash: mark.hash });
+    }
+    return true;
+  }
+
+  async #updateProject(
+    { cwd, slug, due }: Project,
+    known: Readonly<Record<string, ConversationState>>,
+    reader: ConversationReader,
+    apart: Map<string, Apart>,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
+    const before = this.#store.read(`${slug}.md`);
+    const hidden = this.#store.read(leftOutName(slug));
+    const fragments = new Map<string, Fragment>();
+    for (const text of [hidden, before]) {
+      for (const fragment of readDigest(text ?? "").fragments) {
+        fragments.set(fragment.meta.key, isSameView ? fragment : await redacted(fragment, scanner));
+      }
+    }
+    const states = { ...known };
+    const readings: Reading[] = [];
+    for (const conversation of due) {
+      const { key } = conversation;
+      const before = fragments.get(key);
+      const there = apart.get(key);
+      apart.delete(key);
+      const reading = there && reader.adopt(there, before) ||
+        await reader.read(conversation, states[key], before);
+      if (reading !== undefined) readings.push(reading);
+    }
+    for (const reading of readings) {
+      const { fragment, state } = reader.render(reading, readings);
+      const { key } = fragment.meta;
+      const old = fragments.get(key);
+      // What was said once stays, also when its log was cut short or written anew.
+      if (old !== undefined && reading.replaces) keepOld(fragments, old);
+      if (fragment.body !== "" || old === undefined) fragments.set(key, fragment);
+      states[key] = state;
+      if (fragment.body === "") fragments.delete(key);
+    }
+    return await this.#writeProject(
+      { cwd, slug, conversations: states },
+      fragments,
+      { before, hidden },
+    );
+  }
+
+  #writeProject(
+    project: Pick<ProjectState, "cwd" | "slug" | "conversations">,
+    fragments: ReadonlyMap<string, Fragment>,
+    { before, hidden }: {
+      readonly before: string | undefined;
+      readonly hidden: string | undefined;
+    },
+  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
+    const { cwd } = project;
+    const all = byAge([...fragments.values()].map((fragment) => ({
+      key: fragment.meta.key,
+      last: fragment.meta.last,
+      meta: fragment.meta,
+      text: writeFragment(fragment),
+    })));
+    let count = all.length;
+    let parts = writeDigest(cwd, all, []);
+    const limit = this.#options.max_size;
+    if (limit !== undefined) {
+      for (let size = byteLength(parts); size > limit && count > 0;) {
+        size -= byteLength([all[--count]!.text]) + 1;
+        if (size > limit) continue;
+        parts = writeDigest(cwd, all.slice(0, count), metasOf(all.slice(count)).reverse());
+        size = byteLength(parts);
+      }
+      if (count === 0 && all.length > 0) parts = writeDigest(cwd, [], metasOf(all).reverse());
+    }
+    const leftOut = all.slice(count);
+    const aside = leftOut.length > 0 ? writeDigest(cwd, leftOut, []) : undefined;
+    const isNew = before === undefined || parts.join("") !== before;
+    const { tools } = this.#options;
+    const state: ProjectState = {
+      ...{ version: VERSION, ...project, tools },
+      shown: metasOf(all.slice(0, count)),
+      leftOut: metasOf(leftOut),
+    };
+    if (all.length > 0) {
+      this.#writes.push(this.#writeFiles(state, parts, isNew, aside, hidden));
+      // While the next project is read; what goes wrong is thrown when all are waited for.
+      this.#writes.at(-1)!.catch(() => {});
+    }
+    return Promise.resolve({ state, isNew });
+  }
+
+  /** What leaves the digest is safe elsewhere before, and what comes back is gone there after. */
+  async #writeFiles(
+    state: ProjectState,
+    parts: readonly string[],
+    isNew: boolean,
+    aside: readonly string[] | undefined,
+    hidden: string | undefined,
+  ): Promise<void> {
+    const { slug } = state;
+    if (aside !== undefined) {
+      await this.#write(leftOutName(slug), aside, aside.join("") !== hidden);
+    }
+    await this.#write(`${slug}.md`, parts, isNew);
+    if (aside === undefined && hidden !== undefined) await this.#store.remove(leftOutName(slug));
+    await this.#store.write(stateName(slug), writeState(state));
+  }
+
+  async #write(name: string, parts: readonly string[], isNew: boolean): Promise<void> {
+    const hash = this.#hashing!.begin();
+    const seen = (bytes: Uint8Array) => hash.update(bytes);
+    if (isNew) await this.#store.write(name, parts, seen);
+    else encodePieces(parts).forEach(seen);
+    const look = this.#store.look(name)?.text ?? "";
+    this.#marks.set(`file ${name}`, { look, hash: hash.digest() });
+  }
+
+  async #finish(
+    states: readonly ProjectState[],
+    written: readonly string[],
+    conversations: readonly Conversation[],
+    before: Index | undefined,
+  ): Promise<PrepareResult> {
+    await Promise.all(this.#writes);
+    const totals = sumUp(states);
+    const manifest = renderManifest(states, totals);
+    if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, [manifest]);
+    if (written.length > 0) {
+      const pending = this.#store.read(PENDING)?.split("\n").filter((name) => name !== "") ?? [];
+      const names = [...new Set([...pending, ...written])].sort();
+      await this.#store.write(PENDING, [`${names.join("\n")}\n`]);
+    }
+    const unread = new Set(this.#unreadable.map(({ path }) => path));
+    const logs: Record<string, Mark> = {};
+    for (const { path, look } of conversations.flatMap(({ logs }) => logs)) {
+      if (unread.has(join(this.#options.from, path))) continue;
+      logs[path] = this.#marks.get(path) ?? { look: look.text, hash: "" };
+    }
+    const files: Record<string, Mark> = {};
+    for (const { slug, leftOut } of states) {
+      for (const name of [`${slug}.md`, ...leftOut.length > 0 ? [leftOutName(slug)] : []]) {
+        const mark = this.#marks.get(`file ${name}`) ?? before?.files[name];
+        if (mark !== undefined) files[name] = mark;
+      }
+    }
+    const index: Index = {
+      version: VERSION,
+      rendering: renderingOf(this.#options),
+      selection: selectionOf(this.#options),
+      written: Date.now(),
+      logs,
+      files,
+    };
+    await this.#store.write(INDEX, [JSON.stringify(index)]);
+    await this.#store.flush();
+    for (const { slug, leftOut } of states) {
+      if (leftOut.length === 0 || !written.includes(`${slug}.md`)) continue;
+      const titles = leftOut.map(({ title }) => `"${title.slice(0, 60)}"`).reverse();
+      const more = titles.length > 5 ? ` and ${titles.length - 5} more` : "";
+      const said = `${titles.slice(0, 5).join(", ")}${more}`;
+      this.#context.log("warn", `Left out of ${slug}.md for its size, oldest first: ${said}`);
+    }
+    const details: DigestDetails = { ...totals, written };
+    return {
+      message: sayDone(details),
+      unchanged: written.length === 0,
+      unreadable: this.#unreadable,
+      details,
+    };
+  }
+}
+
+function sayDone({ written, projects, secrets, broken, unknown }: DigestDetails): string {
+  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
+  return [
+    `${written.length} of ${count(projects, "digest")} updated`,
+    ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
+    ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),
+    ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
+  ].join(", ");
+}
+
+/** Gives an earlier version of a conversation a name of its own. */
+function keepOld(fragments: Map<string, Fragment>, { meta, head, body }: Fragment): void {
+  let number = 1;
+  while (fragments.has(`${meta.key}~${number}`)) number++;
+  const key = `${meta.key}~${number}`;
+  const note = "*An earlier version: its log has been written anew since.*";
+  fragments.set(key, { meta: { ...meta, key }, head: `${head}\n\n${note}`, body });
+}
+
+/** What is kept from before obeys today's rules. */
+async function redacted(
+  fragment: Fragment,
+  scanner: SecretScanner | undefined,
+): Promise<Fragment> {
+  if (scanner === undefined) return fragment;
+  await scanner.load();
+  const { meta, head, body } = fragment;
+  return {
+    meta: { ...meta, title: scanner.redact(meta.title) },
+    head: scanner.redact(head),
+    body: scanner.redact(body),
+  };
+}
+
+function takeOwners({ conversations }: ProjectState, owners: Map<string, string>): void {
+  for (const { logs } of Object.values(conversations)) {
+    for (const [path, { uuids }] of Object.entries(logs)) {
+      if (uuids !== "") { for (const uuid of uuids.split(" ")) owners.set(uuid, path); }
+    }
+  }
+}
+
+/** A name for a project's files: readable, and its own. */
+async function slugOf(cwd: string, taken: ReadonlySet<string>): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(cwd));
+  const hash = Buffer.from(bytes).toString("hex");
+  const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? "root";
+  const clean = name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+  const short = `${clean || "project"}-${hash.slice(0, 8)}`;
+  return taken.has(short) ? `${clean || "project"}-${hash}` : short;
+}
+
+function metasOf(fragments: readonly { readonly meta: Meta }[]): Meta[] {
+  return fragments.map(({ meta }) => meta);
+}
+
+function byteLength(parts: readonly string[]): number {
+  return encodePieces(parts).reduce((sum, { length }) => sum + length, 0);
+}

@@ -1,0 +1,115 @@
+/**
+ * What can be told of a conversation without reading it all.
+ *
+ * @module
+ */
+import { basename, join } from "node:path";
+import type { Remark } from "../contract.ts";
+import { systemFault } from "../errors.ts";
+import { LogReader } from "./log_reader.ts";
+import type { Conversation, Log } from "./log_tree.ts";
+
+/** What the beginning of a conversation tells. */
+export interface Beginning {
+  readonly cwd: string;
+  /** Milliseconds since 1970; infinite when no line has a time. */
+  readonly first: number;
+  /** Whether its first lines are its own, and not another's that it goes on from. */
+  readonly isOwn: boolean;
+}
+
+/** Reads as much of a conversation as it takes to know where and when it was. */
+export function lookAhead(
+  from: string,
+  { key, logs }: Conversation,
+  unreadable: Remark[],
+): Beginning {
+  const folder = key.split("/").slice(0, -1).join("/");
+  for (const log of logs) {
+    const head = headOf(from, log, folder);
+    if (head === undefined) {
+      unreadable.push({ path: join(from, log.path), reason: "it cannot be opened or read" });
+      continue;
+    }
+    const { cwd, first = Infinity, session } = head;
+    const isOwn = session === undefined || session === basename(key);
+    if (cwd !== undefined) return { cwd, first, isOwn };
+  }
+  // No line says where; the folder's name is all there is.
+  return { cwd: folder || key, first: Infinity, isOwn: true };
+}
+
+/** What the first lines of a log tell. */
+export interface LogHead {
+  readonly cwd?: string | undefined;
+  readonly first?: number | undefined;
+  readonly session?: string | undefined;
+}
+
+/** What is looked for mostly stands in the first lines. */
+const HEAD_SIZE = 2 ** 13;
+/** Once the place is known, so much further may be read to find one that is the folder's. */
+const FURTHER = 2 ** 18;
+
+/** What the first lines of a log tell; `undefined` when it cannot be read. */
+export function headOf(from: string, { path }: Log, folder?: string): LogHead | undefined {
+  let cwd: string | undefined;
+  let first: number | undefined;
+  let session: string | undefined;
+  try {
+    using file = Deno.openSync(join(from, path));
+    const reader = new LogReader(file, { progress: true, block: HEAD_SIZE });
+    for (const lines of reader.blocks()) {
+      for (const { value } of lines) {
+        if (value === undefined) continue;
+        if (session === undefined && isText(value.sessionId)) session = value.sessionId;
+        const time = isText(value.timestamp) ? Date.parse(value.timestamp) : NaN;
+        if (first === undefined && !Number.isNaN(time)) first = time;
+        if (!isText(value.cwd) || value.cwd === cwd) continue;
+        if (isNamed(value.cwd, folder)) return { cwd: value.cwd, first, session };
+        cwd ??= value.cwd;
+      }
+      if (cwd !== undefined && reader.offset > FURTHER) break;
+    }
+  } catch (error) {
+    if (systemFault(error) === undefined) throw error;
+    return undefined;
+  }
+  return { cwd, first, session };
+}
+
+/** Whether Claude Code would keep a directory's conversations in a folder of that name. */
+function isNamed(cwd: string, folder: string | undefined): boolean {
+  const name = cwd.replace(/[^A-Za-z0-9]/g, "-");
+  return folder === undefined || name === folder ||
+    (name.length > 200 && folder.startsWith(name.slice(0, 200)));
+}
+
+/** So much of a log's end tells how old it is. */
+const END_SIZE = 2 ** 16;
+
+/** When the newest line of a conversation was written; `undefined` when its end does not tell. */
+export function newestTime(from: string, { logs }: Conversation): number | undefined {
+  const times = logs.map(({ path, look }) => {
+    try {
+      using file = Deno.openSync(join(from, path));
+      file.seekSync(Math.max(0, look.size - END_SIZE), Deno.SeekMode.Start);
+      const block = new Uint8Array(END_SIZE);
+      const count = file.readSync(block) ?? 0;
+      const text = new TextDecoder().decode(block.subarray(0, count));
+      return Math.max(
+        ...text.matchAll(/"timestamp":"([0-9T:.Z+-]{10,40})"/g).map(([, time]) => Date.parse(time!))
+          .filter((time) => !Number.isNaN(time)),
+      );
+    } catch (error) {
+      if (systemFault(error) === undefined) throw error;
+      return -Infinity;
+    }
+  });
+  const newest = Math.max(...times);
+  return Number.isFinite(newest) ? newest : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
