@@ -113,6 +113,8 @@ class Backup {
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
   readonly #reports = new Map<string, DeliveryReport>();
+  /** How many snapshots each destination that answered has lost. */
+  readonly #missing = new Map<string, number>();
   /** Names that a destination has a file of, whole snapshot or not. */
   readonly #taken = new Set<string>();
   /** What is read was there from this time on. */
@@ -238,6 +240,7 @@ class Backup {
         const own = groupFiles(mine);
         const stored = known.filter((one) => one.id === id);
         const missing = findMissing(stored, own);
+        this.#missing.set(stage.id, missing.length);
         const names = missing.map(({ name }) => name);
         if (!dryRun) this.#record(() => catalog.missing.note(id, locationOf(stage), names));
         if (own.length === 0 && stored.length > 0) {
@@ -523,7 +526,11 @@ class Backup {
       skipped: streamed?.source.skipped ?? [],
       notes: streamed?.source.notes ?? [],
       ...(this.#secrets && { secrets: this.#secrets }),
-      destinations: this.#destinations.flatMap(({ stage }) => this.#reports.get(stage.id) ?? []),
+      destinations: this.#destinations.flatMap(({ stage: { id } }) => {
+        const report = this.#reports.get(id);
+        const missing = this.#missing.get(id);
+        return report === undefined ? [] : { ...report, ...(missing !== undefined && { missing }) };
+      }),
     };
   }
 }

@@ -71,6 +71,8 @@ export interface DeliveryReport {
   readonly location: string | null;
   readonly message: string;
   readonly failure?: Failure;
+  /** How many snapshots were stored there and are gone; nothing when it could not be asked. */
+  readonly missing?: number;
 }
 
 /** What changed since the snapshot before, by entry; `undefined` when nothing is known of that. */

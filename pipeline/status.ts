@@ -66,10 +66,15 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
   try {
     const suspicions = catalog?.suspicions.all() ?? [];
     const ids = new Set(suspicions.map(({ id }) => id));
+    const places = pairsOf(pipeline).map((pair) => placeStatus(pair, catalog));
     // The next run finds that it was accepted: until then, this knows.
     const isAccepted = ({ subject }: Trouble) => {
       const [kind, whose] = partsOf(subject);
-      return kind === "loss" && !ids.has(whose.split("/")[0]!);
+      if (kind === "loss") return !ids.has(whose.split("/")[0]!);
+      return kind === "store" &&
+        places.every(({ destination, snapshot, missing }) =>
+          missing === 0 || `${destination}/${snapshot}` !== whose
+        );
     };
     return {
       pipeline: name,
@@ -77,7 +82,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
       now,
       last: catalog?.lastRun(),
       pause: catalog?.watch.pauseBefore(now),
-      places: pairsOf(pipeline).map((pair) => placeStatus(pair, catalog)),
+      places,
       troubles: (catalog?.watch.troubles ?? []).filter((trouble) => !isAccepted(trouble)),
       suspicions,
       ...risksIn(pipeline, catalog, now),

@@ -130,6 +130,9 @@ function sayPlaceBytes(places: readonly PlaceStatus[]): string[] {
   );
 }
 
+/** Kinds of troubles for which there is a sentence of their own. */
+const SUMMED_UP: readonly string[] = ["loss", "store"];
+
 /** Sentences, the most urgent first. */
 function todoOf(status: Status, view: StatusView): string[] {
   const { last, places, troubles, endangered, unseen, now, pause } = status;
@@ -138,7 +141,7 @@ function todoOf(status: Status, view: StatusView): string[] {
     return [...blind, "Make the first backup: keepsake run"];
   }
   const lasting = troubles.filter(({ passing, subject }) =>
-    !passing && partsOf(subject)[0] !== "loss" // Those are summed up.
+    !passing && !SUMMED_UP.includes(partsOf(subject)[0])
   );
   const told = new Set(troubles.map(({ subject }) => subject));
   const failing = [

@@ -89,6 +89,8 @@ export function sayPlace(subject: Subject): string {
       return `the drill of ${id} at ${destination}`;
     case "proof":
       return `the proof of ${id} at ${destination}`;
+    case "store":
+      return `what ${destination} holds of ${id}`;
   }
   return whose;
 }

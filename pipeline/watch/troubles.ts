@@ -18,6 +18,8 @@ export type Subject =
   | `drill ${string}`
   /** A destination and a snapshot id: not proven for longer than may be. */
   | `proof ${string}`
+  /** A destination and a snapshot id: something that was stored there is gone. */
+  | `store ${string}`
   | "catalog"
   | "run"
   | "file"
@@ -87,6 +89,16 @@ export function observe(report: RunReport): Observation {
       seen.push({ subject: `loss ${id}/${one.path}`, message: sayShrinkage(one), hint });
     }
   }
+  for (const { id, destinations } of snapshots) {
+    for (const { id: destination, missing = 0 } of destinations) {
+      if (missing === 0) continue;
+      const message = missing === 1
+        ? "A snapshot that was stored there is gone, or its archive is"
+        : `${missing} snapshots that were stored there are gone, or their archives are`;
+      const hint = `See which with keepsake verify --from ${destination}`;
+      seen.push({ subject: `store ${destination}/${id}`, message, hint });
+    }
+  }
   seen.push(...drills.flatMap((drill) => sightingOfDrill(drill) ?? []));
   for (const { id, destination, proven, since } of unproven) {
     const last = proven === undefined ? "never was" : `was last on ${dayOf(proven)}`;
@@ -112,6 +124,11 @@ export function observe(report: RunReport): Observation {
       }
       if (kind === "stage") return left.get(id) !== "skipped"; // It did not come to act.
       if (kind === "proof") return failure === undefined;
+      if (kind === "store") {
+        return snapshots.some(({ id, destinations }) =>
+          destinations.some((one) => one.missing === 0 && `${one.id}/${id}` === whose)
+        );
+      }
       if (kind !== "drill") return true;
       return drills.some(({ destination, id, verdict }) =>
         verdict === "proven" && `${destination}/${id}` === whose

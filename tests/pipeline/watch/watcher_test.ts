@@ -6,6 +6,7 @@ import {
   type Pipeline,
   runPipeline,
   type RunReport,
+  verifySnapshots,
 } from "../../../pipeline/mod.ts";
 import { statusOf, tooOld } from "../../../pipeline/status.ts";
 import { tellOfFile, watchRun } from "../../../pipeline/watch/watcher.ts";
@@ -83,6 +84,19 @@ class Watchtower implements AsyncDisposable {
     Deno.renameSync(`${this.path}/dst.away`, `${this.path}/dst`);
   }
 
+  change(): void {
+    Deno.writeTextFileSync(`${this.path}/src/a.txt`, "b");
+  }
+
+  /** Removes the files of a day from the destination, and answers how many they were. */
+  lose(day: string): number {
+    const stored = `${this.path}/dst/src`;
+    const lost = Array.from(Deno.readDirSync(stored), ({ name }) => name)
+      .filter((name) => name.startsWith(day));
+    for (const name of lost) Deno.removeSync(`${stored}/${name}`);
+    return lost.length;
+  }
+
   /** Leaves a file that is no TOML. */
   spoil(): void {
     Deno.writeTextFileSync(this.file, "[[stage\n");
@@ -108,6 +122,38 @@ class Watchtower implements AsyncDisposable {
     await Deno.remove(this.path, { recursive: true });
   }
 }
+
+Deno.test("a snapshot that is gone from its destination raises one alert, and one when that was meant", async () => {
+  await using tower = new Watchtower();
+  tower.write(`alert = ["${tower.hooks.at("/alert")}"]`);
+  await tower.run();
+  tower.change();
+  tower.now = new Date(tower.now.getTime() + DAY);
+  await tower.run();
+  equal(tower.lose("20261101"), 2);
+  deepEqual(tower.take().titles, []);
+
+  for (const titles of [["what local holds of src failed"], []]) {
+    tower.now = new Date(tower.now.getTime() + DAY);
+    const { status, snapshots: [snapshot] } = await tower.run();
+    deepEqual([status, snapshot!.destinations[0]!.missing], [0, 1]);
+    deepEqual(tower.take().titles, titles);
+  }
+  const pipeline = await tower.load();
+  const subjects = () => statusOf(pipeline, tower.now).troubles.map(({ subject }) => subject);
+  deepEqual(subjects(), ["store local/src"]);
+  // Nobody can tell while it does not answer.
+  tower.kill();
+  await tower.run();
+  deepEqual(tower.take().titles, ["local failed"]);
+  tower.revive();
+
+  equal((await verifySnapshots({ pipeline, forgetMissing: true })).status, 0);
+  deepEqual(subjects(), ["stage local"]);
+  await tower.run();
+  deepEqual(tower.take().titles, ["2 things are well again"]);
+  deepEqual(subjects(), []);
+});
 
 Deno.test("a destination that dies raises one alert, and one when it is back", async () => {
   await using tower = new Watchtower();
