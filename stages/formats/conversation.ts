@@ -227,10 +227,13 @@ export class LogParser {
   /** Lines of one message repeat its use of tokens; the last is right. */
   #usage(id: unknown, usage: unknown): void {
     if (typeof usage !== "object" || usage === null) return;
-    const counts = TOKEN_KEYS.map((key) => {
-      const count = field(usage, key);
-      return typeof count === "number" && Number.isFinite(count) && count > 0 ? count : 0;
-    });
+    const told = usage as Value;
+    const counts = [
+      countOf(told.input_tokens),
+      countOf(told.output_tokens),
+      countOf(told.cache_creation_input_tokens),
+      countOf(told.cache_read_input_tokens),
+    ];
     const { usages, stats: { tokens } } = this;
     const before = isText(id) ? usages.get(id) : undefined;
     for (let i = 0; i < counts.length; i++) tokens[i]! += counts[i]! - (before?.[i] ?? 0);
@@ -386,12 +389,9 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/;
 /** Names that a program gives; others may be somebody's data. */
 const NAME = /^[A-Za-z_][A-Za-z_-]{0,39}$/;
 
-const TOKEN_KEYS = [
-  "input_tokens",
-  "output_tokens",
-  "cache_creation_input_tokens",
-  "cache_read_input_tokens",
-];
+function countOf(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
+}
 
 /** What programs put into prompts for Claude alone. */
 const NOISE = /<(system-reminder|task-notification|local-command-caveat)>[^]*?(?:<\/\1>|$)/g;
@@ -449,10 +449,9 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
+/** Of a value that was JSON: the keys that are asked for are none that every object has. */
 function field(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
-    ? (value as Value)[key]
-    : undefined;
+  return typeof value === "object" && value !== null ? (value as Value)[key] : undefined;
 }
 
 function blocksOf(content: unknown): Value[] {

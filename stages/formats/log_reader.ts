@@ -159,7 +159,7 @@ const DECODER = new TextDecoder();
 /** How far some work was: of no interest, and nine tenths of some logs. */
 const PROGRESS = { type: "progress" };
 
-const TYPE = '"type":"';
+const TYPE = ',"type":"';
 const TYPES: ReadonlySet<string> = new Set(["user", "progress"]);
 
 /**
@@ -167,7 +167,8 @@ const TYPES: ReadonlySet<string> = new Set(["user", "progress"]);
  * quotes have a backslash before them: what is found is a key.
  */
 function typeOf(line: string): string | undefined {
-  const at = line.indexOf(TYPE);
+  // Commas are rarer than quotes, which makes the search several times as fast.
+  const at = line.startsWith(TYPE.slice(1), 1) ? 0 : line.indexOf(TYPE);
   if (at < 0) return undefined;
   const nested = line.indexOf("{", 1);
   if (nested >= 0 && nested < at) return undefined;

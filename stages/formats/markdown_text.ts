@@ -50,7 +50,9 @@ export function neutralMarkdown(text: string): string {
   }
   endParagraph();
   endFence();
-  return result.join("\n").replace(/^\n+|\n+$/g, "");
+  const start = result.findIndex((line) => line !== "");
+  const end = result.findLastIndex((line) => line !== "");
+  return start < 0 ? "" : result.slice(start, end + 1).join("\n");
 }
 
 /** Text as it is, in a block of code whose fence is longer than any in the text. */
