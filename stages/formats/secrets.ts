@@ -27,6 +27,8 @@ interface Rule {
 /** A word to look for, and what to try when it is there. */
 interface Trigger {
   readonly word: string;
+  /** Whether it is one in capital letters, too. */
+  readonly inAnyCase: boolean;
   /** A rule of the preset, by its name, or one of ours. */
   readonly rule: string | Rule;
 }
@@ -48,10 +50,11 @@ export class SecretScanner {
     this.#words = new WordFinder([
       ...OWN_RULES.flatMap((own) => {
         const rule = ruleOf(own);
-        return own.words.map((word) => ({ word, rule }));
+        const inAnyCase = own.pattern.ignoreCase;
+        return own.words.map((word) => ({ word, inAnyCase, rule }));
       }),
       ...Object.entries(PRESET_WORDS).flatMap(([rule, words]) =>
-        words.map((word) => ({ word, rule }))
+        words.map((word) => ({ word: word.toLowerCase(), inAnyCase: true, rule }))
       ),
     ]);
   }
@@ -198,14 +201,21 @@ class WordFinder {
     for (const trigger of triggers) {
       const { word } = trigger;
       if (word.length < WINDOW) throw new TypeError(`Cannot look for "${word}": it is too short`);
-      const [a, b, c] = [0, 1, 2].map((at) => word.charCodeAt(at)) as [number, number, number];
-      this.#steps[a << 8 | b] = Math.min(this.#steps[a << 8 | b]!, 1);
-      this.#steps[b << 8 | c] = 0;
-      this.#starts[a << 8 | b] = 1;
-      const start = a << 16 | b << 8 | c;
-      this.#triggers.set(start, [...this.#triggers.get(start) ?? [], trigger]);
+      const beginning = word.slice(0, WINDOW);
+      for (const letters of trigger.inAnyCase ? casesOf(beginning) : [beginning]) {
+        this.#add(letters, trigger);
+      }
     }
     this.#longest = Math.max(...triggers.map(({ word }) => word.length));
+  }
+
+  #add(letters: string, trigger: Trigger): void {
+    const [a, b, c] = [0, 1, 2].map((at) => letters.charCodeAt(at)) as [number, number, number];
+    this.#steps[a << 8 | b] = Math.min(this.#steps[a << 8 | b]!, 1);
+    this.#steps[b << 8 | c] = 0;
+    this.#starts[a << 8 | b] = 1;
+    const start = a << 16 | b << 8 | c;
+    this.#triggers.set(start, [...this.#triggers.get(start) ?? [], trigger]);
   }
 
   /** Rules of which a word is there, with the places; `undefined` when there is none. */
@@ -255,14 +265,27 @@ class WordFinder {
   #check(text: string, at: number, found: Places | undefined): Places | undefined {
     const start = text.charCodeAt(at) << 16 | text.charCodeAt(at + 1) << 8 |
       text.charCodeAt(at + 2);
-    for (const { word, rule } of this.#triggers.get(start) ?? []) {
-      if (!text.startsWith(word, at)) continue;
+    for (const { word, inAnyCase, rule } of this.#triggers.get(start) ?? []) {
+      const isThere = inAnyCase
+        ? text.slice(at, at + word.length).toLowerCase() === word
+        : text.startsWith(word, at);
+      if (!isThere) continue;
       const places = (found ??= new Map()).get(rule);
       if (places === undefined) found.set(rule, [at]);
       else places.push(at);
     }
     return found;
   }
+}
+
+/** Some letters in every mixture of small and capital ones. */
+function casesOf(letters: string): readonly string[] {
+  let cases = [""];
+  for (const letter of letters) {
+    const both = new Set([letter.toLowerCase(), letter.toUpperCase()]);
+    cases = cases.flatMap((begun) => [...both].map((one) => begun + one));
+  }
+  return cases;
 }
 
 type Places = Map<Trigger["rule"], number[]>;

@@ -1,9 +1,10 @@
 /** Secrets are found and replaced whole, and little else is. */
 import assert from "node:assert/strict";
 import { rules } from "@secretlint/secretlint-rule-preset-recommend";
+import fc from "fast-check";
 import { Random } from "../../../tools/sample/random.ts";
 import { markdown, prose, sourceCode } from "../../../tools/sample/text.ts";
-import { PRESET_WORDS } from "../../../stages/formats/secret_rules.ts";
+import { OWN_RULES, PRESET_WORDS } from "../../../stages/formats/secret_rules.ts";
 import { SecretScanner } from "../../../stages/formats/secrets.ts";
 import { leaks, makeCanaries } from "./canaries.ts";
 
@@ -34,26 +35,99 @@ for (const canary of canaries) {
   });
 }
 
-Deno.test("the search for words hides nothing from a rule of the preset", async () => {
+/** What every rule finds in a text, tried without a search for its words. */
+function findWithoutWords(text: string): (readonly [rule: string, start: number, end: number])[] {
+  const ranges: (readonly [string, number, number])[] = [];
+  for (const { meta, create } of rules) {
+    if (/filter/.test(meta.id)) continue;
+    const { file } = create({
+      sharedOptions: {},
+      createTranslator: () => () => ({}),
+      report: ({ range: [start, end] }: { range: readonly [number, number] }) =>
+        void ranges.push([meta.id, start, end]),
+      ignore: () => {},
+      // deno-lint-ignore no-explicit-any
+    } as any, {});
+    // deno-lint-ignore no-explicit-any
+    void file?.({ content: text, filePath: "a.md", ext: ".md", contentType: "text" } as any);
+  }
+  for (const { name, pattern, accept = () => true } of OWN_RULES) {
+    for (const match of text.matchAll(pattern)) {
+      const [whole, value = whole] = match;
+      if (value === "" || !accept(value)) continue;
+      const start = match.index + whole.lastIndexOf(value);
+      ranges.push([name, start, start + value.length]);
+    }
+  }
+  return ranges;
+}
+
+function assertFindsAll(scanner: SecretScanner, text: string): number {
+  const found = scanner.find(text);
+  const ranges = findWithoutWords(text);
+  for (const [rule, start, end] of ranges) {
+    assert.ok(
+      found.some((one) => one.start <= start && one.end >= end),
+      `${rule} ${start}: ${text}`,
+    );
+  }
+  return ranges.length;
+}
+
+Deno.test("the search for words hides nothing from a rule", async () => {
   const scanner = await load();
   for (const { kind, text } of makeCanaries(2)) {
-    const ranges: (readonly [number, number])[] = [];
-    for (const { meta, create } of rules) {
-      if (/filter/.test(meta.id)) continue;
-      const { file } = create({
-        sharedOptions: {},
-        createTranslator: () => () => ({}),
-        report: ({ range }: { range: readonly [number, number] }) => ranges.push(range),
-        ignore: () => {},
-        // deno-lint-ignore no-explicit-any
-      } as any, {});
-      // deno-lint-ignore no-explicit-any
-      await file?.({ content: text, filePath: "a.md", ext: ".md", contentType: "text" } as any);
-    }
-    const found = scanner.find(text);
-    for (const [start, end] of ranges) {
-      assert.ok(found.some((one) => one.start <= start && one.end >= end), `${kind}: ${start}`);
-    }
+    assert.ok(assertFindsAll(scanner, text) > 0, kind);
+  }
+});
+
+const NUM_RUNS = Deno.env.get("KEEPSAKE_SLOW") === "1" ? 20_000 : 600;
+
+Deno.test("the search for words hides nothing from a rule, however a secret is written", async () => {
+  const scanner = await load();
+  const flips = fc.func(fc.boolean());
+  const edits = fc.array(
+    fc.tuple(
+      fc.nat(200),
+      fc.nat(3),
+      fc.constantFrom("", " ", "-", "_", ":", "=", '"', "\\", "\n", "A", "é", "→"),
+    ),
+    { maxLength: 3 },
+  );
+  const canary = fc.constantFrom(...canaries, ...makeCanaries(3));
+  let found = 0;
+  fc.assert(
+    fc.property(
+      canary,
+      fc.boolean(),
+      flips,
+      edits,
+      fc.string(),
+      (canary, flipped, flip, edits, before) => {
+        // Letters of the other case around the secret alone: within, it would be none.
+        const [start, end] = [
+          canary.text.indexOf(canary.value),
+          canary.text.indexOf(canary.value) + canary.value.length,
+        ];
+        const letters = Array.from(canary.text, (letter, at) => {
+          if (!flipped || (at >= start && at < end) || !flip(at)) return letter;
+          return letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase();
+        });
+        for (const [at, count, letter] of edits) letters.splice(at, count, letter);
+        found += assertFindsAll(scanner, before + letters.join(""));
+      },
+    ),
+    { numRuns: NUM_RUNS },
+  );
+  assert.ok(found > NUM_RUNS / 2);
+});
+
+Deno.test("the names of secrets are known in whatever letters they are written", async () => {
+  const scanner = await load();
+  const value = "q7Rt2Zx9Lp4Vb8Nm";
+  const names = ["access-key", "ACCESS-KEY", "Access_Key", "accesskey", "API-KEY", "Api_Key"];
+  for (const name of [...names, "apiKEY", "PassWord", "ToKen", "client_SECRET"]) {
+    assert.ok(!scanner.redact(`${name}: ${value}`).includes(value), name);
   }
 });
 
