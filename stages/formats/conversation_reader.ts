@@ -11,7 +11,7 @@ import type { ContentHash, ContentHashing } from "./content_hash.ts";
 import { type Heading, LogParser } from "./conversation.ts";
 import { add, type Entry, type Piece, sumStats, type Tools } from "./conversation_model.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
-import type { Fragment } from "./digest_file.ts";
+import { type Fragment, textOf } from "./digest_file.ts";
 import type { ConversationState, LogState, Mark } from "./digest_state.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
@@ -40,8 +40,8 @@ export interface Reading {
   /** Of the conversation itself, where that is there, and of its sub-agents. */
   readonly logs: readonly KnownLog[];
   readonly agents: number;
-  /** Its Markdown. */
-  readonly body: string;
+  /** Its Markdown, in UTF-8. */
+  readonly body: Uint8Array;
   /** Letters of it that stay as they are. */
   readonly settled: number;
   /** From the newest prompt on: what follows may still belong to it. */
@@ -163,7 +163,7 @@ export class ConversationReader {
       }
       return undefined;
     }
-    const settled = before.body.slice(0, known.settled);
+    const settled = textOf([before.body]).slice(0, known.settled);
     return this.#draw({ key }, mainRead, agentsRead, settled, false);
   }
 
@@ -386,7 +386,7 @@ export class ConversationReader {
         summaries: read === main ? read.summaries : [],
       })),
       agents: agents.length,
-      body: parts.filter((text) => text !== "").join("\n\n"),
+      body: ENCODER.encode(parts.filter((text) => text !== "").join("\n\n")),
       settled: before.length,
       open: main === undefined ? [] : open,
       replaces,
@@ -438,6 +438,8 @@ export class ConversationReader {
     return texts.find((text) => text !== "");
   }
 }
+
+const ENCODER = new TextEncoder();
 
 function agentIdOf({ path }: Log): string {
   return basename(path).slice("agent-".length, -".jsonl".length);

@@ -21,11 +21,14 @@ export interface Meta {
   readonly stats: LogStats;
 }
 
+/** Some text, or its bytes: where nobody reads it any more, they take less room. */
+export type Part = string | Uint8Array;
+
 /** A conversation as it stands in a digest. */
 export interface Fragment {
   readonly meta: Meta;
   readonly head: string;
-  readonly body: string;
+  readonly body: Part;
 }
 
 const PROJECT = "<!-- keepsake project ";
@@ -40,17 +43,26 @@ export function byAge<T extends Pick<Meta, "last" | "key">>(metas: readonly T[])
 }
 
 /** A conversation with its marks. */
-export function writeFragment({ meta, head, body }: Fragment): string {
+export function writeFragment({ meta, head, body }: Fragment): readonly Part[] {
   const anchor = `<a id="${anchorOf(meta.key)}"></a>`;
-  return `${CONVERSATION}${mark(meta)}${CLOSE}\n${anchor}\n\n${head}\n\n${BODY}\n${body}\n${END}\n`;
+  const top = `${CONVERSATION}${mark(meta)}${CLOSE}\n${anchor}\n\n${head}\n\n${BODY}\n`;
+  return [top, body, `\n${END}\n`];
 }
+
+/** Parts as one text. */
+export function textOf(parts: readonly Part[]): string {
+  const texts = parts.map((part) => typeof part === "string" ? part : DECODER.decode(part));
+  return texts.join("");
+}
+
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The whole file, in parts. What is left out for its size is named. */
 export function writeDigest(
   cwd: string,
-  fragments: readonly { readonly meta: Meta; readonly text: string }[],
+  fragments: readonly { readonly meta: Meta; readonly parts: readonly Part[] }[],
   leftOut: readonly Meta[],
-): readonly string[] {
+): readonly Part[] {
   const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? cwd;
   const metas = fragments.map(({ meta }) => meta);
   const sum = sumStats(metas.map(({ stats }) => stats));
@@ -80,7 +92,7 @@ export function writeDigest(
     ...(out.length === 0 ? [] : [`Left out for their size, oldest first:`, out.join("\n")]),
     "",
   ].join("\n\n");
-  return [top, ...fragments.map(({ text }, place) => place === 0 ? text : `\n${text}`)];
+  return [top, ...fragments.flatMap(({ parts }, place) => place === 0 ? parts : ["\n", ...parts])];
 }
 
 /** What a file holds; nothing of one that is not as it was written. */

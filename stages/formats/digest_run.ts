@@ -13,7 +13,9 @@ import {
   byAge,
   type Fragment,
   type Meta,
+  type Part,
   readDigest,
+  textOf,
   writeDigest,
   writeFragment,
 } from "./digest_file.ts";
@@ -302,9 +304,9 @@ export class DigestRun {
       const old = fragments.get(key);
       // What was said once stays, also when its log was cut short or written anew.
       if (old !== undefined && reading.replaces) keepOld(fragments, old);
-      if (fragment.body !== "" || old === undefined) fragments.set(key, fragment);
+      if (fragment.body.length > 0 || old === undefined) fragments.set(key, fragment);
       states[key] = state;
-      if (fragment.body === "") fragments.delete(key);
+      if (fragment.body.length === 0) fragments.delete(key);
     }
     return await this.#writeProject(
       { cwd, slug, conversations: states },
@@ -326,14 +328,14 @@ export class DigestRun {
       key: fragment.meta.key,
       last: fragment.meta.last,
       meta: fragment.meta,
-      text: writeFragment(fragment),
+      parts: writeFragment(fragment),
     })));
     let count = all.length;
     let parts = writeDigest(cwd, all, []);
     const limit = this.#options.max_size;
     if (limit !== undefined) {
       for (let size = byteLength(parts); size > limit && count > 0;) {
-        size -= byteLength([all[--count]!.text]) + 1;
+        size -= byteLength(all[--count]!.parts) + 1;
         if (size > limit) continue;
         parts = writeDigest(cwd, all.slice(0, count), metasOf(all.slice(count)).reverse());
         size = byteLength(parts);
@@ -342,7 +344,7 @@ export class DigestRun {
     }
     const leftOut = all.slice(count);
     const aside = leftOut.length > 0 ? writeDigest(cwd, leftOut, []) : undefined;
-    const isNew = before === undefined || parts.join("") !== before;
+    const isNew = before === undefined || textOf(parts) !== before;
     const { tools } = this.#options;
     const state: ProjectState = {
       ...{ version: VERSION, ...project, tools },
@@ -360,21 +362,21 @@ export class DigestRun {
   /** What leaves the digest is safe elsewhere before, and what comes back is gone there after. */
   async #writeFiles(
     state: ProjectState,
-    parts: readonly string[],
+    parts: readonly Part[],
     isNew: boolean,
-    aside: readonly string[] | undefined,
+    aside: readonly Part[] | undefined,
     hidden: string | undefined,
   ): Promise<void> {
     const { slug } = state;
     if (aside !== undefined) {
-      await this.#write(leftOutName(slug), aside, aside.join("") !== hidden);
+      await this.#write(leftOutName(slug), aside, textOf(aside) !== hidden);
     }
     await this.#write(`${slug}.md`, parts, isNew);
     if (aside === undefined && hidden !== undefined) await this.#store.remove(leftOutName(slug));
     await this.#store.write(stateName(slug), writeState(state));
   }
 
-  async #write(name: string, parts: readonly string[], isNew: boolean): Promise<void> {
+  async #write(name: string, parts: readonly Part[], isNew: boolean): Promise<void> {
     const hash = this.#hashing!.begin();
     const seen = (bytes: Uint8Array) => hash.update(bytes);
     if (isNew) await this.#store.write(name, parts, seen);
@@ -469,7 +471,7 @@ async function redacted(
   return {
     meta: { ...meta, title: scanner.redact(meta.title) },
     head: scanner.redact(head),
-    body: scanner.redact(body),
+    body: scanner.redact(textOf([body])),
   };
 }
 
@@ -495,6 +497,6 @@ function metasOf(fragments: readonly { readonly meta: Meta }[]): Meta[] {
   return fragments.map(({ meta }) => meta);
 }
 
-function byteLength(parts: readonly string[]): number {
+function byteLength(parts: readonly Part[]): number {
   return encodePieces(parts).reduce((sum, { length }) => sum + length, 0);
 }

@@ -7,7 +7,7 @@
 import { systemCode } from "../errors.ts";
 import type { Entry, LogStats, Tools } from "./conversation_model.ts";
 import type { Heading } from "./conversation.ts";
-import type { Meta } from "./digest_file.ts";
+import type { Meta, Part } from "./digest_file.ts";
 import { childPath } from "./paths.ts";
 
 /** The folder, below the one with the digests. */
@@ -162,7 +162,7 @@ export class DigestStore {
    */
   async write(
     name: string,
-    parts: readonly string[],
+    parts: readonly Part[],
     seen: (bytes: Uint8Array) => void = () => {},
   ): Promise<void> {
     const path = this.#at(name);
@@ -211,10 +211,14 @@ export class DigestStore {
 const PIECE = 2 ** 14;
 const ENCODER = new TextEncoder();
 
-/** Text as bytes, in pieces, each valid until the next: the whole of it would take more room. */
-export function* encodePieces(parts: readonly string[]): Generator<Uint8Array> {
+/** Parts as bytes, in pieces, each valid until the next: the whole of it would take more room. */
+export function* encodePieces(parts: readonly Part[]): Generator<Uint8Array> {
   const room = new Uint8Array(3 * PIECE);
   for (const text of parts) {
+    if (typeof text !== "string") {
+      yield text;
+      continue;
+    }
     for (let at = 0; at < text.length;) {
       const end = at + PIECE;
       // Not within a pair of units that are one letter.
