@@ -144,10 +144,12 @@ class Backup {
     const { source } = this.#route;
     const { catalog, force } = this.#context;
     const gated = !force && this.#destinations.every(({ gates }) => gates.length > 0);
-    const signature = catalog.signature(source.id);
+    const known = catalog.state(source.id);
     // What was stored before has probably not changed, and what was not will be needed: begin with
     // that, whatever the destinations will answer.
-    const scanning = gated && signature !== undefined ? this.#scan(signature) : undefined;
+    const scanning = gated && known !== undefined
+      ? scan(source, known, this.#readingContext)
+      : undefined;
     const streaming = scanning === undefined ? this.#stream(this.#destinations) : undefined;
     this.#begun.push(...[scanning, streaming].filter((begun) => begun !== undefined));
     for (const begun of this.#begun) begun.catch(() => {}); // Waited for below.
@@ -160,7 +162,7 @@ class Backup {
     }));
     const reading = await scanning;
     if (reading !== undefined && open.length > 0) {
-      const needed = await askGates(open, holdings, reading.contentHash, this.#context);
+      const needed = await askGates(open, holdings, reading.totals.contentHash, this.#context);
       if (needed.size === 0) return this.#unchanged(reading, held);
     }
     if (open.length === 0 && streaming === undefined) return this.#report(undefined);
@@ -174,16 +176,6 @@ class Backup {
     if (!dryRun) this.#record(() => catalog.contents.add(this.#route.source.id, name, held));
   }
 
-  #scan(signature: string): Promise<Reading | undefined> {
-    const { id } = this.#route.source;
-    return scan(
-      this.#route.source,
-      signature,
-      this.#context.catalog.newestBytes(id),
-      this.#readingContext,
-    );
-  }
-
   /** Lets the gates decide about an archive that was made, and delivers it. */
   async #pass(
     streamed: Streamed,
@@ -195,11 +187,11 @@ class Backup {
     const { catalog, force, log } = this.#context;
     const needed = force
       ? new Set(holdings.keys())
-      : await askGates(open, holdings, streamed.contentHash, this.#context);
+      : await askGates(open, holdings, streamed.totals.contentHash, this.#context);
     if (needed.size === 0 && open.length > 0) return this.#unchanged(streamed, held);
     for (const { stage } of open) if (!needed.has(stage.id)) this.#noteHeld(stage);
     const changes = catalog.changes(source.id, streamed.entries);
-    const watched = [...streamed.source.watched ?? [], tallyOf(totalsOf(streamed).files)];
+    const watched = [...streamed.source.watched ?? [], tallyOf(streamed.totals.files)];
     const judgement = judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
     const known = catalog.suspicions.open(source.id);
     const name = nameAfter(this.#taken, streamed);
@@ -208,14 +200,14 @@ class Backup {
     const delivered = [...this.#reports.values()].some(({ status }) => status === "ok");
     if (delivered) {
       this.#record(() => {
-        catalog.remember(source.id, streamed.signature, streamed.entries);
+        catalog.remember(source.id, streamed, streamed.entries);
         catalog.suspicions.note(source.id, name, judgement, watched);
       });
     }
     const suspicion = delivered ? catalog.suspicions.open(source.id) : known;
     const news = newShrinkages(known?.shrinkages ?? [], suspicion?.shrinkages ?? []);
     const suspect = suspicion && { suspect: { ...suspicion, news } };
-    log.finish(source, "ok", `${totalsOf(streamed).files} files`);
+    log.finish(source, "ok", `${streamed.totals.files} files`);
     return { ...this.#report(streamed), name: delivered ? name : null, changes, ...suspect };
   }
 
@@ -300,9 +292,9 @@ class Backup {
     const spooled = await flowing;
     this.#noteTransforms(streams, spooled);
     if (result === undefined) throw firstReason(spooled);
-    const { entries, signature, unreadable, roots } = result;
-    const hash = await contentHash(entries);
-    const reading: Reading = { entries, contentHash: hash, signature, unreadable, roots };
+    const { entries, signature, fingerprint, unreadable, roots } = result;
+    const totals = totalsOf(entries, await contentHash(entries));
+    const reading = { entries, totals, signature, fingerprint, unreadable, roots };
     return { ...reading, created, source: result, before, streams, spooled, search };
   }
 
@@ -401,7 +393,7 @@ class Backup {
       const bytes = stored.bytes ?? files.reduce((sum, { size }) => sum + size, 0);
       const way = wayTo(stage, this.#route);
       this.#record(() => {
-        catalog.addSnapshot(id, name, streamed.created, totalsOf(streamed), run);
+        catalog.addSnapshot(id, name, streamed.created, streamed.totals, run);
         catalog.addDelivery({ id, name, location: locationOf(stage), way, bytes }, clock(), run);
         if (placeBytes !== undefined) catalog.notePlaceBytes(locationOf(stage), placeBytes);
       });
@@ -441,26 +433,29 @@ class Backup {
   ): SnapshotReport {
     const { catalog, log, run } = this.#context;
     const { source } = this.#route;
-    // Names or times alone are other ones than before.
-    const isTouched = catalog.signature(source.id) !== reading.signature;
+    // Nothing was kept of it, or names or times alone are other ones than before.
+    const known = catalog.state(source.id);
+    const isTouched = known?.signature !== reading.signature ||
+      known.fingerprint !== reading.fingerprint;
     for (const { stage } of this.#destinations) {
       const newest = held.get(stage.id)?.at(-1);
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
-      this.#record(() => catalog.addSnapshot(id, name, createdOf(name), totalsOf(reading), run));
+      this.#record(() => catalog.addSnapshot(id, name, createdOf(name), reading.totals, run));
       this.#noteDelivery(stage, newest);
       // Only what was read in full is the same as what was stored for certain.
       if (
-        name.endsWith(reading.contentHash.slice(0, HASH_DIGITS)) && reading.unreadable.length === 0
+        "entries" in reading && reading.unreadable.length === 0 &&
+        name.endsWith(reading.totals.contentHash.slice(0, HASH_DIGITS))
       ) {
         this.#noteContents(name, { ...reading, created: createdOf(name) });
         if (isTouched) this.#record(() => catalog.contents.confirm(id, name, this.#begunAt));
       }
       this.#noteHeld(stage);
     }
-    if (isTouched) {
-      this.#record(() => catalog.remember(source.id, reading.signature, reading.entries));
+    if (isTouched && "entries" in reading) {
+      this.#record(() => catalog.remember(source.id, reading, reading.entries));
     }
     log.finish(source, "unchanged", "nothing had changed");
     const suspicion = catalog.suspicions.open(source.id);
@@ -513,12 +508,12 @@ class Backup {
   }
 
   #report(reading: Reading | Streamed | undefined): SnapshotReport {
-    const { files, bytes } = reading ? totalsOf(reading) : { files: 0, bytes: 0 };
+    const { files = 0, bytes = 0, contentHash = null } = reading?.totals ?? {};
     const streamed = reading !== undefined && "source" in reading ? reading : undefined;
     return {
       id: this.#route.source.id,
       name: null,
-      contentHash: reading?.contentHash ?? null,
+      contentHash,
       files,
       bytes,
       changes: undefined,
@@ -539,9 +534,9 @@ class Backup {
  * What the snapshot is called. The newest is the one whose name comes last: also when another was
  * made within the same second, or the clock went back.
  */
-function nameAfter(taken: ReadonlySet<string>, { created, contentHash }: Streamed): string {
+function nameAfter(taken: ReadonlySet<string>, { created, totals }: Streamed): string {
   const newest = Math.max(...Array.from(taken, (name) => createdOf(name).getTime() + 1000));
-  return snapshotName(new Date(Math.max(created.getTime(), newest)), contentHash);
+  return snapshotName(new Date(Math.max(created.getTime(), newest)), totals.contentHash);
 }
 
 /** Paths in the archive that could not be read. */

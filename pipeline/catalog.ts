@@ -42,6 +42,10 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS sources (
     id TEXT PRIMARY KEY, signature TEXT NOT NULL, entries TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS states (
+    id TEXT PRIMARY KEY, signature TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    content_hash TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL
+  ) STRICT;
   ${CONTENTS_SCHEMA}
   ${REMOVALS_SCHEMA}
   ${PROOFS_SCHEMA}
@@ -50,6 +54,14 @@ const SCHEMA = `
   ${REKEYS_SCHEMA}
   ${MISSING_SCHEMA}
 `;
+
+/** What a source was like when it was last delivered. */
+export interface SourceState extends KnownSnapshot {
+  /** Names, sizes and times, as one hash. */
+  readonly signature: string;
+  /** All that the snapshot holds, as one hash that a scan finds again. */
+  readonly fingerprint: string;
+}
 
 /** A snapshot as the catalog knows it. */
 export interface KnownSnapshot {
@@ -321,25 +333,31 @@ export class Catalog {
     );
   }
 
-  /** The signature that the last delivered state of a source had. */
-  signature(id: string): string | undefined {
-    const sql = "SELECT signature FROM sources WHERE id = ?";
-    return this.#database.get<{ signature: string }>(sql, id)?.signature;
-  }
-
-  /** How many bytes the newest snapshot of a source holds, as far as is known. */
-  newestBytes(id: string): number | undefined {
-    const sql = "SELECT bytes FROM snapshots WHERE id = ? ORDER BY name DESC LIMIT 1";
-    return this.#database.get<{ bytes: number }>(sql, id)?.bytes;
+  /** The last delivered state of a source, if it is known. */
+  state(id: string): SourceState | undefined {
+    const sql = `SELECT signature, fingerprint, content_hash AS contentHash, files, bytes
+      FROM states WHERE id = ?`;
+    return this.#database.get(sql, id);
   }
 
   /** Remembers the state of a source. */
-  remember(id: string, signature: string, entries: readonly Entry[]): void {
+  remember(
+    id: string,
+    { signature, fingerprint, totals }: Omit<SourceState, keyof KnownSnapshot> & {
+      readonly totals: KnownSnapshot;
+    },
+    entries: readonly Entry[],
+  ): void {
     const remembered: Remembered = entries
       .filter(({ kind }) => kind !== "directory")
-      .map((entry) => [entry.path, fingerprint(entry)]);
-    const sql = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
-    this.#database.run(sql, id, signature, JSON.stringify(remembered));
+      .map((entry) => [entry.path, digestOf(entry)]);
+    const { contentHash, files, bytes } = totals;
+    this.#database.transaction((run) => {
+      const source = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
+      run(source, id, signature, JSON.stringify(remembered));
+      const state = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)";
+      run(state, id, signature, fingerprint, contentHash, files, bytes);
+    });
   }
 
   /** What is different from the state that was remembered. */
@@ -356,7 +374,7 @@ export class Catalog {
       if (entry.kind === "directory") continue; // People count files.
       const known = before.get(entry.path);
       if (known === undefined) added++;
-      else if (known !== fingerprint(entry)) changed++;
+      else if (known !== digestOf(entry)) changed++;
       before.delete(entry.path);
     }
     return { added, changed, removed: before.size };
@@ -367,7 +385,7 @@ export class Catalog {
   }
 }
 
-function fingerprint(entry: Entry): string {
+function digestOf(entry: Entry): string {
   const mode = entry.mode.toString(8);
   if (entry.kind === "file") return `${mode} ${entry.sha256.slice(0, 16)}`;
   return entry.kind === "directory" ? `${mode} directory` : `${entry.kind} ${entry.link}`;

@@ -10,7 +10,7 @@ import { loadEncoder } from "../stages/formats/codec.ts";
 import { chainTo, type FlowContext, runFlow } from "./flow.ts";
 import { type Manifest, MANIFEST_LIMIT, writeManifest } from "./manifest.ts";
 import { fileName } from "./names.ts";
-import { type Streamed, totalsOf } from "./reading.ts";
+import type { Streamed } from "./reading.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { Spooled } from "./spool.ts";
 import { sendAll } from "./worker/channel.ts";
@@ -70,7 +70,7 @@ function manifestOf(
     host,
     source: source.use,
     roots: streamed.source.roots,
-    ...totalsOf(streamed),
+    ...streamed.totals,
     unreadable: streamed.unreadable,
     skipped: streamed.source.skipped,
     archives: [archive],

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Entry, Remark, Root, ScanResult, SourceResult, Watched } from "../stages/contract.ts";
-import { contentHash } from "../stages/formats/entries.ts";
+import type { SourceState } from "./catalog.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { FlowResult, Stream } from "./flow.ts";
 import type { Spool } from "./spool.ts";
@@ -15,10 +15,11 @@ import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a source holds. */
 export interface Reading {
-  readonly entries: readonly Entry[];
-  readonly contentHash: string;
+  readonly totals: Totals;
   /** Names, sizes and times, as one hash. */
   readonly signature: string;
+  /** All that a snapshot would hold, as one hash. */
+  readonly fingerprint: string;
   readonly unreadable: readonly Remark[];
   /** Where it came from, as far as is known. */
   readonly roots: readonly Root[];
@@ -26,6 +27,7 @@ export interface Reading {
 
 /** A source whose archive was made. */
 export interface Streamed extends Reading {
+  readonly entries: readonly Entry[];
   /** When it was begun. */
   readonly created: Date;
   readonly source: SourceResult;
@@ -46,8 +48,8 @@ export interface Totals {
   readonly contentHash: string;
 }
 
-/** Sums a reading up. */
-export function totalsOf({ entries, contentHash }: Reading): Totals {
+/** Sums up what an archive holds. */
+export function totalsOf(entries: readonly Entry[], contentHash: string): Totals {
   let files = 0;
   let bytes = 0;
   for (const entry of entries) {
@@ -80,26 +82,25 @@ export async function readingContext(
 }
 
 /** A second worker takes longer to come up than it takes to read so much. */
-const WORTH_A_HELPER = 32 << 20;
+const WORTH_A_HELPER = 256 << 20;
 
 /**
  * Reads a source in full, with two workers where it is large.
  *
- * @param signature What the last scan found: one that differs ends the scan.
- * @param bytes How much there is to read, as far as is known.
- * @returns `undefined` when the source has changed for certain.
+ * @param known What it was like. A signature that differs ends the scan.
+ * @returns `undefined` when the source has changed.
  */
 export async function scan(
   source: PipelineStage,
-  signature: string | undefined,
-  bytes: number | undefined,
+  known: SourceState,
   surroundings: ScanContext,
 ): Promise<Reading | undefined> {
   const { workers, log, signal } = surroundings;
   log.start(source, source.id);
   const { port1, port2 } = new MessageChannel();
+  const { signature, fingerprint, ...totals } = known;
   const context = { ...await readingContext(source, surroundings), signature };
-  const hasHelper = bytes === undefined || bytes > WORTH_A_HELPER;
+  const hasHelper = totals.bytes > WORTH_A_HELPER;
   const walker = workers.get(source);
   let helper: StageWorker | undefined;
   const walking = walker.call<ScanResult>(
@@ -126,8 +127,7 @@ export async function scan(
   // A helper that dies leaves the walker waiting for ever: its failure is the scan's.
   const failing = new Promise<never>((_, reject) => helping?.catch(reject));
   const { result } = await Promise.race([walking, failing]);
-  const { entries, unreadable, signature: found, roots = [] } = result;
-  if (entries === undefined) return undefined;
-  const hash = await contentHash(entries);
-  return { entries, contentHash: hash, signature: found, unreadable, roots };
+  if (result.fingerprint !== fingerprint) return undefined;
+  const { unreadable, roots = [] } = result;
+  return { totals, signature, fingerprint, unreadable, roots };
 }

@@ -170,7 +170,7 @@ export interface PrepareResult {
 export interface ScanContext<S extends OptionsSchema> extends StageContext<S> {
   /**
    * The signature that the last scan of this snapshot answered, if any. A scan that finds another
-   * one may stop there and leave `entries` out: the sources have changed for certain.
+   * one may stop there and leave `fingerprint` out: the sources have changed for certain.
    */
   readonly signature: string | undefined;
   /** Two workers that scan together: the leader walks, both hash. */
@@ -195,8 +195,11 @@ export interface Team {
 export interface ScanResult {
   /** Names, kinds, sizes, modes and times of all that was met, as one hash. */
   readonly signature: string;
-  /** Everything that a snapshot would hold, in archive order; absent when the signature differs. */
-  readonly entries?: readonly Entry[];
+  /**
+   * Paths, kinds, modes, link texts and contents of all that a snapshot would hold, as one hash that
+   * is the same as long as none of it changes; absent when the signature differs.
+   */
+  readonly fingerprint?: string;
   /** Where it came from; left out when that is not known. */
   readonly roots?: readonly Root[];
   readonly unreadable: readonly Remark[];
@@ -255,6 +258,8 @@ export interface Watched {
 /** What a source's `run` answers. */
 export interface SourceResult {
   readonly signature: string;
+  /** As a scan of what the archive holds would answer it. */
+  readonly fingerprint: string;
   readonly roots: readonly Root[];
   /** What the archive holds, as it was read while writing it. */
   readonly entries: readonly Entry[];

@@ -94,7 +94,8 @@ export default defineSource({
   prepare: (operation) =>
     Promise.all([
       (LOAD as Partial<Record<Operation, () => Promise<unknown>>>)[operation]?.(),
-      operation === "survey" ? undefined : import("node:crypto"),
+      operation === "run" || operation === "restore" ? import("node:crypto") : undefined,
+      operation === "run" || operation === "scan" ? import("xxhash-wasm") : undefined,
     ]),
   survey: async ({ options, ...context }) =>
     (await LOAD.survey()).survey(selectionOf(options), context),

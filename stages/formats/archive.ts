@@ -16,7 +16,7 @@ import { DatabaseCopies } from "./database.ts";
 import { FileWriter, type Surroundings, WORLD, type WrittenFile } from "./file_writer.ts";
 import { Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
-import { Signature } from "./signature.ts";
+import { Fingerprint, Signature } from "./signature.ts";
 import { ReadFault } from "./source_file.ts";
 import { END_SIZE } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
@@ -45,14 +45,15 @@ export async function writeArchive(
   const { output } = context;
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
   const walk = await Walk.open(withCircumstances(selection, context), remarks);
-  const hashing = await Hashing.load();
+  const [hashing, quick] = await Promise.all([Hashing.load(), Hashing.quick()]);
   const pace = new Pace(context);
-  const signature = new Signature(hashing);
-  const files = new FileWriter(output, hashing, pace, surroundings);
+  const signature = new Signature(quick);
+  const files = new FileWriter(output, { hashing, quick }, pace, surroundings);
   const copies = new DatabaseCopies(context.directory, pace, surroundings.pause);
   const watch = new Watch(context.watched ?? [], hashing, pace);
   const standIns = { copies, cutting: { hashing, pace, ...surroundings } };
-  const archive = new Archive(output, files, standIns, remarks, watch);
+  const fingerprint = new Fingerprint(quick);
+  const archive = new Archive({ output, files, standIns, remarks, watch, fingerprint });
   for (const found of walk) {
     signature.add(found);
     await archive.add(found);
@@ -61,6 +62,7 @@ export async function writeArchive(
   await putZeros(output, END_SIZE);
   return {
     signature: signature.digest(),
+    fingerprint: fingerprint.digest(),
     roots: walk.roots.map(({ name, path }) => ({ name, path })),
     entries: archive.entries,
     ...remarks,
@@ -74,6 +76,16 @@ interface StandIns {
   readonly cutting: Parameters<typeof readWithoutCredentials>[1];
 }
 
+/** What an archive is made with, and what is told of it. */
+interface Making {
+  readonly output: ByteSink;
+  readonly files: FileWriter;
+  readonly standIns: StandIns;
+  readonly remarks: Remarks;
+  readonly watch: Watch;
+  readonly fingerprint: Fingerprint;
+}
+
 /** An archive on its way out. */
 class Archive {
   readonly entries: Entry[] = [];
@@ -82,21 +94,17 @@ class Archive {
   readonly #standIns: StandIns;
   readonly #remarks: Remarks;
   readonly #watch: Watch;
+  readonly #fingerprint: Fingerprint;
   /** Files that have further names, by what they are on this machine. */
   readonly #firsts = new Map<string, FileEntry>();
 
-  constructor(
-    output: ByteSink,
-    files: FileWriter,
-    standIns: StandIns,
-    remarks: Remarks,
-    watch: Watch,
-  ) {
+  constructor({ output, files, standIns, remarks, watch, fingerprint }: Making) {
     this.#output = output;
     this.#files = files;
     this.#standIns = standIns;
     this.#remarks = remarks;
     this.#watch = watch;
+    this.#fingerprint = fingerprint;
   }
 
   async add(found: Found): Promise<void> {
@@ -113,6 +121,7 @@ class Archive {
   async #addHeader(entry: Exclude<Entry, FileEntry>): Promise<void> {
     await putHeader(this.#output, entry);
     this.entries.push(entry);
+    this.#fingerprint.add(entry);
   }
 
   async #addFile(found: Found): Promise<void> {
@@ -127,6 +136,7 @@ class Archive {
       return;
     }
     this.entries.push(written.entry);
+    this.#fingerprint.add(written.entry, written.quick);
     await this.#watch.add(written.entry, found.source);
     if (found.nlink > 1 && found.standIn === undefined) {
       this.#firsts.set(idOf(found), written.entry);
@@ -143,8 +153,8 @@ class Archive {
       return await this.#files.writeBytes(found, bytes, fault);
     }
     return await copies.with(found, async (copy) => {
-      const { entry, fault } = await this.#files.write(copy.found);
-      return { entry, fault: fault ?? copy.fault };
+      const written = await this.#files.write(copy.found);
+      return { ...written, fault: written.fault ?? copy.fault };
     });
   }
 }

@@ -35,6 +35,8 @@ export interface WrittenFile {
   readonly entry: FileEntry;
   /** Why that may be what the file never was, as a short phrase. */
   readonly fault: string | undefined;
+  /** A quick hash of its content. */
+  readonly quick: string;
 }
 
 /**
@@ -48,13 +50,20 @@ const WHOLE_SIZE = 2 ** 20;
 export class FileWriter {
   readonly #output: ByteSink;
   readonly #hashing: Hashing;
+  readonly #quick: Hashing;
   readonly #pace: Pace;
   readonly #surroundings: Surroundings;
   #spare: Uint8Array | undefined;
 
-  constructor(output: ByteSink, hashing: Hashing, pace: Pace, surroundings: Surroundings) {
+  constructor(
+    output: ByteSink,
+    { hashing, quick }: { readonly hashing: Hashing; readonly quick: Hashing },
+    pace: Pace,
+    surroundings: Surroundings,
+  ) {
     this.#output = output;
     this.#hashing = hashing;
+    this.#quick = quick;
     this.#pace = pace;
     this.#surroundings = surroundings;
   }
@@ -88,7 +97,7 @@ export class FileWriter {
     await this.#output.write(bytes);
     await putZeros(this.#output, paddingOf(bytes.length));
     this.#pace.add(bytes.length);
-    return { entry, fault };
+    return { entry, fault, quick: this.#quick.of(bytes) };
   }
 
   async #tryToWrite(found: Found, tries: number): Promise<WrittenFile | undefined> {
@@ -104,19 +113,21 @@ export class FileWriter {
 
     const room = isInPlace ? space : this.#spareRoom(length);
     const count = file.fill(room.subarray(header.length, header.length + size));
-    const sha256 = this.#hashing.of(room.subarray(header.length, header.length + count));
+    const content = room.subarray(header.length, header.length + count);
+    const sha256 = this.#hashing.of(content);
     const isSettled = count === size && await this.#isSettled(file, size, sha256);
     if (!isSettled && tries < MAX_TRIES) return undefined;
 
     // What was read goes in, and it is what the header speaks of, be it less than it was to be.
     const entry: FileEntry = { ...fieldsOf(found, file, count), sha256 };
+    const quick = this.#quick.of(content);
     const end = header.length + count + paddingOf(count);
     room.set(count === size ? header : tarHeader(entry));
     room.fill(0, header.length + count, end);
     if (isInPlace) await this.#output.commit(end);
     else await this.#output.write(room.subarray(0, end));
     this.#pace.add(count);
-    return { entry, fault: isSettled ? undefined : CHANGED };
+    return { entry, fault: isSettled ? undefined : CHANGED, quick };
   }
 
   /**
@@ -127,7 +138,7 @@ export class FileWriter {
     const { size } = file.info;
     const fields = fieldsOf(found, file, size);
     await putHeader(this.#output, fields);
-    const hash = this.#hashing.begin();
+    const [hash, quick] = [this.#hashing.begin(), this.#quick.begin()];
     let fault: string | undefined;
     for (let left = size; left > 0;) {
       const space = this.#output.space();
@@ -135,6 +146,7 @@ export class FileWriter {
       if (fault === undefined) fault = fillOrMakeUp(file, room);
       else room.fill(0);
       hash.update(room);
+      quick.update(room);
       left -= room.length;
       const full = this.#output.commit(room.length);
       if (full) await full;
@@ -142,9 +154,9 @@ export class FileWriter {
       if (this.#pace.isDue) await this.#pace.turn();
     }
     await putZeros(this.#output, paddingOf(size));
-    const sha256 = hash.digest("hex");
+    const sha256 = hash.digest();
     fault ??= await this.#faultAfter(file, size, sha256);
-    return { entry: { ...fields, sha256 }, fault };
+    return { entry: { ...fields, sha256 }, fault, quick: quick.digest() };
   }
 
   async #faultAfter(file: SourceFile, size: number, sha256: string): Promise<string | undefined> {

@@ -181,7 +181,7 @@ export class Preserved implements Disposable {
   async #versionOf(way: string, path: string, hashing: Hashing, pace: Pace): Promise<string> {
     const info = Deno.lstatSync(path);
     using file = SourceFile.open(path, info);
-    const { sha256 } = await hashing.read(file, info.size, pace);
+    const { hash: sha256 } = await hashing.read(file, info.size, pace);
     await this.makeDirectory(`${VERSIONS}/${way}`);
     return this.at(`${VERSIONS}/${way}/${stampOf(info)}-${sha256.slice(0, 12)}`);
   }

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Entry, OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
+import type { OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
 import { readWithoutCredentials } from "./credentials.ts";
 import { DatabaseCopies } from "./database.ts";
 import { WORLD } from "./file_writer.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
-import { Signature } from "./signature.ts";
+import { Fingerprint, Signature } from "./signature.ts";
 import { openPatiently, pauseBriefly, ReadFault } from "./source_file.ts";
 import { help, Leader, type Work } from "./team.ts";
 import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
@@ -29,7 +29,7 @@ export async function scan(
   const { team: { role, port }, signal } = context;
   if (role === "leader") return await lead(selection, context);
   if (port !== undefined) {
-    const hashing = await Hashing.load();
+    const hashing = await Hashing.quick();
     const pace = new Pace(context);
     await help(port, signal, hashFiles(hashing, pace));
   }
@@ -45,7 +45,7 @@ async function lead(
   using leader = new Leader<Task, Outcome>(port, signal);
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };
   const walk = await Walk.open(withCircumstances(selection, context), remarks);
-  const hashing = await Hashing.load();
+  const hashing = await Hashing.quick();
   const pace = new Pace(context);
   const work = hashFiles(hashing, pace);
 
@@ -69,9 +69,10 @@ async function lead(
     if (found.standIn === "cut") return await hashCut(found, { hashing, pace, ...WORLD }, remarks);
     return await hashCopy(found, copies, hashIt, remarks.unreadable);
   };
-  const entries = await entriesOf(met, contents, hash, remarks.unreadable);
+  const fingerprint = new Fingerprint(hashing);
+  await takeAll(fingerprint, met, contents, hash, remarks.unreadable);
   const roots = walk.roots.map(({ name, path }) => ({ name, path }));
-  return { signature, entries, roots, unreadable: remarks.unreadable };
+  return { signature, fingerprint: fingerprint.digest(), roots, unreadable: remarks.unreadable };
 }
 
 /** A file to hash, by its place in the walk. As few fields as will do: there may be a million. */
@@ -155,7 +156,7 @@ async function hashCut(
   try {
     const { bytes, fault } = await readWithoutCredentials(found, cutting);
     if (fault !== undefined) unreadable.push({ path: found.shown, reason: fault });
-    return { size: bytes.length, sha256: cutting.hashing.of(bytes) };
+    return { size: bytes.length, hash: cutting.hashing.of(bytes) };
   } catch (error) {
     if (!(error instanceof ReadFault)) throw error;
     const { reason, kind } = error;
@@ -182,35 +183,34 @@ async function hashCopy(
   }
 }
 
-/** Makes entries of what was met, as writing an archive does. */
-async function entriesOf(
+/** Takes the fingerprint of what was met, as writing an archive does. */
+async function takeAll(
+  fingerprint: Fingerprint,
   met: readonly Found[],
   contents: readonly (Content | undefined)[],
   hash: (place: number) => Promise<Content>,
   unreadable: Remark[],
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
+): Promise<void> {
   const firstPaths = new Map<string, string>();
   for (const [place, found] of met.entries()) {
-    const { kind, path, mode, mtime, link } = found;
-    if (kind === "directory") entries.push({ path, kind, mode, mtime });
-    else if (kind === "symlink") entries.push({ path, kind, mode, mtime, link });
-    else {
-      const isShared = found.nlink > 1 && found.standIn === undefined;
-      const first = isShared ? firstPaths.get(idOf(found)) : undefined;
-      if (first !== undefined) {
-        entries.push({ path, kind: "hardlink", mode, mtime, link: first });
-        continue;
-      }
-      // A further name whose first could not be read gets a try of its own, and so do databases.
-      const content = contents[place] ?? await hash(place);
-      if ("sha256" in content) {
-        entries.push({ path, kind, mode, mtime, ...content });
-        if (isShared) firstPaths.set(idOf(found), path);
-      } else if (content.kind !== "removed") {
-        unreadable.push({ path: found.shown, reason: content.reason });
-      }
+    const { kind, path, mode, link } = found;
+    if (kind !== "file") {
+      fingerprint.add({ path, kind, mode, link });
+      continue;
+    }
+    const isShared = found.nlink > 1 && found.standIn === undefined;
+    const first = isShared ? firstPaths.get(idOf(found)) : undefined;
+    if (first !== undefined) {
+      fingerprint.add({ path, kind: "hardlink", mode, link: first });
+      continue;
+    }
+    // A further name whose first could not be read gets a try of its own, and so do databases.
+    const content = contents[place] ?? await hash(place);
+    if ("hash" in content) {
+      fingerprint.add({ path, kind, mode }, content.hash);
+      if (isShared) firstPaths.set(idOf(found), path);
+    } else if (content.kind !== "removed") {
+      unreadable.push({ path: found.shown, reason: content.reason });
     }
   }
-  return entries;
 }

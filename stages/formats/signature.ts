@@ -1,36 +1,82 @@
 /**
- * The signature of a tree: what `lstat` says of it, as one hash. Another signature means that
- * something changed; the same one does not prove that nothing did, as times are coarse.
+ * What a source was like, as two hashes for this machine to compare with: the signature is of what
+ * `lstat` says of everything, the fingerprint of all that would be stored. Another signature means
+ * that something changed; the same one does not prove that nothing did, as times are coarse. The same
+ * fingerprint does. docs/decisions/0018-fingerprints.md says how well.
  *
  * @module
  */
+import type { Entry } from "../contract.ts";
+import type { ContentHash } from "./content_hash.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Found } from "./walk.ts";
 
 /** Takes what a walk meets, in its order. */
 export class Signature {
-  readonly #hash: ReturnType<Hashing["begin"]>;
+  readonly #lines: Lines;
+
+  /** @param hashing A quick one. */
+  constructor(hashing: Hashing) {
+    this.#lines = new Lines(hashing);
+  }
+
+  add({ path, kind, mode, size, mtime, link }: Found): void {
+    this.#lines.add([path, kind, mode, size, mtime, link]);
+  }
+
+  /** In lower-case hexadecimal. Nothing can be added after that. */
+  digest(): string {
+    return this.#lines.digest();
+  }
+}
+
+/** What an entry says but for its times, with a quick hash in the place of SHA-256. */
+export type Content = Pick<Entry, "path" | "kind" | "mode"> & { readonly link?: string };
+
+/** Takes what an archive holds, in its order. */
+export class Fingerprint {
+  readonly #lines: Lines;
+
+  /** @param hashing A quick one. */
+  constructor(hashing: Hashing) {
+    this.#lines = new Lines(hashing);
+  }
+
+  /** @param hash Of a file's content. */
+  add({ path, kind, mode, link = "" }: Content, hash = ""): void {
+    this.#lines.add([path, kind, mode, link, hash]);
+  }
+
+  /** In lower-case hexadecimal. Nothing can be added after that. */
+  digest(): string {
+    return this.#lines.digest();
+  }
+}
+
+/** Hashes lines of JSON, many at once. */
+class Lines {
+  readonly #hash: ContentHash;
   #lines = "";
 
   constructor(hashing: Hashing) {
     this.#hash = hashing.begin();
   }
 
-  add({ path, kind, mode, size, mtime, link }: Found): void {
-    this.#lines += `${JSON.stringify([path, kind, mode, size, mtime, link])}\n`;
+  add(fields: readonly (string | number)[]): void {
+    this.#lines += `${JSON.stringify(fields)}\n`;
     if (this.#lines.length > LINES_AT_ONCE) this.#flush();
   }
 
-  /** In lower-case hexadecimal. Nothing can be added after that. */
   digest(): string {
     this.#flush();
-    return this.#hash.digest("hex");
+    return this.#hash.digest();
   }
 
   #flush(): void {
-    this.#hash.update(this.#lines);
+    this.#hash.update(encoder.encode(this.#lines));
     this.#lines = "";
   }
 }
 
+const encoder = new TextEncoder();
 const LINES_AT_ONCE = 2 ** 16;

@@ -115,7 +115,7 @@ export class SourceFile implements Disposable {
    */
   async isSettled(
     size: number,
-    sha256: string,
+    hash: string,
     hashing: Hashing,
     pace: Pace,
     now: number,
@@ -123,7 +123,7 @@ export class SourceFile implements Disposable {
     if (this.isUntouched(now)) return true;
     this.rewind();
     const again = await hashing.read(this, size, pace);
-    return again.size === size && again.sha256 === sha256;
+    return again.size === size && again.hash === hash;
   }
 
   [Symbol.dispose](): void {

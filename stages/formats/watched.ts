@@ -62,7 +62,7 @@ export class Watch {
     try {
       using file = SourceFile.open(source);
       const beginning = await this.#hashing.read(file, before.size, this.#pace);
-      return beginning.size === before.size && beginning.sha256 === before.sha256;
+      return beginning.size === before.size && beginning.hash === before.sha256;
     } catch (error) {
       if (error instanceof ReadFault) return undefined; // It was there a moment ago.
       throw error;

@@ -16,7 +16,7 @@ export default defineSource({
 
   async scan({ options: { manner } }) {
     await misbehave(manner);
-    return { signature: "same", entries: [], unreadable: [] };
+    return { signature: "same", fingerprint: "same", unreadable: [] };
   },
 
   async run({ options: { manner }, output }) {
@@ -24,6 +24,7 @@ export default defineSource({
     await misbehave(manner);
     return {
       signature: "same",
+      fingerprint: "same",
       roots: [],
       entries: [],
       unreadable: [],

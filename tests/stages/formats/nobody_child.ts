@@ -23,9 +23,10 @@ if (Deno.uid() === 0) process.seteuid!(NOBODY);
 
 const selection = selectionOf([Deno.args[0]!]);
 const outcome = await archiveOf(selection).then(
-  async ({ entries, unreadable }) => ({
+  async ({ entries, unreadable, fingerprint }) => ({
     paths: entries.map(({ path }) => path),
     unreadable,
+    fingerprint,
     scanned: await scan(selection, context),
   }),
   ({ code, message, hint }) => ({ failure: { code, message, hint } }),
