@@ -42,17 +42,17 @@ import {
   writeState,
 } from "./digest_state.ts";
 import {
-  bytesOf,
   type DigestContext,
   inBatches,
-  leadReading,
+  type ReadApart,
   readingWith,
   scannerFor,
 } from "./digest_team.ts";
 import { lookAhead, newestTime } from "./log_head.ts";
-import type { Conversation } from "./log_tree.ts";
+import { bytesOf, type Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
 import type { SecretScanner } from "./secrets.ts";
+import { Leader } from "./team.ts";
 
 /** What a run did, in numbers. */
 export interface DigestDetails extends Totals {
@@ -82,6 +82,7 @@ export class DigestRun {
   readonly #now: number;
   readonly #pace: Pace;
   readonly #sameness: Sameness;
+  readonly #port: MessagePort | undefined;
   readonly #unreadable: Remark[] = [];
   readonly #marks = new Map<string, Mark>();
   readonly #writes: Promise<void>[] = [];
@@ -90,9 +91,11 @@ export class DigestRun {
   constructor(
     options: DigestOptions,
     context: DigestContext,
-    { store, sameness, pace, now }: {
+    { store, sameness, port, pace, now }: {
       readonly store: DigestStore;
       readonly sameness: Sameness;
+      /** To a second worker, where there is one. */
+      readonly port: MessagePort | undefined;
       readonly pace: Pace;
       readonly now: number;
     },
@@ -101,6 +104,7 @@ export class DigestRun {
     this.#context = context;
     this.#store = store;
     this.#sameness = sameness;
+    this.#port = port;
     this.#pace = pace;
     this.#now = now;
   }
@@ -119,8 +123,7 @@ export class DigestRun {
     for (const { state, isTrusted } of projects.values()) {
       if (isTrusted && isSameView) takeOwners(state!, owners);
     }
-    const isNew = ({ logs }: Conversation) => logs.some(({ path }) => !index?.logs[path]);
-    using leader = leadReading(bytesOf(conversations.filter(isNew)), this.#context);
+    using leader = new Leader<Conversation, ReadApart>(this.#port, this.#context.signal);
     const scanner = await scannerFor(this.#options);
     await this.#assign(conversations, projects, index, isSameView, scanner);
     const reader = new ConversationReader({

@@ -8,10 +8,10 @@ import type { OptionsSchema, PrepareContext } from "../contract.ts";
 import { ContentHashing } from "./content_hash.ts";
 import type { Tools } from "./conversation_model.ts";
 import { type Apart, readApart } from "./conversation_reader.ts";
-import type { Conversation } from "./log_tree.ts";
+import { bytesOf, type Conversation } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
 import { SecretScanner } from "./secrets.ts";
-import { help, Leader, type Work } from "./team.ts";
+import { help, type Work } from "./team.ts";
 
 /** What is read, and how. */
 export interface ReadingOptions {
@@ -30,20 +30,8 @@ export interface ReadApart {
   readonly apart: Apart;
 }
 
-/** A second worker takes longer to come up than it takes to read so much. */
-const WORTH_A_HELPER = 32 << 20;
 /** Few enough for both to come to an end at about the same time. */
 const BATCH_BYTES = 2 ** 18;
-
-/** Begins to share the reading of so much, with a second worker where that is worth it. */
-export function leadReading(
-  bytes: number,
-  context: DigestContext,
-): Leader<Conversation, ReadApart> {
-  if (bytes < WORTH_A_HELPER) return new Leader(undefined, context.signal);
-  context.help?.();
-  return new Leader(context.team?.port, context.signal);
-}
 
 /** Reads what the leader at the other end of `port` does not come to. */
 export async function helpReading(
@@ -93,9 +81,4 @@ export function* inBatches(
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-/** The size of all logs. */
-export function bytesOf(conversations: readonly Conversation[]): number {
-  return conversations.flatMap(({ logs }) => logs).reduce((sum, { look }) => sum + look.size, 0);
 }

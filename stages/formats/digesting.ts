@@ -8,7 +8,7 @@ import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness } from "./digest_settled.ts";
 import { DigestStore, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
-import { type Conversation, findConversations } from "./log_tree.ts";
+import { bytesOf, type Conversation, findConversations } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
 
 /** Makes or updates the digests, or helps another worker with that. */
@@ -31,8 +31,9 @@ export async function makeDigests(
   if (index !== undefined && await isSettled(options, { index, conversations, store, sameness })) {
     return { message: sayAll(index), unchanged: true };
   }
+  const port = askForHelp(conversations, index, context);
   const { DigestRun } = await import("./digest_run.ts");
-  const run = new DigestRun(options, context, { store, sameness, pace, now });
+  const run = new DigestRun(options, context, { store, sameness, port, pace, now });
   store.prepare();
   using _lock = await store.lock();
   try {
@@ -46,6 +47,21 @@ export async function makeDigests(
       { hint: "Check that the directory may be written to", cause: error },
     );
   }
+}
+
+/** A second worker takes longer to come up than it takes to read so much. */
+const WORTH_A_HELPER = 32 << 20;
+
+/** Has a second worker made, where there is enough to read, before all else: it takes a while. */
+function askForHelp(
+  conversations: readonly Conversation[],
+  index: Index | undefined,
+  { help, team }: DigestContext,
+): MessagePort | undefined {
+  const isNew = ({ logs }: Conversation) => logs.some(({ path }) => !index?.logs[path]);
+  if (bytesOf(conversations.filter(isNew)) < WORTH_A_HELPER) return undefined;
+  help?.();
+  return team?.port;
 }
 
 async function findAll(from: string): Promise<readonly Conversation[]> {

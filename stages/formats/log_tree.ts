@@ -78,3 +78,8 @@ async function sessionOf(from: string, log: Log, parts: readonly string[]): Prom
   const session = headOf(from, log)?.session ?? parts.at(-1)!;
   return [...parts.slice(0, -1), session].join("/");
 }
+
+/** The size of all logs. */
+export function bytesOf(conversations: readonly Conversation[]): number {
+  return conversations.flatMap(({ logs }) => logs).reduce((sum, { look }) => sum + look.size, 0);
+}
