@@ -58,19 +58,24 @@ export function sumUp(states: readonly ProjectState[]): Totals {
 /** The page as Markdown. The same projects give the same page. */
 export function renderManifest(states: readonly ProjectState[], totals: Totals): string {
   const sorted = states.toSorted((a, b) => a.cwd < b.cwd ? -1 : 1);
-  const say = (count: number) => count.toLocaleString("en");
-  const rows = sorted.map((state) => {
+  const [work, tokens]: [string[][], string[][]] = [[], []];
+  for (const state of sorted) {
     const metas = metasOf(state);
     const sum = sumStats(metas.map(({ stats }) => stats));
     const last = Math.max(...metas.map((meta) => meta.last ?? 0));
     const agents = metas.reduce((total, meta) => total + meta.agents, 0);
-    const numbers = [metas.length, agents, sum.prompts, sum.answers, sum.calls, ...sum.tokens];
     const link = `[${plainLine(state.slug)}](${encodeURI(`${state.slug}.md`)})`;
-    const cells = [link, codeSpan(shorten(state.cwd, 80)), last > 0 ? sayTime(last) : ""];
-    return `| ${[...cells, ...numbers.map(say)].join(" | ")} |`;
-  });
-  const { conversations, agents, prompts, answers, calls, tokens } = totals;
-  const sums = [conversations, agents, prompts, answers, calls, ...tokens].map(say);
+    const numbers = [metas.length, agents, sum.prompts, sum.answers, sum.calls];
+    work.push([
+      ...[link, codeSpan(shorten(state.cwd, 60)), last > 0 ? sayTime(last) : ""],
+      ...numbers.map(say),
+    ]);
+    tokens.push([link, ...sum.tokens.map(say)]);
+  }
+  const { conversations, agents, prompts, answers, calls } = totals;
+  const sums = [conversations, agents, prompts, answers, calls];
+  work.push(["**All**", "", "", ...sums.map(say)]);
+  tokens.push(["**All**", ...totals.tokens.map(say)]);
   const leftOut = sorted.flatMap(({ slug, leftOut }) =>
     leftOut.toReversed().map(({ title, last }) =>
       `- ${plainLine(slug)}: ${last === undefined ? "" : `${sayTime(last)} `}${
@@ -84,12 +89,9 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
     "# Digests",
     "Each line of a log counts once, also where a resumed or forked conversation repeats it. " +
     "Prompts are what you said, answers what Claude said, in main conversations and sub-agents.",
-    [
-      "| Digest | Project | Last | Conversations | Sub-agents | Prompts | Answers | Tool calls | Tokens in | Tokens out | To cache | From cache |",
-      `| --- | --- | --- |${" ---: |".repeat(9)}`,
-      ...rows,
-      `| **All** |  |  | ${sums.join(" | ")} |`,
-    ].join("\n"),
+    table(WORK, 3, work),
+    "## Tokens",
+    table(TOKENS, 1, tokens),
     ...(leftOut.length === 0 ? [] : ["## Left out for their size", leftOut.join("\n")]),
     ...(totals.broken === 0 && unknown.length === 0 ? [] : [
       "## Not understood",
@@ -99,15 +101,32 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
     ...(totals.redactions.length === 0 ? [] : [
       "## Secrets that were redacted",
       "Rotate those that are still valid: they stand in the logs.",
-      [
-        "| Rule | Conversation | Line | Times |",
-        "| --- | --- | ---: | ---: |",
-        ...totals.redactions.map(({ rule, session, line, count }) =>
-          `| ${plainLine(rule)} | ${codeSpan(session)} | ${line} | ${count} |`
-        ),
-      ].join("\n"),
+      table(
+        ["Rule", "Conversation", "Line", "Times"],
+        2,
+        totals.redactions.map((
+          { rule, session, line, count },
+        ) => [plainLine(rule), codeSpan(session), String(line), String(count)]),
+      ),
     ]),
   ].join("\n\n") + "\n";
+}
+
+/** Side by side they would be wider than a forge's page. */
+const WORK = [
+  ...["Digest", "Project", "Last", "Conversations", "Sub-agents", "Prompts", "Answers"],
+  "Tool calls",
+];
+const TOKENS = ["Digest", "In", "Out", "To cache", "From cache"];
+
+/** A table of which all columns after the first so many are numbers. */
+function table(heads: readonly string[], texts: number, rows: readonly (readonly string[])[]) {
+  const aligned = heads.map((_, column) => column < texts ? "---" : "---:");
+  return [heads, aligned, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function say(count: number): string {
+  return count.toLocaleString("en");
 }
 
 function metasOf({ shown, leftOut }: ProjectState): readonly Meta[] {
