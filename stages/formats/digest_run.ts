@@ -61,6 +61,8 @@ export interface DigestDetails extends Totals {
 }
 
 const DAY_MS = 86_400_000;
+/** Projects that may be on their way to the disk: it takes its time, and each is held in memory. */
+const WRITES = 8;
 /** The file that names the digests that are new since somebody took note. */
 const PENDING = "_digest-pending";
 
@@ -154,8 +156,7 @@ export class DigestRun {
         const { project, known } = all[next]!;
         const { state, isTrusted, due } = project;
         if (due.some(({ key }) => left.has(key))) return;
-        // What is being written is held in memory.
-        await this.#writes.at(-2);
+        await this.#writes.at(-WRITES);
         const isSized = index?.selection === selectionOf(this.#options);
         if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
           states.push(state);
