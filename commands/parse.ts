@@ -8,7 +8,7 @@ import type { Message } from "@optique/core/message";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Invocation } from "./command.ts";
 import { commands } from "./mod.ts";
-import { readPlainly } from "./plain_words.ts";
+import { readPlainDigest, readPlainRun } from "./plain_words.ts";
 
 /**
  * Finds the command that the words name, and what its flags and arguments say.
@@ -21,11 +21,8 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (HELP_FLAGS.includes(name)) return help(rest);
   if (VERSION_FLAGS.includes(name)) return version;
   if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
-  const plain = name === "run" ? readPlainly(rest) : undefined;
-  if (plain !== undefined) {
-    const { backUp } = await import(BACKUP) as typeof import("./backup.ts");
-    return (context) => backUp(plain, context);
-  }
+  const plain = await readWithoutLibrary(name, rest);
+  if (plain !== undefined) return plain;
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
   const [{ default: command }, { parse }] = await Promise.all([
@@ -38,8 +35,25 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   throw await misread(name, result.error);
 }
 
-/** By its address, as the commands are: the others read none of it. */
+async function readWithoutLibrary(
+  name: string,
+  words: readonly string[],
+): Promise<Invocation | undefined> {
+  const run = name === "run" ? readPlainRun(words) : undefined;
+  if (run !== undefined) {
+    const { backUp } = await import(BACKUP) as typeof import("./backup.ts");
+    return (context) => backUp(run, context);
+  }
+  const digest = name === "digest" ? readPlainDigest(words) : undefined;
+  if (digest !== undefined) {
+    const { digest: makeDigests } = await import(DIGEST) as typeof import("./make_digests.ts");
+    return (context) => makeDigests(digest, context);
+  }
+}
+
+/** By their addresses, as the commands are: the others read none of it. */
 const BACKUP = new URL("./backup.ts", import.meta.url).href;
+const DIGEST = new URL("./make_digests.ts", import.meta.url).href;
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];
 const VERSION_FLAGS: readonly string[] = ["-V", "--version"];

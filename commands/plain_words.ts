@@ -1,47 +1,84 @@
 /**
- * The words after `run` where they are plain, as schedules and hooks write them: read without the
- * library that knows all words, which takes longer to load than it takes to begin a backup.
+ * The words after `run` and `digest` where they are plain, as schedules and hooks write them: read
+ * without the library that knows all words, which takes longer to load than it takes to begin.
  *
  * @module
  */
 import type { RunValues } from "./backup.ts";
+import type { DigestValues } from "./make_digests.ts";
 
-/** Flags that are there or not. */
-const SWITCHES = {
-  "-q": "quiet",
-  "--quiet": "quiet",
-  "--json": "json",
-  "--force": "force",
+/** What flags are called where their values are taken from. */
+interface Flags<Switch extends string, Named extends string> {
+  /** Those that are there or not. */
+  readonly switches: Readonly<Record<string, Switch>>;
+  /** Those with a word after them. */
+  readonly named: Readonly<Record<string, Named>>;
+}
+
+const COMMON = {
+  switches: { "-q": "quiet", "--quiet": "quiet", "--json": "json" },
+  named: { "-c": "config", "--config": "config" },
 } as const;
 
-/** Flags with a word after them. */
-const NAMED = { "-c": "config", "--config": "config", "--if-missed": "ifMissed" } as const;
+const RUN = {
+  switches: { ...COMMON.switches, "--force": "force" },
+  named: { ...COMMON.named, "--if-missed": "ifMissed" },
+} as const;
 
-/** What plain words say; `undefined` when there is any other, or one twice: then ask the library. */
-export function readPlainly(words: readonly string[]): RunValues | undefined {
-  const on = new Set<string>();
-  const named = new Map<string, string>();
+const DIGEST = {
+  switches: { ...COMMON.switches, "--all": "all" },
+  named: { ...COMMON.named, "--from": "from", "--to": "to", "--max-size": "maxSize" },
+} as const;
+
+/** What the words of `run` say; `undefined` when not all are plain: then ask the library. */
+export function readPlainRun(words: readonly string[]): RunValues | undefined {
+  const read = readPlainly<keyof RunValues, keyof RunValues>(words, RUN);
+  return read && {
+    config: read.named.get("config"),
+    dryRun: false,
+    only: [],
+    force: read.on.has("force"),
+    message: undefined,
+    ifMissed: read.named.get("ifMissed"),
+    json: read.on.has("json"),
+    quiet: read.on.has("quiet"),
+  };
+}
+
+/** What the words of `digest` say; `undefined` when not all are plain. */
+export function readPlainDigest(words: readonly string[]): DigestValues | undefined {
+  const read = readPlainly<keyof DigestValues, keyof DigestValues>(words, DIGEST);
+  return read && {
+    days: undefined,
+    all: read.on.has("all"),
+    maxSize: read.named.get("maxSize"),
+    from: read.named.get("from"),
+    to: read.named.get("to"),
+    config: read.named.get("config"),
+    json: read.on.has("json"),
+    quiet: read.on.has("quiet"),
+  };
+}
+
+/** Not plain is any other word, and one that is there twice. */
+function readPlainly<Switch extends string, Named extends string>(
+  words: readonly string[],
+  { switches, named: names }: Flags<Switch, Named>,
+): { readonly on: ReadonlySet<Switch>; readonly named: ReadonlyMap<Named, string> } | undefined {
+  const on = new Set<Switch>();
+  const named = new Map<Named, string>();
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
-    if (Object.hasOwn(SWITCHES, word)) {
-      const name = SWITCHES[word as keyof typeof SWITCHES];
+    if (Object.hasOwn(switches, word)) {
+      const name = switches[word]!;
       if (on.has(name)) return undefined;
       on.add(name);
-    } else if (Object.hasOwn(NAMED, word)) {
-      const name = NAMED[word as keyof typeof NAMED];
+    } else if (Object.hasOwn(names, word)) {
+      const name = names[word]!;
       const value = words[++at];
       if (!value || value.startsWith("-") || named.has(name)) return undefined;
       named.set(name, value);
     } else return undefined;
   }
-  return {
-    config: named.get("config"),
-    dryRun: false,
-    only: [],
-    force: on.has("force"),
-    message: undefined,
-    ifMissed: named.get("ifMissed"),
-    json: on.has("json"),
-    quiet: on.has("quiet"),
-  };
+  return { on, named };
 }
