@@ -6,7 +6,7 @@
  */
 import { basename, dirname } from "node:path";
 import { systemCode } from "../stages/errors.ts";
-import { SIDE_FILES } from "../stages/formats/database.ts";
+import { SIDE_FILES } from "../stages/formats/listed_databases.ts";
 
 /** Finds such files, looking into each directory once. */
 export class StaleFiles {

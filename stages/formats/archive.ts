@@ -13,11 +13,11 @@ import type {
 } from "../contract.ts";
 import { readWithoutCredentials } from "./credentials.ts";
 import { DatabaseCopies } from "./database.ts";
-import { FileWriter, type Surroundings, WORLD, type WrittenFile } from "./file_writer.ts";
+import { FileWriter, type WrittenFile } from "./file_writer.ts";
 import { Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Fingerprint, Signature } from "./signature.ts";
-import { ReadFault } from "./source_file.ts";
+import { ReadFault, type Surroundings, WORLD } from "./source_file.ts";
 import { END_SIZE } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
 import { Watch } from "./watched.ts";

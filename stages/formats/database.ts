@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { HINT_FULL, StageError } from "../errors.ts";
+import { SIDE_FILES } from "./listed_databases.ts";
 import type { Pace } from "./pace.ts";
 import { MAX_TRIES, type Pause, pauseBriefly, ReadFault, reasonOf } from "./source_file.ts";
 import type { Found } from "./walk.ts";
@@ -17,9 +18,6 @@ export interface DatabaseCopy {
   /** Why it may not be a sound database, as a short phrase. */
   readonly fault: string | undefined;
 }
-
-/** Endings of what lies beside a database and is a part of it. */
-export const SIDE_FILES = ["-wal", "-shm", "-journal"] as const;
 
 /** Pages between two turns of the event loop. */
 const PAGES_AT_ONCE = 4096;

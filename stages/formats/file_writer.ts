@@ -10,24 +10,13 @@ import {
   MAX_TRIES,
   mtimeOf,
   openPatiently,
-  type Pause,
-  pauseBriefly,
   ReadFault,
   type SourceFile,
+  type Surroundings,
 } from "./source_file.ts";
 import { paddingOf, tarHeader } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
 import type { Found } from "./walk.ts";
-
-/** What is for tests to set. */
-export interface Surroundings {
-  readonly pause: Pause;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
-/** The world as it is. */
-export const WORLD: Surroundings = { pause: pauseBriefly, now: Date.now };
 
 /** What came of a file. */
 export interface WrittenFile {

@@ -4,8 +4,10 @@
  * @module
  */
 import type { Remark } from "../contract.ts";
-import { SIDE_FILES } from "./database.ts";
 import { reasonOf } from "./source_file.ts";
+
+/** Endings of what lies beside a database and is a part of it. */
+export const SIDE_FILES = ["-wal", "-shm", "-journal"] as const;
 
 /** Tells databases and what lies beside them from other files, and which were not met. */
 export class ListedDatabases {

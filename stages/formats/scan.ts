@@ -4,13 +4,10 @@
  * @module
  */
 import type { OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
-import { readWithoutCredentials } from "./credentials.ts";
-import { DatabaseCopies } from "./database.ts";
-import { WORLD } from "./file_writer.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Fingerprint, Signature } from "./signature.ts";
-import { openPatiently, pauseBriefly, ReadFault } from "./source_file.ts";
+import { openPatiently, pauseBriefly, ReadFault, type Surroundings, WORLD } from "./source_file.ts";
 import { help, Leader, type Work } from "./team.ts";
 import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
 
@@ -61,12 +58,13 @@ async function lead(
       if ("size" in content) pace.add(content.size);
     }
   });
-  const copies = new DatabaseCopies(context.directory, pace);
   const hash = async (place: number) => {
     const found = met[place]!;
     const hashIt = async (found: Found) => (await work([taskOf(found, place)], NEVER))[0]![1];
     if (found.standIn === undefined) return await hashIt(found);
     if (found.standIn === "cut") return await hashCut(found, { hashing, pace, ...WORLD }, remarks);
+    const { DatabaseCopies } = await import("./database.ts");
+    const copies = new DatabaseCopies(context.directory, pace);
     return await hashCopy(found, copies, hashIt, remarks.unreadable);
   };
   const fingerprint = new Fingerprint(hashing);
@@ -150,10 +148,11 @@ function hashFiles(hashing: Hashing, pace: Pace): Work<Task, Outcome> {
 /** Hashes a file without its credentials. */
 async function hashCut(
   found: Found,
-  cutting: Parameters<typeof readWithoutCredentials>[1],
+  cutting: Surroundings & { readonly hashing: Hashing; readonly pace: Pace },
   { unreadable }: Remarks,
 ): Promise<Content> {
   try {
+    const { readWithoutCredentials } = await import("./credentials.ts");
     const { bytes, fault } = await readWithoutCredentials(found, cutting);
     if (fault !== undefined) unreadable.push({ path: found.shown, reason: fault });
     return { size: bytes.length, hash: cutting.hashing.of(bytes) };
@@ -167,7 +166,7 @@ async function hashCut(
 /** Copies a database and hashes the copy: it alone says whether anything was committed. */
 async function hashCopy(
   found: Found,
-  copies: DatabaseCopies,
+  copies: import("./database.ts").DatabaseCopies,
   hash: (found: Found) => Promise<Content>,
   unreadable: Remark[],
 ): Promise<Content> {

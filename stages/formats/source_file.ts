@@ -170,6 +170,16 @@ export function pauseBriefly(tries: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 2 ** tries));
 }
 
+/** What is for tests to set. */
+export interface Surroundings {
+  readonly pause: Pause;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The world as it is. */
+export const WORLD: Surroundings = { pause: pauseBriefly, now: Date.now };
+
 function identify(path: string): Identity {
   const info = Deno.lstatSync(path);
   if (!info.isFile) throw replaced();

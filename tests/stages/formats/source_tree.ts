@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { dirname, join, relative } from "node:path";
 import type { ByteSink, SourceResult } from "../../../stages/contract.ts";
 import { writeArchive } from "../../../stages/formats/archive.ts";
-import type { Surroundings } from "../../../stages/formats/file_writer.ts";
+import type { Surroundings } from "../../../stages/formats/source_file.ts";
 import type { Selection } from "../../../stages/formats/walk.ts";
 import { MemorySink } from "./byte_streams.ts";
 
