@@ -94,7 +94,8 @@ Deno.test({
       await witness.expectSound(where);
       await witness.expectRecovery(where);
     }
-    assert.ok(killed > 2, `${killed} were killed`);
+    // A run that has less to do than the first may be over before the last of them.
+    assert.ok(killed > all.length / step / 2, `${killed} were killed`);
     await sandbox.verifyAll();
     assert.deepEqual(await sandbox.restore(), sandbox.contents());
   },
