@@ -35,8 +35,8 @@ export function runJson(report: RunReport): unknown {
         )),
       }),
       unreadable: snapshot.unreadable.map(({ path, reason }) => ({ path, reason })),
-      destinations: snapshot.destinations.map(({ id, status, location, message, missing = 0 }) => (
-        { id, status, location, message, ...(missing > 0 && { missing }) }
+      destinations: snapshot.destinations.map(({ id, status, location, message, missing }) => (
+        { id, status, location, message, ...(missing?.count && { missing: missing.count }) }
       )),
       ...(snapshot.suspect && {
         suspect: suspicionJson({ id: snapshot.id, ...snapshot.suspect }),

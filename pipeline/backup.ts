@@ -14,6 +14,7 @@ import type {
 } from "../stages/contract.ts";
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { contentHash } from "../stages/formats/entries.ts";
+import { archivePaths } from "../stages/formats/roots.ts";
 import type { FoundSecret } from "../stages/formats/secret_search.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Held } from "./contents.ts";
@@ -113,8 +114,8 @@ class Backup {
   readonly #destinations: readonly Step[];
   readonly #context: BackupContext;
   readonly #reports = new Map<string, DeliveryReport>();
-  /** How many snapshots each destination that answered has lost. */
-  readonly #missing = new Map<string, number>();
+  /** What each destination that answered has lost. */
+  readonly #missing = new Map<string, NonNullable<DeliveryReport["missing"]>>();
   /** Names that a destination has a file of, whole snapshot or not. */
   readonly #taken = new Set<string>();
   /** What is read was there from this time on. */
@@ -163,11 +164,22 @@ class Backup {
     const reading = await scanning;
     if (reading !== undefined && open.length > 0) {
       const needed = await askGates(open, holdings, reading.totals.contentHash, this.#context);
-      if (needed.size === 0) return this.#unchanged(reading, held);
+      if (needed.size === 0 && this.#isNoted(reading, held)) return this.#unchanged(reading, held);
     }
     if (open.length === 0 && streaming === undefined) return this.#report(undefined);
     const streamed = await (streaming ?? this.#stream(open));
     return await this.#pass(streamed, open, holdings, held);
+  }
+
+  /** Whether it is known what the snapshots hold that have this content: only reading anew tells. */
+  #isNoted(reading: Reading, held: ReadonlyMap<string, readonly HeldSnapshot[]>): boolean {
+    const { catalog, dryRun } = this.#context;
+    if (dryRun || reading.unreadable.length > 0) return true;
+    return [...held.values()].every((snapshots) => {
+      const newest = snapshots.at(-1);
+      return newest === undefined || !isOf(newest.name, reading) ||
+        catalog.contents.known(newest.id, newest.name) !== undefined;
+    });
   }
 
   /** So that retention knows one day what this snapshot holds. It keeps what it does not know. */
@@ -232,8 +244,10 @@ class Backup {
         const own = groupFiles(mine);
         const stored = known.filter((one) => one.id === id);
         const missing = findMissing(stored, own);
-        this.#missing.set(stage.id, missing.length);
         const names = missing.map(({ name }) => name);
+        const before = new Set(catalog.missing.at(locationOf(stage)).map(({ name }) => name));
+        const news = names.filter((name) => !before.has(name)).length;
+        this.#missing.set(stage.id, { count: names.length, news });
         if (!dryRun) this.#record(() => catalog.missing.note(id, locationOf(stage), names));
         if (own.length === 0 && stored.length > 0) {
           const message = "It held snapshots and holds none now: is its disk connected?";
@@ -431,7 +445,7 @@ class Backup {
     reading: Reading | Streamed,
     held: ReadonlyMap<string, readonly HeldSnapshot[]>,
   ): SnapshotReport {
-    const { catalog, log, run } = this.#context;
+    const { catalog, dryRun, log, run } = this.#context;
     const { source } = this.#route;
     // Nothing was kept of it, or names or times alone are other ones than before.
     const known = catalog.state(source.id);
@@ -446,15 +460,14 @@ class Backup {
       this.#noteDelivery(stage, newest);
       // Only what was read in full is the same as what was stored for certain.
       if (
-        "entries" in reading && reading.unreadable.length === 0 &&
-        name.endsWith(reading.totals.contentHash.slice(0, HASH_DIGITS))
+        "entries" in reading && reading.unreadable.length === 0 && isOf(name, reading)
       ) {
         this.#noteContents(name, { ...reading, created: createdOf(name) });
         if (isTouched) this.#record(() => catalog.contents.confirm(id, name, this.#begunAt));
       }
       this.#noteHeld(stage);
     }
-    if (isTouched && "entries" in reading) {
+    if (isTouched && "entries" in reading && !dryRun) {
       this.#record(() => catalog.remember(source.id, reading, reading.entries));
     }
     log.finish(source, "unchanged", "nothing had changed");
@@ -530,6 +543,11 @@ class Backup {
   }
 }
 
+/** Whether a snapshot of this name has the content that was read. */
+function isOf(name: string, { totals }: Reading): boolean {
+  return name.endsWith(totals.contentHash.slice(0, HASH_DIGITS));
+}
+
 /**
  * What the snapshot is called. The newest is the one whose name comes last: also when another was
  * made within the same second, or the clock went back.
@@ -541,13 +559,7 @@ function nameAfter(taken: ReadonlySet<string>, { created, totals }: Streamed): s
 
 /** Paths in the archive that could not be read. */
 function unreadIn({ roots, unreadable }: SourceResult): string[] {
-  return unreadable.flatMap(({ path }) =>
-    roots.flatMap((root) =>
-      path === root.path || path.startsWith(`${root.path}/`)
-        ? [root.name + path.slice(root.path.length)]
-        : []
-    )
-  );
+  return unreadable.flatMap(({ path }) => archivePaths(roots, path));
 }
 
 function firstReason(spooled: FlowResult): unknown {

@@ -39,12 +39,9 @@ const SCHEMA = `
     id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, verified TEXT NOT NULL,
     status TEXT NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS sources (
-    id TEXT PRIMARY KEY, signature TEXT NOT NULL, entries TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS states (
+  CREATE TABLE IF NOT EXISTS source_states (
     id TEXT PRIMARY KEY, signature TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    content_hash TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL
+    content_hash TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL, entries TEXT NOT NULL
   ) STRICT;
   ${CONTENTS_SCHEMA}
   ${REMOVALS_SCHEMA}
@@ -336,7 +333,7 @@ export class Catalog {
   /** The last delivered state of a source, if it is known. */
   state(id: string): SourceState | undefined {
     const sql = `SELECT signature, fingerprint, content_hash AS contentHash, files, bytes
-      FROM states WHERE id = ?`;
+      FROM source_states WHERE id = ?`;
     return this.#database.get(sql, id);
   }
 
@@ -350,20 +347,17 @@ export class Catalog {
   ): void {
     const remembered: Remembered = entries
       .filter(({ kind }) => kind !== "directory")
-      .map((entry) => [entry.path, digestOf(entry)]);
+      .map((entry) => [entry.path, hashOf(entry)]);
     const { contentHash, files, bytes } = totals;
-    this.#database.transaction((run) => {
-      const source = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)";
-      run(source, id, signature, JSON.stringify(remembered));
-      const state = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)";
-      run(state, id, signature, fingerprint, contentHash, files, bytes);
-    });
+    const list = JSON.stringify(remembered);
+    const sql = "INSERT OR REPLACE INTO source_states VALUES (?, ?, ?, ?, ?, ?, ?)";
+    this.#database.run(sql, id, signature, fingerprint, contentHash, files, bytes, list);
   }
 
   /** What is different from the state that was remembered. */
   changes(id: string, entries: readonly Entry[]): Changes | undefined {
     const row = this.#database.get<{ entries: string }>(
-      "SELECT entries FROM sources WHERE id = ?",
+      "SELECT entries FROM source_states WHERE id = ?",
       id,
     );
     const before = row && recall(row.entries);
@@ -374,7 +368,7 @@ export class Catalog {
       if (entry.kind === "directory") continue; // People count files.
       const known = before.get(entry.path);
       if (known === undefined) added++;
-      else if (known !== digestOf(entry)) changed++;
+      else if (known !== hashOf(entry)) changed++;
       before.delete(entry.path);
     }
     return { added, changed, removed: before.size };
@@ -385,7 +379,7 @@ export class Catalog {
   }
 }
 
-function digestOf(entry: Entry): string {
+function hashOf(entry: Entry): string {
   const mode = entry.mode.toString(8);
   if (entry.kind === "file") return `${mode} ${entry.sha256.slice(0, 16)}`;
   return entry.kind === "directory" ? `${mode} directory` : `${entry.kind} ${entry.link}`;

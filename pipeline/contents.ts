@@ -7,6 +7,7 @@
  * @module
  */
 import type { Entry, Remark, Root } from "../stages/contract.ts";
+import { archivePaths } from "../stages/formats/roots.ts";
 import type { Database } from "./database.ts";
 import type { OnlyCopies } from "./retention.ts";
 
@@ -195,15 +196,7 @@ function pathsOf({ roots, entries, unreadable }: Held): {
   readonly sure: readonly string[];
   readonly unsure: readonly string[];
 } {
-  const doubtful = new Set(
-    unreadable.flatMap(({ path }) =>
-      roots.flatMap((root) =>
-        path === root.path || path.startsWith(`${root.path}/`)
-          ? [root.name + path.slice(root.path.length)]
-          : []
-      )
-    ),
-  );
+  const doubtful = new Set(unreadable.flatMap(({ path }) => archivePaths(roots, path)));
   const paths = entries.filter(({ kind }) => kind !== "directory").map(({ path }) => path);
   return {
     sure: paths.filter((path) => !doubtful.has(path)),

@@ -71,8 +71,11 @@ export interface DeliveryReport {
   readonly location: string | null;
   readonly message: string;
   readonly failure?: Failure;
-  /** How many snapshots were stored there and are gone; nothing when it could not be asked. */
-  readonly missing?: number;
+  /**
+   * How many snapshots were stored there and are gone, and how many of them this run is the first to
+   * miss; nothing when it could not be asked.
+   */
+  readonly missing?: { readonly count: number; readonly news: number };
 }
 
 /** What changed since the snapshot before, by entry; `undefined` when nothing is known of that. */

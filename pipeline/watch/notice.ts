@@ -90,7 +90,7 @@ export function sayPlace(subject: Subject): string {
     case "proof":
       return `the proof of ${id} at ${destination}`;
     case "store":
-      return `what ${destination} holds of ${id}`;
+      return `the snapshots of ${id} at ${destination}`;
   }
   return whose;
 }

@@ -35,6 +35,8 @@ export interface Sighting {
   readonly since?: Date;
   /** Whether it is over as it is told: nobody has to hear that it is well again. */
   readonly passing?: boolean;
+  /** Whether it is news also to those who were told of it before. */
+  readonly isWorse?: boolean;
 }
 
 /** A trouble that lasts, from when it was first seen. */
@@ -90,13 +92,15 @@ export function observe(report: RunReport): Observation {
     }
   }
   for (const { id, destinations } of snapshots) {
-    for (const { id: destination, missing = 0 } of destinations) {
-      if (missing === 0) continue;
-      const message = missing === 1
+    for (const { id: destination, missing } of destinations) {
+      if (missing === undefined || missing.count === 0) continue;
+      const { count, news } = missing;
+      const message = count === 1
         ? "A snapshot that was stored there is gone, or its archive is"
-        : `${missing} snapshots that were stored there are gone, or their archives are`;
+        : `${count} snapshots that were stored there are gone, or their archives are`;
       const hint = `See which with keepsake verify --from ${destination}`;
-      seen.push({ subject: `store ${destination}/${id}`, message, hint });
+      const subject = `store ${destination}/${id}` as const;
+      seen.push({ subject, message, hint, isWorse: news > 0 });
     }
   }
   seen.push(...drills.flatMap((drill) => sightingOfDrill(drill) ?? []));
@@ -125,9 +129,12 @@ export function observe(report: RunReport): Observation {
       if (kind === "stage") return left.get(id) !== "skipped"; // It did not come to act.
       if (kind === "proof") return failure === undefined;
       if (kind === "store") {
-        return snapshots.some(({ id, destinations }) =>
-          destinations.some((one) => one.missing === 0 && `${one.id}/${id}` === whose)
-        );
+        const [, id = ""] = whose.split("/");
+        const stored = made.get(id)?.destinations;
+        const there = stored?.find((one) => `${one.id}/${id}` === whose);
+        if (there !== undefined) return there.missing?.count === 0;
+        // It goes there no more.
+        return !left.has(id) || (stored !== undefined && !report.partial);
       }
       if (kind !== "drill") return true;
       return drills.some(({ destination, id, verdict }) =>
@@ -198,9 +205,9 @@ export function update(
   );
   return [
     ...left,
-    ...seen.map(({ since = now, passing = false, ...sighting }) => {
+    ...seen.map(({ since = now, passing = false, isWorse = false, ...sighting }) => {
       const before = open.find(({ subject }) => subject === sighting.subject);
-      return { ...sighting, passing, since: passing ? since : before?.since ?? since };
+      return { ...sighting, passing, since: passing || isWorse ? since : before?.since ?? since };
     }),
   ].toSorted((a, b) => a.since.getTime() - b.since.getTime());
 }
@@ -209,9 +216,10 @@ export function update(
 export function newsFor(told: readonly Told[], open: readonly Trouble[]): News | undefined {
   const knows = (trouble: Trouble) =>
     told.some(({ subject, since }) =>
-      // Of two pauses, each is news.
-      subject === trouble.subject &&
-      (!trouble.passing || since.getTime() === trouble.since.getTime())
+      // Of two pauses, each is news; so is what became worse.
+      subject === trouble.subject && (trouble.passing
+        ? since.getTime() === trouble.since.getTime()
+        : since.getTime() >= trouble.since.getTime())
     );
   const raised = open.filter((trouble) => !knows(trouble));
   const over = told.filter(({ subject }) =>

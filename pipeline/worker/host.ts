@@ -112,7 +112,7 @@ export class StageWorker {
    *
    * @param operation What it will probably be asked first, to get ready for that.
    * @param given What the context of every call holds besides its own.
-   * @param patience Milliseconds of silence after which it is taken for dead.
+   * @param patience Milliseconds of silence after which it is taken for dead; several seconds.
    */
   constructor(use: string, grants: Grants, { operation, given = {}, patience = PATIENCE_MS }: {
     readonly operation?: Operation | undefined;

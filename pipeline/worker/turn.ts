@@ -27,7 +27,7 @@ export function makeTurn(): Turn {
         // A message to a port that is closed is never answered.
         if (closed) return done();
         resolve = done;
-        // Messages alone starve the timers, and with them the sign of life that the runner waits for.
+        // Messages alone starve the timers.
         if (performance.now() - last < TIMERS_EVERY) return port2.postMessage(0);
         setTimeout(() => {
           last = performance.now();

@@ -1,5 +1,5 @@
 /**
- * Tells whether bytes are those that were there before: XXH64, six times as fast as SHA-256 and loaded
+ * Tells whether bytes are those that were there before: XXH64, five times as fast as SHA-256 and loaded
  * in a millisecond. Not for what somebody might want to look the same.
  *
  * @module

@@ -46,7 +46,7 @@ export class Pace {
   }
 
   /**
-   * Runs a turn of the event loop, with its timers: a heartbeat is one. Turning by messages to
+   * Runs a turn of the event loop, with its timers. Turning by messages to
    * oneself, twice as fast, starves them.
    *
    * @throws The signal's reason.

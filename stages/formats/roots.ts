@@ -47,6 +47,15 @@ export function wayInto(directory: string, path: string): string | undefined {
   return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : way;
 }
 
+/** How an archive with these roots spells a path of this machine; a path may stand in several. */
+export function archivePaths(roots: readonly Root[], path: string): string[] {
+  return roots.flatMap((root) => {
+    const way = wayInto(root.path, path);
+    if (way === undefined) return [];
+    return [way === "" ? root.name : `${root.name}/${way.replaceAll(sep, "/")}`];
+  });
+}
+
 /** The name of one root, from its path's last name on. */
 class Naming {
   readonly path: string;

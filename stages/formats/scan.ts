@@ -4,6 +4,7 @@
  * @module
  */
 import type { OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
+import type { DatabaseCopies } from "./database.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Fingerprint, Signature } from "./signature.ts";
@@ -166,7 +167,7 @@ async function hashCut(
 /** Copies a database and hashes the copy: it alone says whether anything was committed. */
 async function hashCopy(
   found: Found,
-  copies: import("./database.ts").DatabaseCopies,
+  copies: DatabaseCopies,
   hash: (found: Found) => Promise<Content>,
   unreadable: Remark[],
 ): Promise<Content> {

@@ -31,7 +31,7 @@ export class Signature {
 }
 
 /** What an entry says but for its times, with a quick hash in the place of SHA-256. */
-export type Content = Pick<Entry, "path" | "kind" | "mode"> & { readonly link?: string };
+export type Told = Pick<Entry, "path" | "kind" | "mode"> & { readonly link?: string };
 
 /** Takes what an archive holds, in its order. */
 export class Fingerprint {
@@ -43,7 +43,7 @@ export class Fingerprint {
   }
 
   /** @param hash Of a file's content. */
-  add({ path, kind, mode, link = "" }: Content, hash = ""): void {
+  add({ path, kind, mode, link = "" }: Told, hash = ""): void {
     this.#lines.add([path, kind, mode, link, hash]);
   }
 

@@ -1,6 +1,7 @@
 /** When a destination gets a copy, and when it is left in peace. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { Catalog } from "../../pipeline/catalog.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
 import type { RunReport } from "../../pipeline/events.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
@@ -82,6 +83,33 @@ Deno.test("the same content is stored twice within one second when that is asked
   await sandbox.backUp({ clock: () => now });
   await sandbox.backUp({ clock: () => now, force: true });
   assert.equal(await sandbox.verifyAll(), 2);
+});
+
+Deno.test("what is held is noted by the first run that finds it, also after a dry one and of another machine", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  const noted = () => {
+    const catalog = Catalog.openIfThere(sandbox.state)!;
+    const names = [...filesIn(sandbox.destination()).keys()]
+      .flatMap((path) => /([^/]+)\.json/.exec(path)?.[1] ?? []);
+    const known = names.map((name) => catalog.contents.known("m", name) !== undefined);
+    catalog.close();
+    return known;
+  };
+  await sandbox.backUp(at(0));
+  assert.deepEqual(noted(), [true]);
+  // Another machine stores the same.
+  await Deno.rename(sandbox.state, `${sandbox.state}.away`);
+  await sandbox.backUp({ ...at(1), force: true });
+  await Deno.remove(sandbox.state, { recursive: true });
+  await Deno.rename(`${sandbox.state}.away`, sandbox.state);
+  assert.deepEqual(noted().toSorted(), [false, true]);
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "unchanged" });
+  assert.deepEqual(noted(), [true, true]);
+
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await sandbox.backUp({ ...at(3), dryRun: true });
+  assert.deepEqual(statuses(await sandbox.backUp(at(4))), { backups: "unchanged" });
+  assert.equal(noted().filter((isNoted) => isNoted).length, 1);
 });
 
 Deno.test("an archive without a manifest, as a killed run leaves it, is in nobody's way", async () => {

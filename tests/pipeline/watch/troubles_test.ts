@@ -117,6 +117,37 @@ Deno.test("what seems to be lost, a drill that failed and one that is overdue ar
   ok(text.includes("the drill of src at s3: a.jsonl"), text);
 });
 
+Deno.test("snapshots that are gone are news when they become more, and no trouble once nothing goes there", () => {
+  const now = new Date(START);
+  const later = new Date(START + DAY);
+  const well = reportOf(now, { src: "ok", disk: "ok" });
+  const [snapshot] = well.snapshots as [RunReport["snapshots"][number]];
+  const lost = (missing: { count: number; news: number } | undefined) => ({
+    ...well,
+    snapshots: [{
+      ...snapshot,
+      destinations: snapshot.destinations.map((one) => ({ ...one, ...(missing && { missing }) })),
+    }],
+  });
+  const first = update([], observe(lost({ count: 1, news: 1 })), now);
+  deepEqual(first.map(({ subject }) => subject), ["store disk/src"]);
+  const still = update(first, observe(lost({ count: 1, news: 0 })), later);
+  equal(newsFor(first, still), undefined);
+  const more = update(first, observe(lost({ count: 40, news: 39 })), later);
+  deepEqual(newsFor(first, more)?.raised.map(({ message }) => message), [
+    "40 snapshots that were stored there are gone, or their archives are",
+  ]);
+  equal(newsFor(more, update(more, observe(lost({ count: 39, news: 0 })), later)), undefined);
+  const left = (report: RunReport) => update(first, observe(report), later).length;
+  // Nobody knows while it does not answer; what has none, goes elsewhere or has other names is well.
+  equal(left(lost(undefined)), 1);
+  equal(left(lost({ count: 0, news: 0 })), 0);
+  const cut = { ...well, snapshots: [{ ...snapshot, destinations: [] }] };
+  equal(left(cut), 0);
+  equal(left({ ...cut, partial: true }), 1);
+  equal(left({ ...reportOf(later, { other: "ok", disk: "ok" }), snapshots: [] }), 0);
+});
+
 Deno.test("a pause is one that is long, and longer than usual", () => {
   const daily = [9, 8, 7, 6].map((day) => new Date(START + day * DAY));
   const at = (day: number) => new Date(START + day * DAY);

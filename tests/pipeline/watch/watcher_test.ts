@@ -133,10 +133,10 @@ Deno.test("a snapshot that is gone from its destination raises one alert, and on
   equal(tower.lose("20261101"), 2);
   deepEqual(tower.take().titles, []);
 
-  for (const titles of [["what local holds of src failed"], []]) {
+  for (const titles of [["the snapshots of src at local failed"], []]) {
     tower.now = new Date(tower.now.getTime() + DAY);
     const { status, snapshots: [snapshot] } = await tower.run();
-    deepEqual([status, snapshot!.destinations[0]!.missing], [0, 1]);
+    deepEqual([status, snapshot!.destinations[0]!.missing?.count], [0, 1]);
     deepEqual(tower.take().titles, titles);
   }
   const pipeline = await tower.load();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import fc from "fast-check";
 import { StageError } from "../../../stages/errors.ts";
-import { findRoots, rootsOf } from "../../../stages/formats/roots.ts";
+import { archivePaths, findRoots, rootsOf } from "../../../stages/formats/roots.ts";
 import { SourceTree } from "./source_tree.ts";
 
 const POSIX = Deno.build.os !== "windows";
@@ -162,4 +163,16 @@ Deno.test("roots that are missing, all of them, fail with what to do", () => {
   const other = 'Change "paths" in the pipeline file, or make the directory';
   assert.equal(missing("notes"), other);
   assert.equal(missing("dangling"), other);
+});
+
+Deno.test("a path of this machine is found in an archive under each root that it lies in", () => {
+  const at = (...names: string[]) => resolve("/", ...names);
+  const roots = [{ name: ".claude", path: at("me", ".claude") }, { name: "all", path: at("me") }];
+  assert.deepEqual(archivePaths(roots, at("me", ".claude", "a", "b c")), [
+    ".claude/a/b c",
+    "all/.claude/a/b c",
+  ]);
+  assert.deepEqual(archivePaths(roots, at("me")), ["all"]);
+  assert.deepEqual(archivePaths(roots, at("me", ".claudette")), ["all/.claudette"]);
+  assert.deepEqual(archivePaths(roots, at("you")), []);
 });
