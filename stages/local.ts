@@ -15,6 +15,7 @@ import {
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { takeTurn } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
 
@@ -171,8 +172,7 @@ class Pace {
     this.#bytes += bytes;
     if (this.#bytes < STRIDE) return false;
     this.#bytes = 0;
-    const { setImmediate } = await import("node:timers");
-    await new Promise<void>((resolve) => void setImmediate(resolve));
+    await takeTurn();
     this.#signal.throwIfAborted();
     return true;
   }

@@ -7,7 +7,7 @@
 import { basename, join } from "node:path";
 import type { Remark } from "../contract.ts";
 import { systemFault } from "../errors.ts";
-import type { ContentHash, ContentHashing } from "./content_hash.ts";
+import type { ContentHash, Hashing } from "./hashing.ts";
 import { type Heading, LogParser } from "./conversation.ts";
 import { add, type Entry, type Piece, sumStats, type Tools } from "./conversation_model.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
@@ -27,7 +27,7 @@ export interface ReaderContext {
   readonly owners: Map<string, string>;
   /** Loaded; `undefined`: secrets stay. */
   readonly scanner: SecretScanner | undefined;
-  readonly hashing: ContentHashing;
+  readonly hashing: Hashing;
   readonly pace: Pace;
   readonly unreadable: Remark[];
   /** Takes what each log held. */

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { PrepareResult, Remark } from "../contract.ts";
-import { ContentHashing } from "./content_hash.ts";
+import { Hashing } from "./hashing.ts";
 import { type Apart, ConversationReader, type Reading } from "./conversation_reader.ts";
 import {
   byAge,
@@ -88,7 +88,7 @@ export class DigestRun {
   readonly #unreadable: Remark[] = [];
   readonly #marks = new Map<string, Mark>();
   readonly #writes: Promise<void>[] = [];
-  #hashing: ContentHashing | undefined;
+  #hashing: Hashing | undefined;
 
   constructor(
     options: DigestOptions,
@@ -112,12 +112,11 @@ export class DigestRun {
   }
 
   /** Brings every project up to date, and says what it did. */
-
   async update(
     index: Index | undefined,
     conversations: readonly Conversation[],
   ): Promise<PrepareResult> {
-    this.#hashing = await ContentHashing.load();
+    this.#hashing = await Hashing.quick();
     this.#pace.total = bytesOf(conversations);
     const isSameView = index?.rendering === renderingOf(this.#options);
     const projects = await this.#loadProjects(index);

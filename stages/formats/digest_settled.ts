@@ -4,7 +4,7 @@
  * @module
  */
 import { systemFault } from "../errors.ts";
-import { ContentHashing } from "./content_hash.ts";
+import { Hashing } from "./hashing.ts";
 import type { Tools } from "./conversation_model.ts";
 import {
   type DigestStore,
@@ -79,7 +79,7 @@ export async function isSettled(
 /** Knows files again. */
 export class Sameness {
   readonly #pace: Pace;
-  #hashing: ContentHashing | undefined;
+  #hashing: Hashing | undefined;
 
   constructor(pace: Pace) {
     this.#pace = pace;
@@ -95,7 +95,7 @@ export class Sameness {
   }
 
   async #hashOf(path: string): Promise<string | undefined> {
-    const hash = (this.#hashing ??= await ContentHashing.load()).begin();
+    const hash = (this.#hashing ??= await Hashing.quick()).begin();
     try {
       using file = await Deno.open(path);
       const block = new Uint8Array(2 ** 18);

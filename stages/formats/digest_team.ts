@@ -5,7 +5,7 @@
  * @module
  */
 import type { OptionsSchema, PrepareContext } from "../contract.ts";
-import { ContentHashing } from "./content_hash.ts";
+import { Hashing } from "./hashing.ts";
 import type { Tools } from "./conversation_model.ts";
 import { type Apart, readApart } from "./conversation_reader.ts";
 import { bytesOf, type Conversation } from "./log_tree.ts";
@@ -39,7 +39,7 @@ export async function helpReading(
   options: ReadingOptions,
   context: DigestContext,
 ): Promise<void> {
-  const [scanner, hashing] = await Promise.all([scannerFor(options), ContentHashing.load()]);
+  const [scanner, hashing] = await Promise.all([scannerFor(options), Hashing.quick()]);
   const work = readingWith({ ...options, scanner, hashing, pace: new Pace(context) });
   await help(port, context.signal, work);
 }

@@ -4,9 +4,15 @@
  *
  * @module
  */
-import { type ContentHash, ContentHashing } from "./content_hash.ts";
 import type { Pace } from "./pace.ts";
 import type { SourceFile } from "./source_file.ts";
+
+/** A hash that is fed in pieces. */
+export interface ContentHash {
+  update(bytes: Uint8Array): void;
+  /** In hexadecimal, of all that came so far. */
+  digest(): string;
+}
 
 /** The hash of some bytes in hexadecimal, and how many they were. */
 export interface Hashed {
@@ -43,10 +49,20 @@ export class Hashing {
     return new Hashing(begin, hash && ((bytes) => hash("sha256", bytes, "hex")));
   }
 
-  /** XXH64: not for what somebody might want to look the same. */
+  /**
+   * XXH64, which loads in a millisecond and may be told at any time: not for what somebody might want
+   * to look the same.
+   */
   static async quick(): Promise<Hashing> {
-    const hashing = await ContentHashing.load();
-    return new Hashing(() => hashing.begin());
+    const { default: xxhash } = await import("xxhash-wasm");
+    const { create64 } = await xxhash();
+    return new Hashing(() => {
+      const sum = create64();
+      return {
+        update: (bytes) => void sum.update(bytes),
+        digest: () => sum.digest().toString(16).padStart(16, "0"),
+      };
+    });
   }
 
   /** The hash of bytes that are all there, in hexadecimal. */

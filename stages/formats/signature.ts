@@ -7,66 +7,25 @@
  * @module
  */
 import type { Entry } from "../contract.ts";
-import type { ContentHash } from "./content_hash.ts";
-import type { Hashing } from "./hashing.ts";
+import type { ContentHash, Hashing } from "./hashing.ts";
 import type { Found } from "./walk.ts";
-
-/** Takes what a walk meets, in its order. */
-export class Signature {
-  readonly #lines: Lines;
-
-  /** @param hashing A quick one. */
-  constructor(hashing: Hashing) {
-    this.#lines = new Lines(hashing);
-  }
-
-  add({ path, kind, mode, size, mtime, link }: Found): void {
-    this.#lines.add([path, kind, mode, size, mtime, link]);
-  }
-
-  /** In lower-case hexadecimal. Nothing can be added after that. */
-  digest(): string {
-    return this.#lines.digest();
-  }
-}
-
-/** What an entry says but for its times, with a quick hash in the place of SHA-256. */
-export type Told = Pick<Entry, "path" | "kind" | "mode"> & { readonly link?: string };
-
-/** Takes what an archive holds, in its order. */
-export class Fingerprint {
-  readonly #lines: Lines;
-
-  /** @param hashing A quick one. */
-  constructor(hashing: Hashing) {
-    this.#lines = new Lines(hashing);
-  }
-
-  /** @param hash Of a file's content. */
-  add({ path, kind, mode, link = "" }: Told, hash = ""): void {
-    this.#lines.add([path, kind, mode, link, hash]);
-  }
-
-  /** In lower-case hexadecimal. Nothing can be added after that. */
-  digest(): string {
-    return this.#lines.digest();
-  }
-}
 
 /** Hashes lines of JSON, many at once. */
 class Lines {
   readonly #hash: ContentHash;
   #lines = "";
 
+  /** @param hashing A quick one. */
   constructor(hashing: Hashing) {
     this.#hash = hashing.begin();
   }
 
-  add(fields: readonly (string | number)[]): void {
+  protected put(fields: readonly (string | number)[]): void {
     this.#lines += `${JSON.stringify(fields)}\n`;
     if (this.#lines.length > LINES_AT_ONCE) this.#flush();
   }
 
+  /** In lower-case hexadecimal. Nothing can be added after that. */
   digest(): string {
     this.#flush();
     return this.#hash.digest();
@@ -75,6 +34,24 @@ class Lines {
   #flush(): void {
     this.#hash.update(encoder.encode(this.#lines));
     this.#lines = "";
+  }
+}
+
+/** Takes what a walk meets, in its order. */
+export class Signature extends Lines {
+  add({ path, kind, mode, size, mtime, link }: Found): void {
+    this.put([path, kind, mode, size, mtime, link]);
+  }
+}
+
+/** What an entry says but for its times, with a quick hash in the place of SHA-256. */
+export type Told = Pick<Entry, "path" | "kind" | "mode"> & { readonly link?: string };
+
+/** Takes what an archive holds, in its order. */
+export class Fingerprint extends Lines {
+  /** @param hash Of a file's content. */
+  add({ path, kind, mode, link = "" }: Told, hash = ""): void {
+    this.put([path, kind, mode, link, hash]);
   }
 }
 

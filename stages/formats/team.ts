@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takeTurn } from "./pace.ts";
 
 /** Does a batch, and stops within it once `isStopped`. */
 export type Work<Task, Outcome> = (
@@ -52,14 +53,13 @@ export class Leader<Task, Outcome> implements Disposable {
     take: (outcomes: readonly Outcome[]) => void | Promise<void>,
   ): Promise<void> {
     this.#post({ type: "end" });
-    const { setImmediate } = await import("node:timers");
     const { length } = this.#batches;
     let left = length;
     for (let batch = this.#claims.take(length); batch; batch = this.#claims.take(length)) {
       await take(await work(this.#batches[batch.index]!, () => false));
       left--;
       // What the helper has done meanwhile is taken now: at the end, it would be idle.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.#inbox !== undefined) await takeTurn();
       for (let done = this.#inbox?.now(); done; done = this.#inbox?.now()) {
         await take(done.outcomes);
         left--;
