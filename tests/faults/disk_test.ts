@@ -1,6 +1,7 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
@@ -235,20 +236,20 @@ Deno.test({
     await sandbox.backUp();
     const stored = filesIn(sandbox.destination());
     sandbox.change();
-    backups.remount("ro");
+    await backups.remount("ro");
     const { status, snapshots } = await sandbox.run();
     assert.equal(status, 2);
     const [delivery] = snapshots[0]!.destinations;
     assert.equal(delivery?.failure?.code, "destination-refused");
     assert.match(delivery.message, /^Cannot .*: the file system is read-only/);
-    backups.remount("rw");
-    state.remount("ro");
+    await backups.remount("rw");
+    await state.remount("ro");
     const error = await rejection(sandbox.run());
     assert.match(error.message, new RegExp(`^Cannot .*"${sandbox.state}.*read-only`));
     assert.deepEqual(filesIn(sandbox.destination()), stored);
     assert.equal((await sandbox.list()).length, 1);
     assert.ok((await verifySnapshots({ pipeline: sandbox.pipeline })).ok);
-    state.remount("rw");
+    await state.remount("rw");
     await sandbox.backUp();
   },
 });
@@ -356,6 +357,9 @@ function twoDestinations(sandbox: Sandbox): string {
 
 const PAGE = 4096;
 
+/** How long files may take to be closed. */
+const PATIENCE_MS = 10_000;
+
 /** A small disk in memory, mounted on a directory. */
 class Disk implements Disposable {
   readonly #path: string;
@@ -382,7 +386,10 @@ class Disk implements Disposable {
     }
   }
 
-  remount(mode: "ro" | "rw"): void {
+  /** A worker that was ended closes its files a moment later: until then, the disk is busy. */
+  async remount(mode: "ro" | "rw"): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while (opensBelow(this.#path) && performance.now() < end) await new Promise(setImmediate);
     run("mount", "-o", `remount,${mode}`, this.#path);
   }
 
@@ -401,6 +408,17 @@ function run(program: string, ...args: readonly string[]): string {
   const { success, stdout, stderr } = new Deno.Command(program, { args: [...args] }).outputSync();
   assert.ok(success, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
+}
+
+/** Whether this process has a file open below a directory. */
+function opensBelow(directory: string): boolean {
+  return Array.from(Deno.readDirSync("/proc/self/fd")).some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(`${directory}/`);
+    } catch {
+      return false; // Closed since.
+    }
+  });
 }
 
 async function canMount(): Promise<boolean> {
