@@ -121,7 +121,7 @@ Deno.test(
       const [program = "", ...args] = [
         ...AS_MORTAL,
         Deno.execPath(),
-        ...["run", "--quiet", "--no-lock", "--cached-only", "--allow-all", "--config", config],
+        ...["run", "--quiet", "--frozen", "--cached-only", "--allow-all", "--config", config],
         ...[script, file],
       ];
       const { stdout, stderr } = await new Deno.Command(program, { args }).output();
