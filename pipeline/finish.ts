@@ -6,7 +6,6 @@
  */
 import type { Codec } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
-import { loadEncoder } from "../stages/formats/codec.ts";
 import { chainTo, type FlowContext, runFlow } from "./flow.ts";
 import { type Manifest, MANIFEST_LIMIT, writeManifest } from "./manifest.ts";
 import { fileName } from "./names.ts";
@@ -98,11 +97,6 @@ export async function sendManifest(
   const outcome = (await runFlow(origin, path, flow)).get(from)!;
   if (outcome.status === "rejected") throw outcome.reason;
   return outcome.value;
-}
-
-/** Loads what compresses manifests, while others are at work; who needs it says what is wrong. */
-export function prepareManifest(codec: Codec): void {
-  loadEncoder(codec).catch(() => {});
 }
 
 function tooLong({ snapshot, entries }: Manifest): BackupError {

@@ -33,7 +33,7 @@ import { makeTurn } from "./turn.ts";
 /** Length of a block that nobody compresses. */
 const PLAIN_SIZE = 2 ** 20;
 
-const CREDITS = 3;
+const CREDITS = 2;
 const RAW_CREDITS = 2;
 
 /** What is done to the bytes on their way. */
@@ -78,12 +78,14 @@ export class ChannelWriter implements ByteSink {
   #used = 0;
   #bytes = 0;
   #hash: import("node:crypto").Hash | undefined;
+  readonly #codec: Codec;
   #encode: Encode | undefined;
   #cutter: Cutter | undefined;
   #decoder: Decoder | undefined;
 
   private constructor(ports: readonly MessagePort[], coding: Coding, signal: AbortSignal) {
     this.#signal = signal;
+    this.#codec = coding.way === "encode" ? coding.codec : "none";
     this.#blockSize = blockSizeOf(coding);
     this.#block = new Uint8Array(this.#blockSize);
     this.#lanes = ports.map((port) => new Lane(port));
@@ -109,8 +111,7 @@ export class ChannelWriter implements ByteSink {
   ): Promise<ChannelWriter> {
     const writer = new ChannelWriter(ports, coding, signal);
     const { way, codec } = coding;
-    if (codec !== "none" && way === "encode") writer.#encode = await loadEncoder(codec);
-    else writer.#hash = (await import("node:crypto")).createHash("sha256");
+    if (writer.#codec === "none") writer.#hash = (await import("node:crypto")).createHash("sha256");
     if (codec !== "none" && way === "decode") {
       writer.#cutter = cutterOf(codec);
       if (codec === "zstd") writer.#decoder = await loadDecoder(codec);
@@ -142,7 +143,7 @@ export class ChannelWriter implements ByteSink {
   async finish(): Promise<Sent> {
     const empty = this.#bytes === 0 && this.#used === 0;
     // A compressed file of nothing has a frame too, or stock tools refuse it.
-    if (this.#used > 0 || (empty && this.#encode !== undefined)) await this.#flush();
+    if (this.#used > 0 || (empty && this.#codec !== "none")) await this.#flush();
     this.#cutter?.end();
     for (const lane of this.#lanes) lane.end();
     for (const lane of this.#lanes) await lane.taken(this.#signal);
@@ -178,15 +179,18 @@ export class ChannelWriter implements ByteSink {
     this.#signal.throwIfAborted();
     const [lane, ...others] = this.#requireReader();
     if (this.#cutter !== undefined) return await this.#sendPieces(this.#cutter.push(block));
-    const raw = this.#encode === undefined || (others.length === 0 && lane.rawCredits > 0);
-    if (others.length > 0) return await this.#sendCopies(this.#encode?.(block) ?? block);
-    if (!raw) {
-      const frame = this.#encode!(block);
+    const isPlain = this.#codec === "none";
+    if (!isPlain && (others.length > 0 || lane.rawCredits <= 0)) {
+      // The reader may have compressed all that there is: then it need not be loaded here.
+      const encode = this.#encode ??= await loadEncoder(this.#codec);
+      const frame = encode(block);
+      if (others.length > 0) return await this.#sendCopies(frame);
       await lane.ready(this.#signal);
       return lane.send(true, frame.buffer, frame.length);
     }
+    if (others.length > 0) return await this.#sendCopies(block);
     await lane.ready(this.#signal);
-    lane.send(this.#encode === undefined, this.#block.buffer, block.length);
+    lane.send(isPlain, this.#block.buffer, block.length);
     this.#block = new Uint8Array(lane.takeSpare() ?? new ArrayBuffer(this.#blockSize));
   }
 

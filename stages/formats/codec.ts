@@ -8,13 +8,16 @@
 import { BackupError } from "../errors.ts";
 import type { Codec } from "../contract.ts";
 
-const BLOCK_LOG = 21;
+const BLOCK_LOG = 22;
 
 /**
  * Length of a block before compression, in bytes, and of the window in which zstd looks for what it
  * has seen: what is smaller finds less, and takes longer. Larger uses more memory.
  */
 export const BLOCK_SIZE = 2 ** BLOCK_LOG;
+
+/** Memory for a frame as it is made: logs become a seventh of what they were. */
+const FRAME_ROOM = BLOCK_SIZE / 4;
 
 /** The most that one frame may hold: a bomb is refused before it goes off. */
 const FRAME_LIMIT = BLOCK_SIZE;
@@ -41,9 +44,13 @@ export async function loadEncoder(codec: Codec): Promise<Encode> {
   const params = {
     [zlib.constants.ZSTD_c_compressionLevel]: 3,
     [zlib.constants.ZSTD_c_windowLog]: BLOCK_LOG,
+    // Level 3 with a smaller table for short matches, which are left out: logs come out as small, an
+    // eighth sooner (docs/decisions/0019-frames.md).
+    [zlib.constants.ZSTD_c_chainLog]: 14,
+    [zlib.constants.ZSTD_c_minMatch]: 6,
     [zlib.constants.ZSTD_c_checksumFlag]: 1,
   };
-  return (block) => own(zlib.zstdCompressSync(block, { chunkSize: 1 << 19, params }));
+  return (block) => own(zlib.zstdCompressSync(block, { chunkSize: FRAME_ROOM, params }));
 }
 
 /** Cuts a compressed stream into pieces that can be decompressed one by one. */
@@ -92,7 +99,7 @@ export async function loadDecoder(codec: Codec): Promise<Decoder> {
 
 /** Finds the ends of zstd frames without decompressing them (RFC 8878 §3.1.1). */
 class FrameCutter implements Cutter {
-  #held: Uint8Array<ArrayBuffer> = new Uint8Array(2 * BLOCK_SIZE);
+  #held: Uint8Array<ArrayBuffer> = new Uint8Array(FRAME_ROOM);
   #from = 0;
   #to = 0;
 
@@ -200,8 +207,14 @@ class GzipDecoder implements Decoder {
  */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, length } = bytes;
-  const owns = byteOffset === 0 && buffer.byteLength > 8192 && buffer.byteLength <= 2 * length;
-  return owns ? new Uint8Array(buffer as ArrayBuffer, 0, length) : new Uint8Array(bytes);
+  const owns = byteOffset === 0 && buffer.byteLength > 8192;
+  if (owns && buffer.byteLength <= 2 * length) {
+    return new Uint8Array(buffer as ArrayBuffer, 0, length);
+  }
+  const copy = new Uint8Array(bytes);
+  // Freed now: the collector comes late where little is allocated besides.
+  if (owns) (buffer as ArrayBuffer).transfer(0);
+  return copy;
 }
 
 function damaged(state: string, cause?: unknown): BackupError {
