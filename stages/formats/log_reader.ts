@@ -3,9 +3,9 @@
  *
  * A line is looked at as if each of its bytes were a letter, which costs a tenth of decoding it and is
  * right for all that has a meaning in JSON; most lines are ASCII and never decoded. What a tool answered
- * stands in a line twice, and is most of a log: the copy that nobody reads (`toolUseResult`) is left out
- * before the line is parsed. A guess at where it ends that is wrong gives no JSON, and then the whole
- * line is parsed after all.
+ * stands in a line twice, and is most of a log: the copy that nobody reads (`toolUseResult`) and the
+ * rest of a long answer are left out before the line is parsed. A guess at where they end that is wrong
+ * gives no JSON, and then the whole line is parsed after all.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface LogReaderOptions {
   readonly offset?: number;
   /** Lines before that. */
   readonly lines?: number;
-  /** Parse every line in full, `toolUseResult` too. */
+  /** Parse every line in full: what tools answered to its end, and `toolUseResult` too. */
   readonly whole?: boolean;
   /** Parse lines that tell how far some work is, too: their place, not their progress, is of use. */
   readonly progress?: boolean;
@@ -149,7 +149,14 @@ export class LogReader {
       ? (from: number, to?: number) => line.slice(from, to)
       : (from: number, to?: number) => DECODER.decode(bytes.subarray(from, to));
     const copy = type === "user" && !this.#whole ? findCopy(line) : undefined;
-    const value = copy && parseObject(text(0, copy.start) + text(copy.end));
+    if (copy === undefined) return parseObject(text(0));
+    const rest = findRest(line, copy.start);
+    if (rest !== undefined) {
+      const kept = text(0, rest.start) + text(rest.end, copy.start);
+      const value = parseObject(kept + text(copy.end));
+      if (value?.uuid !== undefined && isEnough(value)) return value;
+    }
+    const value = parseObject(text(0, copy.start) + text(copy.end));
     return value?.uuid !== undefined ? value : parseObject(text(0));
   }
 }
@@ -181,13 +188,61 @@ const TAIL = /(?:,"[A-Za-z_]+":(?:"[^"\\]*"|-?[\d.]+|true|false|null))*\}\s*$/;
 const TAIL_LENGTH = 300;
 const COPY = ',"toolUseResult":';
 
+interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Where a line's copy of what a tool answered stands. */
-function findCopy(line: string): { readonly start: number; readonly end: number } | undefined {
+function findCopy(line: string): Part | undefined {
   const start = line.indexOf(COPY);
   if (start < 0) return undefined;
   const late = Math.max(start, line.length - TAIL_LENGTH);
   const place = TAIL.exec(line.slice(late))?.index;
   return place === undefined ? undefined : { start, end: late + place };
+}
+
+const ANSWER = '"type":"tool_result","content":"';
+/** Bytes of an answer that are kept: with what is escaped in them, mostly enough letters. */
+const ANSWER_KEPT = 1200;
+/** Less is not worth the search for its end. */
+const REST_MIN = 400;
+
+/** Where the rest of a long answer stands, within the one text that it is. */
+function findRest(line: string, limit: number): Part | undefined {
+  const found = line.indexOf(ANSWER);
+  const answer = found + ANSWER.length;
+  if (found < 0 || answer + ANSWER_KEPT + REST_MIN > limit) return undefined;
+  const end = endOfText(line, answer);
+  let start = answer + ANSWER_KEPT;
+  if (end - start < REST_MIN || end > limit) return undefined;
+  // Not within a letter of several bytes, nor within `\n`, `\"` or `\u00e4`.
+  while ((line.charCodeAt(start) & 0xc0) === 0x80) start--;
+  const escape = line.slice(start - 5, start).lastIndexOf("\\");
+  if (escape >= 0) start += escape - 5;
+  while (line.charAt(start - 1) === "\\") start--;
+  return { start, end };
+}
+
+/** Where the quote stands that ends a text; -1 when there is none. */
+function endOfText(line: string, from: number): number {
+  for (let at = line.indexOf('"', from); at >= 0; at = line.indexOf('"', at + 1)) {
+    let slash = at;
+    while (line.charAt(slash - 1) === "\\") slash--;
+    if ((at - slash) % 2 === 0) return at;
+  }
+  return -1;
+}
+
+/** Letters of an answer of which the beginning is looked at, however much of it that may be. */
+const ANSWER_LETTERS = 720;
+/** What is taken out of an answer, so that more of it comes to be seen. */
+const NOISE = /<(?:system|task|local)-|^Caveat:/;
+
+/** Whether what was kept of an answer will do. */
+function isEnough({ message }: NonNullable<LogLine["value"]>): boolean {
+  const answer = (message as { content?: { content?: unknown }[] } | null)?.content?.[0]?.content;
+  return typeof answer === "string" && answer.length >= ANSWER_LETTERS && !NOISE.test(answer);
 }
 
 function parseObject(line: string): LogLine["value"] {

@@ -13,7 +13,8 @@ const CONTAINERS = /^(?:[ \t>]|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))*/;
 
 /** Text that is Markdown itself, with its headings moved below ours. */
 export function neutralMarkdown(text: string): string {
-  const lines = cleanText(text).replace(/^(?:[ \t]*\n)+/, "").trimEnd().split("\n");
+  const clean = cleanText(text);
+  const lines = clean.replace(/^(?:[ \t]*\n)+/, "").trimEnd().split("\n");
   const result: string[] = [];
   let paragraph: string[] = [];
   let fence: { readonly indent: string; readonly mark: string } | undefined;
@@ -25,7 +26,7 @@ export function neutralMarkdown(text: string): string {
     if (fence !== undefined) result.push(fence.indent + fence.mark);
     fence = undefined;
   };
-  const hasFences = /```|~~~/.test(text);
+  const hasFences = /```|~~~/.test(clean);
   for (const line of hasFences ? lines.flatMap(fenceOnItsOwn) : lines) {
     if (fence !== undefined) {
       // A fence within a list ends where the list does: so that it ends here in any case.
@@ -38,7 +39,7 @@ export function neutralMarkdown(text: string): string {
         continue;
       }
     }
-    const [opening, indent, mark] = FENCE.exec(line) ?? [];
+    const [opening, indent, mark] = hasFences && FENCE.exec(line) || [];
     if (opening !== undefined) {
       endParagraph();
       fence = { indent: indent!, mark: mark! };
@@ -89,8 +90,11 @@ export function plainLine(text: string): string {
 
 /** Text on one line, with runs of space as one. */
 export function oneLine(text: string): string {
-  return cleanText(text).replace(/\s+/g, " ").trim();
+  return cleanText(text).replace(SPACES, " ").trim();
 }
+
+/** Space that is more, or other, than one space. */
+const SPACES = /[^\S ]\s*| \s+/g;
 
 /** The beginning of a text, with `…` for what is cut. */
 export function shorten(text: string, length: number): string {
@@ -200,6 +204,7 @@ function neutralInline(text: string): string {
 
 /** Headings of the text go below ours; lines that would make the one above a heading do not. */
 function neutralBlock(line: string): string {
+  if (!/[#=-]/.test(line)) return line;
   const [before = ""] = CONTAINERS.exec(line) ?? [];
   const rest = line.slice(before.length);
   if (/^#{1,6}(?=[ \t]|$)/.test(rest)) {

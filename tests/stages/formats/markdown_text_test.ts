@@ -41,6 +41,8 @@ const HOSTILE = [
   "<script>alert(1)</script>",
   "```\nunclosed <b>",
   "~~~~\n```\n</details>",
+  "``\x1b[0m`\n</details>\n<b>",
+  "text\n~~\x1b[1m~\n<script>",
   "- ```js\n  code\n  ```\n  <script>x</script>",
   "1. a\n   ```\n   <x>\nout <b>of</b> it\n   ```\n   <i>",
   "10. a\n    ```\n    <x>\n    ```\n    <i>in</i>",

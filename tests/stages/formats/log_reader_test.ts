@@ -1,0 +1,97 @@
+/** Lines of a log are read in part only, and come out as if they were read in full. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import fc from "fast-check";
+import { type LogLine, LogReader } from "../../../stages/formats/log_reader.ts";
+
+const NUM_RUNS = Deno.env.get("KEEPSAKE_SLOW") === "1" ? 20_000 : 500;
+
+/** Letters of an answer that may be shown, or hold a part of a secret in what is shown. */
+const OF_USE = 700;
+
+/** What long answers are made of: all that may stand where one is cut. */
+const FRAGMENTS = [
+  "plain text, then more of it; ",
+  '"quoted" and \\ and \\\\" ',
+  "\n\t\r",
+  "→é😀",
+  "\u0001\u001f\ud83d",
+  '{"type":"tool_result","content":"x"},"toolUseResult":{"a":1}',
+  '","uuid":"none"}',
+  "<system-reminder>not to be seen</system-reminder>",
+  "<b>",
+] as const;
+
+Deno.test("a long answer is read to where it is of use, and all around it in full", () => {
+  let cut = 0;
+  const answer = fc.array(
+    fc.tuple(fc.constantFrom(...FRAGMENTS), fc.integer({ min: 1, max: 90 })),
+    {
+      maxLength: 8,
+    },
+  ).map((parts) => parts.map(([text, times]) => text.repeat(times)).join(""));
+  const block = answer.map((content) => ({ tool_use_id: "a", type: "tool_result", content }));
+  const blocks = fc.array(block, { minLength: 1, maxLength: 3 });
+  const noise = fc.boolean().map((is) => is ? "<task-notification>" : "");
+  fc.assert(
+    fc.property(fc.array(fc.tuple(noise, blocks, fc.boolean()), { maxLength: 4 }), (all) => {
+      const lines = all.map(([noise, content, is_error]) => ({
+        type: "user",
+        message: {
+          role: "user",
+          content: content.map((one) => ({ ...one, content: noise + one.content, is_error })),
+        },
+        toolUseResult: { stdout: content[0]!.content },
+        uuid: "u",
+        timestamp: "2026-01-02T03:04:05.678Z",
+      }));
+      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+      const read = readLog(text);
+      assert.deepEqual(read.map(({ number }) => number), lines.map((_, index) => index + 1));
+      for (const [index, { value }] of read.entries()) {
+        const { toolUseResult: _, ...line } = lines[index]!;
+        for (const [place, block] of line.message.content.entries()) {
+          const message = value?.message as typeof line.message;
+          const { content } = message.content[place]!;
+          if (content === block.content) continue;
+          cut++;
+          assert.equal(content.slice(0, OF_USE), block.content.slice(0, OF_USE));
+          assert.doesNotMatch(content, /<(system|task)-/);
+          block.content = content;
+        }
+        assert.deepEqual(value, line);
+      }
+      const wholes = readLog(text, true).map(({ value }) => value?.toolUseResult);
+      assert.deepEqual(wholes, lines.map(({ toolUseResult }) => toolUseResult));
+    }),
+    { numRuns: NUM_RUNS },
+  );
+  assert.ok(cut > 50, `${cut} were cut`);
+});
+
+Deno.test("lines that are cut off or no JSON have no value, with a long answer or without", () => {
+  const line = JSON.stringify({
+    type: "user",
+    message: { content: [{ type: "tool_result", content: "x".repeat(5000) }] },
+    toolUseResult: {},
+    uuid: "u",
+  });
+  const lines = [line, line.slice(0, 4000), line.slice(0, -1), `${line}}`, line.slice(1), line];
+  const read = readLog(lines.map((one) => `${one}\n`).join(""));
+  assert.deepEqual(read.map(({ value }) => value !== undefined), [
+    ...[true, false, false],
+    ...[false, false, true],
+  ]);
+});
+
+function readLog(text: string, whole = false): LogLine[] {
+  const folder = Deno.makeTempDirSync({ prefix: "keepsake-log-" });
+  try {
+    const path = join(folder, "log.jsonl");
+    Deno.writeTextFileSync(path, text);
+    using file = Deno.openSync(path);
+    return [...new LogReader(file, { whole }).blocks()].flat();
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
