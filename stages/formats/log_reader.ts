@@ -239,9 +239,11 @@ const ANSWER_LETTERS = 720;
 /** What is taken out of an answer, so that more of it comes to be seen. */
 const NOISE = /<(?:system|task|local)-|^Caveat:/;
 
-/** Whether what was kept of an answer will do. */
+/** Whether what was kept of an answer will do; not where there are several, which might be another. */
 function isEnough({ message }: NonNullable<LogLine["value"]>): boolean {
-  const answer = (message as { content?: { content?: unknown }[] } | null)?.content?.[0]?.content;
+  const { content } = (message ?? {}) as { readonly content?: unknown };
+  if (!Array.isArray(content) || content.length !== 1) return false;
+  const answer: unknown = content[0]?.content;
   return typeof answer === "string" && answer.length >= ANSWER_LETTERS && !NOISE.test(answer);
 }
 

@@ -84,6 +84,21 @@ Deno.test("lines that are cut off or no JSON have no value, with a long answer o
   ]);
 });
 
+Deno.test("a long answer is read in full where it stands in no message, or noise comes first", () => {
+  const answer = { type: "tool_result", content: "x".repeat(5000) };
+  const noisy = { ...answer, content: `<system-reminder>${"x".repeat(5000)}</system-reminder>end` };
+  const rest = { toolUseResult: {}, uuid: "u" };
+  const lines = [
+    { type: "user", content: [answer], ...rest },
+    { type: "user", message: null, content: [answer], ...rest },
+    { type: "user", message: { content: [noisy] }, ...rest },
+    { type: "user", message: { content: [{ type: "text" }, noisy] }, ...rest },
+  ];
+  const read = readLog(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const known = lines.map(({ toolUseResult: _, ...line }) => line);
+  assert.deepEqual(read.map(({ value }) => value), known);
+});
+
 function readLog(text: string, whole = false): LogLine[] {
   const folder = Deno.makeTempDirSync({ prefix: "keepsake-log-" });
   try {
