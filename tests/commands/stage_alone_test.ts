@@ -12,9 +12,9 @@ async function runFile(file: string, args: readonly string[], input = new Uint8A
     stderr: "piped",
   }).spawn();
   const writer = process.stdin.getWriter();
-  await writer.write(input);
-  await writer.close();
-  const { code, stdout, stderr } = await process.output();
+  // Side by side: a stage that nobody reads from does not read on.
+  const writing = writer.write(input).then(() => writer.close());
+  const [{ code, stdout, stderr }] = await Promise.all([process.output(), writing]);
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, bytes: stdout, out: text(stdout), err: text(stderr) };
 }
