@@ -14,6 +14,7 @@ import {
   type Piece,
   type Result,
   type Tools,
+  WINDOW,
 } from "./conversation_model.ts";
 import type { LogLine } from "./log_reader.ts";
 import { briefInput } from "./tool_input.ts";
@@ -36,8 +37,6 @@ export interface Heading {
 
 type Value = Readonly<Record<string, unknown>>;
 
-/** Letters of a text that are kept where 400 are shown, so that a secret in these is seen as one. */
-const WINDOW = 700;
 /** Messages of which the use of tokens may still be told again. */
 const MESSAGES_KEPT = 16;
 

@@ -7,6 +7,9 @@
 /** How much is shown of what tools were asked and answered. */
 export type Tools = "none" | "short" | "full";
 
+/** Letters of a text that are kept where 400 are shown, so that a secret in these is seen as one. */
+export const WINDOW = 700;
+
 /** Some text of a log, with the line that it stands in. Secrets in it are replaced in place. */
 export interface Piece {
   text: string;

@@ -10,6 +10,7 @@
  * @module
  */
 import { Buffer, isAscii } from "node:buffer";
+import { WINDOW } from "./conversation_model.ts";
 
 /** One line of a log. */
 export interface LogLine {
@@ -234,9 +235,9 @@ function endOfText(line: string, from: number): number {
   return -1;
 }
 
-/** Letters of an answer of which the beginning is looked at, however much of it that may be. */
-const ANSWER_LETTERS = 720;
-/** What is taken out of an answer, so that more of it comes to be seen. */
+/** Letters of an answer that have to be there: those of use, and a tag that begins with their last. */
+const ANSWER_LETTERS = WINDOW + 20;
+/** The beginnings of what `LogParser` takes out of an answer, so that more of it comes to be seen. */
 const NOISE = /<(?:system|task|local)-|^Caveat:/;
 
 /** Whether what was kept of an answer will do; not where there are several, which might be another. */

@@ -1,11 +1,11 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { setImmediate } from "node:timers";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
+import { takeTurn } from "../../stages/formats/pace.ts";
 import { works } from "../platform/probe.ts";
 import {
   assertTidy,
@@ -389,7 +389,7 @@ class Disk implements Disposable {
   /** A worker that was ended closes its files a moment later: until then, the disk is busy. */
   async remount(mode: "ro" | "rw"): Promise<void> {
     const end = performance.now() + PATIENCE_MS;
-    while (opensBelow(this.#path) && performance.now() < end) await new Promise(setImmediate);
+    while (opensBelow(this.#path) && performance.now() < end) await takeTurn();
     run("mount", "-o", `remount,${mode}`, this.#path);
   }
 
