@@ -132,7 +132,9 @@ function open(path: string, schema: string): DatabaseSync {
     // A verification that writes at the same time is done in a moment.
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;");
     database.exec("PRAGMA synchronous = FULL;");
-    database.exec(schema);
+    // At first all at once: the disk flushes each statement by itself otherwise.
+    const isNew = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+    database.exec(isNew ? `BEGIN IMMEDIATE; ${schema} COMMIT;` : schema);
     return database;
   } catch (error) {
     attemptQuietly(() => database.close());
