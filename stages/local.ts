@@ -178,11 +178,11 @@ class Pace {
   }
 }
 
-const BLOCK = 2 ** 20;
+const BLOCK = 2 ** 18;
 /** Bytes between two turns, which take 7 µs each. */
-const STRIDE = 8 * BLOCK;
+const STRIDE = 32 * BLOCK;
 /** How much is written before the disk is told to start on it; twice that may wait. */
-const FLUSH_EVERY = 64 * BLOCK;
+const FLUSH_EVERY = 256 * BLOCK;
 
 async function store(
   file: SpoolFile,

@@ -31,7 +31,7 @@ import {
 import { makeTurn } from "./turn.ts";
 
 /** Length of a block that nobody compresses. */
-const PLAIN_SIZE = 2 ** 20;
+const PLAIN_SIZE = 2 ** 18;
 
 const CREDITS = 2;
 const RAW_CREDITS = 2;
@@ -74,7 +74,8 @@ export class ChannelWriter implements ByteSink {
   readonly #signal: AbortSignal;
   readonly #turn = makeTurn();
   readonly #blockSize: number;
-  #block: Uint8Array<ArrayBuffer>;
+  /** None until there are bytes for it: a writer that waits holds no memory. */
+  #block: Uint8Array<ArrayBuffer> | undefined;
   #used = 0;
   #bytes = 0;
   #hash: import("node:crypto").Hash | undefined;
@@ -87,7 +88,6 @@ export class ChannelWriter implements ByteSink {
     this.#signal = signal;
     this.#codec = coding.way === "encode" ? coding.codec : "none";
     this.#blockSize = blockSizeOf(coding);
-    this.#block = new Uint8Array(this.#blockSize);
     this.#lanes = ports.map((port) => new Lane(port));
     if (signal.aborted) this.abort(reasonOf(signal));
     else signal.addEventListener("abort", this.#onAbort);
@@ -120,13 +120,13 @@ export class ChannelWriter implements ByteSink {
   }
 
   space(): Uint8Array {
-    return this.#block.subarray(this.#used);
+    return this.#room.subarray(this.#used);
   }
 
   commit(count: number): Promise<void> | undefined {
     this.#used += count;
-    if (this.#used > this.#block.length) throw new RangeError("More was committed than had space");
-    return this.#used === this.#block.length ? this.#flush() : undefined;
+    if (this.#used > this.#blockSize) throw new RangeError("More was committed than had space");
+    return this.#used === this.#blockSize ? this.#flush() : undefined;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -170,8 +170,17 @@ export class ChannelWriter implements ByteSink {
     this.#lanes[index]?.lose(reason);
   }
 
+  /** The block that is being filled. */
+  get #room(): Uint8Array<ArrayBuffer> {
+    return this.#block ??= new Uint8Array(this.#takeSpare() ?? new ArrayBuffer(this.#blockSize));
+  }
+
+  #takeSpare(): ArrayBuffer | undefined {
+    return this.#lanes.find(({ lost }) => lost === undefined)?.takeSpare();
+  }
+
   async #flush(): Promise<void> {
-    const block = this.#block.subarray(0, this.#used);
+    const block = this.#room.subarray(0, this.#used);
     this.#used = 0;
     this.#bytes += block.length;
     this.#hash?.update(block);
@@ -190,8 +199,8 @@ export class ChannelWriter implements ByteSink {
     }
     if (others.length > 0) return await this.#sendCopies(block);
     await lane.ready(this.#signal);
-    lane.send(isPlain, this.#block.buffer, block.length);
-    this.#block = new Uint8Array(lane.takeSpare() ?? new ArrayBuffer(this.#blockSize));
+    lane.send(isPlain, block.buffer, block.length);
+    this.#block = undefined;
   }
 
   async #sendPieces(pieces: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
