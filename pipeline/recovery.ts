@@ -16,13 +16,15 @@ export interface WayBack {
   /** The destination's stage id. */
   readonly destination: string;
   readonly location: string;
+  /** Whether it takes an identity. */
+  readonly sealed: boolean;
   /** Programs that it takes. */
   readonly tools: readonly string[];
   /** What has to be there before: sentences. */
   readonly before: readonly string[];
   /**
-   * Lines for a shell, in an empty folder with the identity in `identity.txt`: they leave the newest
-   * of every snapshot id in `restored`. Empty where there is no way without keepsake.
+   * Lines for a shell, in an empty folder, with the identity in `identity.txt` where it takes one:
+   * they leave the newest of every snapshot id in `restored`. Empty where there is no way without keepsake.
    */
   readonly lines: readonly string[];
 }
@@ -52,22 +54,28 @@ export function recoveryOf({ name, file, identity, stages }: Pipeline): Recovery
     const location = stage.location(options);
     const byHand = stage.byHand?.(options);
     const about = { destination: id, location };
-    if (byHand === undefined) return [{ ...about, tools: [], before: [], lines: [] }];
+    if (byHand === undefined) {
+      return [{ ...about, sealed: false, tools: [], before: [], lines: [] }];
+    }
     const unpacking = unpackingFrom(id, stages, byHand.restore);
     const tools = [...new Set([...byHand.tools, ...unpacking.tools, "tar"])];
-    const lines = [...byHand.lines, "mkdir restored", ...unpacking.lines];
-    return [{ ...about, tools, before: byHand.before, lines }];
+    const lines = [...byHand.lines, "mkdir restored", ...unpacking.lines, RENEW_TIMES];
+    return [{ ...about, sealed: unpacking.sealed, tools, before: byHand.before, lines }];
   });
   return { pipeline: name, file, identity, recipients: [...new Set(recipients)], sources, ways };
 }
+
+/** In an archive all times are those of 1970, by which Claude Code deletes conversations as old. */
+const RENEW_TIMES = "find restored -type f -exec touch {} +";
 
 /** Lines that unpack the newest of every snapshot that comes to a destination. */
 function unpackingFrom(
   destination: string,
   stages: Pipeline["stages"],
   restore: ((id: string) => readonly string[]) | undefined,
-): { readonly tools: readonly string[]; readonly lines: readonly string[] } {
+): Pick<WayBack, "sealed" | "tools" | "lines"> {
   const tools: string[] = [];
+  let sealed = false;
   const lines = routesOf(stages).flatMap(({ source, steps }) => {
     if (!steps.some(({ stage }) => stage.id === destination)) return [];
     if (restore !== undefined) return restore(source.id);
@@ -76,6 +84,7 @@ function unpackingFrom(
       transform?.stage.kind === "transform" ? [transform.stage] : []
     );
     const codec = (source.stage as SourceStage).codec(source.options);
+    sealed ||= transforms.some(({ seals }) => seals);
     const suffixes = transforms.map(({ suffix }) => suffix);
     const ending = fileName({ name: "", kind: "archive", codec, transforms: suffixes });
     const undoing = [
@@ -94,5 +103,5 @@ function unpackingFrom(
       ].join(" | "),
     ];
   });
-  return { tools, lines };
+  return { sealed, tools, lines };
 }

@@ -102,6 +102,9 @@ export default defineDestination({
     tools: ["git"],
     before: [
       "Have access to the repository: a key or a password of its own, which is in no backup.",
+      ...(layout === "files"
+        ? ["It holds no empty folders, and of permissions only whether a file can be run."]
+        : []),
     ],
     lines: [`git clone --branch ${shellWord(branch)} -- ${shellWord(remote)} stored`],
     ...(layout === "files" && {

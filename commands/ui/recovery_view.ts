@@ -102,15 +102,15 @@ function blocksOf(recovery: Recovery, { host, printed }: Origin): Block[] {
         { type: "list", items: recipients } as const,
       ]
       : [text("Nothing is encrypted: no identity is needed.")]),
-    ...ways.flatMap((way) => blocksOfWay(way, sealed)),
+    ...ways.flatMap(blocksOfWay),
     { type: "heading", text: "Then" },
     text(
-      "The files lie below restored, each under the last name of its path. Compare before you replace anything. With keepsake at hand, keepsake verify and keepsake restore check every byte on the way.",
+      "The files lie below restored, each under the last name of its path, with the present time: by older ones, Claude Code would sweep conversations away. Compare before you replace anything. With keepsake at hand, keepsake verify and keepsake restore check every byte on the way.",
     ),
   ];
 }
 
-function blocksOfWay({ destination, tools, before, lines }: WayBack, sealed: boolean): Block[] {
+function blocksOfWay({ destination, sealed, tools, before, lines }: WayBack): Block[] {
   const heading: Block = { type: "heading", text: `Everything back from ${destination}` };
   if (lines.length === 0) {
     return [heading, { type: "text", text: "This takes keepsake: keepsake restore --help." }];
