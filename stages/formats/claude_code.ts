@@ -44,19 +44,27 @@ export function claudeFolderKind(
 const CREDENTIALS = ".credentials.json";
 const HOME_FILES = [CREDENTIALS, "history.jsonl", "settings.json"];
 
-/** The folders above an absolute path that bear the usual name. */
+/**
+ * The folders above an absolute path that bear the usual name, and above a file that is only ever
+ * found in such a folder, or beside it, whatever that is called.
+ */
 export function claudeFoldersAbove(path: string): ClaudeFolder[] {
   const names = path.split(/[/\\]/);
-  return names.flatMap((name, index) => {
+  const last = names.at(-1)!;
+  const above = names.flatMap((name, index): ClaudeFolder[] => {
     const below = names.slice(index + 1).join("/");
     return name === CLAUDE_FOLDER && below !== "" ? [{ kind: "home", path: below }] : [];
   });
+  return UNMISTAKABLE.test(last) ? [...above, { kind: "project", path: last }] : above;
 }
 
 /** The same folders, seen from one step further down. */
 export function claudeFoldersBelow(folders: readonly ClaudeFolder[], name: string): ClaudeFolder[] {
   return folders.map(({ kind, path }) => ({ kind, path: path === "" ? name : `${path}/${name}` }));
 }
+
+/** Files whose names say whose they are. */
+const UNMISTAKABLE = /^\.credentials\.json$|^\.claude\.json\../;
 
 /** Why a path is left out; `undefined`: it is not. */
 export function reasonToLeaveOut(

@@ -169,7 +169,8 @@ export class Walk {
   }
 
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
-    const claude = claudeFoldersAbove(path);
+    // A link's name hides nothing of what it leads to.
+    const claude = [path, real].flatMap(claudeFoldersAbove);
     // A cache that is asked for by name is wanted.
     const reason = this.#isAvoided(path, real)
       ? AVOIDED
@@ -180,7 +181,7 @@ export class Walk {
       this.#remarks.unreadable.push({ path, reason: `it is ${strangeness(info)}` });
     } else if (!this.#databases.isNoFile(real)) {
       const found = describe(info, name, real, path);
-      const standIn = this.#standInFor(real) ?? this.#cutFor(basename(path), found);
+      const standIn = this.#standInFor(real) ?? this.#cutFor([path, real], found);
       return { found: withStandIn(found, standIn), way: "", claude };
     }
     this.#databases.meet(real);
@@ -193,8 +194,9 @@ export class Walk {
   }
 
   /** The file of Claude Code's state has its session in it. */
-  #cutFor(name: string, { kind, shown }: Found): Found["standIn"] {
-    if (name !== STATE_FILE || kind !== "file" || this.#selection.sealed) return undefined;
+  #cutFor(paths: readonly string[], { kind, shown }: Found): Found["standIn"] {
+    const isState = paths.some((path) => basename(path) === STATE_FILE);
+    if (!isState || kind !== "file" || this.#selection.sealed) return undefined;
     this.#remarks.skipped.push({ path: shown, reason: CUT });
     return "cut";
   }
@@ -264,7 +266,7 @@ export class Walk {
       const standIn = isListed
         ? this.#standInFor(source)
         : isState
-        ? this.#cutFor(name, found)
+        ? this.#cutFor([source], found)
         : undefined;
       return { found: withStandIn(found, standIn), way, claude };
     } catch (error) {
@@ -323,7 +325,8 @@ function claudeFoldersAt(
   { children }: Listing,
   homes: readonly string[] = [],
 ): ClaudeFolder[] {
-  const name = basename(found.shown);
+  const names = [found.shown, found.source].map((path) => basename(path));
+  const name = names.find((name) => name === CLAUDE_FOLDER) ?? "";
   if (homes.includes(found.shown)) return [...claude, { kind: "home", path: "" }];
   const kind = claudeFolderKind(name, (name) => children.has(name));
   if (kind === undefined) return [...claude];

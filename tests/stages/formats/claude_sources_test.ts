@@ -43,6 +43,17 @@ Deno.test("Claude Code's folder and the file of its state beside it are found", 
   });
 });
 
+Deno.test({
+  name: "the file of its state is taken under its own name alone, also when it is a link",
+  ignore: !onPosix,
+  async fn() {
+    using tree = homeWith({ "dotfiles/state.json": '{"mcpServers":{}}' });
+    tree.link("home/.claude/.claude.json", "../../dotfiles/state.json");
+    const { paths } = await find(tree);
+    assert.deepEqual(paths, ["home/.claude", "home/.claude/.claude.json"]);
+  },
+});
+
 Deno.test("a folder that is not there yet is looked for all the same, and nothing else is", async () => {
   using tree = new SourceTree({ "home/": "" });
   assert.deepEqual((await find(tree)).paths, ["home/.claude"]);

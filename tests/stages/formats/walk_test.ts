@@ -201,6 +201,40 @@ Deno.test("the walk leaves secrets out that a path names itself, not caches", as
   ]);
 });
 
+Deno.test({
+  name: "the walk leaves secrets out that a path leads to by another name, or in another folder",
+  ignore: !onPosix,
+  async fn() {
+    using tree = new SourceTree({
+      ...HOME,
+      "moved/.credentials.json": "secret",
+      ".claude.json.backup": "secret",
+      "new/.claude/session-env/x": "secret",
+    });
+    tree.link("token", "me/.claude/.credentials.json");
+    tree.link("way", "me/.claude");
+    tree.link("link", "new/.claude");
+    const named = ["token", "way/session-env", "moved/.credentials.json", ".claude.json.backup"];
+    const { found, skipped } = await walk(named.map((name) => tree.at(name)));
+    assert.deepEqual(found, []);
+    const { found: below } = await walk([tree.at("link")]);
+    assert.deepEqual(below.map(({ path }) => path), ["link"]);
+    assert.deepEqual(skipped.map(({ path }) => path.slice(tree.path.length + 1)), named);
+  },
+});
+
+Deno.test({
+  name: "the file of Claude Code's state is cut under whatever name a link gives it",
+  ignore: !onPosix,
+  async fn() {
+    using tree = new SourceTree({ ".claude.json": "{}", "dotfiles/state": "{}", "me/": "" });
+    tree.link("other", ".claude.json");
+    tree.link("me/.claude.json", "../dotfiles/state");
+    const { found } = await walk([tree.at("other"), tree.at("me/.claude.json")]);
+    assert.deepEqual(found.map(({ standIn }) => standIn), ["cut", "cut"]);
+  },
+});
+
 Deno.test("a folder of Claude Code's own name that is backed up alone counts as its home", async () => {
   using tree = new SourceTree({ ".claude/cache/x": "", ".claude/CLAUDE.md": "" });
   const { paths, skipped } = await walk([tree.at(".claude")]);
