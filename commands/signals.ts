@@ -1,5 +1,5 @@
 /**
- * Ctrl-C and the system's wish that we end.
+ * Ctrl-C, a terminal that is closed, and the system's wish that we end.
  *
  * @module
  */
@@ -14,8 +14,7 @@ export interface Signals {
   readonly status: number | undefined;
 }
 
-/** Statuses by signal. SIGHUP keeps its meaning, so that `nohup` does. */
-const STATUSES = { SIGINT: 130, SIGTERM: 143 } as const;
+const STATUSES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Stops the work on the first signal, so that it can put things in order, and the program on the
@@ -26,18 +25,39 @@ export function watchSignals(terminal: Terminal): Signals {
   let status: number | undefined;
   const watch = (signal: keyof typeof STATUSES) => {
     Deno.addSignalListener(signal, () => {
+      // A terminal that is closed says so, and its shell once more: nobody is in a hurry.
+      if (status !== undefined && signal === "SIGHUP") return;
       if (status !== undefined) Deno.exit(status);
       status = STATUSES[signal];
       terminal.say("Stopping: putting things in order. Once more stops at once");
       controller.abort(new BackupError("interrupted", `Stopped by ${signal} before the end`));
     });
   };
+  // Asked before the first listener, with which Deno begins to catch this one, too.
+  const isNohup = ignoresHangup();
   watch("SIGINT");
-  if (Deno.build.os !== "windows") watch("SIGTERM");
+  if (Deno.build.os !== "windows") {
+    watch("SIGTERM");
+    // Left to Deno, it would end us at once, whatever `nohup` said.
+    if (isNohup) Deno.addSignalListener("SIGHUP", () => {});
+    else watch("SIGHUP");
+  }
   return {
     signal: controller.signal,
     get status() {
       return status;
     },
   };
+}
+
+/** Whether the end of the terminal is to be ignored, as `nohup` has it. Only Linux tells. */
+function ignoresHangup(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    const lowest = /^SigIgn:\s*[0-9a-f]*([0-9a-f])$/m.exec(status)?.[1] ?? "0";
+    return parseInt(lowest, 16) % 2 === 1; // SIGHUP's bit is the first from the right.
+  } catch {
+    return false;
+  }
 }

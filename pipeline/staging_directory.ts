@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { stateOf } from "../stages/errors.ts";
 import { letGo, tryLock } from "./lock.ts";
+import { REPLACED_LIST } from "./undo.ts";
 
 const PREFIX = ".keepsake-restore-";
 const LOCK = "lock";
@@ -39,6 +40,8 @@ export class StagingDirectory {
 
   /** Removes it, with all that is in it. */
   async remove(): Promise<void> {
+    // Without the list, nobody misses what was replaced, if this is cut short.
+    await Deno.remove(join(this.path, REPLACED_LIST)).catch(() => {});
     await Deno.remove(this.path, { recursive: true }).catch(() => {});
     this.letGo();
   }
@@ -64,7 +67,10 @@ function giveName(path: string): void {
   Deno.renameSync(join(path, UNNAMED), join(path, LOCK));
 }
 
-/** Removes what restores left in a directory that were killed. Others are at work, or not ours. */
+/**
+ * Removes what restores left in a directory that were killed, but for files that they had taken away
+ * from their places. Others are at work, or not ours.
+ */
 export async function removeLeftovers(
   directory: string,
   say: (message: string) => void,
@@ -76,6 +82,12 @@ export async function removeLeftovers(
       if (!(await Deno.lstat(join(path, LOCK))).isFile) continue;
       lock = await Deno.open(join(path, LOCK), { read: true, write: true });
       if (!await tryLock(lock)) continue;
+      if (await isThere(join(path, REPLACED_LIST))) {
+        say(
+          `Kept "${path}": a restore that was killed halfway had put there what it replaced, and ${REPLACED_LIST} in it says where that was`,
+        );
+        continue;
+      }
       await Deno.remove(path, { recursive: true });
       say(`Removed "${path}": a restore that was killed had left it`);
     } catch (error) {
@@ -86,6 +98,10 @@ export async function removeLeftovers(
       if (lock !== undefined) letGo(lock);
     }
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function namesIn(directory: string): string[] {

@@ -6,6 +6,9 @@
 import { dirname, join, sep } from "node:path";
 import { BackupError, systemFault } from "../stages/errors.ts";
 
+/** In the directory for what is replaced: a line in JSON a file, of where that was. */
+export const REPLACED_LIST = "replaced.jsonl";
+
 /**
  * What was done so far, step by step, and how each step is undone. Synchronous: nothing else comes in
  * between, and a thousand small steps take no thousand turns.
@@ -75,7 +78,11 @@ export class Changes {
   /** Puts what is there, if anything, where it can be fetched from. */
   #keep(target: string): void {
     if (!isThere(target)) return;
-    const kept = join(this.#aside, `replaced-${this.#replaced++}`);
+    const name = `replaced-${this.#replaced++}`;
+    const kept = join(this.#aside, name);
+    // For a person, if this process does not live to undo it, or to be done.
+    const line = `${JSON.stringify({ name, was: target })}\n`;
+    Deno.writeTextFileSync(join(this.#aside, REPLACED_LIST), line, { append: true, mode: 0o600 });
     Deno.renameSync(target, kept);
     this.#note(target, () => Deno.renameSync(kept, target));
   }

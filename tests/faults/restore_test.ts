@@ -123,6 +123,35 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    `a restore leaves what one that was killed halfway had replaced, and says where${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await twoRoots();
+    const directory = join(sandbox.folder, "target");
+    const mine = join(directory, "tree", "a.txt");
+    await Deno.mkdir(join(directory, "tree"), { recursive: true });
+    await Deno.writeTextFile(mine, "newer than the snapshot");
+    const words = ["restore", "--to", directory, "--overwrite", "always"];
+    // After the lock got its name, a root its place, and the file was taken away.
+    await sandbox.keepsake(words, trace("rename", "rename:signal=KILL:when=4"));
+    const [left, ...others] = leftovers(sandbox.folder);
+    assert.deepEqual(others, []);
+    for (let again = 0; again < 2; again++) {
+      const { code, stderr } = await sandbox.keepsake(words);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /Kept ".*": a restore that was killed halfway had put there what it/);
+      const list = await Deno.readTextFile(join(sandbox.folder, left!, "replaced.jsonl"));
+      const [{ name, was }] = list.trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(was, mine);
+      const kept = await Deno.readTextFile(join(sandbox.folder, left!, name));
+      assert.equal(kept, "newer than the snapshot");
+    }
+    assert.deepEqual(leftovers(sandbox.folder), [left]);
+  },
+});
+
 Deno.test("a restore to what cannot be written to is refused in words", async () => {
   using sandbox = await twoRoots();
   const target = { directory: "/proc/keepsake" };

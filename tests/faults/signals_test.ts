@@ -10,12 +10,15 @@ const unlessPosix = posix ? "" : " (ignored: Windows has no such signals)";
 /** Enough to be met in the middle: it is neither compressed nor read in no time. */
 const BULK = 48 << 20;
 
-const STATUSES = [["SIGINT", 130], ["SIGTERM", 143]] as const;
+const STATUSES = [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const;
+
+/** Whoever runs the tests may have said `nohup`, which is inherited. */
+const HEARING = ["env", "--default-signal=HUP"];
 
 for (const [signal, status] of STATUSES) {
   Deno.test({
     name: `a run that gets ${signal} ends with status ${status} and leaves nothing${unlessPosix}`,
-    ignore: !posix,
+    ignore: !posix || (signal === "SIGHUP" && Deno.build.os !== "linux"),
     async fn() {
       using sandbox = await bulky();
       const all = {
@@ -53,6 +56,28 @@ for (const [signal, status] of STATUSES) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "a run goes on when its terminal is closed, if nohup said so, and puts things in order if not",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using sandbox = await bulky();
+    for (const [prefix, status] of [[["nohup"], 0], [HEARING, 129]] as const) {
+      sandbox.change();
+      using seen = new Sight(sandbox.state, /spool\/\d$/);
+      const child = sandbox.start(["run"], prefix);
+      await seen.wait(child);
+      // Once from the system, and once from the shell.
+      child.kill("SIGHUP");
+      child.kill("SIGHUP");
+      const { code, stderr } = await ending(child);
+      assert.equal(code, status, stderr);
+      assertTidy({ state: sandbox.state, destination: sandbox.destination() });
+    }
+    assert.equal(await sandbox.verifyAll(), 2);
+  },
+});
 
 Deno.test({
   name: `a run that gets a second signal ends at once, and the next one tidies up${unlessPosix}`,
@@ -137,7 +162,7 @@ async function interrupt(
   path: RegExp,
 ): Promise<Ending & { readonly seconds: number }> {
   using seen = new Sight(directory, path);
-  const child = sandbox.start(words);
+  const child = sandbox.start(words, signal === "SIGHUP" ? HEARING : []);
   await seen.wait(child);
   const started = performance.now();
   child.kill(signal);
