@@ -7,7 +7,7 @@
 import { dirname, join } from "node:path";
 import type { Entry, SymlinkEntry } from "../stages/contract.ts";
 import { BackupError, systemFault } from "../stages/errors.ts";
-import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
+import { isOf, type Placement, type PlannedEntry, type RestorePlan } from "./restore_plan.ts";
 import { removeLeftovers, StagingDirectory } from "./staging_directory.ts";
 import { changeFault, Changes } from "./undo.ts";
 
@@ -100,8 +100,8 @@ function moveAll(
   into: Readonly<Record<string, string>>,
   changes: ReadonlyMap<string, Changes>,
 ): void {
-  const rootOf = (path: string) =>
-    placements.find(({ root }) => path === root || path.startsWith(`${root}/`))!.root;
+  const rootOf = (path: string) => placements.find((placement) => isOf(placement, path))!.root;
+  const contentOf = new Map(entries.map(({ entry: { path }, content = path }) => [path, content]));
   for (const { entry, target, stale } of entries) {
     for (const ending of stale?.endings ?? []) {
       changes.get(rootOf(entry.path))!.rename(target + ending, stale!.as + ending);
@@ -109,20 +109,22 @@ function moveAll(
   }
   const changesOf = (path: string) => changes.get(rootOf(path))!;
   const moved = new Set<string>();
-  for (const { root, target } of placements) {
-    const first = entries.find(({ entry }) =>
-      entry.path === root || entry.path.startsWith(`${root}/`)
-    );
+  for (const placement of placements) {
+    const { root, target } = placement;
+    const first = entries.find(({ entry }) => isOf(placement, entry.path));
     if (first === undefined) continue;
     changes.get(root)!.directories(dirname(target));
     // A root where nothing was before goes there in one piece.
     if (first.action !== "create" || first.entry.path !== root) continue;
     if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
     if (first.linkTo !== undefined) continue;
+    // But for content that is to get another name.
+    if (entries.some(({ content }) => content !== undefined && isOf(placement, content))) continue;
     changes.get(root)!.move(into[root]!, target);
     moved.add(root);
   }
-  const stagedPath = (path: string) => {
+  const stagedPath = (name: string) => {
+    const path = contentOf.get(name) ?? name;
     const root = rootOf(path);
     return join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean));
   };

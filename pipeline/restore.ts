@@ -18,6 +18,7 @@ import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
 import {
   chooseEntries,
+  isOf,
   type Overwrite,
   placeRoots,
   planEntries,
@@ -126,7 +127,7 @@ async function restore(
       if (early === undefined) await pool.warmSources(staging.directories);
       const into = staging.into(placements);
       const all = written.length === manifest.entries.length;
-      const wanted = all ? undefined : entries.map(({ entry }) => entry.path);
+      const wanted = all ? undefined : entries.map(({ entry, content }) => content ?? entry.path);
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
@@ -140,7 +141,9 @@ async function restore(
     id: held.id,
     name: held.name,
     from: place.id,
-    targets: placements.map(({ target }) => target),
+    targets: placements.filter((placement) =>
+      entries.some(({ entry }) => isOf(placement, entry.path))
+    ).map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     links: written.filter(({ entry }) => "link" in entry).length,
@@ -181,8 +184,10 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
     );
   }
   if (target === "in-place") requireKnownRoots(manifest, options.pipeline);
-  const placements = placeRoots(manifest, target).filter(({ root }) =>
-    entries.some(({ path }) => path === root || path.startsWith(`${root}/`))
+  const placements = placeRoots(manifest, target).filter((placement) =>
+    entries.some(({ entry, content = entry.path }) =>
+      isOf(placement, entry.path) || isOf(placement, content)
+    )
   );
   return {
     placements,

@@ -14,9 +14,15 @@ import { hasPending, StaleFiles } from "./stale_files.ts";
 /** What to do with a file that is there already: `changed` replaces what differs. */
 export type Overwrite = "never" | "changed" | "always";
 
-/** What is, or would be, done with one path. */
-export interface PlannedEntry {
+/** What a restore is about. */
+export interface ChosenEntry {
   readonly entry: Entry;
+  /** Path in the archive of a file's content, where that is another than its own. */
+  readonly content?: string;
+}
+
+/** What is, or would be, done with one path. */
+export interface PlannedEntry extends ChosenEntry {
   /** Where it goes. */
   readonly target: string;
   readonly action: "create" | "replace" | "keep";
@@ -71,25 +77,33 @@ export function placeRoots(
 }
 
 /**
- * The entries that a restore is about: all, or those that `matches` and what they need: the
- * directories that lead to them, and the file that a hard link is another name of.
+ * The entries that a restore is about: all, or those that `matches` and the directories that lead to
+ * them. The first of a file's names that is among them becomes the file, where its own is not.
  */
 export function chooseEntries(
   entries: readonly Entry[],
   matches: ((path: string) => boolean) | undefined,
-): Entry[] {
-  if (matches === undefined) return [...entries];
+): ChosenEntry[] {
+  if (matches === undefined) return entries.map((entry) => ({ entry }));
   const wanted = new Set<string>();
   for (const entry of entries) {
     // A directory that matches means all that is in it.
     if (!isOrLiesBelow(entry.path, (path) => wanted.has(path) || matches(path))) continue;
     wanted.add(entry.path);
-    if (entry.kind === "hardlink") wanted.add(entry.link);
   }
   const leading = new Set([...wanted].flatMap(parentsOf));
-  return entries.filter(({ path, kind }) =>
-    wanted.has(path) || (kind === "directory" && leading.has(path))
-  );
+  const all = new Map(entries.map((entry) => [entry.path, entry]));
+  /** Names that became files: by the names that their content stands under. */
+  const files = new Map<string, string>();
+  return entries.flatMap((entry): ChosenEntry[] => {
+    const { path, kind } = entry;
+    if (!wanted.has(path) && !(kind === "directory" && leading.has(path))) return [];
+    if (kind !== "hardlink" || wanted.has(entry.link)) return [{ entry }];
+    const file = files.get(entry.link);
+    if (file !== undefined) return [{ entry: { ...entry, link: file } }];
+    files.set(entry.link, path);
+    return [{ entry: { ...all.get(entry.link)!, path }, content: entry.link }];
+  });
 }
 
 /**
@@ -99,19 +113,20 @@ export function chooseEntries(
  *   directory has to be, or the reverse. `snapshot-damaged` for an entry of no root.
  */
 export async function planEntries(
-  entries: readonly Entry[],
+  chosen: readonly ChosenEntry[],
   placements: readonly Placement[],
   overwrite: Overwrite,
   now: Date = new Date(),
 ): Promise<PlannedEntry[]> {
-  for (const placement of placements) await refuseLinks(placement);
+  for (const placement of placements) {
+    if (chosen.some(({ entry }) => isOf(placement, entry.path))) await refuseLinks(placement);
+  }
   const planned: PlannedEntry[] = [];
   /** Directories below which nothing can be there yet. */
   const fresh = new Set<string>();
-  for (const entry of entries) {
-    const placement = placements.find(({ root }) =>
-      entry.path === root || entry.path.startsWith(`${root}/`)
-    );
+  for (const one of chosen) {
+    const { entry } = one;
+    const placement = placements.find((placement) => isOf(placement, entry.path));
     if (placement === undefined) {
       throw new BackupError("snapshot-damaged", `Cannot place "${entry.path}": no root holds it`, {
         hint: "Use another snapshot",
@@ -122,10 +137,15 @@ export async function planEntries(
     const isNew = fresh.has(dirname(target)) || !await exists(target);
     if (isNew && entry.kind === "directory") fresh.add(target);
     const action = isNew ? "create" : await decide(entry, target, overwrite);
-    planned.push({ entry, target, action });
+    planned.push({ ...one, target, action });
   }
   const joined = overwrite === "always" ? planned : await joinNames(planned);
   return setAsideStale(joined, overwrite, fresh, `before-restore-${stampOf(now)}`);
+}
+
+/** Whether a path in the archive is the root's, or lies below it. */
+export function isOf({ root }: Placement, path: string): boolean {
+  return path === root || path.startsWith(`${root}/`);
 }
 
 /** What is kept, or restored as well, belongs where it is; in a new directory nothing is stale. */

@@ -64,6 +64,34 @@ for (const overwrite of ["never", "always"] as const) {
   });
 }
 
+Deno.test("a restore of a part brings a name of a file back, and not the others that it had", async () => {
+  using sandbox = await twoRoots();
+  const other = join(sandbox.folder, "other");
+  await Deno.link(join(sandbox.tree, "a.txt"), join(other, "second"));
+  await Deno.link(join(sandbox.tree, "a.txt"), join(other, "third"));
+  await sandbox.backUp();
+  const of = { pipeline: sandbox.pipeline, snapshot: "latest" };
+  const target = { directory: join(sandbox.folder, "target") };
+  const { targets, files } = await restoreSnapshot({ ...of, target, path: "other/*d" });
+  assert.deepEqual(targets, [join(target.directory, "other")]);
+  assert.equal(files, 1);
+  assert.deepEqual(namesIn(target.directory), ["other"]);
+  assert.deepEqual(namesIn(targets[0]!), ["second", "third"]);
+  const [second, third] = ["second", "third"].map((name) => join(targets[0]!, name));
+  assert.equal(await Deno.readTextFile(second!), "one");
+  assert.equal((await Deno.stat(second!)).ino, (await Deno.stat(third!)).ino);
+  // In its place as well, where the first name is another file by now.
+  await Deno.remove(join(sandbox.tree, "a.txt"));
+  await Deno.writeTextFile(join(sandbox.tree, "a.txt"), "mine");
+  await Deno.writeTextFile(join(other, "second"), "worse");
+  for (const overwrite of ["changed", "always"] as const) {
+    await restoreSnapshot({ ...of, target: "in-place", path: "other/second", overwrite });
+    assert.equal(await Deno.readTextFile(join(sandbox.tree, "a.txt")), "mine");
+    assert.equal(await Deno.readTextFile(join(other, "second")), "one");
+  }
+  assert.deepEqual(leftovers(sandbox.folder), []);
+});
+
 Deno.test({
   name: `a restore that can go neither on nor back says what stands where${unlessTraces}`,
   ignore: !traces,

@@ -128,7 +128,7 @@ Deno.test("what was set aside is back when the restore cannot be finished", asyn
     sha256: "",
   } as const;
   const entries = await planEntries(
-    [{ path: "tree", kind: "directory", mode: 0o700, mtime: 0 }, file],
+    [{ entry: { path: "tree", kind: "directory", mode: 0o700, mtime: 0 } }, { entry: file }],
     placements,
     "always",
   );

@@ -26,14 +26,25 @@ const ENTRIES = [
   hardlink("a/c.md", "a/b/y.jsonl"),
   symlink("a/z", "b/x.md"),
 ];
+const CHOSEN = ENTRIES.map((entry) => ({ entry }));
 
-Deno.test("chooseEntries() adds what leads to a match and what a hard link needs", () => {
+Deno.test("chooseEntries() adds what leads to a match, and nothing else", () => {
   const paths = (matches: (path: string) => boolean) =>
-    chooseEntries(ENTRIES, matches).map(({ path }) => path);
+    chooseEntries(ENTRIES, matches).map(({ entry }) => entry.path);
   assert.deepEqual(paths((path) => path === "a/b/x.md"), ["a", "a/b", "a/b/x.md"]);
-  assert.deepEqual(paths((path) => path === "a/c.md"), ["a", "a/b", "a/b/y.jsonl", "a/c.md"]);
+  assert.deepEqual(paths((path) => path === "a/c.md"), ["a", "a/c.md"]);
   assert.deepEqual(paths((path) => path === "a/b"), ["a", "a/b", "a/b/x.md", "a/b/y.jsonl"]);
   assert.deepEqual(paths(() => false), []);
+});
+
+Deno.test("chooseEntries() makes a file of a name whose file is not among them", () => {
+  const more = [...ENTRIES, hardlink("a/d.md", "a/b/y.jsonl")];
+  const matches = (path: string) => /^a\/[cd]/.test(path);
+  assert.deepEqual(chooseEntries(more, matches), [
+    { entry: directory("a") },
+    { entry: file("a/c.md"), content: "a/b/y.jsonl" },
+    { entry: hardlink("a/d.md", "a/c.md") },
+  ]);
 });
 
 Deno.test("placeRoots() puts roots below a directory or back where they came from", () => {
@@ -59,7 +70,7 @@ Deno.test("placeRoots() refuses a place that is no path of this system", () => {
 
 async function actions(folder: Folder, overwrite: "never" | "changed" | "always") {
   const placement = { root: "a", base: folder.path, target: join(folder.path, "a") };
-  const planned = await planEntries(ENTRIES, [placement], overwrite);
+  const planned = await planEntries(CHOSEN, [placement], overwrite);
   return Object.fromEntries(planned.map(({ entry, action }) => [entry.path, action]));
 }
 
@@ -100,10 +111,13 @@ Deno.test("planEntries() refuses a link on the way that a root's own name adds",
   using folder = new Folder();
   await Deno.symlink("/", join(folder.path, "x"));
   const placement = { root: "x/a", base: folder.path, target: join(folder.path, "x/a") };
-  await assert.rejects(planEntries([directory("x/a")], [placement], "always"), /a link is there/);
+  await assert.rejects(
+    planEntries([{ entry: directory("x/a") }], [placement], "always"),
+    /a link is there/,
+  );
 });
 
 Deno.test("planEntries() refuses an entry of no root", async () => {
   const placement = { root: "b", base: "/nowhere", target: "/nowhere/b" };
-  await assert.rejects(planEntries(ENTRIES, [placement], "never"), { code: "snapshot-damaged" });
+  await assert.rejects(planEntries(CHOSEN, [placement], "never"), { code: "snapshot-damaged" });
 });
