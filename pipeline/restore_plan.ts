@@ -191,7 +191,14 @@ async function isSame(entry: Entry, target: string, there: Deno.FileInfo): Promi
     return there.isSymlink && await Deno.readLink(target) === entry.link;
   }
   // Whether a hard link is one still, its other names tell.
-  return entry.kind === "file" && await holds(target, entry);
+  if (entry.kind !== "file" || !there.isFile) return false;
+  const keepsModes = there.mode !== null && Deno.build.os !== "windows";
+  if (keepsModes && (there.mode! & 0o777) !== (entry.mode & 0o777)) return false;
+  try {
+    return await holds(target, entry);
+  } catch (error) {
+    throw lookFault(error, target);
+  }
 }
 
 /**
@@ -223,11 +230,15 @@ async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    throw new BackupError("target-refused", `Cannot look at "${path}": ${stateOf(error)}`, {
-      hint: "Restore with --to another directory, or as a user who may look there",
-      cause: error,
-    });
+    throw lookFault(error, path);
   }
+}
+
+function lookFault(error: unknown, path: string): BackupError {
+  return new BackupError("target-refused", `Cannot look at "${path}": ${stateOf(error)}`, {
+    hint: "Restore with --to another directory, or as a user who may look there",
+    cause: error,
+  });
 }
 
 function isOrLiesBelow(path: string, test: (path: string) => boolean): boolean {

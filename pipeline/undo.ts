@@ -32,28 +32,28 @@ export class Changes {
 
   /** Makes one directory. */
   directory(path: string, mode?: number): void {
-    Deno.mkdirSync(path, mode === undefined ? {} : { mode });
+    naming(path, () => Deno.mkdirSync(path, mode === undefined ? {} : { mode }));
     this.#note(path, () => Deno.removeSync(path));
   }
 
   /** Gives what is at `from` its place, in which something may be. */
   move(from: string, target: string): void {
     this.#keep(target);
-    Deno.renameSync(from, target);
+    naming(target, () => Deno.renameSync(from, target));
     this.#note(target, () => Deno.renameSync(target, from));
   }
 
   /** Gives something that is there, if it still is, another name, where nothing is. */
   rename(from: string, to: string): void {
     if (!isThere(from)) return;
-    Deno.renameSync(from, to);
+    naming(from, () => Deno.renameSync(from, to));
     this.#note(from, () => Deno.renameSync(to, from));
   }
 
   /** Makes something new in a place, in which something may be. */
   make(target: string, work: () => void): void {
     this.#keep(target);
-    work();
+    naming(target, work);
     this.#note(target, () => Deno.removeSync(target));
   }
 
@@ -83,12 +83,30 @@ export class Changes {
     // For a person, if this process does not live to undo it, or to be done.
     const line = `${JSON.stringify({ name, was: target })}\n`;
     Deno.writeTextFileSync(join(this.#aside, REPLACED_LIST), line, { append: true, mode: 0o600 });
-    Deno.renameSync(target, kept);
+    naming(target, () => Deno.renameSync(target, kept));
     this.#note(target, () => Deno.renameSync(kept, target));
   }
 
   #note(target: string, undo: () => void): void {
     this.#done.push({ target, undo });
+  }
+}
+
+/** What went wrong with one path. */
+class PathFault extends Error {
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(`Cannot change "${path}"`, { cause });
+    this.path = path;
+  }
+}
+
+function naming(path: string, change: () => void): void {
+  try {
+    change();
+  } catch (cause) {
+    throw new PathFault(path, cause);
   }
 }
 
@@ -104,11 +122,14 @@ function isThere(path: string): boolean {
 
 /** What kept a tree from being changed, and what stands there now. */
 export function changeFault(
-  error: unknown,
+  thrown: unknown,
   directory: string,
   stuck: readonly string[],
   aside: string,
 ): unknown {
+  const [error, where] = thrown instanceof PathFault
+    ? [thrown.cause, ` at "${thrown.path}"`]
+    : [thrown, ""];
   const fault = systemFault(error);
   if (fault === undefined && stuck.length === 0) return error;
   const { kind, state } = fault ?? { kind: "other", state: String(error) };
@@ -124,7 +145,7 @@ export function changeFault(
   const hint = stuck.length === 0
     ? "Put that right, or restore to another directory"
     : `Look at those paths, and fetch from "${aside}" what belongs there`;
-  return new BackupError(code, `Cannot restore to "${directory}": ${state}; ${now}`, {
+  return new BackupError(code, `Cannot restore to "${directory}": ${state}${where}; ${now}`, {
     hint,
     cause: error,
   });

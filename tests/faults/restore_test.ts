@@ -53,7 +53,7 @@ for (const overwrite of ["never", "always"] as const) {
         if (whole) continue;
         failures++;
         assert.equal(code, 2, stderr);
-        assert.match(stderr, /Cannot restore to ".*": its disk .*; everything there is as it was/);
+        assert.match(stderr, /Cannot restore to ".*": its disk .* at ".*"; everything there is as/);
         assert.deepEqual(exists(directory) ? contentsOf(directory) : [], before, `${when}`);
         assert.deepEqual(leftovers(sandbox.folder), []);
       }
@@ -178,6 +178,45 @@ Deno.test({
     }
     assert.deepEqual(leftovers(sandbox.folder), [left]);
   },
+});
+
+/** Root may do everything, unless it gives that up. */
+const AS_MORTAL = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-all"] : [];
+
+Deno.test({
+  name: "a restore says which path may not be read or written to, and leaves all as it was" +
+    (Deno.uid() === 0 ? "" : " (ignored: only root can back up what nobody may read)"),
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    using sandbox = await twoRoots();
+    await Deno.chmod(join(sandbox.tree, "folder", "c.txt"), 0);
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    const words = (overwrite: string) => ["restore", "--to", directory, "--overwrite", overwrite];
+    assert.equal((await sandbox.keepsake(words("changed"))).code, 0);
+    const folder = join(directory, "tree", "folder");
+    const cases = [["changed", "c.txt", 0o755], ["always", "b.txt", 0o555]] as const;
+    for (const [overwrite, name, mode] of cases) {
+      await Deno.chmod(folder, mode);
+      const { code, stderr } = await sandbox.keepsake(words(overwrite), AS_MORTAL);
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, /permission denied/);
+      assert.ok(stderr.includes(`"${join(folder, name)}"`), stderr);
+      assert.deepEqual(namesIn(folder), ["b.txt", "c.txt"]);
+    }
+  },
+});
+
+Deno.test("a file that has another mode counts as changed", async () => {
+  using sandbox = await twoRoots();
+  const directory = join(sandbox.folder, "target");
+  const words = ["restore", "--to", directory, "--overwrite", "changed"];
+  assert.equal((await sandbox.keepsake(words)).code, 0);
+  const file = join(directory, "tree", "a.txt");
+  const { mode } = await Deno.stat(file);
+  await Deno.chmod(file, 0o666);
+  assert.equal((await sandbox.keepsake(words)).code, 0);
+  assert.equal((await Deno.stat(file)).mode, mode);
 });
 
 Deno.test("a restore to what cannot be written to is refused in words", async () => {
