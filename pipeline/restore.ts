@@ -9,7 +9,9 @@ import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import type { Entry, Remark } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { CUT } from "../stages/formats/claude_code.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
+import { archivePaths } from "../stages/formats/roots.ts";
 import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
@@ -23,6 +25,7 @@ import {
   placeRoots,
   planEntries,
   type RestorePlan,
+  type SetAside,
 } from "./restore_plan.ts";
 
 export type { Overwrite } from "./restore_plan.ts";
@@ -71,8 +74,15 @@ export interface RestoreReport {
   readonly strayLinks: readonly StrayLink[];
   /** Every path that was wanted, in archive order. */
   readonly actions: readonly RestoreAction[];
-  /** Databases that were there, with changes beside them, and where all of that is now. */
-  readonly setAside: readonly { readonly path: string; readonly as: string }[];
+  /**
+   * Databases that were there, with changes beside them, and files with credentials that the snapshot
+   * lacks; and where all of that is now.
+   */
+  readonly setAside: readonly {
+    readonly path: string;
+    readonly as: string;
+    readonly why: SetAside["why"];
+  }[];
   /** What could not be read when the snapshot was made. */
   readonly unreadable: readonly Remark[];
   /** Destinations that may hold a newer one than this, which was to be the latest. */
@@ -151,7 +161,7 @@ async function restore(
     strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(plan, manifest),
     actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
     setAside: entries.flatMap(({ target, stale }) =>
-      stale === undefined ? [] : [{ path: target, as: stale.as }]
+      stale === undefined ? [] : [{ path: target, as: stale.as, why: stale.why }]
     ),
     unreadable: manifest.unreadable,
     unanswered,
@@ -191,8 +201,15 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
   );
   return {
     placements,
-    entries: await planEntries(entries, placements, options.overwrite ?? "never"),
+    entries: await planEntries(entries, placements, options.overwrite ?? "never", cutIn(manifest)),
   };
+}
+
+/** Tells of a path whether credentials were cut out of its content. */
+function cutIn({ skipped, roots }: Manifest): (path: string) => boolean {
+  const cut = skipped.filter(({ reason }) => reason === CUT);
+  const paths = new Set(cut.flatMap(({ path }) => archivePaths(roots, path)));
+  return (path) => paths.has(path);
 }
 
 /**

@@ -32,8 +32,12 @@ export interface PlannedEntry extends ChosenEntry {
   readonly linkTo?: string;
 }
 
-/** What gets another name, so that SQLite does not take it for a part of what is restored. */
+/**
+ * What gets another name: so that SQLite does not take it for a part of what is restored, or because
+ * it has what the snapshot lacks.
+ */
 export interface SetAside {
+  readonly why: "database" | "credentials";
   /** The name that it gets; its endings stay. Together they still are the database they were. */
   readonly as: string;
   /** `""` is the database itself, if it is there. */
@@ -109,6 +113,7 @@ export function chooseEntries(
 /**
  * Looks at what is there and decides, entry by entry.
  *
+ * @param isCut Whether a path's content is not all that was there when the snapshot was made.
  * @throws {BackupError} `target-refused` when something is in the way: a link or a file where a
  *   directory has to be, or the reverse. `snapshot-damaged` for an entry of no root.
  */
@@ -116,7 +121,7 @@ export async function planEntries(
   chosen: readonly ChosenEntry[],
   placements: readonly Placement[],
   overwrite: Overwrite,
-  now: Date = new Date(),
+  isCut: (path: string) => boolean = () => false,
 ): Promise<PlannedEntry[]> {
   for (const placement of placements) {
     if (chosen.some(({ entry }) => isOf(placement, entry.path))) await refuseLinks(placement);
@@ -140,7 +145,8 @@ export async function planEntries(
     planned.push({ ...one, target, action });
   }
   const joined = overwrite === "always" ? planned : await joinNames(planned);
-  return setAsideStale(joined, overwrite, fresh, `before-restore-${stampOf(now)}`);
+  const word = `before-restore-${stampOf(new Date())}`;
+  return setAsideStale(joined, overwrite, fresh, word, isCut);
 }
 
 /** Whether a path in the archive is the root's, or lies below it. */
@@ -154,18 +160,27 @@ function setAsideStale(
   overwrite: Overwrite,
   fresh: ReadonlySet<string>,
   word: string,
+  isCut: (path: string) => boolean,
 ): PlannedEntry[] {
   const files = new StaleFiles(new Set(planned.map(({ target }) => target)));
   return planned.map((one) => {
     const { entry, target, action } = one;
     const isFile = entry.kind === "file" || entry.kind === "hardlink";
     if (!isFile || fresh.has(dirname(target))) return one;
+    if (action === "replace" && isCut(entry.path)) {
+      const stale = {
+        why: "credentials",
+        as: files.freeName(target, word),
+        endings: [""],
+      } as const;
+      return { ...one, stale };
+    }
     if (action === "keep" && overwrite === "never") return one;
     const endings = files.beside(target);
     if (endings.length === 0) return one;
     // The same file is another database with changes that only lie beside it.
     if (action === "keep" && !hasPending(target, endings)) return one;
-    const stale = { as: files.freeName(target, word), endings };
+    const stale = { why: "database", as: files.freeName(target, word), endings } as const;
     return { ...one, action: action === "keep" ? "replace" : action, stale };
   });
 }

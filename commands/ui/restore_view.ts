@@ -31,11 +31,14 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
     }: ${what}`,
     ...targets.map((target) => `  to ${escapeControls(sayPath(target, home))}`),
     ...renderKept(report),
-    ...setAside.map(({ path, as }) =>
-      `  ${dryRun ? "would set" : "set"} aside the database ${
+    ...setAside.map(({ path, as, why }) => {
+      const [what, more] = why === "database"
+        ? ["the database ", " and what lies beside it"]
+        : ["", ", which has credentials that the snapshot lacks"];
+      return `  ${dryRun ? "would set" : "set"} aside ${what}${
         escapeControls(sayPath(path, home))
-      } and what lies beside it, as ${escapeControls(basename(as))}`
-    ),
+      }${more}, as ${escapeControls(basename(as))}`;
+    }),
     ...renderStrayLinks(report.strayLinks),
     ...renderUnreadable(unreadable, home),
   ];

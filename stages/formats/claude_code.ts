@@ -10,6 +10,9 @@ export const CLAUDE_FOLDER = ".claude";
 /** Its file of state, beside the folder, or in it where `CLAUDE_CONFIG_DIR` says where that is. */
 export const STATE_FILE = ".claude.json";
 
+/** Reason for a remark on that file, where credentials were cut out of it. */
+export const CUT = "its credentials, as not every destination is encrypted";
+
 /** A folder of Claude Code's that holds what is being looked at. */
 export interface ClaudeFolder {
   /**

@@ -13,6 +13,7 @@ import {
   claudeFolderKind,
   claudeFoldersAbove,
   claudeFoldersBelow,
+  CUT,
   isUnknown,
   reasonToLeaveOut,
   STATE_FILE,
@@ -94,7 +95,6 @@ const LIVE =
   'it looks like a live SQLite database, and a plain copy may be broken: list it in "sqlite"';
 
 /** Reasons for what there is to say of Claude Code's files. */
-const CUT = "its credentials, as not every destination is encrypted";
 const UNKNOWN = "nobody knows what it is: backed up all the same";
 
 const AVOIDED = "keepsake's own: backups, or what it needs to make them";

@@ -1,6 +1,7 @@
 /** Snapshots with `claude = true`, from the pipeline file to what comes back. */
 import assert from "node:assert/strict";
 import { join, relative } from "node:path";
+import { renderRestore } from "../../commands/ui/restore_view.ts";
 import { planOf } from "../../pipeline/plan.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { surveySources } from "../../pipeline/survey.ts";
@@ -168,6 +169,23 @@ Deno.test("the file of state goes in without credentials unless every destinatio
     const { snapshots } = await sandbox.backUp();
     assert.equal(snapshots[0]?.destinations[0]?.status, "unchanged");
   }
+});
+
+Deno.test("a restore sets aside the file of state for one without credentials, and tells", async () => {
+  using sandbox = await inUse(plain);
+  await sandbox.backUp();
+  const path = join(sandbox.folder, ".claude.json");
+  const before = await Deno.readTextFile(path);
+  const report = await restoreSnapshot({
+    ...{ pipeline: sandbox.pipeline, snapshot: "latest", target: "in-place" },
+    ...{ path: ".claude.json", overwrite: "always" },
+  });
+  const [{ as, why }] = report.setAside as [(typeof report.setAside)[0]];
+  assert.equal(why, "credentials");
+  assert.equal(await Deno.readTextFile(as), before);
+  assert.notEqual(await Deno.readTextFile(path), before);
+  const told = renderRestore(report, undefined).join("\n");
+  assert.match(told, /set aside .*, which has credentials that the snapshot lacks, as \S+/);
 });
 
 Deno.test("nothing that is called a credential reaches a plaintext destination", async () => {

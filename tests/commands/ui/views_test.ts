@@ -60,7 +60,11 @@ Deno.test("a restore says what came from where to where, and what it left alone"
       { path: "c", kind: "directory", action: "keep" },
     ],
     unanswered: [],
-    setAside: [{ path: "/home/u/.claude/x.db", as: "/home/u/.claude/x.db.before-restore-1" }],
+    setAside: [{
+      path: "/home/u/.claude/x.db",
+      as: "/home/u/.claude/x.db.before-restore-1",
+      why: "database",
+    }],
     unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
   } as const;
