@@ -55,6 +55,7 @@ async function lockDirectory(path: string): Promise<Deno.FsFile | false | undefi
 
 async function lockFile(path: string): Promise<Deno.FsFile> {
   while (true) {
+    await requireFile(path);
     const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
     try {
       if (!await tryLock(file)) throw await inProgress(path);
@@ -70,6 +71,16 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
     }
     letGo(file);
   }
+}
+
+/** @throws {BackupError} Where a link, or whatever else, stands: it may lead to a file of worth. */
+async function requireFile(path: string): Promise<void> {
+  const there = await Deno.lstat(path).catch(() => undefined);
+  if (there === undefined || there.isFile) return;
+  const what = there.isSymlink ? "a link" : "no regular file";
+  throw new BackupError("stage-failed", `Cannot lock "${path}": it is ${what}`, {
+    hint: "Remove it, and see that nobody else may write to that directory",
+  });
 }
 
 /** Unlocks and closes. Closing is not enough: a program that is being started at this moment has the file open, too. */
@@ -101,6 +112,6 @@ export async function tryLock(file: Deno.FsFile): Promise<boolean> {
 }
 
 async function isStillThere(path: string, file: Deno.FsFile): Promise<boolean> {
-  const [named, open] = await Promise.all([Deno.stat(path).catch(() => undefined), file.stat()]);
+  const [named, open] = await Promise.all([Deno.lstat(path).catch(() => undefined), file.stat()]);
   return named !== undefined && named.ino === open.ino && named.dev === open.dev;
 }

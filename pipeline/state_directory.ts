@@ -6,10 +6,14 @@
 import { join } from "node:path";
 import { BackupError, stateOf } from "../stages/errors.ts";
 
-/** Makes it where it is not there yet. */
+/** Makes it where it is not there yet. Others may not write to it. */
 export async function makeStateDirectory(state: string): Promise<void> {
   try {
     await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+    const { mode } = await Deno.stat(state);
+    const open = mode !== null && Deno.build.os !== "windows" ? mode & 0o022 : 0;
+    // Not every file system keeps modes, and not everybody may change them.
+    if (open !== 0) await Deno.chmod(state, mode! & 0o755).catch(() => {});
   } catch (cause) {
     const reason = stateOf(cause);
     throw new BackupError("pipeline-invalid", `Cannot make "${state}" as state: ${reason}`, {
