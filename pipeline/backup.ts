@@ -24,7 +24,7 @@ import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { finishStream, type NamedFile } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
-import { findMissing } from "./missing.ts";
+import { bytesOf, findMissing, findResized, isTorn } from "./missing.ts";
 import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
 import {
@@ -258,6 +258,12 @@ class Backup {
             'are gone, or their archives are: see "keepsake verify"';
           log.say("warn", stage.id, message);
         }
+        const resized = findResized(stored, own.filter((one) => !isTorn(one))).length;
+        if (resized > 0) {
+          const message = `${resized} of ${stored.length} snapshots that were stored there have ` +
+            'another size than they had: see "keepsake verify"';
+          log.say("warn", stage.id, message);
+        }
         held.set(stage.id, own);
       } catch (error) {
         this.#noteFailure(stage, error);
@@ -474,13 +480,16 @@ class Backup {
   }
 
   /** What was stored before this catalog began is as good as what came after. */
-  #noteDelivery(stage: PipelineStage, { id, name, archives, manifest }: HeldSnapshot): void {
+  #noteDelivery(stage: PipelineStage, held: HeldSnapshot): void {
     const { catalog, run } = this.#context;
+    const { id, name } = held;
     const location = locationOf(stage);
     this.#record(() => {
       if (catalog.delivery(id, name, location) !== undefined) return;
-      const bytes = archives.reduce((sum, { size }) => sum + size, manifest.size);
-      const delivery = { id, name, location, way: wayTo(stage, this.#route), bytes };
+      const delivery = {
+        ...{ id, name, location, way: wayTo(stage, this.#route) },
+        bytes: bytesOf(held),
+      };
       catalog.addDelivery(delivery, createdOf(name), run);
     });
   }

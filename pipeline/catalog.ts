@@ -294,8 +294,8 @@ export class Catalog {
   }
 
   /** Every snapshot that is known to be at a place, and meant to be, oldest first. */
-  deliveriesTo(location: string): { readonly id: string; readonly name: string }[] {
-    const sql = `SELECT id, name FROM deliveries d WHERE location = ? AND NOT EXISTS (
+  deliveriesTo(location: string): Pick<Delivery, "id" | "name" | "bytes">[] {
+    const sql = `SELECT id, name, bytes FROM deliveries d WHERE location = ? AND NOT EXISTS (
       SELECT 1 FROM removals r WHERE r.id = d.id AND r.name = d.name AND r.location = d.location
     ) ORDER BY name`;
     return this.#database.all(sql, location);

@@ -7,6 +7,7 @@ import type { GateResult, Holding, SourceStage } from "../stages/contract.ts";
 import type { Catalog } from "./catalog.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { streamsFor } from "./flow.ts";
+import { bytesOf, isTorn } from "./missing.ts";
 import { HASH_DIGITS } from "./names.ts";
 import type { HeldSnapshot } from "./places.ts";
 import type { Route, Step } from "./routes.ts";
@@ -42,15 +43,14 @@ export function holdingOf(
 /** Whether a copy can count as one: complete, and made the way that it would be made today. */
 function isWhole(
   destination: PipelineStage,
-  { id, name, archives, manifest }: HeldSnapshot,
+  held: HeldSnapshot,
   route: Route,
   catalog: Catalog,
 ): boolean {
-  if (archives.length === 0) return false;
-  const known = catalog.delivery(id, name, locationOf(destination));
+  if (isTorn(held)) return false;
+  const known = catalog.delivery(held.id, held.name, locationOf(destination));
   if (known === undefined) return true; // Stored before this catalog began.
-  const bytes = archives.reduce((sum, { size }) => sum + size, manifest.size);
-  return known.bytes === bytes && known.way === wayTo(destination, route);
+  return known.bytes === bytesOf(held) && known.way === wayTo(destination, route);
 }
 
 /** What gates are asked with. */

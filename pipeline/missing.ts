@@ -32,6 +32,22 @@ export function findMissing<T extends Named>(
   return deliveries.filter(({ id, name }) => !there.has(`${id}/${name}`));
 }
 
+/** What is there in another size than it was stored with. Pure. */
+export function findResized<T extends Named & { readonly bytes: number }>(
+  deliveries: readonly T[],
+  held: readonly HeldSnapshot[],
+): T[] {
+  const sizes = new Map(held.map((one) => [`${one.id}/${one.name}`, bytesOf(one)]));
+  return deliveries.filter(({ id, name, bytes }) =>
+    (sizes.get(`${id}/${name}`) ?? bytes) !== bytes
+  );
+}
+
+/** Bytes of archive and manifest. */
+export function bytesOf({ archives, manifest }: HeldSnapshot): number {
+  return archives.reduce((sum, { size }) => sum + size, manifest.size);
+}
+
 /** Whether there is a manifest alone: what it names is gone. */
 export function isTorn({ archives }: Pick<HeldSnapshot, "archives">): boolean {
   return archives.length === 0;

@@ -239,6 +239,22 @@ Deno.test("a copy that is not whole does not count, and is made again", async ()
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
+Deno.test("a copy that was cut short is told of, be it the newest or an older one", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp(at(0));
+  await Deno.truncate(newest(sandbox, "tar"), 0);
+  for (const second of [1, 2]) {
+    sandbox.change();
+    const warnings: string[] = [];
+    await sandbox.backUp({
+      ...at(second),
+      listener: (event) => void (event.type === "log" && warnings.push(event.message)),
+    });
+    const told = `1 of ${second} snapshots that were stored there have another size than they had`;
+    assert.ok(warnings.some((message) => message.startsWith(told)), warnings.join("; "));
+  }
+});
+
 Deno.test("a copy for other recipients does not count, and is made again", async () => {
   using sandbox = await Sandbox.make(encrypted, FEW);
   await sandbox.backUp(at(0));
