@@ -101,23 +101,19 @@ export class Clone implements Disposable {
   /** The commit that a branch of the remote is at; `undefined` when there is no such branch. */
   async remoteTip(branch: string): Promise<string | undefined> {
     const ref = `refs/heads/${branch}`;
-    const { git } = this;
-    const { output } = await git.call([
-      "ls-remote",
-      "--quiet",
-      ...git.serverSide("upload-pack"),
-      "--",
-      git.remote,
-      ref,
-    ]);
-    const line = output.split("\n").map((line) => line.split("\t")).find(([, name]) =>
-      name === ref
-    );
+    const line = (await this.#remoteRefs(ref)).find(([, name]) => name === ref);
     if (line === undefined) return undefined;
     if (/^[0-9a-f]{40}$/.test(line[0]!)) return line[0]!;
-    throw new StageError("destination-refused", `Cannot use "${git.remote}": it names no commit`, {
+    const { remote } = this.git;
+    throw new StageError("destination-refused", `Cannot use "${remote}": it names no commit`, {
       hint: "Use a repository that names its objects by SHA-1, which is the default",
     });
+  }
+
+  /** Whether the remote has any branch: one that was just made has none. */
+  async hasBranches(): Promise<boolean> {
+    const refs = await this.#remoteRefs("refs/heads/*");
+    return refs.some(([, name]) => name?.startsWith("refs/heads/"));
   }
 
   /**
@@ -252,6 +248,20 @@ export class Clone implements Disposable {
     // Closing is not enough: a program that is being started at this moment has the file open, too.
     this.#lock.unlockSync();
     this.#lock.close();
+  }
+
+  /** Ids and names of what the remote has that a pattern fits. */
+  async #remoteRefs(pattern: string): Promise<string[][]> {
+    const { git } = this;
+    const { output } = await git.call([
+      "ls-remote",
+      "--quiet",
+      ...git.serverSide("upload-pack"),
+      "--",
+      git.remote,
+      pattern,
+    ]);
+    return output.split("\n").map((line) => line.split("\t"));
   }
 
   /** Whether a commit is here with its tree: one that is damaged does not read. */

@@ -91,11 +91,15 @@ export async function list(context: With<ListContext<OptionsSchema>>): Promise<S
     const tip = await clone.update(branch, context.folder!.temporary);
     if (tip === undefined) {
       known.delete(addressOf(remote, branch));
-      if (!mustExist) return [];
+      // Without any branch it was emptied, as a directory may be; among others, one is lacking.
+      if (!mustExist || !await clone.hasBranches()) return [];
       throw new StageError(
         "destination-unreachable",
         `Cannot list "${remote}": there is no branch "${branch}"`,
-        { hint: 'Name the branch; in an address it stands after "#"' },
+        {
+          hint:
+            'Correct the branch, branch = "…" in the file or what stands after "#" in an address; for a run to begin anew there, make it',
+        },
       );
     }
     const held = await heldIn(clone, tip);

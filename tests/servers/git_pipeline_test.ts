@@ -81,6 +81,40 @@ test("unchanged content over three runs makes one commit, in either layout", asy
   }
 });
 
+test("a repository that was emptied is begun anew with a warning, in either layout", async () => {
+  for (const stagesIn of [archivesIn, filesIn]) {
+    using world = await World.make();
+    const remote = await makeBare(world);
+    const pipeline = await world.pipeline(stagesIn(world, remote));
+    assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+    await Deno.remove(remote, { recursive: true });
+    assert.match(complaints(await runPipeline(pipeline)).join(), /^git: Cannot reach/);
+    await makeBare(world);
+    const said: string[] = [];
+    const report = await runPipeline(pipeline, {
+      listener: (event) => event.type === "log" && said.push(event.message),
+    });
+    assert.deepEqual(complaints(report), []);
+    assert.match(said.join("\n"), /It held snapshots and holds none now/);
+    await assertComesBack(world, pipeline, "git");
+    assert.equal(git("--git-dir", remote, "rev-list", "--count", "main"), "1");
+  }
+});
+
+test("a repository that has other branches alone is no empty one", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(archivesIn(world, remote));
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  git("--git-dir", remote, "branch", "--move", "main", "other");
+  const report = await runPipeline(pipeline);
+  assert.equal(report.status, 2);
+  const failure = report.stages.find(({ id }) => id === "git")!.failure!;
+  assert.match(failure.message, /^Cannot list ".*": there is no branch "main"$/);
+  assert.match(failure.hint!, /branch = "…".*"#".*for a run to begin anew there, make/);
+  assert.equal(git("--git-dir", remote, "for-each-ref", "--format=%(refname)"), "refs/heads/other");
+});
+
 test("files lie in a repository to be read, their history stays, and every state comes back", async () => {
   using world = await World.make();
   const remote = await makeBare(world);
