@@ -13,6 +13,9 @@ import { childPath } from "./paths.ts";
 /** The folder, below the one with the digests. */
 export const STATE_FOLDER = ".keepsake";
 
+/** All folders below the one with the digests. */
+export const FOLDERS: readonly string[] = [STATE_FOLDER, `${STATE_FOLDER}/left-out`];
+
 /** A file as it was: how it looked, and what it held. */
 export interface Mark {
   readonly look: string;
@@ -111,9 +114,7 @@ export class DigestStore {
 
   /** Makes the folders, and removes what a run that was killed left behind. */
   prepare(): void {
-    for (
-      const folder of [this.root, this.#at(STATE_FOLDER), this.#at(`${STATE_FOLDER}/left-out`)]
-    ) {
+    for (const folder of [this.root, ...FOLDERS.map((name) => this.#at(name))]) {
       Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
       for (const { name, isFile } of Deno.readDirSync(folder)) {
         if (isFile && PART.test(name)) Deno.removeSync(childPath(folder, name));

@@ -6,10 +6,11 @@
 import type { PrepareResult } from "../contract.ts";
 import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness } from "./digest_settled.ts";
-import { DigestStore, type Index, STATE_FOLDER } from "./digest_state.ts";
+import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
 import { bytesOf, type Conversation, findConversations } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
+import { childPath } from "./paths.ts";
 
 /** Makes or updates the digests, or helps another worker with that. */
 export async function makeDigests(
@@ -24,6 +25,19 @@ export async function makeDigests(
     return { message: "helped" };
   }
   const conversations = await findAll(options.from);
+  try {
+    return await update(options, context, conversations, now);
+  } catch (error) {
+    throw error instanceof StageError ? error : explain(error, options.to);
+  }
+}
+
+async function update(
+  options: DigestOptions,
+  context: DigestContext,
+  conversations: readonly Conversation[],
+  now: number,
+): Promise<PrepareResult> {
   const store = new DigestStore(options.to);
   const index = store.readJson<Index>(INDEX);
   const pace = new Pace(context);
@@ -36,17 +50,39 @@ export async function makeDigests(
   const run = new DigestRun(options, context, { store, sameness, port, pace, now });
   store.prepare();
   using _lock = await store.lock();
-  try {
-    return await run.update(store.readJson<Index>(INDEX), conversations);
-  } catch (error) {
-    const fault = error instanceof StageError ? undefined : systemFault(error);
-    if (fault === undefined) throw error;
-    throw new StageError(
-      fault.kind === "full" ? "storage-full" : "stage-failed",
-      `Cannot write digests in "${options.to}": ${fault.state}`,
-      { hint: "Check that the directory may be written to", cause: error },
-    );
-  }
+  return await run.update(store.readJson<Index>(INDEX), conversations);
+}
+
+/** Says what the disk has against the directory with the digests. */
+function explain(error: unknown, to: string): unknown {
+  const fault = systemFault(error, { EISDIR: "a directory stands where a file of its own goes" });
+  if (fault === undefined) return error;
+  const { kind, state } = fault;
+  const told = fileInTheWay(to) ?? state;
+  return new StageError(
+    kind === "full" ? "storage-full" : "stage-failed",
+    `Cannot write digests in "${to}": ${told}`,
+    {
+      hint: kind === "refused"
+        ? "Name another directory, or move away what is there"
+        : "Check that the directory may be written to",
+      cause: error,
+    },
+  );
+}
+
+/** Which of the store's own directories a file stands in the place of. */
+function fileInTheWay(to: string): string | undefined {
+  const isFile = (path: string) => {
+    try {
+      return !Deno.statSync(path).isDirectory;
+    } catch {
+      return false;
+    }
+  };
+  if (isFile(to)) return "it is a file";
+  const folder = FOLDERS.find((name) => isFile(childPath(to, name)));
+  return folder && `its folder "${folder}" is a file`;
 }
 
 /** A second worker takes longer to come up than it takes to read so much. */

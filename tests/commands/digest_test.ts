@@ -54,6 +54,38 @@ Deno.test("digest takes its flags over what the pipeline says, and prints JSON a
   assert.match((await home.keepsake(["run"])).stderr, /^digest: 0 (of 0 )?digests/m);
 });
 
+Deno.test("digest says what is in the way of its directory, alone and in a run", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(LOG, LINE("hello"));
+  await home.write("file", "mine");
+  await home.write("state/.keepsake", "mine");
+  await home.write("left/.keepsake/left-out", "mine");
+  await home.write("index/.keepsake/index.json/mine", "mine");
+  for (
+    const [to, said] of [
+      ["file", /^Error: Cannot write digests in ".*\/file": it is a file\n/],
+      ["file/below", /^Error: Cannot write digests in ".*": a part of its path is no directory\n/],
+      ["state", /^Error: Cannot write digests in ".*\/state": its folder ".keepsake" is a file\n/],
+      ["left", /: its folder ".keepsake\/left-out" is a file\n/],
+      ["index", /: a directory stands where a file of its own goes\n/],
+    ] as const
+  ) {
+    const { status, stderr } = await home.keepsake(["digest", "--to", to]);
+    assert.equal(status, 2, to + stderr);
+    assert.match(stderr, said);
+    assert.match(stderr, /\n {2}Name another directory, or move away what is there\n$/);
+  }
+  const pipeline = ".config/keepsake/pipeline.toml";
+  const before = await Deno.readTextFile(home.at(pipeline));
+  const stage = `[[stage]]\nuse = "digest"\nto = "~/file"\n\n`;
+  await home.write(pipeline, before.replace("[[stage]]", `${stage}[[stage]]`));
+  const run = await home.keepsake(["run"]);
+  assert.equal(run.status, 2, run.stderr);
+  assert.match(run.stdout + run.stderr, /Cannot write digests in ".*\/file": it is a file/);
+  assert.doesNotMatch(run.stdout + run.stderr, /bug/);
+});
+
 Deno.test("digest refuses what it cannot mean", async () => {
   await using home = await Home.make();
   for (
