@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
-import { BackupError } from "../pipeline/errors.ts";
+import { BackupError, systemFault } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { LOSING_IT } from "./keygen.ts";
@@ -78,7 +78,12 @@ async function refuseToOverwrite(file: string): Promise<void> {
     await Deno.lstat(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
-    throw error;
+    const fault = systemFault(error);
+    if (fault === undefined) throw error;
+    throw new BackupError("usage", `Cannot write "${file}": ${fault.state}`, {
+      hint: "Name another file with --config FILE",
+      cause: error,
+    });
   }
   throw new BackupError("usage", `Cannot write "${file}": it exists already`, {
     hint: HINT_EXISTS,

@@ -42,6 +42,23 @@ Deno.test("init overwrites nothing, and goes on using an identity that is there"
   equal(await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml")), pipeline);
 });
 
+Deno.test("init says what is in the way of the file it is to write, and changes nothing", async () => {
+  await using home = await Home.make();
+  await home.write("f1", "mine");
+  for (
+    const [file, said] of [
+      ["f1/p.toml", "a part of its path is no directory"],
+      ["n".repeat(300), "its name or its path is too long for this system"],
+    ]
+  ) {
+    const { status, stderr } = await home.keepsake(["init", "--yes", "-c", file!]);
+    equal(status, 3, stderr);
+    ok(stderr.startsWith(`Error: Cannot write "${home.at(file!)}": ${said}\n`), stderr);
+    match(stderr, /\n {2}Name another file with --config FILE\n$/);
+  }
+  deepEqual(await home.list("."), ["f1"]);
+});
+
 Deno.test("init warns when the backups will not open with the identity", async () => {
   await using home = await Home.make();
   await home.keepsake(["keygen"]);
