@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { Event } from "../events.ts";
+import { fileFault } from "./file_fault.ts";
 
 /** Bytes after which a new file is begun. */
 export const LONGEST = 5 * 1024 * 1024;
@@ -37,13 +38,17 @@ export class LogFile {
     this.#longest = longest;
   }
 
-  /** Adds a line. @throws What the disk has against it. */
+  /** Adds a line. @throws {BackupError} What the disk has against it. */
   write(line: LogLine): void {
-    Deno.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const text = `${renderLine(line)}\n`;
-    const size = sizeOf(this.#path);
-    if (size > 0 && size + text.length > this.#longest) this.#rotate();
-    Deno.writeTextFileSync(this.#path, text, { append: true, mode: 0o600 });
+    try {
+      Deno.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      const size = sizeOf(this.#path);
+      if (size > 0 && size + text.length > this.#longest) this.#rotate();
+      Deno.writeTextFileSync(this.#path, text, { append: true, mode: 0o600 });
+    } catch (error) {
+      throw fileFault(error, `Cannot write the log "${this.#path}"`, "log");
+    }
   }
 
   #rotate(): void {
@@ -111,6 +116,8 @@ export function parseLine(text: string): LogLine | undefined {
  * The lines of the last run, or of the last one of that number.
  *
  * Looked for from the end: numbers begin anew when a catalog was lost.
+ *
+ * @throws {BackupError} What the disk has against it.
  */
 export function readRun(directory: string, pipeline: string, run?: number): LogLine[] {
   const path = pathOf(directory, pipeline);
@@ -159,6 +166,6 @@ function readIfThere(path: string): string | undefined {
     return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw fileFault(error, `Cannot read the log "${path}"`, "log");
   }
 }

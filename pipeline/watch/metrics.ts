@@ -5,13 +5,18 @@
  */
 import { dirname, join } from "node:path";
 import type { Status } from "../status.ts";
+import { fileFault } from "./file_fault.ts";
 
-/** Writes the file in one step: who reads it finds the old one or the new one. */
+/**
+ * Writes the file in one step: who reads it finds the old one or the new one.
+ *
+ * @throws {BackupError} What the disk has against it.
+ */
 export function writeMetrics(path: string, text: string): void {
   const directory = dirname(path);
-  Deno.mkdirSync(directory, { recursive: true });
   const part = join(directory, `.keepsake-${crypto.randomUUID()}`);
   try {
+    Deno.mkdirSync(directory, { recursive: true });
     // The collector is another user.
     Deno.writeTextFileSync(part, text, { mode: 0o644 });
     Deno.renameSync(part, path);
@@ -21,7 +26,7 @@ export function writeMetrics(path: string, text: string): void {
     } catch {
       // It was never made.
     }
-    throw error;
+    throw fileFault(error, `Cannot write the metrics "${path}"`, "metrics");
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BackupError, toRecord } from "../../stages/errors.ts";
+import { toRecord } from "../../stages/errors.ts";
 import { Catalog } from "../catalog.ts";
 import type { Pipeline, Watch } from "../config/pipeline.ts";
 import type { Event, Listener, RunReport } from "../events.ts";
@@ -199,17 +199,12 @@ class Watcher {
       import("../status.ts"),
       import("./metrics.ts"),
     ]);
-    const path = metrics;
-    try {
-      writeMetrics(path, renderMetrics(statusOf(this.#pipeline, this.#clock())));
-    } catch (cause) {
-      const { message } = toRecord(cause);
-      throw new BackupError("stage-failed", `Cannot write "${path}": ${message}`, { cause });
-    }
+    writeMetrics(metrics, renderMetrics(statusOf(this.#pipeline, this.#clock())));
   }
 
   #warn(error: unknown): void {
-    const message = this.#redact(toRecord(error).message);
+    const { message: told, hint } = toRecord(error);
+    const message = this.#redact(hint === undefined ? told : `${told}. ${hint}`);
     const event: Event = { type: "log", level: "warn", stage: undefined, message };
     this.#options.listener(event);
     this.#write(event);
@@ -229,9 +224,7 @@ class Watcher {
       this.#log.write({ ...line, message, time: this.#clock(), run: this.#run });
     } catch (error) {
       this.#logFailed = true; // Once is enough.
-      this.#warn(
-        new BackupError("stage-failed", `Cannot write the log: ${toRecord(error).message}`),
-      );
+      this.#warn(error);
     }
   }
 }

@@ -46,3 +46,18 @@ Deno.test("run tells of a destination that dies, and of a pipeline file that is 
     equal(/hook-password|hook-secret-path|beat-secret/.test(text), false, text);
   }
 });
+
+Deno.test("log says what is in the way of the log that the pipeline file names", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const good = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, good.replace("[pipeline]", '[pipeline]\nlog = "~/log"'));
+  await home.write("log", "mine");
+  const { status, stderr } = await home.keepsake(["log"]);
+  equal(status, 3, stderr);
+  match(
+    stderr,
+    /^Error: Cannot read the log ".*\/log\/claude\.log": a part of its path is no directory\n {2}Move away what is there, or choose another place with log = "…" under \[pipeline\]\n$/,
+  );
+});

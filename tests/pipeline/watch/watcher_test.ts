@@ -206,7 +206,8 @@ Deno.test("an alert that nobody took is news the next time, and fails no backup"
       event.type === "log" && event.level === "warn" ? [event.message] : []
     );
   deepEqual(warnings(), [
-    'Cannot tell anybody at "env:KEEPSAKE_TEST_NONE": nothing stands there',
+    'Cannot tell anybody at "env:KEEPSAKE_TEST_NONE": nothing stands there. ' +
+    "Put the address there, or name another place",
   ]);
   tower.kill();
   hooks.answers = [500];
@@ -220,6 +221,43 @@ Deno.test("an alert that nobody took is news the next time, and fails no backup"
   deepEqual(tower.take().titles, ["local failed"]); // For the one who answered with 503.
   await tower.run();
   deepEqual(tower.take().titles, []);
+});
+
+Deno.test("what is in the way of a log or of metrics is told once in words, and fails no backup", async () => {
+  await using tower = new Watchtower();
+  const { path } = tower;
+  await Deno.writeTextFile(`${path}/file`, "");
+  await Deno.mkdir(`${path}/directory/small.log`, { recursive: true });
+  const warnings = () =>
+    tower.events.splice(0).flatMap((event) =>
+      event.type === "log" && event.level === "warn" ? [event.message] : []
+    );
+  const moveAway = (key: string) =>
+    `. Move away what is there, or choose another place with ${key} = "…" under [pipeline]`;
+  for (
+    const [keys, told] of [
+      [
+        `log = "${path}/file"`,
+        `Cannot write the log "${path}/file/small.log": a part of its path is no directory`,
+      ],
+      [
+        `log = "${path}/directory"`,
+        `Cannot write the log "${path}/directory/small.log": it is a directory`,
+      ],
+      [
+        `metrics = "${path}/directory"`,
+        `Cannot write the metrics "${path}/directory": it is a directory`,
+      ],
+      [
+        `metrics = "${path}/file/metrics"`,
+        `Cannot write the metrics "${path}/file/metrics": a part of its path is no directory`,
+      ],
+    ] as const
+  ) {
+    tower.write(keys);
+    equal((await tower.run()).status, 0);
+    deepEqual(warnings(), [told + moveAway(keys.split(" ")[0]!)]);
+  }
 });
 
 Deno.test("a pipeline file that no longer parses is told to those whom it named last, once", async () => {
