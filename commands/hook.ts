@@ -128,13 +128,20 @@ async function foldersFor(pipeline: Pipeline): Promise<readonly string[]> {
   const { homesOf } = await import("../pipeline/horizon.ts");
   const read = homesOf(pipeline);
   if (read.length > 0) return read;
-  const usual = Deno.env.get("CLAUDE_CONFIG_DIR") ||
-    (homeDirectory() === undefined ? undefined : join(homeDirectory()!, ".claude"));
+  const named = Deno.env.get("CLAUDE_CONFIG_DIR") || undefined;
+  const home = homeDirectory();
+  const usual = named ?? (home && join(home, ".claude"));
   if (usual !== undefined && (await Deno.stat(usual).catch(() => undefined))?.isDirectory) {
     return [usual];
   }
-  throw new BackupError("usage", "Cannot find Claude Code's folder: there is none", {
-    hint: "Start Claude Code once, or set CLAUDE_CONFIG_DIR",
+  const told = usual === undefined
+    ? "there is no home directory"
+    : `there is no directory "${usual}"`;
+  const whose = named === undefined ? "" : ", which CLAUDE_CONFIG_DIR names";
+  throw new BackupError("usage", `Cannot find Claude Code's folder: ${told}${whose}`, {
+    hint: named === undefined
+      ? "Start Claude Code once, or name its folder with CLAUDE_CONFIG_DIR"
+      : "Start Claude Code once, or correct CLAUDE_CONFIG_DIR",
   });
 }
 

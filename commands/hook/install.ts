@@ -68,6 +68,8 @@ const ATTEMPTS = 5;
 
 /** What becomes of a file. */
 interface Change {
+  /** What cannot be done where it fails, before the name of the file. */
+  readonly action: string;
   readonly edit: (text: string) => string;
   /** Whether a text is as it should be. */
   readonly isDone: (text: string) => boolean;
@@ -80,6 +82,7 @@ interface Change {
  */
 export function addHooks(file: string, entries: readonly Entry[], isOwn: IsOwn): Promise<boolean> {
   return change(file, {
+    action: "Cannot add hooks to",
     edit: (text) => withHooks(text, entries, isOwn),
     isDone: (text) => holds(text, entries),
   });
@@ -92,6 +95,7 @@ export function addHooks(file: string, entries: readonly Entry[], isOwn: IsOwn):
  */
 export function removeHooks(file: string, isOwn: IsOwn): Promise<boolean> {
   return change(file, {
+    action: "Cannot remove hooks from",
     edit: (text) => withoutHooks(text, isOwn),
     isDone: (text) => !hasHooks(text, isOwn),
   });
@@ -100,16 +104,20 @@ export function removeHooks(file: string, isOwn: IsOwn): Promise<boolean> {
 /** Ours in a file of settings; none where there is no such file. */
 export async function findHooks(file: string, isOwn: IsOwn): Promise<ReturnType<typeof hooksIn>> {
   const text = await read(file);
-  return naming(file, () => hooksIn(text.slice(bom(text).length), isOwn));
+  return naming(
+    `Cannot find hooks in "${file}"`,
+    () => hooksIn(text.slice(bom(text).length), isOwn),
+  );
 }
 
-async function change(path: string, { edit, isDone }: Change): Promise<boolean> {
+async function change(path: string, { action, edit, isDone }: Change): Promise<boolean> {
   // A link into somebody's dotfiles stays one.
   const file = await Deno.realPath(path).catch(() => path);
   let isChanged = false;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const before = await read(file);
-    const after = naming(file, () => bom(before) + edit(before.slice(bom(before).length)));
+    const content = before.slice(bom(before).length);
+    const after = naming(`${action} "${file}"`, () => bom(before) + edit(content));
     if (after === before) return isChanged;
     if (!await replace(file, before, after)) continue;
     isChanged = true;
@@ -161,12 +169,13 @@ function bom(text: string): string {
   return text.startsWith("\ufeff") ? "\ufeff" : "";
 }
 
-function naming<T>(file: string, work: () => T): T {
+/** Says what could not be done with which settings. */
+function naming<T>(action: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
     if (!(cause instanceof BackupError)) throw cause;
-    const message = cause.message.replace("settings:", `"${file}":`);
+    const message = cause.message.replace("Cannot use settings", () => action);
     throw new BackupError(cause.code, message, { hint: cause.hint, cause });
   }
 }

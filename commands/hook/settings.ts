@@ -116,7 +116,7 @@ function at(text: string, path: JSONPath): Node | undefined {
 }
 
 function unusable(state: string): BackupError {
-  return new BackupError("usage", `Cannot add hooks to settings: ${state}`, {
+  return new BackupError("usage", `Cannot use settings: ${state}`, {
     hint: "Put the file right, and try again",
   });
 }

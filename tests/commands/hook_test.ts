@@ -112,6 +112,57 @@ Deno.test("a session hears once of new digests, and each time of what failed", a
   }
 });
 
+Deno.test("hook says what it cannot do with settings that are broken", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(".claude/settings.json", "{");
+  for (
+    const [action, said] of [
+      ["install", "add hooks to"],
+      ["remove", "remove hooks from"],
+      ["show", "find hooks in"],
+    ] as const
+  ) {
+    const { status, stderr } = await home.keepsake(["hook", action]);
+    equal(status, 3, stderr);
+    equal(
+      stderr,
+      `Error: Cannot ${said} "${home.at(".claude/settings.json")}": it is not JSON\n` +
+        "  Put the file right, and try again\n",
+    );
+  }
+});
+
+Deno.test("hook names the folder of Claude Code that is not there, and where the name stands", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await home.write("notes/a.txt", "a");
+  await Deno.writeTextFile(
+    file,
+    text.replace(/^claude = true$/m, 'paths = ["~/notes"]').replace(
+      /^paths = \["~\/\.claude.*\n/m,
+      "",
+    ),
+  );
+  const named = await home.keepsake(["hook", "install"], { env: { CLAUDE_CONFIG_DIR: "/nodir" } });
+  equal(named.status, 3, named.stderr);
+  equal(
+    named.stderr,
+    'Error: Cannot find Claude Code\'s folder: there is no directory "/nodir", which CLAUDE_CONFIG_DIR names\n' +
+      "  Start Claude Code once, or correct CLAUDE_CONFIG_DIR\n",
+  );
+  await Deno.remove(home.at(".claude"), { recursive: true });
+  const usual = await home.keepsake(["hook", "install"]);
+  equal(usual.status, 3, usual.stderr);
+  equal(
+    usual.stderr,
+    `Error: Cannot find Claude Code's folder: there is no directory "${home.at(".claude")}"\n` +
+      "  Start Claude Code once, or name its folder with CLAUDE_CONFIG_DIR\n",
+  );
+});
+
 /** What a file holds once it is there. */
 async function appearance(path: string) {
   using watcher = Deno.watchFs(join(path, ".."));
