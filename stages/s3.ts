@@ -33,7 +33,7 @@ const OPTIONS = options({
   bucket: shaped(
     "Name of the bucket.",
     /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/,
-    "Expected the name of a bucket: letters, digits, dots and hyphens",
+    "Expected the name of a bucket: 2 to 255 letters, digits, dots, hyphens and underscores, a letter or digit first",
     { example: "backups" },
   ),
   prefix: optional(

@@ -421,6 +421,17 @@ Deno.test("s3 refuses options that could not work, or would hold a secret", () =
   }
 });
 
+Deno.test("s3 says how long the name of a bucket may be, and of what", () => {
+  const say = (bucket: string) => v.safeParse(s3.options, { bucket }).issues?.[0].message;
+  assert.equal(
+    say("b"),
+    "Expected the name of a bucket: 2 to 255 letters, digits, dots, hyphens and underscores, a letter or digit first",
+  );
+  assert.equal(say(".b"), say("b"));
+  assert.equal(say("b".repeat(256)), say("b"));
+  for (const bucket of ["b0", "B.c-d_e", "b".repeat(255)]) assert.equal(say(bucket), undefined);
+});
+
 Deno.test("uploads count as left behind after a day, with a name of ours in our folder", () => {
   const now = Date.parse("2026-01-10T00:00:00Z");
   const upload = (Key: string, hours: number) => ({
