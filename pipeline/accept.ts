@@ -45,7 +45,10 @@ export async function acceptLosses(
   try {
     if (catalog === undefined) return [];
     const meant = catalog.suspicions.all().filter((one) => id === undefined || one.id === id);
-    for (const one of meant) catalog.suspicions.accept(one.id);
+    for (const one of meant) {
+      catalog.suspicions.accept(one.id);
+      catalog.watch.accept(one.id);
+    }
     return meant;
   } finally {
     catalog?.close();

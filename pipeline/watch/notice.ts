@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type News, partsOf, type Subject, type Told, type Trouble } from "./troubles.ts";
+import {
+  isAccepted,
+  type News,
+  partsOf,
+  type Subject,
+  type Told,
+  type Trouble,
+} from "./troubles.ts";
 
 /** Whose news it is. */
 export interface About {
@@ -35,7 +42,7 @@ export function noticeOf(news: News, about: About): Notice {
     ...hintsOf(raised).map((hint) => `What to do: ${hint}`),
     ...others.slice(0, MOST_LINES),
     ...(rest > 0 ? [`… and ${rest} more`] : []),
-    ...over.map((told) => `Well again: ${sayPlace(told.subject)}${saySince(told)}`),
+    ...over.map((told) => `${sayEnd(told)}: ${sayPlace(told.subject)}${saySince(told)}`),
     ...still.map((trouble) => `Still failing: ${sayPlace(trouble.subject)}${saySince(trouble)}`),
   ];
   const title = `Keepsake: backup "${pipeline}" on ${host}: ${sayAll(news)}`;
@@ -54,12 +61,28 @@ function hintsOf(raised: readonly Trouble[]): string[] {
 }
 
 function sayAll({ raised, over }: News): string {
-  if (raised.every(({ passing }) => passing) && raised.length > 0) return "there was a long pause";
-  const [first] = raised.length > 0 ? raised.filter(({ passing }) => !passing) : over;
-  const all = raised.length > 0 ? raised.filter(({ passing }) => !passing) : over;
-  const what = all.length === 1 ? sayPlace(first!.subject) : `${all.length} things`;
-  if (raised.length > 0) return `${what} failed`;
-  return `${what} ${all.length === 1 ? "is" : "are"} well again`;
+  if (raised.length === 0) return sayOver(over);
+  const failed = raised.filter(({ passing }) => !passing);
+  return failed.length === 0 ? "there was a long pause" : `${sayCount(failed)} failed`;
+}
+
+function sayOver(over: readonly Told[]): string {
+  const accepted = over.filter(isAccepted);
+  const well = over.filter((told) => !isAccepted(told));
+  const parts = well.length === 0
+    ? []
+    : [`${sayCount(well)} ${well.length === 1 ? "is" : "are"} well again`];
+  if (accepted.length === 1) parts.push(`${sayCount(accepted)} was accepted as gone`);
+  if (accepted.length > 1) parts.push(`${accepted.length} losses were accepted`);
+  return parts.join(", and ");
+}
+
+function sayCount(all: readonly Told[]): string {
+  return all.length === 1 ? sayPlace(all[0]!.subject) : `${all.length} things`;
+}
+
+function sayEnd(told: Told): string {
+  return isAccepted(told) ? "Accepted as gone" : "Well again";
 }
 
 function sayTrouble({ subject, message, passing }: Trouble): string {

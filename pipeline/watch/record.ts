@@ -100,6 +100,21 @@ export class WatchRecord {
     this.#database.run("DELETE FROM troubles WHERE subject = ?", subject);
   }
 
+  /** What seems to be lost of a snapshot id may be gone: it is over, and those who know hear how. */
+  accept(id: string): void {
+    const prefix = `loss ${id}/`;
+    this.#database.transaction((run) => {
+      run(
+        `UPDATE OR REPLACE told SET subject = 'accepted ' || substr(subject, ?1)
+          WHERE substr(subject, 1, ?2) = ?3 AND subject IN (SELECT subject FROM troubles)`,
+        "loss ".length + 1,
+        prefix.length,
+        prefix,
+      );
+      run("DELETE FROM troubles WHERE substr(subject, 1, ?) = ?", prefix.length, prefix);
+    });
+  }
+
   /** What a channel was told. */
   told(channel: string): Told[] {
     const sql = "SELECT subject, since FROM told WHERE channel = ?";

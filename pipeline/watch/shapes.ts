@@ -5,7 +5,7 @@
  */
 import type { Shape } from "../config/common.ts";
 import type { Notice } from "./notice.ts";
-import type { Told, Trouble } from "./troubles.ts";
+import { isAccepted, type Told, type Trouble } from "./troubles.ts";
 
 /** What is sent. */
 export interface Post {
@@ -85,7 +85,8 @@ export function jsonOf(notice: Notice): unknown {
     title,
     text,
     failed: raised.map(troubleJson),
-    recovered: over.map(toldJson),
+    recovered: over.filter((told) => !isAccepted(told)).map(toldJson),
+    accepted: over.filter(isAccepted).map(toldJson),
     still_failing: still.map(troubleJson),
   };
 }

@@ -14,6 +14,8 @@ export type Subject =
   | `snapshot ${string}`
   /** A snapshot id and a path in its archive: something seems to be lost there. */
   | `loss ${string}`
+  /** The same, once somebody has said that it may be gone: nothing is wrong with it any more. */
+  | `accepted ${string}`
   /** A destination and a snapshot id: what came back was of no use. */
   | `drill ${string}`
   /** A destination and a snapshot id: not proven for longer than may be. */
@@ -61,6 +63,7 @@ export interface Told {
 /** What somebody has to be told. */
 export interface News {
   readonly raised: readonly Trouble[];
+  /** What is well again, and losses that were accepted. */
   readonly over: readonly Told[];
   /** What they know already, and what goes on. */
   readonly still: readonly Trouble[];
@@ -167,6 +170,11 @@ export function subjectOfDrill(destination: string, id: string | null): Subject 
 export function partsOf(subject: Subject): readonly [kind: string, whose: string] {
   const end = subject.indexOf(" ");
   return end < 0 ? [subject, ""] : [subject.slice(0, end), subject.slice(end + 1)];
+}
+
+/** Whether it is over because somebody said so, and not because it is well. */
+export function isAccepted({ subject }: Told): boolean {
+  return partsOf(subject)[0] === "accepted";
 }
 
 function dayOf(time: Date): string {

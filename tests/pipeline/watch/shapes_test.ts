@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { Shape } from "../../../pipeline/config/common.ts";
 import { noticeOf } from "../../../pipeline/watch/notice.ts";
 import { postOf, shapeOf } from "../../../pipeline/watch/shapes.ts";
-import type { News, Trouble } from "../../../pipeline/watch/troubles.ts";
+import type { News, Told, Trouble } from "../../../pipeline/watch/troubles.ts";
 
 const NOW = new Date("2026-11-21T03:00:00Z");
 const ABOUT = { pipeline: "claude", host: "laptop", now: NOW };
@@ -58,6 +58,15 @@ Deno.test("one alert tells what failed, since when, the first hint, and what is 
   const recovery = noticeOf({ ...NEWS, raised: [], still: [] }, ABOUT);
   equal(recovery.event, "recovery");
   equal(recovery.title, 'Keepsake: backup "claude" on laptop: git is well again');
+  const accepted: Told = { subject: "accepted claude/memory/a.md", since: S3.since };
+  const titleOf = (...over: readonly Told[]) =>
+    noticeOf({ raised: [], over, still: [] }, ABOUT).title.replace(/^.*: .*: /, "");
+  equal(titleOf(accepted), "claude/memory/a.md was accepted as gone");
+  equal(titleOf(accepted, accepted), "2 losses were accepted");
+  equal(
+    titleOf(accepted, accepted, ...NEWS.over),
+    "git is well again, and 2 losses were accepted",
+  );
 });
 
 Deno.test("however much may be lost, every receiver gets the command that brings it back", () => {
@@ -100,7 +109,7 @@ Deno.test("plain JSON holds it all, and no message is longer than its receiver t
   const json = bodyOf("https://example.org/");
   deepEqual(Object.keys(json), [
     ...["event", "pipeline", "host", "time", "title", "text", "failed", "recovered"],
-    "still_failing",
+    ...["accepted", "still_failing"],
   ]);
   const long = noticeOf({ ...NEWS, raised: [{ ...S3, message: "🗝".repeat(9000) }] }, ABOUT);
   const { content } = JSON.parse(postOf(long, new URL("https://discord.com/x")).body);

@@ -9,6 +9,7 @@ import {
   verifySnapshots,
 } from "../../../pipeline/mod.ts";
 import { statusOf, tooOld } from "../../../pipeline/status.ts";
+import { acceptLosses } from "../../../pipeline/accept.ts";
 import { tellOfFile, watchRun } from "../../../pipeline/watch/watcher.ts";
 import { Hooks } from "../../servers/hooks.ts";
 
@@ -153,6 +154,55 @@ Deno.test("a snapshot that is gone from its destination raises one alert, and on
   await tower.run();
   deepEqual(tower.take().titles, ["2 things are well again"]);
   deepEqual(subjects(), []);
+});
+
+Deno.test("what seems to be lost raises one alert, and one that tells what was accepted from what is back", async () => {
+  await using tower = new Watchtower();
+  const folder = `${tower.path}/src/projects/-w/memory`;
+  await Deno.mkdir(folder, { recursive: true });
+  const [a, b, c] = ["a", "b", "c"].map((name) => `${folder}/${name}.md`) as [
+    string,
+    string,
+    string,
+  ];
+  for (const file of [a, b, c]) await Deno.writeTextFile(file, "green");
+  tower.write(`alert = ["${tower.hooks.at("/alert")}"]\nlog = "${tower.path}/log"`);
+  const next = async () => {
+    tower.now = new Date(tower.now.getTime() + DAY);
+    await tower.run();
+  };
+  await tower.run();
+  for (const file of [a, b, c]) await Deno.remove(file);
+  await next();
+  deepEqual(tower.take().titles, ["3 things failed"]);
+  await Deno.writeTextFile(c, "green");
+  await next();
+  deepEqual(tower.take().titles, ["src/src/projects/-w/memory/c.md (perhaps lost) is well again"]);
+
+  const pipeline = await tower.load();
+  equal((await acceptLosses(pipeline, "src")).length, 1);
+  deepEqual(statusOf(pipeline, tower.now).troubles, []);
+  await next();
+  const [alert] = tower.hooks.take();
+  match(String(alert!["title"]), /: 2 losses were accepted$/);
+  equal(
+    alert!["text"],
+    "Accepted as gone: src/src/projects/-w/memory/a.md (since 2026-11-02 03:00 UTC)\n" +
+      "Accepted as gone: src/src/projects/-w/memory/b.md (since 2026-11-02 03:00 UTC)",
+  );
+  deepEqual([alert!["event"], alert!["recovered"]], ["recovery", []]);
+  deepEqual((alert!["accepted"] as { what: string }[]).map(({ what }) => what), [
+    "accepted src/src/projects/-w/memory/a.md",
+    "accepted src/src/projects/-w/memory/b.md",
+  ]);
+  match(tower.read("log/small.log"), / Told of it: .*: 2 losses were accepted$/m);
+  await next();
+  deepEqual(tower.take().titles, []);
+
+  // What is lost again is news again.
+  await Deno.remove(c);
+  await next();
+  deepEqual(tower.take().titles, ["src/src/projects/-w/memory/c.md (perhaps lost) failed"]);
 });
 
 Deno.test("a destination that dies raises one alert, and one when it is back", async () => {
