@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname, join, resolve } from "node:path";
+import type { Entry, SymlinkEntry } from "../stages/contract.ts";
 import { wayInto } from "../stages/formats/roots.ts";
 import type { Manifest } from "./manifest.ts";
 import type { RestorePlan } from "./restore_plan.ts";
@@ -25,14 +26,14 @@ export async function findStrayLinks(
   manifest: Manifest,
 ): Promise<StrayLink[]> {
   const strays: StrayLink[] = [];
-  const paths = new Set(manifest.entries.map(({ path }) => path));
+  const byPath = new Map(manifest.entries.map((entry) => [entry.path, entry]));
   for (const { entry, target, action } of entries) {
     if (entry.kind !== "symlink" || action === "keep") continue;
     const aim = resolve(dirname(target), entry.link);
     const isInside = placements.some((placement) => wayInto(placement.target, aim) !== undefined);
     const isThere = await Deno.stat(target).then(() => true, () => false);
     if (isInside && isThere) continue;
-    const content = storedAs(entry.path, entry.link, manifest).find((path) => paths.has(path));
+    const content = contentOf(entry, byPath, manifest);
     strays.push({
       path: entry.path,
       link: entry.link,
@@ -41,6 +42,21 @@ export async function findStrayLinks(
     });
   }
   return strays;
+}
+
+/** What a link led to, if it is in the snapshot; by way of other links, it has to end somewhere. */
+function contentOf(
+  link: SymlinkEntry,
+  byPath: ReadonlyMap<string, Entry>,
+  manifest: Manifest,
+): string | undefined {
+  const aimOf = ({ path, link }: SymlinkEntry) =>
+    storedAs(path, link, manifest).map((path) => byPath.get(path)).find((entry) => entry);
+  const first = aimOf(link);
+  const met = new Set<Entry>([link]);
+  let end = first;
+  for (; end?.kind === "symlink" && !met.has(end); end = aimOf(end)) met.add(end);
+  return end?.kind === "symlink" ? undefined : end && first?.path;
 }
 
 /** Where the snapshot would have what a link led to when it was made. */

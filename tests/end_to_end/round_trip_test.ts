@@ -346,6 +346,35 @@ Deno.test("restore says which links lead nowhere, and where what they led to is"
   assert.deepEqual(await told(".claude/NOTES.md"), [0, 1, [stray]]);
 });
 
+Deno.test("links that lead in a circle, or by others to nowhere, led to nothing in the snapshot", async () => {
+  using world = await World.make();
+  const links = {
+    "a_": "b_",
+    "b_": "a_",
+    "self": "self",
+    "way": "gone",
+    "gone": "/nowhere/at/all",
+  };
+  for (const [name, aim] of Object.entries(links)) {
+    await Deno.symlink(aim, join(world.source, name));
+  }
+  await Deno.symlink("last", join(world.source, "first"));
+  await Deno.symlink(join(world.source, "CLAUDE.md"), join(world.source, "last"));
+  const pipeline = await world.pipeline(world.usual());
+  await runPipeline(pipeline);
+  await Deno.rename(world.source, world.at("elsewhere"));
+  const { strayLinks } = await restoreSnapshot({
+    ...{ pipeline, snapshot: "latest", target: { directory: world.at("back") } },
+  });
+  const told = (name: string) => {
+    const { leads, content } = strayLinks.find(({ path }) => path === `.claude/${name}`)!;
+    return [leads, content];
+  };
+  for (const name of Object.keys(links)) assert.deepEqual(told(name), ["nowhere", undefined], name);
+  assert.deepEqual(told("first"), ["nowhere", ".claude/last"]);
+  assert.deepEqual(told("last"), ["nowhere", ".claude/CLAUDE.md"]);
+});
+
 Deno.test("all that counts files counts the same, whatever the number of their names", async () => {
   using world = await World.make();
   const pipeline = await world.pipeline(world.usual());
