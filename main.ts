@@ -13,7 +13,7 @@ if (import.meta.main) Deno.exit(await main(Deno.args));
 /** Does what the words say, tells what went wrong, and answers the exit status. */
 async function main(words: readonly string[]): Promise<number> {
   const json = words.includes("--json");
-  const terminal = processTerminal();
+  const terminal = processTerminal(words);
   const signals = watchSignals(terminal);
   const fail = async (error: unknown) => {
     try {

@@ -82,7 +82,7 @@ async function summary(
   const { renderRun } = await import("./ui/run_summary.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { sayTime } = await import("./ui/format.ts");
-  terminal.print([
+  terminal.show([
     `Run ${report.run}, ${sayTime(report.started)}`,
     ...renderRun(report, homeDirectory(), styleFor(terminal.out)),
   ].join("\n"));

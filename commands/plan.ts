@@ -83,7 +83,7 @@ async function plan({ config, at, json }: Values, { terminal }: Context): Promis
     ...renderOutlook(outlook, view, style),
     ...(horizon ? ["", ...renderHorizon(horizon, view.home, style)] : []),
   ];
-  terminal.print(lines.join("\n"));
+  terminal.show(lines.join("\n"));
   return 0;
 }
 
@@ -114,7 +114,7 @@ async function planAhead(
   const { styleFor } = await import("./ui/style.ts");
   const { out } = terminal;
   const view = { width: out.width, home: homeDirectory() };
-  terminal.print(renderForecast(ahead, view, styleFor(out)).join("\n"));
+  terminal.show(renderForecast(ahead, view, styleFor(out)).join("\n"));
   return 0;
 }
 

@@ -58,7 +58,7 @@ async function prune(values: Values, { terminal, signal }: Context): Promise<num
   const { renderPruneFailures, renderPruning } = await import("./ui/prune_view.ts");
   const { out, err } = terminal;
   if (!quiet || dryRun) {
-    terminal.print(renderPruning(report, out.width, styleFor(out)).join("\n"));
+    terminal.show(renderPruning(report, out.width, styleFor(out)).join("\n"));
   }
   const failures = renderPruneFailures(report, styleFor(err));
   if (failures.length > 0) terminal.say(failures.join("\n"));

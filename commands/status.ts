@@ -58,7 +58,7 @@ async function status(
     const { styleFor } = await import("./ui/style.ts");
     const { out } = terminal;
     const view = { home: homeDirectory(), width: out.width, next, tooOld: old, maxAge };
-    terminal.print(renderStatus(status, view, styleFor(out)).join("\n"));
+    terminal.show(renderStatus(status, view, styleFor(out)).join("\n"));
   }
   return ending;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { BackupError, stateOf, systemFault } from "../../pipeline/errors.ts";
+import { nextCommandsFor } from "./next_command.ts";
 
 /** A stream that shows text. */
 export interface Sink {
@@ -22,11 +23,14 @@ export interface Sink {
 export class Terminal {
   readonly out: Sink;
   readonly err: Sink;
+  readonly #nextCommands: (text: string) => string;
   #status = "";
 
-  constructor(out: Sink, err: Sink) {
+  /** @param nextCommands What is done to commands that a person is told to type next. */
+  constructor(out: Sink, err: Sink, nextCommands = (text: string) => text) {
     this.out = out;
     this.err = err;
+    this.#nextCommands = nextCommands;
   }
 
   /** Prints a result: a line or more, without the last line break. */
@@ -36,10 +40,15 @@ export class Terminal {
     this.#draw();
   }
 
+  /** Prints a result in words of ours, for a person: no data, and nothing that a program reads. */
+  show(text: string): void {
+    this.print(this.#nextCommands(text));
+  }
+
   /** Tells the person something: a line or more, without the last line break. */
   say(text: string): void {
     this.#erase();
-    this.err.write(`${text}\n`);
+    this.err.write(`${this.#nextCommands(text)}\n`);
     this.#draw();
   }
 
@@ -75,9 +84,13 @@ export class Terminal {
   }
 }
 
-/** The terminal, or whatever stands in its place, of this process. */
-export function processTerminal(): Terminal {
-  return new Terminal(processSink(Deno.stdout), processSink(Deno.stderr));
+/**
+ * The terminal, or whatever stands in its place, of this process.
+ *
+ * @param words Those on the command line.
+ */
+export function processTerminal(words: readonly string[] = []): Terminal {
+  return new Terminal(processSink(Deno.stdout), processSink(Deno.stderr), nextCommandsFor(words));
 }
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;

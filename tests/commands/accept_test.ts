@@ -41,3 +41,31 @@ Deno.test("run tells of what seems to be lost, list marks it, and accept ends it
   equal((await home.keepsake(["list"])).stdout.includes("suspect"), false);
   match(await ahead(), /^Of 2 snapshots now, [01] would stay; and 1 that is to come$/m);
 });
+
+Deno.test("what run, status and accept say to type next names the pipeline file they were given", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await Deno.rename(home.at(".config/keepsake/pipeline.toml"), home.at("my file.toml"));
+  const words = ["--config", "my file.toml"];
+  const memory = ".claude/projects/-tmp-a/memory/tea.md";
+  await home.write(memory, "green\n");
+  equal((await home.keepsake(["run", "--quiet", ...words])).status, 0);
+  await Deno.remove(home.at(memory));
+  const told = await home.keepsake(["run", "--quiet", ...words]);
+  match(
+    told.stderr,
+    /^ {2}How it was before: keepsake restore --config 'my file\.toml' claude\/\S+ --to restored$/m,
+  );
+  match(told.stderr, /"keepsake accept --config 'my file\.toml' claude" says that it may be gone/);
+  const { stdout } = await home.keepsake(["status", ...words]);
+  match(stdout, /Bring back how it was: keepsake restore --config 'my file\.toml' claude\//);
+  match(stdout, /If it may be gone: keepsake accept --config 'my file\.toml' claude$/m);
+  const dry = await home.keepsake(["accept", "--dry-run", ...words]);
+  match(dry.stdout, /How it was before: keepsake restore --config 'my file\.toml' claude\//);
+  match(dry.stderr, /"keepsake accept --config 'my file\.toml'" does that/);
+  const [, snapshot = ""] = /restore --config 'my file\.toml' (\S+) /.exec(told.stderr) ?? [];
+  const back = ["restore", ...words, snapshot, "--to", "restored"];
+  equal((await home.keepsake(back)).status, 0);
+  const none = await home.keepsake(["list", "--config", "none.toml"]);
+  match(none.stderr, /write one with "keepsake init --config none\.toml"\n$/);
+});

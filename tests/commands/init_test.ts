@@ -11,6 +11,7 @@ Deno.test("init --yes writes a pipeline that works, and an identity", async () =
   equal(stdout, "");
   match(stderr, /The identity is in .*\/\.config\/keepsake\/identity\.txt\n/);
   match(stderr, /Losing the identity loses the backups/);
+  match(stderr, /^Next: "keepsake plan" shows .*, "keepsake run" makes /m);
   for (const file of ["pipeline.toml", "identity.txt", "recipients.txt"]) {
     equal((await Deno.stat(home.at(".config/keepsake", file))).mode! & 0o7777, 0o600, file);
   }
@@ -74,6 +75,10 @@ Deno.test("init takes Claude Code's folder and the file's name from where they a
     env: { CLAUDE_CONFIG_DIR: home.at("moved"), XDG_CONFIG_HOME: home.at("xdg") },
   });
   equal(status, 0, stderr);
+  match(
+    stderr,
+    /^Next: "keepsake plan --config my\.toml" shows .*, "keepsake run --config my\.toml" makes /m,
+  );
   const { pipeline, stages } = JSON.parse(
     (await home.keepsake(["config", "--config", "my.toml", "--json"])).stdout,
   );
