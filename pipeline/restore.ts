@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 // @ts-types="../tools/std/glob_to_regexp.d.ts"
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import type { Entry, Remark } from "../stages/contract.ts";
@@ -11,9 +11,10 @@ import { BackupError } from "../stages/errors.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { CUT } from "../stages/formats/claude_code.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
-import { archivePaths } from "../stages/formats/roots.ts";
+import { archivePaths, wayInto } from "../stages/formats/roots.ts";
 import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
+import { findPlaces, placesOf } from "./places.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
@@ -99,6 +100,7 @@ export interface RestoreReport {
  */
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
   const { dryRun = false, target } = options;
+  if (target !== "in-place") await refuseBackups(target.directory, options);
   using pool = new ReadingPool();
   await pool.warmTransforms();
   const finding = findSnapshot(options, options.snapshot, pool);
@@ -112,6 +114,34 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   } finally {
     await early?.remove();
   }
+}
+
+/** @throws {BackupError} `target-refused` for a directory in which backups are kept. */
+async function refuseBackups(directory: string, { pipeline, from }: Lookup): Promise<void> {
+  const target = await truePlace(directory);
+  const places = [
+    ...await findPlaces(pipeline, from),
+    ...pipeline === undefined ? [] : placesOf(pipeline),
+  ];
+  for (const { stage, options } of places) {
+    for (const path of stage.permissions(options, "run").write ?? []) {
+      if (wayInto(await truePlace(path), target) === undefined) continue;
+      throw new BackupError(
+        "target-refused",
+        `Cannot restore to "${directory}": backups are kept in "${path}"`,
+        { hint: "Choose a directory outside of it" },
+      );
+    }
+  }
+}
+
+/** Where a path is without links, as far as it is there. */
+async function truePlace(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const above = dirname(absolute);
+  return await Deno.realPath(absolute).catch(async () =>
+    above === absolute ? absolute : join(await truePlace(above), basename(absolute))
+  );
 }
 
 async function restore(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { works } from "../platform/probe.ts";
-import { contentsOf, exists, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
+import { contentsOf, exists, filesIn, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
 
 const traces = await works("strace", "-V");
 const unlessTraces = traces ? "" : " (ignored: strace is not installed)";
@@ -24,6 +24,8 @@ async function twoRoots(): Promise<Sandbox> {
   await Deno.writeTextFile(join(sandbox.folder, "other", "d.txt"), "four");
   await Deno.symlink("a.txt", join(sandbox.tree, "link"));
   await sandbox.backUp();
+  // Deno renames files of its own when it meets a module for the first time.
+  await sandbox.keepsake(["restore", "--dry-run", "--to", join(sandbox.folder, "target")]);
   return sandbox;
 }
 
@@ -205,6 +207,21 @@ Deno.test({
       assert.deepEqual(namesIn(folder), ["b.txt", "c.txt"]);
     }
   },
+});
+
+Deno.test("nothing is restored into a directory that holds backups", async () => {
+  using sandbox = await twoRoots();
+  const before = filesIn(sandbox.destination());
+  const link = join(sandbox.folder, "link");
+  await Deno.symlink(sandbox.destination(), link);
+  for (const directory of [sandbox.destination(), join(link, "new", "folder")]) {
+    for (const more of [[], ["--from", sandbox.destination()], ["--dry-run"]]) {
+      const { code, stderr } = await sandbox.keepsake(["restore", "--to", directory, ...more]);
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, /Cannot restore to ".*": backups are kept in ".*"/);
+    }
+  }
+  assert.deepEqual(filesIn(sandbox.destination()), before);
 });
 
 Deno.test("a file that has another mode counts as changed", async () => {
