@@ -12,6 +12,7 @@ import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, identityFlag, missing } from "./flags.ts";
+import { askForKey, skipKeyCheckFlag } from "./key_check.ts";
 import { homeDirectory, identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import {
   type Installer,
@@ -46,10 +47,7 @@ export default defineCommand({
       description: message`For the machine instead of for you (systemd and launchd, as root).`,
     }),
     identity: identityFlag(),
-    skipKeyCheck: option("--skip-key-check", {
-      description:
-        message`With install: do not ask for the identity. Should it be lost already, you learn of it on the day you need a backup.`,
-    }),
+    skipKeyCheck: skipKeyCheckFlag(message`install`),
     print: option("--print", {
       description: message`With install: print what would be written, and write nothing.`,
     }),
@@ -122,10 +120,10 @@ async function install(
     terminal.print(files.map(({ path, text }) => `# ${path}\n${text}`).join("\n"));
     return 0;
   }
-  if (skipKeyCheck) terminal.say(RISK);
-  else await askForKey(pipeline, identity, terminal);
+  const identities = identityFilesOf(identity);
+  await askForKey(pipeline, { files: identities, skip: skipKeyCheck, quiet: false }, terminal);
   const { lookAtKeys } = await import("../pipeline/keys.ts");
-  for (const { message, hint } of await lookAtKeys(pipeline, identityFilesOf(identity))) {
+  for (const { message, hint } of await lookAtKeys(pipeline, identities)) {
     terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
   }
   await refuseOtherMeaning(pipeline, job, place, installer);
@@ -157,26 +155,6 @@ async function install(
     ...all.map((note) => `Note: ${note}`),
   ].join("\n"));
   return 0;
-}
-
-const RISK =
-  "Warning: nobody has looked whether the identity is there that opens these backups. If it is lost, so are they, and each one that is made from now on";
-
-/** Backups that nobody can open are made in vain, night after night: better to learn of it now. */
-async function askForKey(
-  pipeline: Pipeline,
-  identity: readonly string[],
-  terminal: Terminal,
-): Promise<void> {
-  const { proveKeys } = await import("../pipeline/keys.ts");
-  try {
-    const count = await proveKeys(pipeline, identityFilesOf(identity));
-    if (count > 0) terminal.say("The identity at hand opens what will be encrypted");
-  } catch (error) {
-    if (!(error instanceof BackupError) || error.code !== "identity-wrong") throw error;
-    const hint = `${error.hint}; --skip-key-check goes on without knowing whether it can be opened`;
-    throw new BackupError(error.code, error.message, { hint, cause: error });
-  }
 }
 
 async function jobFor({ name, file }: Pipeline, at: string): Promise<Job> {
