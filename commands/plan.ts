@@ -45,27 +45,27 @@ interface Values {
 
 async function plan({ config, at, json }: Values, { terminal }: Context): Promise<number> {
   if (at !== undefined) return await planAhead(config, at, json, terminal);
-  const [pipeline, { planOf }, ahead, { horizonOf }, { surveySources }, { lookAtKeys }] =
-    await Promise.all(
-      [
-        openPipeline(config),
-        import("../pipeline/plan.ts"),
-        import("../pipeline/outlook.ts"),
-        import("../pipeline/horizon.ts"),
-        import("../pipeline/survey.ts"),
-        import("../pipeline/keys.ts"),
-      ],
-    );
+  const [pipeline, { planOf }, ahead, { horizonOf }, { surveySources }, keys] = await Promise.all(
+    [
+      openPipeline(config),
+      import("../pipeline/plan.ts"),
+      import("../pipeline/outlook.ts"),
+      import("../pipeline/horizon.ts"),
+      import("../pipeline/survey.ts"),
+      import("../pipeline/keys.ts"),
+    ],
+  );
   const plan = planOf(pipeline, await plannedMessengers(pipeline.watch));
-  const [known, surveys, keys] = await Promise.all([
+  const [known, surveys, ...warnings] = await Promise.all([
     ahead.lookAhead(pipeline),
     surveySources(pipeline),
-    lookAtKeys(pipeline),
+    keys.lookAtKeys(pipeline),
+    keys.findForeign(pipeline),
   ]);
   const outlook = ahead.withSurveys(known, surveys);
   const horizon = horizonOf(ahead.withoutGone(pipeline, outlook), new Date());
   if (json) {
-    printJson(terminal, { ...planJson(plan, outlook, horizon, surveys), keys });
+    printJson(terminal, { ...planJson(plan, outlook, horizon, surveys), keys: warnings.flat() });
     return 0;
   }
   const { renderKeys, renderOutlook, renderPlan, renderSurveys } = await import(
@@ -79,7 +79,7 @@ async function plan({ config, at, json }: Values, { terminal }: Context): Promis
   const lines = [
     ...renderPlan(plan, view, style),
     ...renderSurveys(surveys, view, style),
-    ...renderKeys(keys, style),
+    ...renderKeys(warnings.flat(), style),
     ...renderOutlook(outlook, view, style),
     ...(horizon ? ["", ...renderHorizon(horizon, view.home, style)] : []),
   ];

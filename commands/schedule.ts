@@ -122,8 +122,9 @@ async function install(
   }
   const identities = identityFilesOf(identity);
   await askForKey(pipeline, { files: identities, skip: skipKeyCheck, quiet: false }, terminal);
-  const { lookAtKeys } = await import("../pipeline/keys.ts");
-  for (const { message, hint } of await lookAtKeys(pipeline, identities)) {
+  const { findForeign, lookAtKeys } = await import("../pipeline/keys.ts");
+  const warnings = [...await lookAtKeys(pipeline, identities), ...await findForeign(pipeline)];
+  for (const { message, hint } of warnings) {
     terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
   }
   await refuseOtherMeaning(pipeline, job, place, installer);

@@ -16,6 +16,7 @@ export interface KeyWarning {
     | "one-recipient"
     | "identity-in-source"
     | "identity-beside-backups"
+    | "identity-foreign"
     | "identity-readable";
   /** One sentence without a full stop. */
   readonly message: string;
@@ -117,6 +118,41 @@ export async function lookAtKeys(
   }));
   return [...warnings, ...all.flat()];
 }
+
+/**
+ * Finds stages that encrypt for recipients to none of whom the pipeline's identity belongs: with it,
+ * nothing of what they store opens. Of an identity that cannot be read nothing is said here: whatever
+ * needs it tells.
+ *
+ * @param options.believe Take the word of what `keygen` notes beside a key: to look for oneself takes
+ *   a library that is some 15 ms in loading.
+ */
+export async function findForeign(
+  { stages, identity }: Pipeline,
+  { believe = false }: { readonly believe?: boolean } = {},
+): Promise<KeyWarning[]> {
+  const sealing = stages.filter(isSealing);
+  if (identity === undefined || sealing.length === 0) return [];
+  const text = await Deno.readTextFile(identity).catch(() => undefined);
+  if (text === undefined) return [];
+  const foreignTo = (own: readonly string[]) =>
+    sealing.filter((stage) => !recipientsOf(stage).some((recipient) => own.includes(recipient)));
+  const noted = Array.from(text.matchAll(NOTED_REGEXP), ([, recipient]) => recipient!);
+  if (believe && foreignTo(noted).length === 0) return [];
+  const recipients = await import("../stages/formats/recipients.ts");
+  const { identities, problems } = await recipients.parseIdentities(text, identity);
+  if (problems.length > 0) return [];
+  return foreignTo(await recipients.recipientsOf(identities)).map(({ id }) => ({
+    code: "identity-foreign",
+    message:
+      `The identity "${identity}" belongs to none of the recipients that "${id}" encrypts for`,
+    hint:
+      "Add its recipient there, or name an identity that belongs to one of them: with this one, nothing that is stored now opens",
+  }));
+}
+
+/** How `keygen`, age's and ours, notes the recipient of a key in its file. */
+const NOTED_REGEXP = /^# public key: (age1\w+)\r?$/gm;
 
 async function truePath(path: string): Promise<string | undefined> {
   return await Deno.realPath(path).catch(() => undefined);

@@ -19,7 +19,7 @@ import {
   type Sighting,
 } from "./horizon.ts";
 import { leaveFacts, type RunEnd } from "./leave_facts.ts";
-import { lookAtKeys } from "./keys.ts";
+import { findForeign, lookAtKeys } from "./keys.ts";
 import { runPrepare } from "./preparing.ts";
 import { redactError, redactorFor } from "./redact.ts";
 import { destinationsOf, routesOf } from "./routes.ts";
@@ -93,7 +93,8 @@ export async function runLocked(
     const seeing = inAMoment(() => seeConversations(pipeline));
     const told = await running;
     signal?.throwIfAborted();
-    for (const { code, message, hint } of await warnings) {
+    const foreign = await findForeign(pipeline, { believe: true });
+    for (const { code, message, hint } of [...await warnings, ...foreign]) {
       if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
       // Of what was decided once, nobody wants to hear each night: plan goes on telling.
       else if (isFirst) log.say("info", undefined, `Note: ${message}. ${hint}`);

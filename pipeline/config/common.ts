@@ -53,7 +53,7 @@ export const pipelineOptions = options({
   ),
   identity: optional(
     path(
-      "File with the identities for `list`, `restore`, `verify`, `drill`, `prune`, `rekey` and `schedule install`; `run` reads it for drills alone.",
+      "File with the identities for `list`, `restore`, `verify`, `drill`, `prune`, `rekey` and `schedule install`; `run` needs it for drills alone, and warns when it belongs to no recipient.",
       { example: "~/.config/keepsake/identity.txt" },
     ),
   ),

@@ -44,6 +44,12 @@ Deno.test("rekey takes nothing away for recipients that nobody at hand has the i
   const before = await home.list(".local/share/keepsake/backups");
   const own = home.at(".config/keepsake/identity.txt");
 
+  const foreign =
+    /The identity ".*identity\.txt" belongs to none of the recipients that "encrypt" /;
+  match((await home.keepsake(["plan"])).stdout.replaceAll(/\s+/g, " "), foreign);
+  const { keys } = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
+  deepEqual(keys.map(({ code }: { code: string }) => code), ["one-recipient", "identity-foreign"]);
+  match((await home.keepsake(["run", "--dry-run"])).stderr, foreign);
   equal((await home.keepsake(["rekey", "--plan", "--skip-key-check"])).status, 3);
   for (const more of [[], ["--identity", own], ["--quiet"]]) {
     const { status, stdout, stderr } = await home.keepsake(["rekey", "--apply", ...more]);

@@ -1,6 +1,16 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { judgeKeys, type KeyFacts, lookAtKeys, proveKeys } from "../../pipeline/keys.ts";
+import {
+  generateHybridIdentity,
+  generateX25519Identity,
+  identityToRecipient,
+} from "age-encryption";
+import {
+  findForeign,
+  judgeKeys,
+  type KeyFacts,
+  lookAtKeys,
+  proveKeys,
+} from "../../pipeline/keys.ts";
 import { World } from "../end_to_end/world.ts";
 
 const FINE: KeyFacts = {
@@ -54,6 +64,41 @@ Deno.test("where things lie is found out by their true places", async () => {
   deepEqual((await lookAtKeys(pipeline, named)).map(({ code }) => code), [
     ...["one-recipient", "identity-in-source", "identity-readable", "identity-beside-backups"],
   ]);
+});
+
+Deno.test("an identity that belongs to none of the recipients is told, and one that does to any is not", async () => {
+  using world = await World.make();
+  const codes = async (believe = false) => {
+    const found = await findForeign(await world.pipeline(world.usual()), { believe });
+    return found.map(({ code }) => code);
+  };
+  deepEqual(await codes(), []);
+  const own = world.recipient;
+  for (const generate of [generateX25519Identity, generateHybridIdentity]) {
+    const gone = await generate();
+    const stranger = await identityToRecipient(gone);
+    world.recipient = stranger;
+    deepEqual(await codes(), ["identity-foreign"]);
+    deepEqual(await codes(true), ["identity-foreign"]);
+    world.recipient = `${stranger}", "${own}`;
+    deepEqual(await codes(), []);
+    world.recipient = stranger;
+    const text = await Deno.readTextFile(world.identity);
+    await Deno.writeTextFile(world.identity, `# a second one\n${gone}\n`, { append: true });
+    deepEqual(await codes(), []);
+    // A note of somebody's is believed where time counts, and there alone.
+    await Deno.writeTextFile(world.identity, `# public key: ${stranger}\r\n${text}`);
+    deepEqual([await codes(true), await codes()], [[], ["identity-foreign"]]);
+    await Deno.writeTextFile(world.identity, text);
+  }
+  const pipeline = await world.pipeline(world.usual());
+  for (const text of ["", "age-encryption.org/v1\n", "AGE-PLUGIN-YUBIKEY-1\n"]) {
+    await Deno.writeTextFile(world.identity, text);
+    deepEqual(await findForeign(pipeline), []);
+  }
+  await Deno.remove(world.identity);
+  deepEqual(await findForeign(pipeline), []);
+  deepEqual(await findForeign({ ...pipeline, identity: undefined }), []);
 });
 
 Deno.test("a challenge that is sealed for a pipeline proves the identity, and no other", async () => {
