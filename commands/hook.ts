@@ -98,6 +98,7 @@ async function show(
     import("./hook/install.ts"),
     import("./hook/answer.ts"),
   ]);
+  await requireFacts(state);
   const lines: string[] = [];
   let maxAge: string | undefined;
   let found = false;
@@ -121,6 +122,20 @@ async function show(
   );
   terminal.print(lines.map(escapeControls).join("\n"));
   return 0;
+}
+
+/** What a hook passes over in silence, whoever asks is told: facts that may not be read are not none. */
+async function requireFacts(state: string): Promise<void> {
+  const [{ hookFile }, { stateFault }] = await Promise.all([
+    import("../pipeline/hook_facts.ts"),
+    import("../pipeline/state_fault.ts"),
+  ]);
+  const file = hookFile(state);
+  try {
+    await Deno.readTextFile(file);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw stateFault(error, `Cannot read "${file}"`);
+  }
 }
 
 /** Claude Code's folders: those that the pipeline reads, else the usual one. */

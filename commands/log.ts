@@ -62,8 +62,8 @@ async function summary(
   json: boolean,
   terminal: Terminal,
 ): Promise<number> {
-  const { lastReport } = await import("../pipeline/history.ts");
-  const report = lastReport(pipeline);
+  const { tellLastReport } = await import("../pipeline/history.ts");
+  const report = tellLastReport(pipeline);
   if (run !== undefined && report?.run !== run) {
     throw new BackupError("usage", `Cannot show run ${run}: there is no log`, {
       hint: 'Write log = "DIRECTORY" below [pipeline], and leave --run out until then',

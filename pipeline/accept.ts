@@ -12,9 +12,13 @@ import type { OpenSuspicion } from "./suspicions.ts";
 
 export type { OpenSuspicion } from "./suspicions.ts";
 
-/** The suspicions that are open. */
+/**
+ * The suspicions that are open.
+ *
+ * @throws {BackupError} What the disk has against the catalog.
+ */
 export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicion[] {
-  const catalog = Catalog.openIfThere(state);
+  const catalog = Catalog.openToTell(state);
   try {
     return catalog?.suspicions.all() ?? [];
   } finally {
@@ -27,7 +31,8 @@ export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicio
  *
  * @param id A snapshot id; `undefined`: all.
  * @returns What was accepted.
- * @throws {BackupError} `usage` for an id that no stage has; `run-in-progress`.
+ * @throws {BackupError} `usage` for an id that no stage has; `run-in-progress`; what the disk has
+ *   against the catalog.
  */
 export async function acceptLosses(
   { stages, state }: Pipeline,
@@ -41,7 +46,7 @@ export async function acceptLosses(
   }
   if (openSuspicions({ state }).length === 0) return [];
   const lock = await acquireLock(join(state, "lock"));
-  const catalog = Catalog.openIfThere(state);
+  const catalog = Catalog.openToTell(state);
   try {
     if (catalog === undefined) return [];
     const meant = catalog.suspicions.all().filter((one) => id === undefined || one.id === id);

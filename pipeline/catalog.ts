@@ -14,6 +14,7 @@ import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
 import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
 import { catalogFile, hasCatalog } from "./state_directory.ts";
+import { stateFault } from "./state_fault.ts";
 import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
 import { WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
@@ -135,7 +136,7 @@ export class Catalog {
 
   /**
    * Opens what there is, or nothing: for commands that must work without a state. What is damaged
-   * is as good as empty.
+   * is as good as empty, and what may not be read as good as not there.
    */
   static openIfThere(state: string): Catalog | undefined {
     if (!hasCatalog(state)) return undefined;
@@ -144,6 +145,22 @@ export class Catalog {
     } catch {
       return undefined;
     }
+  }
+
+  /**
+   * Opens what there is, for answers that rest on nothing else: `undefined` only where there is none.
+   *
+   * @throws {BackupError} What the disk has against it: it may be another user's.
+   */
+  static openToTell(state: string): Catalog | undefined {
+    const path = catalogFile(state);
+    try {
+      Deno.lstatSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw stateFault(error, `Cannot use the catalog "${path}"`);
+    }
+    return new Catalog(new Database(path, SCHEMA));
   }
 
   /** A random name for this installation, the same for as long as the catalog lives. */

@@ -97,12 +97,13 @@ const MOST_RUNS = 4000;
 /**
  * Looks ahead. Every run to come is supposed to find changes, and nothing deleted.
  *
- * @throws {BackupError} `usage` for a time that is not to come, or too far ahead.
+ * @throws {BackupError} `usage` for a time that is not to come, or too far ahead; what the disk has
+ *   against the catalog.
  */
 export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast {
   const { at, now } = options;
   const runs = runsUntil(options);
-  const catalog = Catalog.openIfThere(pipeline.state);
+  const catalog = Catalog.openToTell(pipeline.state);
   try {
     const pauses = pausesIn(pipeline, catalog);
     const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {

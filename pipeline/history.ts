@@ -26,11 +26,26 @@ export function lastReport(pipeline: Pick<Pipeline, "state">): RunReport | undef
   return recall(pipeline, (catalog) => catalog.lastReport());
 }
 
+/**
+ * The same, for whoever asks for that alone.
+ *
+ * @throws {BackupError} What the disk has against the catalog.
+ */
+export function tellLastReport({ state }: Pick<Pipeline, "state">): RunReport | undefined {
+  return lookAt(Catalog.openToTell(state), (catalog) => catalog.lastReport());
+}
+
 function recall<T>(
   { state }: Pick<Pipeline, "state">,
   look: (catalog: Catalog) => T | undefined,
 ): T | undefined {
-  const catalog = Catalog.openIfThere(state);
+  return lookAt(Catalog.openIfThere(state), look);
+}
+
+function lookAt<T>(
+  catalog: Catalog | undefined,
+  look: (catalog: Catalog) => T | undefined,
+): T | undefined {
   try {
     return catalog && look(catalog);
   } finally {

@@ -32,19 +32,34 @@ export interface EndangeredFact {
   readonly preserved?: boolean;
 }
 
+/** Where they are. */
+export function hookFile(state: string): string {
+  return join(state, "hook.json");
+}
+
 /** Reads what the last run left; `undefined` when there is nothing, or nothing of use. */
 export function readHookFacts(state: string): HookFacts | undefined {
   try {
-    const facts = JSON.parse(Deno.readTextFileSync(join(state, FILE)));
+    const facts = JSON.parse(Deno.readTextFileSync(hookFile(state)));
     return facts.version === VERSION ? facts : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Whether there is no knowing what runs left: it may be another user's. */
+export function areFactsClosed(state: string): boolean {
+  try {
+    Deno.openSync(hookFile(state)).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+}
+
 /** Leaves it for the next hook: as a whole, or not at all. */
 export function writeHookFacts(state: string, facts: HookFacts): void {
-  const file = join(state, FILE);
+  const file = hookFile(state);
   const part = `${file}.part`; // Whoever writes holds the pipeline's lock.
   Deno.writeTextFileSync(part, `${JSON.stringify({ version: VERSION, ...facts })}\n`, {
     mode: 0o600,
@@ -52,6 +67,5 @@ export function writeHookFacts(state: string, facts: HookFacts): void {
   Deno.renameSync(part, file);
 }
 
-const FILE = "hook.json";
 /** Of the file: another one is none of use. */
 const VERSION = 1;

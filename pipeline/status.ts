@@ -59,10 +59,14 @@ export interface Status {
   readonly unseen: HorizonReport["unseen"];
 }
 
-/** Looks up how a pipeline is. */
+/**
+ * Looks up how a pipeline is.
+ *
+ * @throws {BackupError} What the disk has against the catalog.
+ */
 export function statusOf(pipeline: Pipeline, now: Date): Status {
   const { name, file, state } = pipeline;
-  const catalog = Catalog.openIfThere(state);
+  const catalog = Catalog.openToTell(state);
   try {
     const suspicions = catalog?.suspicions.all() ?? [];
     const ids = new Set(suspicions.map(({ id }) => id));

@@ -17,6 +17,8 @@ export interface PendingDigests {
 export interface Circumstances {
   /** What the last run left; `undefined`: nothing. */
   readonly facts: HookFacts | undefined;
+  /** Whether that is so because it may not be read. */
+  readonly closed?: boolean;
   readonly pending: readonly PendingDigests[];
   readonly now: number;
   /** Milliseconds after which the last good backup is stale. */
@@ -29,6 +31,9 @@ export interface Said {
   readonly warnings: readonly string[];
 }
 
+const CLOSED =
+  "Keepsake cannot tell how the backup is: what its runs left may not be read by this user";
+
 /** So long before a conversation goes it is time to say so. */
 const NOTICE_MS = 48 * 3_600_000;
 
@@ -36,8 +41,9 @@ const NOTICE_MS = 48 * 3_600_000;
 const NAMED = 20;
 
 /** Says what is new and what is wrong. */
-export function sayFacts({ facts, pending, now, maxAge }: Circumstances): Said {
-  const warnings = [...sayBackup(facts, now, maxAge), ...sayEndangered(facts, now)];
+export function sayFacts({ facts, closed, pending, now, maxAge }: Circumstances): Said {
+  const backup = closed ? [CLOSED] : sayBackup(facts, now, maxAge);
+  const warnings = [...backup, ...sayEndangered(facts, now)];
   return { context: [...pending.flatMap(sayPending), ...warnings], warnings };
 }
 

@@ -89,3 +89,63 @@ Deno.test("whoever asks for the latest hears of a destination that may hold a ne
   assert.equal(ok, false);
   assert.equal(unanswered[0].destination, "a");
 });
+
+Deno.test("a catalog that may not be read is a failure of what rests on it, and no empty one", async () => {
+  using sandbox = await Sandbox.make(encrypted, { "a.txt": "one" });
+  await sandbox.backUp();
+  const claude = join(sandbox.folder, "claude");
+  await Deno.mkdir(claude);
+  const asHook = ["env", `CLAUDE_CONFIG_DIR=${claude}`, ...AS_MORTAL];
+  const day = new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 10);
+  const resting = [
+    ...[["status"], ["status", "--json"], ["log"], ["accept"], ["accept", "--dry-run"]],
+    ["plan", "--at", day],
+  ];
+  const catalog = join(sandbox.state, "catalog.db");
+  const facts = join(sandbox.state, "hook.json");
+  for (const closed of [sandbox.state, catalog, facts]) {
+    const { mode } = await Deno.stat(closed);
+    await Deno.chmod(closed, 0);
+    try {
+      const others = [["list"], ["verify"], ["restore", "--to", join(sandbox.folder, "back")]];
+      for (const words of others) {
+        const { code, stdout, stderr } = await sandbox.keepsake(words, AS_MORTAL);
+        assert.equal(code, 0, `${closed} ${words.join(" ")}: ${stdout}${stderr}`);
+      }
+      await Deno.remove(join(sandbox.folder, "back"), { recursive: true });
+      const run = closed === facts ? undefined : await sandbox.keepsake(["run"], AS_MORTAL);
+      for (const words of run === undefined ? [] : resting) {
+        const { code, stdout, stderr } = await sandbox.keepsake(words, AS_MORTAL);
+        const said = `${closed} ${words.join(" ")}: ${stdout}${stderr}`;
+        assert.equal(code, run!.code, said);
+        const sentence = `Cannot use the catalog ${JSON.stringify(catalog)}: permission denied`;
+        const { message } = words.includes("--json")
+          ? JSON.parse(stdout).error
+          : { message: stderr };
+        assert.ok(message.includes(sentence), said);
+        if (closed === catalog) assert.ok(run!.stderr.includes(sentence), run!.stderr);
+        assert.doesNotMatch(said, /No run is known|Nothing seems/);
+      }
+      if (closed === catalog) continue;
+      const shown = await sandbox.keepsake(["hook", "show"], asHook);
+      assert.equal(shown.code, 3, shown.stdout + shown.stderr);
+      assert.match(shown.stderr, /^Error: Cannot read ".*hook\.json": permission denied$/m);
+      // A session is told no more than that, and never kept from its work.
+      const program = ["hook", "run", "session-start", "--state", sandbox.state];
+      const told = await sandbox.keepsake(program, AS_MORTAL);
+      assert.deepEqual([told.code, told.stderr], [0, ""]);
+      const { systemMessage } = JSON.parse(told.stdout);
+      assert.match(systemMessage, /^Keepsake cannot tell how the backup is: .* may not be read /);
+    } finally {
+      await Deno.chmod(closed, mode! & 0o777);
+    }
+  }
+  // What is damaged stays as good as empty.
+  for (const rest of ["", "-wal", "-shm"]) {
+    await Deno.remove(catalog + rest).catch(() => {});
+  }
+  await Deno.writeTextFile(catalog, "no database at all, of any kind that there is ".repeat(40));
+  const { code, stdout } = await sandbox.keepsake(["status"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^Last run: none is known$/m);
+});
