@@ -14,7 +14,8 @@ import type { Place } from "./installer.ts";
 /**
  * This machine and its user.
  *
- * @throws {BackupError} `usage` without a home directory.
+ * @throws {BackupError} `usage` without a home directory, or for a user that the system has no record
+ *   of, as programs in containers may be started.
  */
 export function thisPlace(system: boolean): Place {
   const home = homeDirectory();
@@ -23,7 +24,7 @@ export function thisPlace(system: boolean): Place {
       hint: "Set HOME",
     });
   }
-  const { username, uid, homedir } = userInfo();
+  const { username, uid, homedir } = ownRecord();
   return {
     home,
     system,
@@ -32,6 +33,18 @@ export function thisPlace(system: boolean): Place {
     userHome: homedir || home,
     find: findProgram,
   };
+}
+
+/** What the system has on record of who runs this. */
+function ownRecord(): Pick<ReturnType<typeof userInfo>, "username" | "uid" | "homedir"> {
+  try {
+    return userInfo();
+  } catch (cause) {
+    throw new BackupError("usage", "Cannot schedule: the system has no record of this user", {
+      hint: "Schedule as a user that the system knows",
+      cause,
+    });
+  }
 }
 
 /** Absolute path of a program in `PATH` or where systems keep theirs. */

@@ -51,7 +51,7 @@ export async function nextRun(
   try {
     place = thisPlace(noted?.system ?? false);
   } catch (error) {
-    if (error instanceof BackupError) return undefined; // Without a home, nobody's schedule.
+    if (error instanceof BackupError) return undefined; // Without a home, or a user: nobody's schedule.
     throw error;
   }
   for (const installer of presentInstallers(place)) {

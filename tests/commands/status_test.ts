@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { works } from "../platform/probe.ts";
 import { Home } from "./harness.ts";
 
 /** Root reads everything, unless it gives that up. */
@@ -93,6 +94,34 @@ Deno.test({
       match((await mortal("plan")).stdout, /^Cannot look at sessions in /m);
       await Deno.chmod(home.at(closed), 0o700);
       equal((await mortal("status")).status, 0);
+    }
+  },
+});
+
+/** Becomes a user that the system has no record of, in a namespace. */
+const AS_UNKNOWN = "unshare --user --map-user=12345 --map-group=12345";
+const becomes = await works("sh", "-c", `${AS_UNKNOWN} true`);
+
+Deno.test({
+  name: `status gets along without a record of the user, and schedule says that it cannot${
+    becomes ? "" : " (without namespaces)"
+  }`,
+  ignore: !becomes,
+  async fn() {
+    await using home = await Home.make();
+    await home.furnish();
+    equal((await home.keepsake(["run", "--quiet"])).status, 0);
+    const status = await home.bash(`${AS_UNKNOWN} keepsake status`);
+    deepEqual([status.status, status.stderr], [0, ""]);
+    match(status.stdout, /^Next run: none is scheduled$/m);
+    for (const action of ["show", "install", "remove"]) {
+      const { status, stderr } = await home.bash(`${AS_UNKNOWN} keepsake schedule ${action}`);
+      equal(status, 3, stderr);
+      equal(
+        stderr,
+        "Error: Cannot schedule: the system has no record of this user\n" +
+          "  Schedule as a user that the system knows\n",
+      );
     }
   },
 });
