@@ -10,11 +10,14 @@ import { option } from "@optique/core/primitives";
 import { integer } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
+import type { Ending } from "../pipeline/history.ts";
 import type { LogLine } from "../pipeline/watch/log_file.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { partJson } from "./ui/errors.ts";
+import type { Style } from "./ui/style.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -62,29 +65,53 @@ async function summary(
   json: boolean,
   terminal: Terminal,
 ): Promise<number> {
-  const { tellLastReport } = await import("../pipeline/history.ts");
-  const report = tellLastReport(pipeline);
-  if (run !== undefined && report?.run !== run) {
-    throw new BackupError("usage", `Cannot show run ${run}: there is no log`, {
-      hint: 'Write log = "DIRECTORY" below [pipeline], and leave --run out until then',
+  const { endingOf } = await import("../pipeline/history.ts");
+  const ending = endingOf(pipeline, run);
+  if (ending === undefined && run !== undefined) {
+    throw new BackupError("usage", `Cannot show run ${run}: it is not known to have ended`, {
+      hint: "Leave --run out to see the last one that is",
     });
   }
-  if (report === undefined) {
+  if (ending === undefined) {
     if (json) printJson(terminal, null);
     else terminal.say("No run is known yet");
     return 0;
   }
+  const { report } = ending;
   if (json) {
     const { runJson } = await import("./run_json.ts");
-    printJson(terminal, runJson(report));
+    printJson(terminal, report === undefined ? endingJson(ending) : runJson(report));
     return 0;
   }
   const { renderRun } = await import("./ui/run_summary.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { sayTime } = await import("./ui/format.ts");
+  const style = styleFor(terminal.out);
   terminal.show([
-    `Run ${report.run}, ${sayTime(report.started)}`,
-    ...renderRun(report, homeDirectory(), styleFor(terminal.out)),
+    `Run ${ending.run}, ${sayTime(ending.started)}`,
+    ...report === undefined
+      ? await renderEnding(ending, style)
+      : renderRun(report, homeDirectory(), style),
   ].join("\n"));
   return 0;
+}
+
+/** What is known of a run that came to no report. */
+async function renderEnding(
+  { started, finished, status, failure }: Ending,
+  style: Style,
+): Promise<string[]> {
+  const { saySeconds } = await import("./ui/format.ts");
+  const took = saySeconds((finished.getTime() - started.getTime()) / 1000);
+  const why = failure ?? { message: "What it did was not noted, or is damaged", hint: undefined };
+  return [
+    `${style.bad("Error:")} ${escapeControls(why.message)}`,
+    ...(why.hint === undefined ? [] : [`  ${escapeControls(why.hint)}`]),
+    `Ended with status ${status} after ${took}`,
+  ];
+}
+
+function endingJson({ run, started, finished, status, failure }: Ending): unknown {
+  const times = { started: started.toISOString(), finished: finished.toISOString() };
+  return { ok: false, run, ...times, status, error: failure ? partJson(failure) : null };
 }

@@ -15,6 +15,7 @@ import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
 import { suspicionJson } from "./suspicion_json.ts";
+import { partJson } from "./ui/errors.ts";
 
 export default defineCommand({
   summary: "shows how things are: runs, destinations, and what to do",
@@ -101,6 +102,7 @@ export function statusJson(
       started: say(last.started),
       finished: say(last.finished),
       status: last.status,
+      ...(last.failure && { error: partJson(last.failure) }),
     },
     next_run: next === undefined ? null : { time: say(next.time), scheduler: next.scheduler },
     no_run_since: say(pause),

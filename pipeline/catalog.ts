@@ -5,10 +5,11 @@
  * @module
  */
 import type { Entry } from "../stages/contract.ts";
+import { type FailureCode, FAILURES } from "../stages/errors.ts";
 import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
-import type { Changes, RunReport } from "./events.ts";
-import type { RunRecord } from "./history.ts";
+import type { Changes, Failure, RunReport } from "./events.ts";
+import type { Ending, RunRecord } from "./history.ts";
 import { MISSING_SCHEMA, MissingRecord } from "./missing.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
@@ -22,6 +23,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, status INTEGER, report TEXT
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS endings (
+    run INTEGER PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS stages (
     run INTEGER NOT NULL, id TEXT NOT NULL, use TEXT NOT NULL, status TEXT NOT NULL,
@@ -210,10 +214,13 @@ export class Catalog {
     });
   }
 
-  /** Notes that a run ended without a report: it was interrupted or could not begin. */
-  abandonRun(run: number, finished: Date, status: number): void {
-    const sql = "UPDATE runs SET finished = ?, status = ? WHERE id = ?";
-    this.#database.run(sql, finished.toISOString(), status, run);
+  /** Notes what ended a run that comes to no report: it was interrupted or could not begin. */
+  abandonRun(run: number, finished: Date, { code, message, hint }: Failure): void {
+    this.#database.transaction((note) => {
+      const sql = "UPDATE runs SET finished = ?, status = ? WHERE id = ?";
+      note(sql, finished.toISOString(), FAILURES[code].status, run);
+      note("INSERT OR REPLACE INTO endings VALUES (?, ?, ?, ?)", run, code, message, hint ?? "");
+    });
   }
 
   /** The newest run that came to an end of its own, whatever that was. */
@@ -226,21 +233,28 @@ export class Catalog {
     return this.#newestRun("report ->> 'dryRun' = 0 AND report ->> 'partial' IS NULL");
   }
 
+  /** How a run ended, with its report or with what kept it from one; left out, the newest that did. */
+  ending(run?: number): Ending | undefined {
+    const row = this.#newestEnding(run === undefined ? "TRUE" : "id = ?", run);
+    if (row === undefined) return undefined;
+    const sql = "SELECT report FROM runs WHERE id = ?";
+    const report = this.#database.get<{ report: string | null }>(sql, row.id)?.report;
+    return { ...recordOf(row), report: report ? revive(report) : undefined };
+  }
+
   #newestRun(condition: string): RunRecord | undefined {
-    const row = this.#database.get<
-      { id: number; started: string; finished: string; status: number }
-    >(
+    const row = this.#newestEnding(`(report IS NULL OR json_valid(report)) AND ${condition}`);
+    return row && recordOf(row);
+  }
+
+  #newestEnding(condition: string, ...values: readonly (number | undefined)[]): Row | undefined {
+    return this.#database.get<Row>(
       // By number: a clock that was set back makes no older run the newest.
-      `SELECT id, started, finished, status FROM runs
-        WHERE finished IS NOT NULL AND (report IS NULL OR json_valid(report)) AND ${condition}
-        ORDER BY id DESC LIMIT 1`,
+      `SELECT id, started, finished, status, code, message, hint
+        FROM runs LEFT JOIN endings ON run = id
+        WHERE finished IS NOT NULL AND ${condition} ORDER BY id DESC LIMIT 1`,
+      ...values.filter((value) => value !== undefined),
     );
-    return row && {
-      run: row.id,
-      started: new Date(row.started),
-      finished: new Date(row.finished),
-      status: row.status,
-    };
   }
 
   /** What the newest run reported that came to a report; `undefined`: none, or it is damaged. */
@@ -394,6 +408,28 @@ export class Catalog {
   close(): void {
     this.#database.close();
   }
+}
+
+/** A run as it stands in the catalog, with what ended it before it came to a report. */
+interface Row {
+  readonly id: number;
+  readonly started: string;
+  readonly finished: string;
+  readonly status: number;
+  readonly code: FailureCode | null;
+  readonly message: string;
+  readonly hint: string;
+}
+
+function recordOf({ id, started, finished, status, code, message, hint }: Row): RunRecord {
+  const isKnown = code !== null && Object.hasOwn(FAILURES, code); // By this version.
+  return {
+    run: id,
+    started: new Date(started),
+    finished: new Date(finished),
+    status,
+    ...(isKnown && { failure: { code, message, hint: hint === "" ? undefined : hint } }),
+  };
 }
 
 function hashOf(entry: Entry): string {

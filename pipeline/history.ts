@@ -5,7 +5,7 @@
  */
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { RunReport } from "./events.ts";
+import type { Failure, RunReport } from "./events.ts";
 
 /** When a run was at work, and how it ended. */
 export interface RunRecord {
@@ -14,6 +14,14 @@ export interface RunRecord {
   readonly finished: Date;
   /** Exit status. */
   readonly status: number;
+  /** What ended it before it came to a report. */
+  readonly failure?: Failure;
+}
+
+/** How a run ended, and all that is known of it. */
+export interface Ending extends RunRecord {
+  /** `undefined`: it came to none, or that is damaged. */
+  readonly report: RunReport | undefined;
 }
 
 /** The newest run of everything that was neither a trial nor cut short; `undefined`: none is known. */
@@ -27,12 +35,12 @@ export function lastReport(pipeline: Pick<Pipeline, "state">): RunReport | undef
 }
 
 /**
- * The same, for whoever asks for that alone.
+ * How a run ended; left out, the newest that is known to have.
  *
  * @throws {BackupError} What the disk has against the catalog.
  */
-export function tellLastReport({ state }: Pick<Pipeline, "state">): RunReport | undefined {
-  return lookAt(Catalog.openToTell(state), (catalog) => catalog.lastReport());
+export function endingOf({ state }: Pick<Pipeline, "state">, run?: number): Ending | undefined {
+  return lookAt(Catalog.openToTell(state), (catalog) => catalog.ending(run));
 }
 
 function recall<T>(

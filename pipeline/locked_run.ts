@@ -135,19 +135,20 @@ export async function runLocked(
     const isWhole = only === undefined;
     if (!dryRun) leave(pipeline, { finished, outcome, isWhole, horizon }, log);
     return outcome;
-  } catch (error) {
+  } catch (thrown) {
+    const error = redactError(thrown, redact);
     if (!dryRun) {
-      const outcome = { error: redactError(error, redact) };
+      const outcome = { error };
       const end = { finished: clock(), outcome, isWhole: false, horizon: undefined };
       leave(pipeline, end, log);
     }
     // What ended the run is what to tell.
     try {
-      if (run !== undefined) catalog.abandonRun(run, clock(), statusOf(error));
+      if (run !== undefined) catalog.abandonRun(run, clock(), failureOf(error));
     } catch (fault) {
       log.say("warn", undefined, messageOf(fault));
     }
-    throw redactError(error, redact);
+    throw error;
   } finally {
     workers[Symbol.dispose](); // What they were writing must not come after what follows.
     // The next run empties it too.
@@ -297,6 +298,11 @@ async function prepare(
   const unread = unreadFailure(result);
   if (unread !== undefined) return log.fail(stage, unread);
   log.finish(stage, result?.unchanged ? "unchanged" : "ok", result?.message ?? "");
+}
+
+function failureOf(error: unknown): Failure {
+  const { code, message, hint } = toRecord(error);
+  return { code, message, hint };
 }
 
 function messageOf(error: unknown): string {

@@ -165,9 +165,11 @@ function todoOf(status: Status, view: StatusView): string[] {
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
     ...failing,
+    ...sayEnd(status),
     ...blind,
     ...places.filter(({ missing }) => missing > 0).map(sayMissing),
-    ...(failing.length === 0 && last !== undefined && last.status !== 0
+    ...(failing.length === 0 && last !== undefined && last.status !== 0 &&
+        last.failure === undefined
       ? ["See what went wrong: keepsake log"]
       : []),
     ...(pause === undefined
@@ -180,6 +182,16 @@ function todoOf(status: Status, view: StatusView): string[] {
       : []),
     ...names.map((name) => `Prove that ${name} can be read back: keepsake drill ${name}`),
   ];
+}
+
+/** What ended the last run before it came to a report, where no trouble says so already. */
+function sayEnd({ last, troubles }: Status): string[] {
+  const failure = last?.failure;
+  if (failure === undefined || troubles.some(({ message }) => message === failure.message)) {
+    return [];
+  }
+  const { message, hint } = failure;
+  return [`The last run ended: ${message}${hint === undefined ? "" : `. ${hint}`}`];
 }
 
 /** "Just now" may still be too long ago. */

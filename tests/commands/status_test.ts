@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import { works } from "../platform/probe.ts";
 import { Home } from "./harness.ts";
 
@@ -96,6 +96,49 @@ Deno.test({
       equal((await mortal("status")).status, 0);
     }
   },
+});
+
+Deno.test("a run that ended without a report is what log and status tell, and not an older one", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const secret = "AGE-SECRET-KEY-1QQQQQQQQ";
+  const broken = text.replace("claude = true", `paths = ["~/${secret}"]`);
+  notEqual(broken, text);
+  for (const number of [1, 3]) {
+    await Deno.writeTextFile(file, broken);
+    const run = await home.keepsake(["run", "--quiet"]);
+    equal(run.status, 3);
+    const sentence = /^Error: (.*)$/m.exec(run.stderr)![1]!;
+    const log = await home.keepsake(["log"]);
+    equal(log.status, 0, log.stderr);
+    const lines = log.stdout.split("\n");
+    match(lines[0]!, new RegExp(`^Run ${number}, [-0-9: ]+$`));
+    equal(lines[1], `Error: ${sentence}`);
+    match(log.stdout, /^ {2}\w.*\nEnded with status 3 after \S+ s$/m);
+    const { ok, run: told, status, error } = JSON.parse(
+      (await home.keepsake(["log", "--json"])).stdout,
+    );
+    deepEqual([ok, told, status, error.code], [false, number, 3, "source-missing"]);
+    equal(error.message, sentence);
+    const shown = await home.keepsake(["status"]);
+    equal(shown.status, 0);
+    const words = shown.stdout.replaceAll(/\s+/g, " ");
+    equal(words.includes(`The last run ended: ${sentence}. ${error.hint}`), true, shown.stdout);
+    const { last_run } = JSON.parse((await home.keepsake(["status", "--json"])).stdout);
+    deepEqual([last_run.run, last_run.status, last_run.error], [number, 3, error]);
+    for (const { stdout } of [log, shown]) equal(stdout.includes(secret), false, stdout);
+    await Deno.writeTextFile(file, text);
+    equal((await home.keepsake(["run", "--quiet"])).status, 0);
+    match((await home.keepsake(["log"])).stdout, new RegExp(`^Run ${number + 1}, .*\nclaude: `));
+    const { last_run: next } = JSON.parse((await home.keepsake(["status", "--json"])).stdout);
+    deepEqual(Object.keys(next), ["run", "started", "finished", "status"]);
+  }
+  match((await home.keepsake(["log", "--run", "3"])).stdout, /^Run 3, .*\nError: /);
+  match((await home.keepsake(["log", "--run", "2"])).stdout, /^Run 2, .*\nclaude: /);
+  const unknown = await home.keepsake(["log", "--run", "9"]);
+  deepEqual([unknown.status, /Cannot show run 9: /.test(unknown.stderr)], [3, true]);
 });
 
 /** Becomes a user that the system has no record of, in a namespace. */
