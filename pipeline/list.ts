@@ -74,6 +74,8 @@ export interface Listing {
   readonly locked: number;
   /** Whether there was an identity at all. */
   readonly hasIdentity: boolean;
+  /** How many places did answer. */
+  readonly answers: number;
   readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
 }
 
@@ -87,6 +89,7 @@ export interface Copy {
 export interface Copies {
   readonly copies: readonly Copy[];
   readonly strays: readonly StrayArchive[];
+  readonly answers: number;
   readonly failures: Listing["failures"];
   readonly errors: readonly unknown[];
 }
@@ -94,7 +97,7 @@ export interface Copies {
 /** Lists the snapshots at one destination or all. */
 export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   using pool = new ReadingPool();
-  const { copies, strays, failures } = await findCopies(lookup, pool);
+  const { copies, strays, answers, failures } = await findCopies(lookup, pool);
   const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
   const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
@@ -123,7 +126,7 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         ],
       });
     }
-    return { snapshots, strays, locked, hasIdentity: identities.length > 0, failures };
+    return { snapshots, strays, locked, hasIdentity: identities.length > 0, answers, failures };
   } finally {
     catalog?.close();
   }
@@ -174,7 +177,7 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     errors.push(outcome.reason);
   }
   copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
-  return { copies, strays, failures, errors };
+  return { copies, strays, answers: places.length - failures.length, failures, errors };
 }
 
 /** The snapshots that a destination of the pipeline may hold, and those that it was given before. */

@@ -73,3 +73,35 @@ Deno.test("--quiet shows what is wrong alone, and rekey warns of nothing where n
   const target = ["restore", "--to", home.at("back"), "--json"];
   deepEqual(JSON.parse((await home.keepsake(target)).stdout).unreadable, []);
 });
+
+Deno.test("list --json prints the error where no place answered, and what there is where one did", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const words = ["list", "--from", "./nope", "--json"];
+  const { status, stdout, stderr } = await home.keepsake(words);
+  deepEqual([status, stderr], [2, ""]);
+  const { ok, error } = JSON.parse(stdout);
+  deepEqual([ok, error.code], [false, "destination-unreachable"]);
+  match(error.message, /nope/);
+  const asText = await home.keepsake(words.slice(0, -1));
+  deepEqual([asText.status, asText.stdout], [2, ""]);
+  equal(asText.stderr.replaceAll(/\s+/g, " ").includes(error.message), true, asText.stderr);
+
+  const file = home.at(".config/keepsake/pipeline.toml");
+  await Deno.writeTextFile(
+    file,
+    `${await Deno.readTextFile(file)}\n[[stage]]\nuse = "local"\nid = "usb"\npath = "~/usb"\n`,
+  );
+  await home.write("usb", "no directory");
+  const some = await home.keepsake(["list", "--json"]);
+  deepEqual([some.status, JSON.parse(some.stdout).length], [2, 1]);
+  match(some.stderr, /^Error: usb: /m);
+  await Deno.remove(home.at(BACKUPS), { recursive: true });
+  await home.write(BACKUPS, "no directory");
+  const none = await home.keepsake(["list", "--json"]);
+  equal(none.status, 2);
+  const told = JSON.parse(none.stdout);
+  deepEqual([told.ok, told.error.message.includes("backups")], [false, true]);
+  match(none.stderr, /^Error: usb: /);
+});
