@@ -6,8 +6,6 @@
  */
 import { delimiter, isAbsolute, join } from "node:path";
 
-export { shellWord } from "../stages/formats/shell.ts";
-
 const found = new Map<string, string | undefined>();
 
 /** Where programs are: name to absolute path. Those that are not there are left out. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { BackupError } from "../../pipeline/errors.ts";
-import { shellWord } from "../../pipeline/programs.ts";
+import { shellWord } from "../../pipeline/shell.ts";
 import type { Installer, Place } from "./installer.ts";
 import { type Job, type Occasion, wordsFor } from "./job.ts";
 import { run } from "./program.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { shellWord } from "../../pipeline/programs.ts";
+import { shellWord } from "../../pipeline/shell.ts";
 
 /** Commands that take a pipeline file. */
 const COMMANDS = [
