@@ -1,7 +1,7 @@
 /** Whom keepsake speaks with: nobody but those that the pipeline file names, whatever it is asked. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commands } from "../../commands/mod.ts";
-import { shellWord } from "../../pipeline/programs.ts";
+import { shellWord } from "../../pipeline/shell.ts";
 import { works } from "../stages/git_harness.ts";
 import { Home } from "../commands/harness.ts";
 import { Hooks } from "../servers/hooks.ts";
