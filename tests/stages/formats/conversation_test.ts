@@ -1,0 +1,135 @@
+/** What lines of a log come to in a digest, whatever shape Claude Code gives them. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { PrepareResult } from "../../../stages/contract.ts";
+import type { DigestDetails } from "../../../stages/formats/digest_run.ts";
+import { runStage } from "../harness.ts";
+
+type Line = Readonly<Record<string, unknown>> | string;
+
+/** A project with one log, and its digests. */
+class Project implements Disposable {
+  readonly #base = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-digest-" }));
+  readonly #folder = join(this.#base, "projects/-home-ada-tide");
+  readonly #to = join(this.#base, "digests");
+  #count = 0;
+
+  constructor() {
+    Deno.mkdirSync(this.#folder, { recursive: true });
+  }
+
+  /** A line, with what each of its kind carries. */
+  line(type: string, message: unknown, fields: Readonly<Record<string, unknown>> = {}): Line {
+    const second = ++this.#count;
+    const timestamp = new Date(Date.UTC(2026, 0, 2, 3, 0, second)).toISOString();
+    const about = { cwd: "/home/ada/tide", sessionId: "s1", uuid: `u${second}`, timestamp };
+    return { type, ...about, ...(message === undefined ? {} : { message }), ...fields };
+  }
+
+  user(content: unknown, fields: Readonly<Record<string, unknown>> = {}): Line {
+    return this.line("user", { role: "user", content }, fields);
+  }
+
+  assistant(content: unknown): Line {
+    return this.line("assistant", { role: "assistant", content });
+  }
+
+  call(id: string, name = "Bash", input: unknown = { command: id }): Line {
+    return this.assistant([{ type: "tool_use", id, name, input }]);
+  }
+
+  answer(id: string, content: unknown, fields: Readonly<Record<string, unknown>> = {}): Line {
+    return this.user([{ type: "tool_result", tool_use_id: id, content, ...fields }]);
+  }
+
+  /** Adds lines to a log. */
+  write(lines: readonly Line[], name = "s1.jsonl"): void {
+    const texts = lines.map((line) =>
+      `${typeof line === "string" ? line : JSON.stringify(line)}\n`
+    );
+    const path = join(this.#folder, name);
+    Deno.mkdirSync(join(path, ".."), { recursive: true });
+    Deno.writeTextFileSync(path, texts.join(""), { append: true });
+  }
+
+  /** Brings the digest up to date, in a folder of its own where that is asked for. */
+  async digest(
+    options: Readonly<Record<string, unknown>> = {},
+    folder = this.#to,
+  ): Promise<{ result: PrepareResult; details: DigestDetails; text: string; manifest: string }> {
+    const { result } = await runStage<PrepareResult>({
+      use: "digest",
+      operation: "run",
+      options: { from: join(this.#folder, ".."), to: folder, all: true, ...options },
+    });
+    const name = [...Deno.readDirSync(folder)].map(({ name }) => name).find((name) =>
+      /^[^_.].*\.md$/.test(name)
+    );
+    return {
+      result,
+      details: result.details as DigestDetails,
+      text: name === undefined ? "" : Deno.readTextFileSync(join(folder, name)),
+      manifest: Deno.readTextFileSync(join(folder, "_manifest.md")),
+    };
+  }
+
+  /** The digest as one that knows of no earlier run makes it. */
+  async digestAnew(options: Readonly<Record<string, unknown>> = {}): Promise<string> {
+    const folder = join(this.#base, `anew-${++this.#count}`);
+    return (await this.digest(options, folder)).text;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#base, { recursive: true });
+  }
+}
+
+Deno.test("what stands behind a tag that nobody closes is shown, as is the tag", async () => {
+  using project = new Project();
+  const reminder = "<system-reminder>\nnoise\n</system-reminder>";
+  project.write([
+    project.user("What does <system-reminder> mean? First question"),
+    project.user("<task-notification> is what? Second question"),
+    project.user([
+      { type: "text", text: "And <system-reminder> here? Third question" },
+      { type: "text", text: reminder },
+    ]),
+    project.user(`Where does <system-reminder> end? Fourth question\n\n${reminder}`),
+    project.user(`${reminder}Fifth question <task-notification>noise</task-notification>`),
+    project.user("<task-notification>noise <system-reminder> noise</task-notification>Sixth one"),
+    project.call("t1"),
+    project.answer("t1", `grep says <system-reminder> in a.ts\nand in b.ts ${reminder}`),
+    project.call("t2"),
+    project.user(
+      [{
+        type: "tool_result",
+        tool_use_id: "t2",
+        content: `<system-reminder> ${"x".repeat(5000)}`,
+      }],
+      { toolUseResult: { stdout: "x".repeat(5000) } },
+    ),
+  ]);
+  const { text, details } = await project.digest();
+  for (
+    const said of [
+      ...["What does &lt;system-reminder> mean? First question", "Second question"],
+      ...["And &lt;system-reminder> here? Third question", "Fourth question", "Fifth question"],
+      ...["Sixth one", "grep says <system-reminder> in a.ts\nand in b.ts", "<system-reminder> xxx"],
+    ]
+  ) assert.ok(text.includes(said), `${said}\n---\n${text}`);
+  assert.ok(!text.includes("noise"), text);
+  assert.equal(details.prompts, 6);
+});
+
+Deno.test("tags without end, or in each other, cost no more than their length", async () => {
+  using project = new Project();
+  const many = "<system-reminder><task-notification>".repeat(20_000);
+  project.write([
+    project.user(`${many} the question`),
+    project.user(`${many}noise${"</task-notification></system-reminder>".repeat(20_000)}the end`),
+  ]);
+  const start = performance.now();
+  const { text } = await project.digest();
+  assert.ok(text.includes("the question") && text.includes("the end"));
+  assert.ok(performance.now() - start < 20_000);
+});
