@@ -5,7 +5,7 @@
  * right for all that has a meaning in JSON; most lines are ASCII and never decoded. What a tool answered
  * stands in a line twice, and is most of a log: the copy that nobody reads (`toolUseResult`) and the
  * rest of a long answer are left out before the line is parsed. A guess at where they end that is wrong
- * gives no JSON, and then the whole line is parsed after all.
+ * gives no JSON, or less than a line has, and then the whole line is parsed after all.
  *
  * @module
  */
@@ -155,10 +155,10 @@ export class LogReader {
     if (rest !== undefined) {
       const kept = text(0, rest.start) + text(rest.end, copy.start);
       const value = parseObject(kept + text(copy.end));
-      if (value?.uuid !== undefined && isEnough(value)) return value;
+      if (value !== undefined && hasAll(value) && isEnough(value)) return value;
     }
     const value = parseObject(text(0, copy.start) + text(copy.end));
-    return value?.uuid !== undefined ? value : parseObject(text(0));
+    return value !== undefined && hasAll(value) ? value : parseObject(text(0));
   }
 }
 
@@ -233,6 +233,17 @@ function endOfText(line: string, from: number): number {
     if ((at - slash) % 2 === 0) return at;
   }
   return -1;
+}
+
+/**
+ * Whether a line of which a part was left out has all that is of use, in whatever order its keys
+ * stand: what else there may be of a line with nothing but answers, nobody asks for.
+ */
+function hasAll({ uuid, timestamp, message }: NonNullable<LogLine["value"]>): boolean {
+  if (uuid === undefined || timestamp === undefined) return false;
+  const { content } = (message ?? {}) as { readonly content?: unknown };
+  return Array.isArray(content) && content.length > 0 &&
+    content.every((block) => block?.type === "tool_result");
 }
 
 /** Letters of an answer that have to be there: those of use, and a tag that begins with their last. */

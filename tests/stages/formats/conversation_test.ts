@@ -133,3 +133,16 @@ Deno.test("tags without end, or in each other, cost no more than their length", 
   assert.ok(text.includes("the question") && text.includes("the end"));
   assert.ok(performance.now() - start < 20_000);
 });
+
+Deno.test("a message is read also where what a tool answered stands before it", async () => {
+  using project = new Project();
+  const message = { role: "user", content: "the question" };
+  project.write([
+    project.line("user", undefined, { toolUseResult: { a: 1 }, message, uuid: "late" }),
+    project.line("user", undefined, { isMeta: true, toolUseResult: {}, message, uuid: "meta" }),
+  ]);
+  const { text, details } = await project.digest();
+  assert.ok(text.includes("\nthe question\n"), text);
+  assert.ok(text.includes("<details><summary>Handed to Claude</summary>"), text);
+  assert.equal(details.prompts, 1);
+});

@@ -95,8 +95,40 @@ Deno.test("a long answer is read in full where it stands in no message, or noise
     { type: "user", message: { content: [{ type: "text" }, noisy] }, ...rest },
   ];
   const read = readLog(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  const known = lines.map(({ toolUseResult: _, ...line }) => line);
-  assert.deepEqual(read.map(({ value }) => value), known);
+  const withoutCopy = ({ toolUseResult: _, ...line }: Readonly<Record<string, unknown>>) => line;
+  assert.deepEqual(read.map(({ value }) => withoutCopy(value!)), lines.map(withoutCopy));
+});
+
+Deno.test("what is of use in a line is read in whatever order its keys stand", () => {
+  const parts = {
+    cwd: "/c",
+    toolUseResult: { a: 1, uuid: "none", message: "none" },
+    timestamp: "2026-01-02T03:04:05.678Z",
+    origin: { kind: "human" },
+    isMeta: true,
+    uuid: "u",
+  };
+  const results = [{ type: "tool_result", content: "x".repeat(5000) }];
+  const content = fc.constantFrom(results, "said", [{ type: "text", text: "said" }], undefined);
+  const keys = [...Object.keys(parts), "message"] as (keyof typeof parts | "message")[];
+  fc.assert(
+    fc.property(fc.shuffledSubarray(keys), content, (order, content) => {
+      const all = { ...parts, message: { content } };
+      const line = { type: "user", ...Object.fromEntries(order.map((key) => [key, all[key]])) };
+      const [read] = readLog(`${JSON.stringify(line)}\n`);
+      const used = ["uuid", "timestamp", "message", ...(content === results ? [] : ["isMeta"])];
+      for (const key of used) {
+        const [known, value] = [line, read!.value!].map((one) => Reflect.get(one, key));
+        if (key !== "message" || value === undefined || content !== results) {
+          assert.deepEqual(
+            value,
+            known === all.message ? JSON.parse(JSON.stringify(known)) : known,
+          );
+        } else assert.equal(value.content[0].content.slice(0, OF_USE), "x".repeat(OF_USE));
+      }
+    }),
+    { numRuns: NUM_RUNS },
+  );
 });
 
 function readLog(text: string, whole = false): LogLine[] {
