@@ -131,27 +131,36 @@ export class LogParser {
   }
 
   #user(value: Value): void {
-    const content = field(value.message, "content") ?? value.content;
+    const content = this.#contentOf(value);
     if (value.isCompactSummary === true) {
       this.#fold("Summary of the conversation so far", textOf(content));
       return;
     }
     const texts: string[] = [];
     let images = 0;
-    if (typeof content === "string") texts.push(quiet(content));
     for (const block of blocksOf(content)) {
       // Each by itself: a tag that one of them mentions is not closed by another.
-      if (block.type === "text" && isText(block.text)) texts.push(quiet(block.text));
+      if (block.type === "text" && typeof block.text === "string") texts.push(quiet(block.text));
       else if (block.type === "image") images++;
       else if (block.type === "tool_result") this.#result(block, value);
       else if (block.type === "document") texts.push("*(a document)*");
-      else if (block.type !== "text") this.#unknown("block", block.type, block);
+      else this.#unknown("block", block.type, block);
     }
     if (texts.length === 0 && images === 0) return;
     this.stats.images += images;
     const said = this.#takeOut(texts.join("\n\n"));
     if (value.isMeta === true) this.#fold("Handed to Claude", said);
     else if (said !== "" || images > 0) this.#say("user", said, images);
+  }
+
+  /** What was said, wherever it stands: some messages are no more than a text. */
+  #contentOf(value: Value): unknown {
+    const { type, message } = value;
+    if (typeof message === "string") return message;
+    const content = field(message, "content") ?? value.content;
+    if (content !== undefined) return content;
+    if (typeof message !== "object") this.#unknown("line", type, value);
+    else this.#unknown("message", type, message as Value);
   }
 
   #say(kind: "user" | "steering", text: string, images: number): void {
@@ -189,13 +198,10 @@ export class LogParser {
   #assistant(value: Value): void {
     const { message } = value;
     this.#usage(field(message, "id"), field(message, "usage"));
-    const content = field(message, "content");
-    if (isText(content)) this.#answer(content);
-    for (const block of blocksOf(content)) {
-      if (block.type === "text") {
-        if (isText(block.text)) this.#answer(block.text);
-      } else if (block.type === "thinking") {
-        if (isText(block.thinking) && block.thinking.trim() !== "") {
+    for (const block of blocksOf(this.#contentOf(value))) {
+      if (block.type === "text" && typeof block.text === "string") this.#answer(block.text);
+      else if (block.type === "thinking" && typeof block.thinking === "string") {
+        if (block.thinking.trim() !== "") {
           const piece = this.#piece(block.thinking);
           this.entries.push({ kind: "thinking", time: this.#time, piece });
         }
@@ -260,11 +266,10 @@ export class LogParser {
   #result(block: Value, { toolUseResult }: Value): void {
     let images = 0;
     const texts: string[] = [];
-    if (typeof block.content === "string") texts.push(block.content);
     for (const part of blocksOf(block.content)) {
-      if (part.type === "text" && isText(part.text)) texts.push(part.text);
+      if (part.type === "text" && typeof part.text === "string") texts.push(part.text);
       else if (part.type === "image") images++;
-      else if (part.type !== "text" && !SILENT_PARTS.has(part.type)) {
+      else if (!SILENT_PARTS.has(part.type)) {
         this.#unknown("block", part.type, part);
       }
     }
@@ -320,6 +325,7 @@ export class LogParser {
       const images = blocksOf(prompt).filter((block) => block.type === "image").length;
       this.stats.images += images;
       if (said !== "" || images > 0) this.#say("steering", said, images);
+      else if (textOf(prompt) === "") this.#unknown("attachment", type, attachment as Value);
     } else if (type === "hook_blocking_error") {
       this.#remark("A hook stopped this", textOf(field(get("blockingError"), "blockingError")));
     } else if (type === "hook_non_blocking_error") {
@@ -479,13 +485,17 @@ function field(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null ? (value as Value)[key] : undefined;
 }
 
-function blocksOf(content: unknown): Value[] {
-  return Array.isArray(content)
-    ? content.filter((block): block is Value => typeof block === "object" && block !== null)
-    : [];
+/** Content is a list of blocks, or one alone; a text is as good as a block of it. */
+function blocksOf(content: unknown): readonly Value[] {
+  if (content === undefined || content === null) return [];
+  return Array.isArray(content) ? content.map(blockOf) : [blockOf(content)];
+}
+
+function blockOf(value: unknown): Value {
+  if (typeof value === "string") return { type: "text", text: value };
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Value : {};
 }
 
 function textOf(content: unknown): string {
-  if (typeof content === "string") return content;
   return blocksOf(content).map(({ text }) => isText(text) ? text : "").filter(isText).join("\n\n");
 }

@@ -146,3 +146,93 @@ Deno.test("a message is read also where what a tool answered stands before it", 
   assert.ok(text.includes("<details><summary>Handed to Claude</summary>"), text);
   assert.equal(details.prompts, 1);
 });
+
+Deno.test("text is shown where it plainly is, and what else is not known is counted by shape", async () => {
+  using project = new Project();
+  project.write([
+    project.user(["a plain string"]),
+    project.assistant(["a plain answer"]),
+    project.user({ type: "text", text: "one block alone" }),
+    project.assistant({ type: "text", text: "one block as an answer" }),
+    project.line("user", "a message that is a string"),
+    project.line("assistant", "an answer that is a string"),
+    project.user({ type: "text", text: "the summary" }, { isCompactSummary: true }),
+    project.call("t1"),
+    project.answer("t1", ["a plain result"]),
+    project.call("t2"),
+    project.answer("t2", { type: "text", text: "one result alone" }),
+    project.line("attachment", undefined, {
+      attachment: { type: "queued_command", prompt: ["said meanwhile"] },
+    }),
+  ]);
+  const { text, details } = await project.digest();
+  for (
+    const said of [
+      ...["a plain string", "a plain answer", "one block alone", "one block as an answer"],
+      ...["a message that is a string", "an answer that is a string", "the summary"],
+      ...["```\na plain result\n```", "```\none result alone\n```", "said meanwhile"],
+    ]
+  ) assert.ok(text.includes(`\n${said}\n`), `${said}\n---\n${text}`);
+  assert.deepEqual(details.unknown, {});
+  assert.equal(details.prompts, 4);
+  assert.equal(details.answers, 3);
+});
+
+Deno.test("no shape that is not known goes uncounted, and none of its values is told", async () => {
+  using project = new Project();
+  project.write([
+    project.user("hello"),
+    project.line("user", undefined, { text: "hidden" }),
+    project.line("assistant", undefined, { text: "hidden" }),
+    project.line("user", { role: "user", parts: ["hidden"] }),
+    project.user([{ type: "text", text: { hidden: 1 } }]),
+    project.assistant([{ type: "text", words: "hidden" }, { type: "thinking", thinking: 7 }]),
+    project.user([7, null, ["hidden"]]),
+    project.user(7),
+    project.call("t1"),
+    project.answer("t1", { value: "hidden" }),
+    project.call("t2"),
+    project.answer("t2", 7),
+    project.line("attachment", undefined, {
+      attachment: { type: "queued_command", prompt: { words: "hidden" } },
+    }),
+  ]);
+  const { details, manifest } = await project.digest();
+  const about = "cwd, sessionId, ";
+  assert.deepEqual(details.unknown, {
+    [`line user {${about}text, timestamp, type, uuid}`]: 1,
+    [`line assistant {${about}text, timestamp, type, uuid}`]: 1,
+    "message user {parts, role}": 1,
+    "block text {text, type}": 1,
+    "block text {type, words}": 1,
+    "block thinking {thinking, type}": 1,
+    "block (no name) {}": 5,
+    "block (no name) {value}": 1,
+    "attachment queued_command {prompt, type}": 1,
+  });
+  assert.ok(manifest.includes("- 5 × `block (no name) {}`"), manifest);
+});
+
+Deno.test("what holds nothing, as Claude Code writes it, counts as known", async () => {
+  using project = new Project();
+  project.write([
+    project.user("hello"),
+    project.user(""),
+    project.user([]),
+    project.assistant([{ type: "text", text: "" }]),
+    project.assistant([{ type: "thinking", thinking: "", signature: "x" }]),
+    project.assistant([{ type: "redacted_thinking", data: "x" }]),
+    project.call("t1"),
+    project.answer("t1", undefined),
+    project.call("t2"),
+    project.answer("t2", null),
+    project.line("attachment", undefined, {
+      attachment: {
+        type: "queued_command",
+        prompt: "<task-notification>done</task-notification>",
+      },
+    }),
+    { type: "queue-operation", operation: "dequeue", content: null },
+  ]);
+  assert.deepEqual((await project.digest()).details.unknown, {});
+});
