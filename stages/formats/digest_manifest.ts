@@ -37,21 +37,23 @@ export interface Redaction {
   readonly count: number;
 }
 
-/** Adds projects up. */
-export function sumUp(states: readonly ProjectState[]): Totals {
+/** Adds projects up. Of those without a digest it counts what was not understood. */
+export function sumUp(states: readonly ProjectState[], empty: readonly ProjectState[]): Totals {
   const metas = states.flatMap(metasOf);
   const sum = sumStats(metas.map(({ stats }) => stats));
+  const hidden = sumStats(hiddenOf([...empty, ...states], metas).map(({ stats }) => stats));
   const redactions = states.flatMap(redactionsOf);
   return {
     projects: states.length,
     conversations: metas.length,
     agents: metas.reduce((total, { agents }) => total + agents, 0),
     ...countsOf(sum),
-    broken: sum.broken,
+    lines: sum.lines + hidden.lines,
+    broken: sum.broken + hidden.broken,
     secrets: redactions.reduce((total, { count }) => total + count, 0),
     redactions,
     tokens: sum.tokens,
-    unknown: sum.unknown,
+    unknown: sumStats([sum, hidden]).unknown,
   };
 }
 
@@ -133,8 +135,17 @@ function metasOf({ shown, leftOut }: ProjectState): readonly Meta[] {
   return [...shown, ...leftOut];
 }
 
-function countsOf({ lines, prompts, answers, calls }: LogStats) {
-  return { lines, prompts, answers, calls };
+/** Conversations that were read, and of which nothing is shown. */
+function hiddenOf(states: readonly ProjectState[], shown: readonly Meta[]): readonly Meta[] {
+  const known = new Set(shown.map(({ key }) => key));
+  const metas = states.flatMap(({ conversations }) =>
+    Object.values(conversations).map(({ meta }) => meta)
+  );
+  return metas.filter(({ key }) => !known.has(key) && known.add(key));
+}
+
+function countsOf({ prompts, answers, calls }: LogStats) {
+  return { prompts, answers, calls };
 }
 
 /** From the logs where they are known; else from what the digest remembers of a conversation. */

@@ -138,6 +138,7 @@ export class DigestRun {
       marks: this.#marks,
     });
     const states: ProjectState[] = [];
+    const empty: ProjectState[] = [];
     const written: string[] = [];
     const all = [...projects.values()].map((project) => ({
       project,
@@ -162,7 +163,10 @@ export class DigestRun {
           continue;
         }
         const made = await this.#updateProject(project, known, reader, apart, isSameView, scanner);
-        if (made.state.shown.length + made.state.leftOut.length === 0) continue;
+        if (made.state.shown.length + made.state.leftOut.length === 0) {
+          empty.push(withoutText(made.state));
+          continue;
+        }
         states.push(withoutText(made.state));
         if (made.isNew) written.push(`${project.slug}.md`);
       }
@@ -181,7 +185,7 @@ export class DigestRun {
       }
       await goOn();
     });
-    return await this.#finish(states, written, conversations, index);
+    return await this.#finish(states, empty, written, conversations, index);
   }
 
   /** Every project that has a digest, by its working directory. */
@@ -390,12 +394,14 @@ export class DigestRun {
 
   async #finish(
     states: readonly ProjectState[],
+    /** Those without a digest: there is nothing to show of them. */
+    empty: readonly ProjectState[],
     written: readonly string[],
     conversations: readonly Conversation[],
     before: Index | undefined,
   ): Promise<PrepareResult> {
     await Promise.all(this.#writes);
-    const totals = sumUp(states);
+    const totals = sumUp(states, empty);
     const manifest = renderManifest(states, totals);
     if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, [manifest]);
     if (written.length > 0) {

@@ -236,3 +236,40 @@ Deno.test("what holds nothing, as Claude Code writes it, counts as known", async
   ]);
   assert.deepEqual((await project.digest()).details.unknown, {});
 });
+
+Deno.test("what is not understood is told also of conversations with nothing to show", async () => {
+  using project = new Project();
+  project.write([{ type: "weird-new-type", key: 1 }, "{broken", "{broken"]);
+  const first = await project.digest();
+  assert.equal(
+    first.result.message,
+    "0 of 0 digests updated, 2 broken lines, 1 unknown item",
+  );
+  assert.deepEqual(first.details.unknown, { "line weird-new-type {key, type}": 1 });
+  assert.equal(first.details.lines, 3);
+  assert.match(
+    first.manifest,
+    /## Not understood\n\n2 broken lines\.\n\n- 1 × `line weird-new-type \{key, type\}`\n/,
+  );
+  // Beside one that has something to show, and again in later runs.
+  project.write([project.user("hello")], "s2.jsonl");
+  for (const said of ["later", "latest"]) {
+    const { details, manifest } = await project.digest();
+    assert.deepEqual([details.projects, details.conversations, details.broken], [1, 1, 2], said);
+    assert.match(manifest, /\n2 broken lines\.\n/);
+    project.write([project.user(said)], "s2.jsonl");
+  }
+  // It has something to show now, elsewhere, and counts once.
+  project.write([project.line("user", "at last", { cwd: "/home/ada/other" })]);
+  const { details } = await project.digest();
+  assert.deepEqual([details.projects, details.conversations, details.broken], [2, 2, 2]);
+});
+
+Deno.test("a log with ends of line that are none counts as broken", async () => {
+  using project = new Project();
+  const lines = [project.user("one"), project.user("two")].map((line) => JSON.stringify(line));
+  project.write([lines.join("\r")]);
+  const { result, manifest } = await project.digest();
+  assert.equal(result.message, "0 of 0 digests updated, 1 broken line");
+  assert.match(manifest, /\n1 broken line\.\n/);
+});
