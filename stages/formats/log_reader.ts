@@ -30,7 +30,7 @@ export interface LogReaderOptions {
   readonly lines?: number;
   /** Parse every line in full: what tools answered to its end, and `toolUseResult` too. */
   readonly whole?: boolean;
-  /** Parse lines that tell how far some work is, too: their place, not their progress, is of use. */
+  /** Give lines that tell how far some work is in full: their place, not their progress, is of use. */
   readonly progress?: boolean;
   /** Bytes that are read and parsed at a time, unless a line is longer. */
   readonly block?: number;
@@ -144,7 +144,10 @@ export class LogReader {
   /** @param start Where the line begins in the block. */
   #parse(line: string, start: number): LogLine["value"] {
     const type = typeOf(line);
-    if (type === "progress" && !this.#progress && line.endsWith("}")) return PROGRESS;
+    if (type === "progress" && !this.#progress) {
+      // Parsed all the same, for whether it is JSON; letters or bytes are alike for that.
+      return parseObject(line) && PROGRESS;
+    }
     const bytes = this.#block.subarray(start, start + line.length);
     const text = isAscii(bytes)
       ? (from: number, to?: number) => line.slice(from, to)

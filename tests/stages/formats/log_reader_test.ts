@@ -84,6 +84,18 @@ Deno.test("lines that are cut off or no JSON have no value, with a long answer o
   ]);
 });
 
+Deno.test("lines of progress that are no JSON have no value", () => {
+  const line = '{"type":"progress","data":{"text":"é→"},"uuid":"u"}';
+  const lines = [
+    ...[line, '{"type":"progress","data":{"x":}}', '{"type":"progress","data":{"x":},"uuid":"u"}'],
+    ...[`${line}${line}`, `${line.slice(0, 30)}${line}`, `${line}\r`],
+  ];
+  const read = readLog(lines.map((one) => `${one}\n`).join(""));
+  const kinds = read.map(({ value }) => value?.type);
+  const none = undefined;
+  assert.deepEqual(kinds, ["progress", none, none, none, none, "progress"]);
+});
+
 Deno.test("a long answer is read in full where it stands in no message, or noise comes first", () => {
   const answer = { type: "tool_result", content: "x".repeat(5000) };
   const noisy = { ...answer, content: `<system-reminder>${"x".repeat(5000)}</system-reminder>end` };
