@@ -3,8 +3,8 @@
  *
  * A line is looked at as if each of its bytes were a letter, which costs a tenth of decoding it and is
  * right for all that has a meaning in JSON; most lines are ASCII and never decoded. What a tool answered
- * stands in a line twice, and is most of a log: the copy that nobody reads (`toolUseResult`) and the
- * rest of a long answer are left out before the line is parsed. A guess at where they end that is wrong
+ * stands in a line twice, and is most of a log: the copy (`toolUseResult`), of which no more is of use
+ * than the sub-agent that it may name, and the rest of a long answer are left out before the line is parsed. A guess at where they end that is wrong
  * gives no JSON, or less than a line has, and then the whole line is parsed after all.
  *
  * @module
@@ -154,13 +154,20 @@ export class LogReader {
       : (from: number, to?: number) => DECODER.decode(bytes.subarray(from, to));
     const copy = type === "user" && !this.#whole ? findCopy(line) : undefined;
     if (copy === undefined) return parseObject(text(0));
+    let agent = "";
+    if (mayNameAgent(line, copy)) {
+      const answer = parseObject(text(copy.start + COPY.length, copy.end));
+      if (answer === undefined) return parseObject(text(0));
+      const { agentId } = answer;
+      if (typeof agentId === "string") agent = COPY + JSON.stringify({ agentId });
+    }
     const rest = findRest(line, copy.start);
     if (rest !== undefined) {
       const kept = text(0, rest.start) + text(rest.end, copy.start);
-      const value = parseObject(kept + text(copy.end));
+      const value = parseObject(kept + agent + text(copy.end));
       if (value !== undefined && hasAll(value) && isEnough(value)) return value;
     }
-    const value = parseObject(text(0, copy.start) + text(copy.end));
+    const value = parseObject(text(0, copy.start) + agent + text(copy.end));
     return value !== undefined && hasAll(value) ? value : parseObject(text(0));
   }
 }
@@ -204,6 +211,17 @@ function findCopy(line: string): Part | undefined {
   const late = Math.max(start, line.length - TAIL_LENGTH);
   const place = TAIL.exec(line.slice(late))?.index;
   return place === undefined ? undefined : { start, end: late + place };
+}
+
+const AGENT = /"agentId"\s*:/;
+/** How copies begin that are long, and of tools that start no sub-agent: most of a log. */
+const OTHERS = /^\{(?:"type":"\w{1,20}",)?"(?:stdout|file|filePath|mode)":/;
+const OTHERS_LENGTH = 50;
+
+/** Whether a copy may name a sub-agent, which then has to be parsed to be told. */
+function mayNameAgent(line: string, { start, end }: Part): boolean {
+  const from = start + COPY.length;
+  return !OTHERS.test(line.slice(from, from + OTHERS_LENGTH)) && AGENT.test(line.slice(from, end));
 }
 
 const ANSWER = '"type":"tool_result","content":"';

@@ -273,3 +273,37 @@ Deno.test("a log with ends of line that are none counts as broken", async () => 
   assert.equal(result.message, "0 of 0 digests updated, 1 broken line");
   assert.match(manifest, /\n1 broken line\.\n/);
 });
+
+Deno.test("a sub-agent that only the answer of its call names stands below the call", async () => {
+  const prompt = 'look for "agentId":"a9" → there';
+  const content = [{ type: "text", text: "found ".repeat(500) }];
+  for (
+    const answered of [
+      { agentId: "a1" },
+      { isAsync: true, status: "async_launched", agentId: "a1", description: "d" },
+      { status: "completed", prompt, agentId: "a1", content, usage: { agentId: "a9" } },
+      { content, usage: { input_tokens: 1 }, agentId: "a1" },
+    ]
+  ) {
+    for (const [tools, inOrder] of [["short", true], ["short", false], ["full", true]] as const) {
+      using project = new Project();
+      const result = { type: "tool_result", tool_use_id: "t1", content: "found ".repeat(500) };
+      const message = { role: "user", content: [result] };
+      const [before, after] = inOrder ? [{}, { origin: {} }] : [{ toolUseResult: answered }, {}];
+      project.write([
+        project.user("start"),
+        project.call("t1", "Task", { description: "look" }),
+        project.line("user", undefined, { ...before, message, toolUseResult: answered, ...after }),
+        project.call("t2"),
+        project.user([{ ...result, tool_use_id: "t2" }], { toolUseResult: { usage: answered } }),
+        project.assistant("the end"),
+      ]);
+      project.write([project.assistant("what the sub-agent said")], "s1/subagents/agent-a1.jsonl");
+      const { text } = await project.digest({ tools });
+      const at = ["**Task**", "Sub-agent", "what the sub-agent said", "**Bash**", "the end"]
+        .map((part) => text.indexOf(part));
+      assert.deepEqual(at, at.toSorted((a, b) => a - b), text);
+      assert.ok(at.every((one) => one > 0), text);
+    }
+  }
+});
