@@ -37,6 +37,9 @@ export interface Heading {
 
 type Value = Readonly<Record<string, unknown>>;
 
+/** Calls without an answer that are remembered when they are settled. */
+const WAITING_KEPT = 32;
+
 /** Messages of which the use of tokens may still be told again. */
 const MESSAGES_KEPT = 16;
 
@@ -57,6 +60,8 @@ export class LogParser {
   readonly #tools: Tools;
   readonly #owners: Map<string, string>;
   readonly #calls = new Map<string, Extract<Entry, { kind: "call" }>>();
+  /** What calls that are settled were of, by their id, where they have no answer. */
+  readonly #settled: Map<string, Piece>;
   #line = 0;
   #time = "";
 
@@ -65,6 +70,7 @@ export class LogParser {
     readonly stats: LogStats;
     readonly entries: readonly Entry[];
     readonly usages: readonly [string, readonly number[]][];
+    readonly waiting: readonly [string, Piece][];
   }) {
     this.#log = log;
     this.#tools = tools;
@@ -77,8 +83,16 @@ export class LogParser {
     this.usages = new Map(before?.usages);
     for (const entry of structuredClone(before?.entries ?? []) as Entry[]) {
       this.entries.push(entry);
-      if (entry.kind === "call" && entry.result === undefined) this.#calls.set(entry.id, entry);
+      if (entry.kind !== "call" || entry.result !== undefined || entry.id === "") continue;
+      this.#calls.set(entry.id, entry);
     }
+    this.#settled = new Map(before?.waiting.filter(([id]) => !this.#calls.has(id)));
+  }
+
+  /** The newest calls without an answer: their ids, and what they are of. */
+  get waiting(): readonly [string, Piece][] {
+    const open = [...this.#calls].map(([id, { name }]): [string, Piece] => [id, name]);
+    return [...this.#settled, ...open].slice(-WAITING_KEPT);
   }
 
   /** Takes a line, which tells nothing when it cannot be read. */
@@ -280,8 +294,11 @@ export class LogParser {
     const id = isText(block.tool_use_id) ? block.tool_use_id : "";
     const call = this.#calls.get(id);
     const agent = field(toolUseResult, "agentId");
-    if (call === undefined) this.entries.push({ kind: "result", time: this.#time, result });
-    else {
+    if (call === undefined) {
+      const name = this.#settled.get(id);
+      this.#settled.delete(id);
+      this.entries.push({ kind: "result", time: this.#time, ...(name && { name }), result });
+    } else {
       call.result = result;
       if (isText(agent)) call.agent = agent;
       this.#calls.delete(id);

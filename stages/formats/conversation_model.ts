@@ -67,8 +67,13 @@ export type Entry =
     /** The sub-agent that did it, where the answer says so. */
     agent?: string;
   }
-  /** An answer to a call that is not known. */
-  | { readonly kind: "result"; readonly time: string; readonly result: Result };
+  /** An answer to a call that is not known, or long settled: then it has the name of that. */
+  | {
+    readonly kind: "result";
+    readonly time: string;
+    readonly name?: Piece;
+    readonly result: Result;
+  };
 
 /** What is counted in a log. Lines that another log had before count as repeated, and for no more. */
 export interface LogStats {

@@ -44,7 +44,7 @@ export interface Reading {
   readonly body: Uint8Array;
   /** Letters of it that stay as they are. */
   readonly settled: number;
-  /** From the newest prompt on: what follows may still belong to it. */
+  /** From the newest prompt on, or that of a call without an answer: more may belong to it. */
   readonly open: readonly Entry[];
   /** Whether something that the digest holds may not be in the logs any more. */
   readonly replaces: boolean;
@@ -280,11 +280,11 @@ export class ConversationReader {
         // A part that is still being written is not in the hash.
         hash: lines.offset === log.look.size ? sum : "",
       });
-      const { heading, stats } = parser;
+      const { heading, stats, waiting } = parser;
       const uuids = [...(before?.uuids ? [before.uuids] : []), ...parser.uuids].join(" ");
       const state = {
         ...{ offset: lines.offset, lines: lines.lines, hash: sum },
-        ...{ heading, stats, usages: [...parser.usages], uuids },
+        ...{ heading, stats, usages: [...parser.usages], waiting, uuids },
       };
       return {
         log,
@@ -372,9 +372,9 @@ export class ConversationReader {
     }));
     const view = { tools: this.#context.tools, agents: shown };
     const entries = main?.entries ?? [];
-    const newest = Math.max(0, entries.findLastIndex(({ kind }) => kind === "user"));
-    const open = entries.slice(newest);
-    const closed = renderEntries(entries.slice(0, newest), view);
+    const start = openFrom(entries);
+    const open = entries.slice(start);
+    const closed = renderEntries(entries.slice(0, start), view);
     const before = [settled.trimEnd(), closed].filter((text) => text !== "").join("\n\n");
     const strays = shown.filter((agent) => !isCalled(agent, entries, shown, settled));
     const parts = [before, renderEntries(open, view), renderStrays(strays, view)];
@@ -440,6 +440,24 @@ export class ConversationReader {
 }
 
 const ENCODER = new TextEncoder();
+
+/** Further back than so many entries before the newest prompt, no call is waited for. */
+const WAITED = 500;
+
+/** Where what may still change begins: at a prompt, so that it looks alike however often it does. */
+function openFrom(entries: readonly Entry[]): number {
+  const newest = promptAt(entries, entries.length - 1);
+  const waiting = entries.findIndex((entry, place) =>
+    place > newest - WAITED && entry.kind === "call" && entry.result === undefined &&
+    entry.id !== ""
+  );
+  return waiting < 0 ? newest : promptAt(entries, Math.min(waiting, newest));
+}
+
+/** The place of the newest prompt up to one. */
+function promptAt(entries: readonly Entry[], last: number): number {
+  return Math.max(0, entries.findLastIndex(({ kind }, place) => place <= last && kind === "user"));
+}
 
 function agentIdOf({ path }: Log): string {
   return basename(path).slice("agent-".length, -".jsonl".length);

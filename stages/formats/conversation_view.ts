@@ -149,7 +149,7 @@ class View {
       case "queued":
         return [`*Waited to be said:* ${codeSpan(shorten(entry.piece.text, RESULT_LENGTH))}`];
       case "result":
-        return this.#tools === "none" ? [] : ["*A late answer*", ...this.#result(entry.result)];
+        return this.#tools === "none" ? [] : this.#late(entry);
       case "call":
         return this.#call(entry, depth);
     }
@@ -160,8 +160,8 @@ class View {
     const agents = [...new Set([...this.#byCall.get(entry.id) ?? [], ...(named ? [named] : [])])];
     const below = agents.flatMap((agent) => this.agent(agent, depth + 1));
     if (this.#tools === "none") return below;
-    const name = `**${plainLine(shorten(entry.name.text, 100))}**`;
-    const failed = entry.result?.failed ? " (failed)" : "";
+    const name = toolName(entry.name);
+    const failed = failure(entry.result);
     const result = entry.result === undefined ? [] : this.#result(entry.result);
     if (this.#tools === "full") {
       const input = entry.input.text === "" ? [] : [codeBlock(entry.input.text, "json")];
@@ -169,6 +169,11 @@ class View {
     }
     const input = codeSpan(shorten(oneLine(entry.input.text), INPUT_LENGTH));
     return [`${name} ${input}${failed}`.trim(), ...below, ...result];
+  }
+
+  #late({ name, result }: Extract<Entry, { kind: "result" }>): string[] {
+    const what = name === undefined ? "*A late answer*" : `*A late answer of* ${toolName(name)}`;
+    return [`${what}${failure(result)}`, ...this.#result(result)];
   }
 
   #result({ piece, images: count }: Result): string[] {
@@ -200,6 +205,14 @@ class View {
     const some = end < 0 ? whole : whole.slice(0, end);
     return some.length <= RESULT_LENGTH && end >= 0 ? `${some}\n…` : shorten(some, RESULT_LENGTH);
   }
+}
+
+function toolName({ text }: Piece): string {
+  return `**${plainLine(shorten(text, 100))}**`;
+}
+
+function failure(result: Result | undefined): string {
+  return result?.failed ? " (failed)" : "";
 }
 
 function heading(who: string, time: string): string {

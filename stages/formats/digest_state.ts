@@ -5,7 +5,7 @@
  * @module
  */
 import { systemCode } from "../errors.ts";
-import type { Entry, LogStats, Tools } from "./conversation_model.ts";
+import type { Entry, LogStats, Piece, Tools } from "./conversation_model.ts";
 import type { Heading } from "./conversation.ts";
 import type { Meta, Part } from "./digest_file.ts";
 import { childPath } from "./paths.ts";
@@ -45,8 +45,10 @@ export interface LogState {
   readonly heading: Heading;
   readonly stats: LogStats;
   readonly usages: readonly [string, readonly number[]][];
+  /** Calls without an answer, with what they are of, by their id. */
+  readonly waiting: readonly [string, Piece][];
   readonly uuids: string;
-  /** From the newest prompt on: what follows may still belong to it. */
+  /** What may still change: see `Reading`. */
   readonly open: readonly Entry[];
 }
 
@@ -93,6 +95,7 @@ export function withoutText(state: ProjectState): ProjectState {
     const logs = Object.entries(conversation.logs).map(([path, log]) => [path, {
       ...log,
       uuids: "",
+      waiting: [],
       open: [],
     }]);
     return [key, { ...conversation, logs: Object.fromEntries(logs) }];
@@ -101,7 +104,7 @@ export function withoutText(state: ProjectState): ProjectState {
 }
 
 /** The layout of what is remembered. Another one is read anew. */
-export const VERSION = 2;
+export const VERSION = 3;
 
 /** Reads and writes below the folder with the digests. */
 export class DigestStore {

@@ -307,3 +307,41 @@ Deno.test("a sub-agent that only the answer of its call names stands below the c
     }
   }
 });
+
+Deno.test("an answer that comes after a newer prompt stands below its call", async () => {
+  using project = new Project();
+  project.write([
+    project.user("first"),
+    project.assistant("I look"),
+    project.call("t0"),
+    project.answer("t0", "done before"),
+    project.call("t1"),
+    project.user("second"),
+    project.assistant("meanwhile"),
+    project.user("third"),
+  ]);
+  await project.digest();
+  project.write([project.answer("t1", "too late", { is_error: true }), project.assistant("end")]);
+  const { text } = await project.digest();
+  assert.ok(text.includes("**Bash** `t1` (failed)\n\n```\ntoo late\n```"), text);
+  assert.equal(text, await project.digestAnew());
+  project.write([project.user("fourth"), project.call("t2"), project.answer("t2", "in time")]);
+  assert.equal((await project.digest()).text, await project.digestAnew());
+});
+
+Deno.test("a very late answer says what it answers, and whether that failed", async () => {
+  using project = new Project();
+  project.write([
+    project.user("first"),
+    project.call("t1", "Task", { description: "look" }),
+    ...Array.from({ length: 1500 }, (_, n) => project.user(`prompt ${n}`)),
+  ]);
+  await project.digest();
+  project.write([project.answer("t1", "far too late", { is_error: true })]);
+  const { text } = await project.digest();
+  assert.ok(text.includes("*A late answer of* **Task** (failed)\n\n```\nfar too late\n```"), text);
+  // Of a call that no log has, nothing is known.
+  project.write([project.answer("t9", "of nobody", { is_error: true })]);
+  const later = await project.digest();
+  assert.ok(later.text.includes("*A late answer* (failed)\n\n```\nof nobody\n```"));
+});
