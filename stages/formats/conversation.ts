@@ -96,12 +96,13 @@ export class LogParser {
   }
 
   /** Takes a line, which tells nothing when it cannot be read. */
-  take({ number, value, isUnfinished }: LogLine): void {
+  take({ number, value, isUnfinished, isOversized }: LogLine): void {
     this.stats.lines++;
     this.#line = number;
     if (isUnfinished) this.stats.unfinished++;
     if (value === undefined) {
-      this.stats.broken++;
+      if (isOversized) this.stats.oversized.push(number);
+      else this.stats.broken++;
       return;
     }
     const { type, uuid } = value;

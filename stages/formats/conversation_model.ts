@@ -81,6 +81,8 @@ export interface LogStats {
   broken: number;
   /** Of the broken ones, a last one that is still being written. */
   unfinished: number;
+  /** The numbers of those that were too long to be read. */
+  oversized: number[];
   repeated: number;
   prompts: number;
   answers: number;
@@ -109,6 +111,7 @@ export function newStats(): LogStats {
       images: 0,
     },
     compactions: 0,
+    oversized: [],
     tokens: [0, 0, 0, 0],
     unknown: {},
     secrets: {},
@@ -126,6 +129,8 @@ export function sumStats(all: readonly LogStats[]): LogStats {
   for (const stats of all) {
     for (const key of COUNTS) sum[key] += stats[key];
     sum.tokens = sum.tokens.map((tokens, i) => tokens + (stats.tokens[i] ?? 0));
+    // What stands in a digest may be of a time when these were not counted.
+    sum.oversized.push(...stats.oversized ?? []);
     for (const [shape, count] of Object.entries(stats.unknown)) add(sum.unknown, shape, count);
     for (const [secret, count] of Object.entries(stats.secrets)) add(sum.secrets, secret, count);
   }

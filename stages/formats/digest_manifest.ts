@@ -19,6 +19,8 @@ export interface Totals {
   readonly answers: number;
   readonly calls: number;
   readonly broken: number;
+  /** Lines that were too long to be read. */
+  readonly oversized: readonly Place[];
   readonly secrets: number;
   /** Secrets by rule, log and line, never by value. */
   readonly redactions: readonly Redaction[];
@@ -28,12 +30,16 @@ export interface Totals {
   readonly unknown: Readonly<Record<string, number>>;
 }
 
-/** Where secrets stand in a log. */
-export interface Redaction {
-  readonly rule: string;
+/** A line of a log. */
+export interface Place {
   /** Path of the conversation's log, without the ending; a sub-agent's stands below it. */
   readonly session: string;
   readonly line: number;
+}
+
+/** Where secrets stand in a log. */
+export interface Redaction extends Place {
+  readonly rule: string;
   readonly count: number;
 }
 
@@ -41,8 +47,9 @@ export interface Redaction {
 export function sumUp(states: readonly ProjectState[], empty: readonly ProjectState[]): Totals {
   const metas = states.flatMap(metasOf);
   const sum = sumStats(metas.map(({ stats }) => stats));
-  const hidden = sumStats(hiddenOf([...empty, ...states], metas).map(({ stats }) => stats));
-  const redactions = states.flatMap(redactionsOf);
+  const others = [...empty, ...states].flatMap(hiddenOf(metas));
+  const hidden = sumStats(others.map(({ meta }) => meta.stats));
+  const redactions = states.flatMap(shownOf).flatMap(redactionsOf);
   return {
     projects: states.length,
     conversations: metas.length,
@@ -50,6 +57,7 @@ export function sumUp(states: readonly ProjectState[], empty: readonly ProjectSt
     ...countsOf(sum),
     lines: sum.lines + hidden.lines,
     broken: sum.broken + hidden.broken,
+    oversized: [...states.flatMap(shownOf), ...others].flatMap(oversizedOf),
     secrets: redactions.reduce((total, { count }) => total + count, 0),
     redactions,
     tokens: sum.tokens,
@@ -87,6 +95,9 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
   );
   const unknown = Object.entries(totals.unknown).sort(([a], [b]) => a < b ? -1 : 1)
     .map(([shape, count]) => `- ${say(count)} × ${codeSpan(shape)}`);
+  const oversized = totals.oversized.map(({ session, line }) =>
+    `- ${codeSpan(session)}, line ${line}`
+  );
   return [
     "# Digests",
     "Each line of a log counts once, also where a resumed or forked conversation repeats it. " +
@@ -95,9 +106,10 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
     "## Tokens",
     table(TOKENS, 1, tokens),
     ...(leftOut.length === 0 ? [] : ["## Left out for their size", leftOut.join("\n")]),
-    ...(totals.broken === 0 && unknown.length === 0 ? [] : [
+    ...(totals.broken + totals.oversized.length + unknown.length === 0 ? [] : [
       "## Not understood",
       `${say(totals.broken)} broken ${totals.broken === 1 ? "line" : "lines"}.`,
+      ...(totals.oversized.length === 0 ? [] : ["Too long to be read:", oversized.join("\n")]),
       ...(unknown.length === 0 ? [] : [unknown.join("\n")]),
     ]),
     ...(totals.redactions.length === 0 ? [] : [
@@ -135,37 +147,50 @@ function metasOf({ shown, leftOut }: ProjectState): readonly Meta[] {
   return [...shown, ...leftOut];
 }
 
-/** Conversations that were read, and of which nothing is shown. */
-function hiddenOf(states: readonly ProjectState[], shown: readonly Meta[]): readonly Meta[] {
+/** A conversation, and the project whose state knows its logs. */
+interface Known {
+  readonly state: ProjectState;
+  readonly meta: Meta;
+}
+
+function shownOf(state: ProjectState): Known[] {
+  return metasOf(state).map((meta) => ({ state, meta }));
+}
+
+/** Finds the conversations that were read, and of which nothing is shown: each once. */
+function hiddenOf(shown: readonly Meta[]): (state: ProjectState) => Known[] {
   const known = new Set(shown.map(({ key }) => key));
-  const metas = states.flatMap(({ conversations }) =>
-    Object.values(conversations).map(({ meta }) => meta)
-  );
-  return metas.filter(({ key }) => !known.has(key) && known.add(key));
+  return (state) =>
+    Object.values(state.conversations)
+      .filter(({ meta: { key } }) => !known.has(key) && known.add(key))
+      .map(({ meta }) => ({ state, meta }));
 }
 
 function countsOf({ prompts, answers, calls }: LogStats) {
   return { prompts, answers, calls };
 }
 
-/** From the logs where they are known; else from what the digest remembers of a conversation. */
-function redactionsOf(state: ProjectState): Redaction[] {
-  const redactions: Redaction[] = [];
-  for (const { key, stats } of metasOf(state)) {
-    const logs = state.conversations[key]?.logs;
-    const sources = logs === undefined
-      ? [[key, stats.secrets] as const]
-      : Object.entries(logs).map(([path, log]) =>
-        [path.replace(/\.jsonl$/, ""), log.stats.secrets] as const
-      );
-    for (const [session, secrets] of sources) {
-      const counts: Record<string, number> = {};
-      for (const [place, count] of Object.entries(secrets)) add(counts, place, count);
-      for (const [place, count] of Object.entries(counts)) {
-        const [rule = "", line = ""] = place.split(" ");
-        redactions.push({ rule, session, line: Number(line), count });
-      }
-    }
-  }
-  return redactions;
+function redactionsOf(known: Known): Redaction[] {
+  return logsOf(known).flatMap(([session, { secrets }]) => {
+    const counts: Record<string, number> = {};
+    for (const [place, count] of Object.entries(secrets)) add(counts, place, count);
+    return Object.entries(counts).map(([place, count]) => {
+      const [rule = "", line = ""] = place.split(" ");
+      return { rule, session, line: Number(line), count };
+    });
+  });
+}
+
+function oversizedOf(known: Known): Place[] {
+  return logsOf(known).flatMap(([session, { oversized = [] }]) =>
+    oversized.map((line) => ({ session, line }))
+  );
+}
+
+/** The logs where they are known; else what the digest remembers of a conversation. */
+function logsOf({ state, meta: { key, stats } }: Known): (readonly [string, LogStats])[] {
+  const logs = state.conversations[key]?.logs;
+  return logs === undefined
+    ? [[key, stats]]
+    : Object.entries(logs).map(([path, log]) => [path.replace(/\.jsonl$/, ""), log.stats]);
 }

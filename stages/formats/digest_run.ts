@@ -449,13 +449,16 @@ export class DigestRun {
   }
 }
 
-function sayDone({ written, projects, secrets, broken, unknown }: DigestDetails): string {
+function sayDone(
+  { written, projects, secrets, broken, oversized, unknown }: DigestDetails,
+): string {
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
   return [
     `${written.length} of ${count(projects, "digest")} updated`,
     ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
     ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),
+    ...(oversized.length > 0 ? [`${count(oversized.length, "line")} too long`] : []),
     ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
   ].join(", ");
 }

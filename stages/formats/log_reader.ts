@@ -20,6 +20,8 @@ export interface LogLine {
   readonly value: Readonly<Record<string, unknown>> | undefined;
   /** Whether it is the last, without its end. */
   readonly isUnfinished?: true;
+  /** Whether it is too long to be held: nobody knows what is in it. */
+  readonly isOversized?: true;
 }
 
 /** Where to begin, and what is wanted. */
@@ -96,7 +98,7 @@ export class LogReader {
       const lines: LogLine[] = [];
       if (skipping) {
         start = this.#block.indexOf(NEWLINE) + 1;
-        lines.push({ number: ++this.lines, value: undefined });
+        lines.push({ number: ++this.lines, value: undefined, isOversized: true });
         skipping = false;
       }
       if (end > start) this.#split(start, end, lines);
@@ -107,8 +109,15 @@ export class LogReader {
       yield lines;
     }
     if (this.#block.length === BLOCK_SIZE && kept === 0) spare = this.#block;
-    if (kept === 0) return;
-    const value = this.#parse(this.#letters(kept), 0);
+    if (skipping) {
+      seen(this.#block.subarray(0, kept));
+      this.offset += kept;
+      yield [{ number: ++this.lines, value: undefined, isOversized: true }];
+      return;
+    }
+    const last = this.#letters(kept);
+    if (last.trim() === "") return;
+    const value = this.#parse(last, 0);
     if (value === undefined) {
       yield [{ number: this.lines + 1, value, isUnfinished: true }];
     } else {
@@ -129,8 +138,10 @@ export class LogReader {
     for (let at = start; at < end;) {
       const next = letters.indexOf("\n", at);
       this.lines++;
-      if (next > at && !(next === at + 1 && letters.charAt(at) === "\r")) {
-        into.push({ number: this.lines, value: this.#parse(letters.slice(at, next), at) });
+      if (next > at) {
+        const line = letters.slice(at, next);
+        const value = this.#parse(line, at);
+        if (value !== undefined || line.trim() !== "") into.push({ number: this.lines, value });
       }
       at = next + 1;
     }

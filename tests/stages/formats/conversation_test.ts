@@ -345,3 +345,21 @@ Deno.test("a very late answer says what it answers, and whether that failed", as
   const later = await project.digest();
   assert.ok(later.text.includes("*A late answer* (failed)\n\n```\nof nobody\n```"));
 });
+
+Deno.test("lines that are too long are told apart, by log and line", async () => {
+  using project = new Project();
+  project.write([project.user("hello"), project.user("x".repeat(2 ** 26)), "  ", "{broken"]);
+  const { result, details, manifest } = await project.digest();
+  assert.match(result.message, /updated, 1 broken line, 1 line too long$/);
+  assert.equal(details.broken, 1);
+  assert.deepEqual(details.oversized, [{ session: "-home-ada-tide/s1", line: 2 }]);
+  assert.ok(
+    manifest.includes(
+      "1 broken line.\n\nToo long to be read:\n\n- `-home-ada-tide/s1`, line 2\n",
+    ),
+    manifest,
+  );
+  project.write([project.user("later")]);
+  const later = await project.digest();
+  assert.deepEqual([later.details.broken, later.details.oversized], [1, details.oversized]);
+});

@@ -143,6 +143,23 @@ Deno.test("what is of use in a line is read in whatever order its keys stand", (
   );
 });
 
+Deno.test("a line that is too long to be held is told from one that is broken", () => {
+  const line = `{"type":"user","data":"${"x".repeat(2 ** 26)}"}`;
+  for (const end of ["\n{}\n", "\n", ""]) {
+    const read = readLog(`{}\n${line}${end}`);
+    assert.deepEqual(read.slice(0, 2), [
+      { number: 1, value: {} },
+      { number: 2, value: undefined, isOversized: true },
+    ]);
+    assert.deepEqual(read.slice(2), end === "\n{}\n" ? [{ number: 3, value: {} }] : []);
+  }
+});
+
+Deno.test("a line that holds nothing but space is no line of a log", () => {
+  const read = readLog("{}\n\n \r\n\t \n{}\n  ");
+  assert.deepEqual(read, [{ number: 1, value: {} }, { number: 5, value: {} }]);
+});
+
 function readLog(text: string, whole = false): LogLine[] {
   const folder = Deno.makeTempDirSync({ prefix: "keepsake-log-" });
   try {
