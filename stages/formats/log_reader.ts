@@ -209,6 +209,7 @@ function typeOf(line: string): string | undefined {
 const TAIL = /(?:,"[A-Za-z_]+":(?:"[^"\\]*"|-?[\d.]+|true|false|null))*\}\s*$/;
 const TAIL_LENGTH = 300;
 const COPY = ',"toolUseResult":';
+const UUID = ',"uuid":"';
 
 interface Part {
   readonly start: number;
@@ -221,7 +222,12 @@ function findCopy(line: string): Part | undefined {
   if (start < 0) return undefined;
   const late = Math.max(start, line.length - TAIL_LENGTH);
   const place = TAIL.exec(line.slice(late))?.index;
-  return place === undefined ? undefined : { start, end: late + place };
+  if (place === undefined) return undefined;
+  const end = late + place;
+  // Two of these are two lines, of which the first was never finished: what is between them counts.
+  const isTorn = line.includes(UUID, end) &&
+    line.slice(Math.max(0, start - TAIL_LENGTH), start).includes(UUID);
+  return isTorn ? undefined : { start, end };
 }
 
 const AGENT = /"agentId"\s*:/;

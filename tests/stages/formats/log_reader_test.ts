@@ -84,6 +84,17 @@ Deno.test("lines that are cut off or no JSON have no value, with a long answer o
   ]);
 });
 
+Deno.test("a line that was never finished does not hide the prompt that follows in its place", () => {
+  const about = { parentUuid: "p", type: "user" };
+  const after = { uuid: "u", timestamp: "2026-01-02T03:04:05.678Z" };
+  const content = [{ type: "tool_result", content: "x".repeat(5000) }];
+  const first = { ...about, message: { content }, ...after, toolUseResult: { stdout: "x" } };
+  const prompt = { ...about, message: { content: "the question" }, ...after };
+  const torn = JSON.stringify(first).slice(0, -3);
+  const read = readLog(`${torn}${JSON.stringify(prompt)}\n`);
+  assert.deepEqual(read, [{ number: 1, value: undefined }]);
+});
+
 Deno.test("lines of progress that are no JSON have no value", () => {
   const line = '{"type":"progress","data":{"text":"é→"},"uuid":"u"}';
   const lines = [
