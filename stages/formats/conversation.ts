@@ -149,6 +149,9 @@ export class LogParser {
     const content = this.#contentOf(value);
     if (value.isCompactSummary === true) {
       this.#fold("Summary of the conversation so far", textOf(content));
+      for (const block of blocksOf(content)) {
+        if (typeof block.text !== "string") this.#unknown("block", block.type, block);
+      }
       return;
     }
     const texts: string[] = [];
