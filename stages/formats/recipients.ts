@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { shellWord } from "./shell.ts";
 
 /** A key that cannot be used. */
 export interface KeyFault {
@@ -156,7 +157,7 @@ function identityFault(text: string): Promise<Fault | undefined> {
 function identityFileFault(text: string, where: string): KeyProblem | undefined {
   const subject = `Cannot use "${where}" as an identity file`;
   if (/^\s*(age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text)) {
-    const hint = `Decrypt it first: age -d -o identity.txt ${where}`;
+    const hint = `Have a shell hand it over decrypted: --identity <(age -d ${shellWord(where)})`;
     return { line: 0, message: `${subject}: it is encrypted itself`, hint };
   }
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {

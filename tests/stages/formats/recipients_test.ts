@@ -193,7 +193,7 @@ Deno.test("parseIdentities says what to do about a file that is encrypted or for
     assert.deepEqual((await parseIdentities(text, "key.age")).problems, [{
       line: 0,
       message: 'Cannot use "key.age" as an identity file: it is encrypted itself',
-      hint: "Decrypt it first: age -d -o identity.txt key.age",
+      hint: "Have a shell hand it over decrypted: --identity <(age -d key.age)",
     }]);
   }
   for (const kind of ["OPENSSH", "RSA"]) {
