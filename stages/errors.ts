@@ -29,7 +29,11 @@ export const FAILURES = {
     retry: false,
     means: "a stored snapshot is incomplete or damaged",
   },
-  "too-old": { status: 5, retry: false, means: "a backup is older than it may be (status)" },
+  "too-old": {
+    status: 5,
+    retry: false,
+    means: "a backup is older than it may be, or a session goes that is in none (status)",
+  },
   "run-in-progress": { status: 11, retry: true, means: "another run holds the lock" },
   "interrupted": { status: 130, retry: false, means: "the run was interrupted" },
 } as const;

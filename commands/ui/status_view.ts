@@ -137,8 +137,9 @@ const SUMMED_UP: readonly string[] = ["loss", "store"];
 function todoOf(status: Status, view: StatusView): string[] {
   const { last, places, troubles, endangered, unseen, now, pause } = status;
   const blind = sayUnseen(unseen, view.home).map((line) => `${line}. See that it can be read`);
+  const risks = endangered.length === 0 ? [] : [sayEndangered(endangered, view)];
   if (last === undefined && places.every(({ newest }) => newest === undefined)) {
-    return [...blind, "Make the first backup: keepsake run"];
+    return [...blind, ...risks, "Make the first backup: keepsake run"];
   }
   const lasting = troubles.filter(({ passing, subject }) =>
     !passing && !SUMMED_UP.includes(partsOf(subject)[0])
@@ -175,7 +176,7 @@ function todoOf(status: Status, view: StatusView): string[] {
     ...(pause === undefined
       ? []
       : [`No run began for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
-    ...(endangered.length === 0 ? [] : [sayEndangered(endangered, view)]),
+    ...risks,
     ...old,
     ...(view.next === undefined
       ? ["Have backups made by themselves: keepsake schedule install"]

@@ -168,3 +168,31 @@ Deno.test({
     }
   },
 });
+
+Deno.test("status ends with 5 while a session is about to be deleted and is in no destination", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const old = home.at(".claude/projects/-tmp-a/1.jsonl");
+  const time = new Date(Date.now() - 29 * 86_400_000);
+  await Deno.utime(old, time, time);
+  const line = /^ {2}1 session that Claude Code deletes soon is in no destination/m;
+  for (const words of [["status"], ["status", "--quiet"]]) {
+    const { status, stdout } = await home.keepsake(words);
+    equal(status, 5, stdout);
+    match(stdout, line);
+    match(stdout, /^ {2}Make the first backup: keepsake run$/m);
+  }
+  const json = await home.keepsake(["status", "--json"]);
+  deepEqual([json.status, JSON.parse(json.stdout).sessions_at_risk.length], [5, 1]);
+
+  // Where the destination should be stands a file: the run fails, and nothing is safer than before.
+  const blocker = await home.write(".local/share/keepsake/backups", "");
+  equal((await home.keepsake(["run", "--quiet"])).status, 2);
+  const failed = await home.keepsake(["status"]);
+  equal(failed.status, 5, failed.stdout);
+  match(failed.stdout, line);
+
+  await Deno.remove(blocker);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["status"])).status, 0);
+});
