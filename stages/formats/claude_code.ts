@@ -13,6 +13,14 @@ export const STATE_FILE = ".claude.json";
 /** Reason for a remark on that file, where credentials were cut out of it. */
 export const CUT = "its credentials, as not every destination is encrypted";
 
+/** What that was called before, in the folder: where it is there still, it is in use. */
+export const OLD_STATE_FILE = ".config.json";
+
+/** Whether something in Claude Code's home is its file of state, or was: by any way in, a copy. */
+export function isStateFile({ kind, path }: ClaudeFolder): boolean {
+  return kind === "home" && (path === OLD_STATE_FILE || /(^|\/)\.claude\.json$/.test(path));
+}
+
 /** A folder of Claude Code's that holds what is being looked at. */
 export interface ClaudeFolder {
   /**
@@ -90,7 +98,8 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/^ide\/[^/]+\.lock$/, "holds an access token"],
   [/^channels\/[^/]+\/\.env$/, "holds credentials"],
   // Copies of the file of state that were made when it was changed, or found broken.
-  [/^\.claude\.json\../, "may hold credentials"],
+  [/(^|\/)\.claude\.json\../, "may hold credentials"],
+  [/^\.config\.json\../, "may hold credentials"],
   // What a shell exported, and old copies of .claude.json with its session.
   [/^(session-env|shell-snapshots|backups)$/, "may hold credentials"],
 ];
@@ -145,7 +154,7 @@ const KNOWN = new RegExp(
       ...["output-styles", "paste-cache", "plans", "plugins", "projects", "rules"],
       ...["scheduled-tasks", "skills", "tasks", "teams", "themes", "uploads", "usage-data"],
       ...["workflows", "statusline.*", String.raw`(AGENTS|CLAUDE)(\.local)?\.md`],
-      ...[String.raw`\.claude\.json`, String.raw`history\.jsonl`, String.raw`loop\.md`],
+      ...[String.raw`\.(claude|config)\.json`, String.raw`history\.jsonl`, String.raw`loop\.md`],
       ...[String.raw`keybindings\.json`, String.raw`settings(\.local)?\.json`],
       ...[String.raw`stats-cache\.json`, String.raw`\.gitignore`],
       // What is left out, when it is asked for.

@@ -10,6 +10,7 @@ import {
   CLAUDE_FOLDER,
   claudeFolderKind,
   isUnknown,
+  OLD_STATE_FILE,
   reasonToLeaveOut,
   STATE_FILE,
 } from "./claude_code.ts";
@@ -107,7 +108,7 @@ class Search {
   /** Takes the file of Claude Code's state that belongs to a folder; answers the projects it names. */
   async #readState(folder: string): Promise<string[]> {
     const { home } = this.#machine;
-    const files = [join(folder, STATE_FILE)];
+    const files = [join(folder, STATE_FILE), join(folder, OLD_STATE_FILE)];
     if (home !== undefined && folder === join(home, CLAUDE_FOLDER)) {
       files.push(join(home, STATE_FILE));
     }
@@ -174,7 +175,7 @@ class Search {
     for (const name of await namesIn(folder)) {
       const path = join(folder, name);
       if (reasonToLeaveOut([{ kind: "home", path: name }], choice) !== undefined) continue;
-      if (name === STATE_FILE) continue; // It is taken already, under the name that says what it is.
+      if (name === STATE_FILE || name === OLD_STATE_FILE) continue; // It is taken already, under the name that says what it is.
       // What nobody knows may lead anywhere: the walk tells of a link that leads out.
       if (isUnknown(name, true) && isUnknown(name, false)) continue;
       this.#takeTarget(path);

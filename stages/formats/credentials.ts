@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { endsAsCredential, namesCredential } from "./credential_names.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 import { MAX_TRIES, openPatiently, type Pause, ReadFault } from "./source_file.ts";
@@ -55,26 +56,117 @@ export async function readWithoutCredentials(
 export function withoutCredentials(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    const parsed: unknown = JSON.parse(text, function (key, value: unknown) {
-      const isList = Array.isArray(this);
-      return !isList && isCredential(key, value) ? undefined : value;
-    });
+    const parsed: unknown = JSON.parse(text);
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    return new TextEncoder().encode(`${JSON.stringify(parsed, null, 2)}\n`);
+    return new TextEncoder().encode(`${JSON.stringify(cut(parsed), null, 2)}\n`);
   } catch {
     return undefined;
   }
 }
 
-/** Of numbers, most that are called so are counts of tokens, and none is a secret. */
-function isCredential(key: string, value: unknown): boolean {
-  if (WHOLE.test(key)) return true;
-  return typeof value === "string" && TEXTS.test(key);
+/** What stands where a part of a text was taken out. */
+const GONE = "[REDACTED]";
+
+/** @param name The key that it stands below; empty for the whole. */
+function cut(value: unknown, name = ""): unknown {
+  if (typeof value === "string") return name === "command" ? cutWords(value) : cutAddresses(value);
+  if (typeof value !== "object" || value === null) return value;
+  // What an environment or a header holds cannot be told by its name.
+  const isFilled = name === "env" || name === "headers";
+  if (Array.isArray(value)) return isFilled ? [] : cutList(value);
+  const kept = Object.entries(value).filter(([key, inner]) =>
+    !isFilled && !isCredential(key, inner, name)
+  );
+  return Object.fromEntries(kept.map(([key, inner]) => [cutAddresses(key), cut(inner, key)]));
+}
+
+/** Whether what a key names goes as a whole. */
+function isCredential(key: string, value: unknown, parent: string): boolean {
+  const isThing = typeof value === "object" && value !== null;
+  // Names that people gave to servers, and paths of their projects.
+  if (isThing && (parent === "mcpServers" || /[/\\]/.test(key))) return false;
+  if (WHOLE.test(key.trim())) return true;
+  return namesCredential(key) &&
+    !isCount(value, endsAsCredential(key) && !/tokens?\s*$/i.test(key));
 }
 
 /** What is left out whatever it holds. */
 const WHOLE = /oauth|^(customApiKeyResponses|credentials?)$/i;
 
-/** Names of texts: those of environments and headers are spelled in capitals or with hyphens. */
-const TEXTS =
-  /(token|secret|passw(or)?d|passphrase|credentials?|api[-_]?key|access[-_]?key|private[-_]?key|authorization|cookie|[-_]pat|[-_]auth)$|^(auth|bearer)/i;
+/**
+ * Whether nothing but switches and numbers stand there. Of numbers, most that are called so are
+ * counts of tokens, and none is a secret.
+ *
+ * @param isStrict Whether a number is no count, by its name.
+ */
+function isCount(value: unknown, isStrict: boolean): boolean {
+  if (typeof value === "number") return !isStrict;
+  if (typeof value !== "object" || value === null) return typeof value !== "string";
+  return Object.entries(value).every(([key, inner]) =>
+    (Array.isArray(value) || /^[A-Za-z_]+$/.test(key)) && isCount(inner, isStrict)
+  );
+}
+
+/** Cuts what follows flags, where a list is one of words for a program. */
+function cutList(list: readonly unknown[]): unknown[] {
+  return list.map((value, at) => {
+    const before = list[at - 1];
+    const isText = typeof value === "string";
+    if (isText || typeof value === "number") {
+      if (isFlag(before) && !(isText && /^(--|-[A-Za-z]$)/.test(value))) return GONE;
+      if (isText && /^(-e|--env)$/.test(String(before))) return cutVariable(value);
+    }
+    return isText ? cutWords(value) : cut(value);
+  });
+}
+
+function isFlag(word: unknown): boolean {
+  if (typeof word !== "string" || !/^-{1,2}[A-Za-z][\w.-]*$/.test(word)) return false;
+  return /^(-H|--headers?|--key)$/.test(word) || namesCredential(word);
+}
+
+function cutVariable(text: string): string {
+  return text.replace(/^((?:--env=)?[A-Za-z_]\w*=).*$/s, `$1${GONE}`);
+}
+
+/** Cuts what flags, variables and headers hold that stand in one text, and in addresses. */
+function cutWords(text: string): string {
+  if (text.startsWith("--env=")) return cutVariable(text);
+  const whole = /^(-{0,2}[A-Za-z][\w.-]{0,80})(\s*[=:]\s*)(?!\/\/)./s.exec(text);
+  const [, first = "", sign = ""] = whole ?? [];
+  if (isFlag(first) || namesCredential(first)) return `${first}${sign}${GONE}`;
+  let result = "";
+  let done = 0;
+  for (const { 0: all, 1: name = "", 2: sign, index } of text.matchAll(NAMED_WORDS)) {
+    if (index < done || !(isFlag(name) || (sign === "=" && namesCredential(name)))) continue;
+    const start = index + all.length;
+    const [value] = /^("[^"]*"?|'[^']*'?)?\S*/.exec(text.slice(start))!;
+    if (value === "" || (sign !== "=" && value.startsWith("--"))) continue;
+    result += text.slice(done, start) + GONE;
+    done = start + value.length;
+  }
+  return cutAddresses(result + text.slice(done));
+}
+
+const NAMED_WORDS = /(?<=^|\s)(-{0,2}[A-Za-z][\w.-]{0,80})(=|\s+)/g;
+
+/** Cuts who and with what out of addresses, and what their queries say by such names. */
+function cutAddresses(text: string): string {
+  return text
+    .replaceAll(
+      // Also with signs in a password that should have been escaped, unless a port stands there.
+      /:\/\/(?:[^\s/?#]*|[^\s/?#:@]*:(?!\d+(?:[/?#]|$))\S{1,256}?)@/g,
+      (all, at: number) => {
+        const isUserAlone = !all.includes(":", 3) && text.slice(0, at).endsWith("ssh");
+        return isUserAlone ? all : `://${GONE}@`;
+      },
+    )
+    .replaceAll(
+      /([?&#;])([^=&#;?\s]{1,80})=[^&#;\s"'<>]+/g,
+      (all, sign: string, name: string) => {
+        const isNamed = /^(key|sig|signature|x-amz-signature)$/i.test(name) ||
+          namesCredential(name);
+        return isNamed ? `${sign}${name}=${GONE}` : all;
+      },
+    );
+}

@@ -14,7 +14,9 @@ import {
   claudeFoldersAbove,
   claudeFoldersBelow,
   CUT,
+  isStateFile,
   isUnknown,
+  OLD_STATE_FILE,
   reasonToLeaveOut,
   STATE_FILE,
 } from "./claude_code.ts";
@@ -181,7 +183,7 @@ export class Walk {
       this.#remarks.unreadable.push({ path, reason: `it is ${strangeness(info)}` });
     } else if (!this.#databases.isNoFile(real)) {
       const found = describe(info, name, real, path);
-      const standIn = this.#standInFor(real) ?? this.#cutFor([path, real], found);
+      const standIn = this.#standInFor(real) ?? this.#cutFor(claude, [path, real], found);
       return { found: withStandIn(found, standIn), way: "", claude };
     }
     this.#databases.meet(real);
@@ -194,8 +196,17 @@ export class Walk {
   }
 
   /** The file of Claude Code's state has its session in it. */
-  #cutFor(paths: readonly string[], { kind, shown }: Found): Found["standIn"] {
-    const isState = paths.some((path) => basename(path) === STATE_FILE);
+  #cutFor(
+    claude: readonly ClaudeFolder[],
+    paths: readonly string[],
+    { kind, shown }: Found,
+  ): Found["standIn"] {
+    const { homes = [] } = this.#selection;
+    const isState = claude.some(isStateFile) ||
+      paths.some((path) =>
+        basename(path) === STATE_FILE ||
+        (basename(path) === OLD_STATE_FILE && homes.includes(dirname(path)))
+      );
     if (!isState || kind !== "file" || this.#selection.sealed) return undefined;
     this.#remarks.skipped.push({ path: shown, reason: CUT });
     return "cut";
@@ -262,12 +273,7 @@ export class Walk {
       const found = describe(info, path, source, shown);
       if (found.kind === "symlink") this.#noteLink(found);
       this.#noteUnknown(claude, found);
-      const isState = claude.some(({ kind, path }) => kind === "home" && path === STATE_FILE);
-      const standIn = isListed
-        ? this.#standInFor(source)
-        : isState
-        ? this.#cutFor([source], found)
-        : undefined;
+      const standIn = isListed ? this.#standInFor(source) : this.#cutFor(claude, [], found);
       return { found: withStandIn(found, standIn), way, claude };
     } catch (error) {
       const isText = error instanceof Deno.errors.InvalidData;

@@ -192,7 +192,16 @@ Deno.test("nothing that is called a credential reaches a plaintext destination",
   using sandbox = await inUse((sandbox) =>
     plain(sandbox).replace('id = "m"', 'id = "m"\ncompress = "none"')
   );
-  await sandbox.backUp();
+  // What the file of state was called before, a copy of it and one among skills.
+  const state = '{"accessToken":{"value":"canary"},"numStartups":12}';
+  for (const path of [".config.json", "skills/x/.claude.json", "skills/x/.claude.json.bak"]) {
+    put(sandbox, `.claude/${path}`, state);
+  }
+  const { snapshots: [snapshot] } = await sandbox.backUp();
+  const told = snapshot?.skipped.map(({ path }) => relative(sandbox.folder, path)) ?? [];
+  for (const path of [".config.json", "skills/x/.claude.json", "skills/x/.claude.json.bak"]) {
+    assert.ok(told.includes(`.claude/${path}`), path);
+  }
   for await (const { name } of Deno.readDir(join(sandbox.destination(), "m"))) {
     const text = await Deno.readTextFile(join(sandbox.destination(), "m", name));
     assert.ok(!text.includes("canary"), name);

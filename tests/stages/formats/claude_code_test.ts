@@ -25,6 +25,8 @@ const SECRETS = {
   "shell-snapshots": "may hold credentials",
   "backups": "may hold credentials",
   ".claude.json.backup.1767225600000": "may hold credentials",
+  ".config.json.bak": "may hold credentials",
+  "skills/x/.claude.json.bak": "may hold credentials",
 };
 
 const CACHES = [
@@ -111,6 +113,7 @@ Deno.test("nothing that is carried or left out for a reason is unknown, and all 
     "plugins/anything/at/all",
     "statusline.sh",
     ".claude.json",
+    ".config.json",
   ];
   for (const path of known) assert.ok(!isUnknown(path, /\.\w+$/.test(path)), path);
   assert.ok(!isUnknown(`projects/-home-me/${id}`, false));

@@ -49,8 +49,10 @@ Deno.test({
   async fn() {
     using tree = homeWith({ "dotfiles/state.json": '{"mcpServers":{}}' });
     tree.link("home/.claude/.claude.json", "../../dotfiles/state.json");
+    tree.link("home/.claude/.config.json", "../../dotfiles/state.json");
     const { paths } = await find(tree);
-    assert.deepEqual(paths, ["home/.claude", "home/.claude/.claude.json"]);
+    const files = ["home/.claude/.claude.json", "home/.claude/.config.json"];
+    assert.deepEqual(paths, ["home/.claude", ...files]);
   },
 });
 

@@ -16,8 +16,8 @@ Deno.test("what is a credential by its name is cut out, at any depth", () => {
       github: {
         command: "npx",
         args: ["-y", "server"],
-        env: { HOST: "example.org" },
-        headers: { Accept: "text/plain" },
+        env: {},
+        headers: {},
       },
     },
     maxOutputTokens: 4096,
@@ -34,7 +34,9 @@ Deno.test("what is a credential by its name is cut out, at any depth", () => {
       github: {
         ...kept.mcpServers.github,
         env: {
-          ...kept.mcpServers.github.env,
+          HOST: "canary.example.org",
+          PGPASS: "canary",
+          DATABASE_URL: "postgres://me:canary@db.example.org/it",
           GITHUB_TOKEN: "canary",
           API_KEY: "canary",
           AWS_SECRET_ACCESS_KEY: "canary",
@@ -42,7 +44,7 @@ Deno.test("what is a credential by its name is cut out, at any depth", () => {
           GITLAB_PAT: "canary",
         },
         headers: {
-          ...kept.mcpServers.github.headers,
+          "X-Whatever": "canary",
           Authorization: "Bearer canary",
           "X-Api-Key": "canary",
           Cookie: "canary",
@@ -52,6 +54,75 @@ Deno.test("what is a credential by its name is cut out, at any depth", () => {
     list: ["a", { name: "b", password: "canary" }],
   };
   assert.deepEqual(cut(secrets), kept);
+});
+
+Deno.test("a credential is cut out whatever its name looks like and whatever it is made of", () => {
+  const value = { value: "canary" };
+  const secrets = {
+    ...{ accessToken: value, refreshToken: ["canary"], tokens: ["canary"], sessionKey: "canary" },
+    ...{ tokenData: { a: [value] }, "accessToken ": "canary", "api key": "canary", APIKey: value },
+    ...{ password: 1234, DB_PASS: "canary", "x-auth": "canary", OPENAIAPIKEY: "canary" },
+    ...{ tokens2: { canary: "canary" }, authorization: value, jwt: "canary", PGPASS: "canary" },
+  };
+  for (const [key, inner] of Object.entries(secrets)) {
+    assert.deepEqual(cut({ deep: [{ [key]: inner, other: 1 }] }), { deep: [{ other: 1 }] }, key);
+  }
+});
+
+Deno.test("counts, switches, settings and what people gave names to stay", () => {
+  const kept = {
+    ...{ maxOutputTokens: 4096, tokens: { input: 1, output: [2] }, hasApiKey: true, secret: null },
+    ...{ apiKeyHelper: "/bin/key", tokenFile: "/a", authMethod: "sso", tokenExpiresAt: "2027" },
+    ...{ author: { name: "me" }, bypass: "no", compass: "n", lastSessionId: "1", keyBinding: "v" },
+    ...{ tokenizer: "x", shortcutKey: "k", env: "production" },
+    skillUsage: { "password-maker": { usageCount: 3, lastUsedAt: 1767225600000 } },
+    mcpServers: { "auth-token": { type: "http", url: "https://example.org/a?page=2#top" } },
+    githubRepoPaths: { "me/my-token": ["/home/me/my-token"] },
+    remotes: ["ssh://git@example.org/a", "http://localhost:3000/@scope/a", "git@example.org:a.git"],
+    allowedTools: ["Bash(gh auth status:*)", "WebFetch(domain:example.org)"],
+    args: ["-y", "@scope/server@1.2.3", "--port", "80", "--token-file", "/a", "--no-auth", "--all"],
+  };
+  assert.deepEqual(cut(kept), kept);
+});
+
+Deno.test("what follows a flag that asks for a credential, or is joined to it, is cut out", () => {
+  const gone = "[REDACTED]";
+  const cases: readonly (readonly [readonly unknown[], readonly unknown[]])[] = [
+    [["--api-key", "canary", "--all"], ["--api-key", gone, "--all"]],
+    [["--api-key=canary"], [`--api-key=${gone}`]],
+    [["--token", 1234], ["--token", gone]],
+    [["--token", "-canary"], ["--token", gone]],
+    [["--header", "X-Key: canary"], ["--header", gone]],
+    [["-H", "Authorization: Bearer canary"], ["-H", gone]],
+    [["Authorization: Bearer canary"], [`Authorization: ${gone}`]],
+    [["-e", "NAME=canary", "image"], ["-e", `NAME=${gone}`, "image"]],
+    [["--env=NAME=canary"], [`--env=NAME=${gone}`]],
+    [["-e", "console.log(1)"], ["-e", "console.log(1)"]],
+    [["GITHUB_TOKEN=canary"], [`GITHUB_TOKEN=${gone}`]],
+    [["-c", "A=1 b --all --api-key 'can ary' c"], ["-c", `A=1 b --all --api-key ${gone} c`]],
+    [["-c", 'TOKEN="can ary" b'], ["-c", `TOKEN=${gone}`]],
+  ];
+  for (const [written, expected] of cases) {
+    assert.deepEqual(cut({ a: { args: written } }), { a: { args: expected } }, String(written));
+  }
+  assert.deepEqual(cut({ command: "a --token canary b" }), { command: `a --token ${gone} b` });
+});
+
+Deno.test("what addresses hold of users, passwords and secrets is cut out", () => {
+  const gone = "[REDACTED]";
+  const cases: Readonly<Record<string, string>> = {
+    "https://example.org/a?x=1&token=canary&y=2": `https://example.org/a?x=1&token=${gone}&y=2`,
+    "https://example.org/?key=canary#access_token=canary":
+      `https://example.org/?key=${gone}#access_token=${gone}`,
+    "https://canary@example.org/a": `https://${gone}@example.org/a`,
+    "see postgres://me:can@ary@db/it and more": `see postgres://${gone}@db/it and more`,
+    "postgres://me:can/ary@db/it": `postgres://${gone}@db/it`,
+    "jdbc:x://db;user=me;password=canary;a=b": `jdbc:x://db;user=me;password=${gone};a=b`,
+  };
+  for (const [written, expected] of Object.entries(cases)) {
+    assert.deepEqual(cut({ url: written, list: [written] }), { url: expected, list: [expected] });
+    assert.deepEqual(cut({ [written]: 1 }), { [expected]: 1 });
+  }
 });
 
 Deno.test("a key that is a path is no credential, and neither is what a list holds", () => {

@@ -235,6 +235,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "the file of Claude Code's state is cut under its older name, in a folder of Claude Code's",
+  ignore: !onPosix,
+  async fn() {
+    using tree = new SourceTree({ "moved/settings.json": "{}", "dotfiles/state": "{}" });
+    for (const folder of [".claude", "moved"]) {
+      tree.write(`${folder}/projects/`);
+      tree.link(`${folder}/.config.json`, "../dotfiles/state");
+    }
+    tree.write("other/.config.json", "{}");
+    const paths = [".claude/.config.json", "moved/.config.json", "other/.config.json"];
+    const homes = [tree.at("moved")];
+    const { found } = await walk(paths.map((name) => tree.at(name)), { homes });
+    const cut = found.filter(({ standIn }) => standIn === "cut").map(({ shown }) => shown);
+    assert.deepEqual(cut, paths.slice(0, 2).map((name) => tree.at(name)));
+  },
+});
+
 Deno.test("a folder of Claude Code's own name that is backed up alone counts as its home", async () => {
   using tree = new SourceTree({ ".claude/cache/x": "", ".claude/CLAUDE.md": "" });
   const { paths, skipped } = await walk([tree.at(".claude")]);
