@@ -111,8 +111,7 @@ export async function findHooks(file: string, isOwn: IsOwn): Promise<ReturnType<
 }
 
 async function change(path: string, { action, edit, isDone }: Change): Promise<boolean> {
-  // A link into somebody's dotfiles stays one.
-  const file = await Deno.realPath(path).catch(() => path);
+  const file = await realFile(path);
   let isChanged = false;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const before = await read(file);
@@ -123,11 +122,30 @@ async function change(path: string, { action, edit, isDone }: Change): Promise<b
     isChanged = true;
     // A session that has the file in memory may have put its own in place meanwhile.
     const now = await read(file);
-    if (isDone(now.slice(bom(now).length))) return true;
+    if (naming(`${action} "${file}"`, () => isDone(now.slice(bom(now).length)))) return true;
   }
   throw new BackupError("usage", `Cannot change "${path}": something else keeps writing it`, {
     hint: "End the sessions of Claude Code, and try again",
   });
+}
+
+/** The file itself: a link into somebody's dotfiles stays one, also while they are not there. */
+async function realFile(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (cause) {
+    const target = await Deno.readLink(path).catch(() => undefined);
+    if (target === undefined) return path;
+    const why = cause instanceof Deno.errors.NotFound ? "nothing is there" : stateOf(cause);
+    throw new BackupError(
+      "usage",
+      `Cannot change "${path}": it is a link to "${target}", and ${why}`,
+      {
+        hint: "See that what it leads to is there, and try again",
+        cause,
+      },
+    );
+  }
 }
 
 /** Puts a new text in place of the one that was read; answers whether that was still there. */
@@ -154,13 +172,20 @@ async function replace(file: string, before: string, after: string): Promise<boo
 }
 
 async function read(file: string): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    // As it is: readTextFile would take the mark away.
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await Deno.readFile(file));
+    bytes = await Deno.readFile(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return "";
     const message = `Cannot read "${file}": ${stateOf(cause)}`;
     throw new BackupError("usage", message, { hint: "Check that you may read it", cause });
+  }
+  try {
+    // As it is: readTextFile would take the mark away, and put others in the place of strange bytes.
+    return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true }).decode(bytes);
+  } catch (cause) {
+    const hint = "Save the file as UTF-8, and try again";
+    throw new BackupError("usage", `Cannot read "${file}": it is not UTF-8`, { hint, cause });
   }
 }
 

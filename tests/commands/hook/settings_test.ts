@@ -80,6 +80,32 @@ Deno.test("settings that Claude Code could not read are left alone", async () =>
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("settings that are not UTF-8 are left alone", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = join(folder, "settings.json");
+  const bytes = new Uint8Array([...new TextEncoder().encode('{"a":"'), 0xff, 0xfe, 0x22, 0x7d]);
+  await Deno.writeFile(file, bytes);
+  for (const work of [() => addHooks(file, ENTRIES, OWN), () => removeHooks(file, OWN)]) {
+    const message = `Cannot read "${file}": it is not UTF-8`;
+    await assert.rejects(work, { code: "usage", message });
+    assert.deepEqual(await Deno.readFile(file), bytes);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a link to settings that leads nowhere stays one", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const file = join(folder, "settings.json");
+  await Deno.symlink("dotfiles/settings.json", file);
+  for (const work of [() => addHooks(file, ENTRIES, OWN), () => removeHooks(file, OWN)]) {
+    const message =
+      `Cannot change "${file}": it is a link to "dotfiles/settings.json", and nothing is there`;
+    await assert.rejects(work, { code: "usage", message });
+    assert.equal(await Deno.readLink(file), "dotfiles/settings.json");
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("a file of settings keeps its mode, its mark and the link to it, and is made where there is none", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   const [link, file] = [join(folder, "settings.json"), join(folder, "dotfile.json")];
