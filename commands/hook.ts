@@ -24,7 +24,7 @@ const EVENTS = ["session-start", "session-end"] as const;
 export default defineCommand({
   summary: "has Claude Code tell sessions how the backup is, and make one at their end",
   description:
-    "install adds two hooks to Claude Code's settings and leaves all else there as it is: a session that begins is told of new digests, of a backup that is stale or failed and of conversations that are about to be lost; a session that ends starts a run beside it. remove takes exactly these out again, and show tells which are there and what a session would be told now. run is what Claude Code starts: it answers with facts or nothing, and never fails.",
+    "install adds two hooks to Claude Code's settings and leaves all else there as it is: a session that begins is told of new digests, of a backup that is stale or failed and of conversations that are about to be lost; a session that ends starts a run beside it. remove takes exactly these out again, with the lists that then are empty, and show tells which are there and what a session would be told now. run is what Claude Code starts: it answers with facts or nothing, and never fails.",
   parameters: object({
     action: argument(choice(ACTIONS, { metavar: "ACTION" }), {
       description: message`install, remove, show or run.`,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import { findNodeAtLocation, type JSONPath, parseTree } from "jsonc-parser";
 import type { Node, ParseError } from "jsonc-parser";
 import { BackupError } from "../../pipeline/errors.ts";
@@ -31,6 +32,8 @@ export type IsOwn = (event: string, args: readonly string[]) => boolean;
 /** What a text of settings looks like with these hooks, each once. */
 export function withHooks(text: string, entries: readonly Entry[], isOwn: IsOwn): string {
   const there = text.trim() === "" ? "{}\n" : text;
+  // What is right already stays to the byte, in whichever order it stands.
+  if (isRight(there, entries, isOwn)) return there;
   let result = withoutHooks(there, isOwn);
   for (const { event, matcher, hook } of entries) {
     const group = { ...(matcher !== undefined && { matcher }), hooks: [hook] };
@@ -41,8 +44,22 @@ export function withHooks(text: string, entries: readonly Entry[], isOwn: IsOwn)
       ? insert(result, hooks, event, [group])
       : insert(result, at(result, [])!, "hooks", { [event]: [group] });
   }
-  // What was right already stays to the byte.
-  return sameMeaning(result, there) ? there : result;
+  return result;
+}
+
+/** Whether exactly these are there of ours, each once. */
+function isRight(text: string, entries: readonly Entry[], isOwn: IsOwn): boolean {
+  const own = membersOf(at(text, ["hooks"])).flatMap(([event, list]) =>
+    (list.children ?? []).flatMap((group) => {
+      const matcher = membersOf(group).find(([name]) => name === "matcher")?.[1];
+      return hooksOf(group).filter((hook) => isOwn(event, argsOf(hook)))
+        .map((hook) => ({ event, matcher: matcher && valueOf(matcher), hook: valueOf(hook) }));
+    })
+  );
+  return own.length === entries.length &&
+    entries.every(({ event, matcher, hook }) =>
+      own.some((one) => isDeepStrictEqual(one, { event, matcher, hook }))
+    );
 }
 
 /** What it looks like without them. What they alone stood in goes with them. */
@@ -77,7 +94,7 @@ export function holds(text: string, entries: readonly Entry[]): boolean {
   return text.trim() !== "" &&
     entries.every(({ event, hook }) =>
       (at(text, ["hooks", event])?.children ?? []).some((group) =>
-        hooksOf(group).some((one) => JSON.stringify(valueOf(one)) === JSON.stringify(hook))
+        hooksOf(group).some((one) => isDeepStrictEqual(valueOf(one), hook))
       )
     );
 }
@@ -105,13 +122,17 @@ function at(text: string, path: JSONPath): Node | undefined {
   if (errors.length > 0 || root?.type !== "object") throw unusable("it is not JSON");
   let node: Node = root;
   for (const [depth, key] of path.entries()) {
-    const member: readonly [string, Node] | undefined = membersOf(node)
-      .find(([name]) => name === key);
+    const [member, second] = membersOf(node).filter(([name]) => name === key);
+    // Claude Code goes by the last one: what is put into another does nothing.
+    if (second !== undefined) throw unusable(`its "${key}" stands there twice`);
     if (member === undefined) return undefined;
     node = member[1];
     const wanted = depth === 0 ? "object" : "array";
     if (node.type !== wanted) throw unusable(`its "${path[depth]}" is no ${wanted}`);
   }
+  const names = path.length === 1 ? membersOf(node).map(([name]) => name) : [];
+  const twice = names.find((name, place) => names.indexOf(name) < place);
+  if (twice !== undefined) throw unusable(`its "${twice}" stands there twice`);
   return node;
 }
 
@@ -172,11 +193,6 @@ function cutOut(text: string, path: JSONPath): string {
   const start = before ? before.offset + before.length : node.offset;
   const end = before || !after ? node.offset + node.length : after.offset;
   return text.slice(0, start) + text.slice(end);
-}
-
-function sameMeaning(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((text) => JSON.stringify(JSON.parse(text)));
-  return a === b;
 }
 
 function membersOf(node: Node | undefined): (readonly [string, Node])[] {

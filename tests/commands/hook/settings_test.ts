@@ -69,6 +69,9 @@ Deno.test("settings that Claude Code could not read are left alone", async () =>
     '{"hooks":[]}',
     '{"hooks":{"SessionStart":{}}}',
     "// x",
+    // Claude Code goes by the last one.
+    '{"hooks":{"SessionStart":[]},"hooks":{}}',
+    '{"hooks":{"Stop":[],"SessionStart":[],"Stop":[]}}',
   ];
   for (const text of wrong) {
     await Deno.writeTextFile(file, text);
@@ -105,6 +108,45 @@ Deno.test("a link to settings that leads nowhere stays one", async () => {
   }
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("hooks that are there already are added to nothing, in whichever order they stand", () => {
+  const texts = [
+    '{"hooks":{"SessionStart":[]}}',
+    '{"hooks":{"SessionEnd":[],"SessionStart":[]}}',
+    `{"hooks":{"SessionEnd":[],"SessionStart":[{"hooks":[${OTHER}]}]},"z":1}`,
+  ];
+  for (const text of texts) {
+    const added = withHooks(text, ENTRIES, OWN);
+    assert.equal(withHooks(added, ENTRIES, OWN), added, text);
+    // As a program writes it that sorts what it writes.
+    const sorted = JSON.stringify(sort(JSON.parse(added)));
+    assert.equal(withHooks(sorted, ENTRIES, OWN), sorted, text);
+  }
+  // A hook of ours that is there twice, or for other sessions, is put right.
+  const added = JSON.parse(withHooks("{}", ENTRIES, OWN));
+  const [group] = added.hooks.SessionStart;
+  for (const groups of [[group, group], [{ ...group, matcher: "clear" }]]) {
+    const wrong = JSON.stringify({ hooks: { ...added.hooks, SessionStart: groups } });
+    assert.deepEqual(JSON.parse(withHooks(wrong, ENTRIES, OWN)), added);
+  }
+});
+
+Deno.test("an empty list of hooks, which says nothing, goes with ours", () => {
+  const texts = {
+    '{"hooks":{}}': "{}",
+    '{"hooks":{"SessionStart":[],"Stop":[]}}': '{"hooks":{"Stop":[]}}',
+  };
+  for (const [text, left] of Object.entries(texts)) {
+    assert.equal(withoutHooks(withHooks(text, ENTRIES, OWN), OWN), left);
+  }
+});
+
+function sort(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sort);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sort(inner)]));
+}
 
 Deno.test("a file of settings keeps its mode, its mark and the link to it, and is made where there is none", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
