@@ -48,9 +48,12 @@ export default definePrepare({
     ),
     redact: optional(flag("Replaces secrets by `[REDACTED:rule]`."), true),
     patterns: optional(
-      patterns("Regular expressions for what is secret to you.", {
-        example: ["ACME-[0-9]{8}"],
-      }),
+      patterns(
+        "Regular expressions for what is secret to you; repeats of what repeats can take for ever.",
+        {
+          example: ["ACME-[0-9]{8}"],
+        },
+      ),
       [],
     ),
   }),

@@ -298,8 +298,9 @@ export function patterns(
   notes: OptionNotes<readonly string[]> = {},
 ): Option<string[]> {
   const said = 'Expected a regular expression, such as "ACME-[0-9]{8}"';
+  const slow = 'Expected no repeat of a repeat, which can take for ever: "a+" in place of "(a+)+"';
   return v.pipe(
-    v.array(v.pipe(nonEmpty, v.check(isPattern, said))),
+    v.array(v.pipe(nonEmpty, v.check(isPattern, said), v.check(isSwift, slow))),
     v.description(summary),
     annotate("list", notes),
   );
@@ -310,6 +311,26 @@ function isPattern(written: string): boolean {
     return !new RegExp(written, "u").test("");
   } catch {
     return false;
+  }
+}
+
+/**
+ * Whether no group is repeated without bound in which nothing but a repeat without bound stands:
+ * where such a pattern does not match, each letter more doubles the time.
+ */
+function isSwift(pattern: string): boolean {
+  // Each single thing as one letter.
+  let shape = pattern
+    .replaceAll(/\\(?:[pPuxk](?:\{[^}]*\}|<[^>]*>)|.)/gsu, "a")
+    .replaceAll(/\[[^\]]*\]/g, "a");
+  for (;;) {
+    if (
+      /\((?:\?(?:<\w+>|:))?(?:[^()]*\|)?[^()|?*+{](?:[*+]|\{\d+,\})\??(?:\|[^()]*)?\)(?:[*+]|\{\d+,\})\??/
+        .test(shape)
+    ) return false;
+    const next = shape.replaceAll(/\((?:\?(?:<\w+>|:))?([^()|?*+{][*+]\??)\)/g, "$1");
+    if (next === shape) return true;
+    shape = next;
   }
 }
 

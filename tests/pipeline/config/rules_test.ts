@@ -229,3 +229,24 @@ Deno.test("a stage that names one whose id is wrong gives no second problem", as
     ["stage[1].id: Expected at most 32 lower-case letters, digits and hyphens"],
   );
 });
+
+Deno.test("a pattern that repeats nothing but a repeat is refused, and no ordinary one is", async () => {
+  const patterns = (...written: string[]) => `digest; patterns = [${written.map((w) => `'${w}'`)}]`;
+  const endless = [
+    "(a+)+$",
+    "x(?:[)\\]]*)*y",
+    "(?<n>\\p{L}+?)+",
+    "((a+))+",
+    "(a|b+)*c",
+    "(a{2,}){3,}",
+  ];
+  for (const pattern of endless) {
+    const [problem] = await said(patterns(pattern), SOURCE, ENCRYPT, LOCAL);
+    assert.match(problem ?? "", /Expected no repeat of a repeat, which can take for ever/, pattern);
+  }
+  const ordinary = [
+    ...["(?:[A-Z]{4}-)+[0-9]+", "(a+)?b", "(a+){2}", "\\(a+\\)+", "[(]a+[)]+", "(a+b)+", "(a{2})+"],
+    ...["(?:x|y)+z*", "(?<=a+)b+", "(\\.[a-z]+)+", "(a+)b*"],
+  ];
+  await load(stages(patterns(...ordinary), SOURCE, ENCRYPT, LOCAL));
+});
