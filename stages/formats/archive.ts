@@ -11,6 +11,7 @@ import type {
   SourceContext,
   SourceResult,
 } from "../contract.ts";
+import { requireContent } from "./content.ts";
 import { readWithoutCredentials } from "./credentials.ts";
 import { DatabaseCopies } from "./database.ts";
 import { FileWriter, type WrittenFile } from "./file_writer.ts";
@@ -59,6 +60,8 @@ export async function writeArchive(
     await archive.add(found);
     if (pace.isDue) await pace.turn();
   }
+  const hasContent = archive.entries.some(({ kind }) => kind !== "directory");
+  requireContent(hasContent, walk.roots[0]?.path ?? "", remarks.unreadable);
   await putZeros(output, END_SIZE);
   return {
     signature: signature.digest(),

@@ -4,6 +4,7 @@
  * @module
  */
 import type { OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
+import { requireContent } from "./content.ts";
 import type { DatabaseCopies } from "./database.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
@@ -69,7 +70,8 @@ async function lead(
     return await hashCopy(found, copies, hashIt, remarks.unreadable);
   };
   const fingerprint = new Fingerprint(hashing);
-  await takeAll(fingerprint, met, contents, hash, remarks.unreadable);
+  const hasContent = await takeAll(fingerprint, met, contents, hash, remarks.unreadable);
+  requireContent(hasContent, walk.roots[0]?.path ?? "", remarks.unreadable);
   const roots = walk.roots.map(({ name, path }) => ({ name, path }));
   return { signature, fingerprint: fingerprint.digest(), roots, unreadable: remarks.unreadable };
 }
@@ -183,19 +185,25 @@ async function hashCopy(
   }
 }
 
-/** Takes the fingerprint of what was met, as writing an archive does. */
+/**
+ * Takes the fingerprint of what was met, as writing an archive does.
+ *
+ * @returns Whether there was anything but directories.
+ */
 async function takeAll(
   fingerprint: Fingerprint,
   met: readonly Found[],
   contents: readonly (Content | undefined)[],
   hash: (place: number) => Promise<Content>,
   unreadable: Remark[],
-): Promise<void> {
+): Promise<boolean> {
+  let hasContent = false;
   const firstPaths = new Map<string, string>();
   for (const [place, found] of met.entries()) {
     const { kind, path, mode, link } = found;
     if (kind !== "file") {
       fingerprint.add({ path, kind, mode, link });
+      hasContent ||= kind !== "directory";
       continue;
     }
     const isShared = found.nlink > 1 && found.standIn === undefined;
@@ -208,9 +216,11 @@ async function takeAll(
     const content = contents[place] ?? await hash(place);
     if ("hash" in content) {
       fingerprint.add({ path, kind, mode }, content.hash);
+      hasContent = true;
       if (isShared) firstPaths.set(idOf(found), path);
     } else if (content.kind !== "removed") {
       unreadable.push({ path: found.shown, reason: content.reason });
     }
   }
+  return hasContent;
 }

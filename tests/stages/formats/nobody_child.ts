@@ -5,6 +5,7 @@
  * @module
  */
 import process from "node:process";
+import type { StageError } from "../../../stages/errors.ts";
 import { scan } from "../../../stages/formats/scan.ts";
 import { archiveOf, selectionOf } from "./source_tree.ts";
 
@@ -21,6 +22,7 @@ const context = {
 await scan(selectionOf([import.meta.dirname!]), context);
 if (Deno.uid() === 0) process.seteuid!(NOBODY);
 
+const record = ({ code, message, hint }: StageError) => ({ code, message, hint });
 const selection = selectionOf([Deno.args[0]!]);
 const outcome = await archiveOf(selection).then(
   async ({ entries, unreadable, fingerprint }) => ({
@@ -29,6 +31,9 @@ const outcome = await archiveOf(selection).then(
     fingerprint,
     scanned: await scan(selection, context),
   }),
-  ({ code, message, hint }) => ({ failure: { code, message, hint } }),
+  async (failure) => ({
+    failure: record(failure),
+    scanFailure: await scan(selection, context).catch(record),
+  }),
 );
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(outcome)));

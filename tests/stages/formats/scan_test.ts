@@ -60,6 +60,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: "sources of which nothing at all can be read are no empty backup",
+  ignore: !onPosix,
+  async fn() {
+    using tree = new SourceTree({ "empty/deep/": "" });
+    Deno.chmodSync(tree.path, 0o755);
+    for (const path of ["locked", "empty/deep/a", "empty/deep/b"]) tree.write(path, "locked", 0);
+    const reasons = {
+      "locked": "permission denied",
+      "empty": `nothing of it can be read: "${
+        tree.at("empty/deep/a")
+      }": permission denied, and 1 more`,
+    };
+    for (const [root, reason] of Object.entries(reasons)) {
+      const { failure, scanFailure } = await asNobody(tree.at(root));
+      assert.deepEqual(failure, {
+        code: "source-unreadable",
+        message: `Cannot back up "${tree.at(root)}": ${reason}`,
+        hint: "Run keepsake as a user who may read it",
+      });
+      assert.deepEqual(scanFailure, failure);
+    }
+    // A link among them is something, and so is a directory that is empty.
+    tree.link("empty/link", "deep");
+    assert.equal((await asNobody(tree.at("empty"))).unreadable.length, 2);
+    const { unreadable } = await asNobody(tree.write("bare/"));
+    assert.deepEqual(unreadable, []);
+  },
+});
+
+Deno.test({
   name: "a scan gives a further name of a file that could not be hashed a try of its own",
   ignore: !onPosix,
   async fn() {
