@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import type { PrepareResult, Stage, Team } from "../stages/contract.ts";
 import type { CallOptions, StageWorker } from "./worker/host.ts";
 
@@ -24,7 +25,9 @@ export async function runPrepare(
   { options, workerFor }: PrepareCall,
   { signal, ...call }: CallOptions,
 ): Promise<PrepareResult | void> {
-  const job = { operation: "run", context: { options } } as const;
+  const awaited = stage.kind === "prepare" ? stage.awaits?.(options) : undefined;
+  const isEarly = awaited !== undefined && await isYetToBeMade(awaited);
+  const job = { operation: "run", context: { options, isEarly } } as const;
   const leader = workerFor("leader");
   if (stage.kind !== "prepare" || !stage.hasHelper) {
     return (await leader.call<PrepareResult | void>(job, { ...call, signal })).result;
@@ -59,4 +62,13 @@ export async function runPrepare(
   } finally {
     if (helper === undefined) port2.close();
   }
+}
+
+/** A link that leads nowhere is no such thing: its disk may not be connected. */
+async function isYetToBeMade(path: string): Promise<boolean> {
+  const isAbsent = await Deno.lstat(path).then(
+    () => false,
+    (error) => error instanceof Deno.errors.NotFound,
+  );
+  return isAbsent && await Deno.stat(dirname(path)).then((info) => info.isDirectory, () => false);
 }

@@ -150,6 +150,8 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
 export interface PrepareContext<S extends OptionsSchema = OptionsSchema> extends StageContext<S> {
   /** For a stage that says `hasHelper`. */
   readonly team?: Team;
+  /** Whether what it says that it `awaits` is not there, and the directory above is. */
+  readonly isEarly?: boolean;
   /** Starts the helper, which is asked for the same operation. For a leader that has much to do. */
   help?(): void;
 }
@@ -464,6 +466,11 @@ export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends S
   readonly kind: "prepare";
   /** What it keeps a copy of, where it does nothing else. */
   copies?(options: Options<S>): Copies;
+  /**
+   * A directory that somebody else makes when there is something to put into it; `undefined`: there
+   * is no such. The stage may not look whether the one above is there, so that is done for it.
+   */
+  awaits?(options: Options<S>): string | undefined;
   /** Whether it can share its work with a second worker. */
   readonly hasHelper?: boolean;
   run(context: PrepareContext<S>): Promise<PrepareResult | void>;

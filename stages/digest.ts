@@ -14,6 +14,7 @@ import {
   patterns,
   size,
 } from "./contract.ts";
+import { projectsIn } from "./formats/nothing_yet.ts";
 
 const load = () => import("./formats/digesting.ts");
 
@@ -59,6 +60,7 @@ export default definePrepare({
   }),
 
   hasHelper: true,
+  awaits: ({ from }) => projectsIn(from),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
 
   prepare: load,

@@ -4,6 +4,7 @@
  * @module
  */
 import { definePrepare, list, optional, options, path } from "./contract.ts";
+import { projectsIn } from "./formats/nothing_yet.ts";
 
 const load = () => import("./formats/preserving.ts");
 
@@ -23,6 +24,7 @@ export default definePrepare({
   }),
 
   copies: ({ from, to }) => ({ from, to }),
+  awaits: ({ from }) => projectsIn(from),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
 
   // Loaded on demand: whoever only plans needs none of it.

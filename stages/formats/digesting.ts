@@ -8,6 +8,7 @@ import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness } from "./digest_settled.ts";
 import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
+import { holdsNothing, NOTHING_YET } from "./nothing_yet.ts";
 import { bytesOf, type Conversation, findConversations } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
 import { childPath } from "./paths.ts";
@@ -24,8 +25,13 @@ export async function makeDigests(
     if (port !== undefined) await helpReading(port, options, context);
     return { message: "helped" };
   }
-  const conversations = await findAll(options.from);
+  const isEarly = context.isEarly && holdsNothing(options.to, STATE_FOLDER);
+  const conversations = isEarly ? [] : await findAll(options.from);
   try {
+    if (isEarly) {
+      new DigestStore(options.to).prepare(); // A snapshot may name it.
+      return NOTHING_YET;
+    }
     return await update(options, context, conversations, now);
   } catch (error) {
     throw error instanceof StageError ? error : explain(error, options.to);

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { OptionsSchema, PrepareResult, StageContext } from "../contract.ts";
+import type { OptionsSchema, PrepareContext, PrepareResult } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import { Hashing } from "./hashing.ts";
+import { holdsNothing, NOTHING_YET } from "./nothing_yet.ts";
 import { Pace } from "./pace.ts";
 import {
   copyBytes,
@@ -41,13 +42,17 @@ export interface Preservation {
  */
 export async function preserve(
   options: Preservation,
-  context: Omit<StageContext<OptionsSchema>, "options">,
+  context: Omit<PrepareContext<OptionsSchema>, "options">,
 ): Promise<PrepareResult> {
   const { from, to, exclude } = options;
   if (wayInto(to, from) !== undefined) {
     throw new StageError("target-refused", `Cannot keep copies in "${to}": "${from}" lies in it`, {
       hint: 'Choose another directory with "to"',
     });
+  }
+  if (context.isEarly && holdsNothing(to, OWN_FOLDER)) {
+    using _preserved = await Preserved.open(to); // A snapshot may name it.
+    return NOTHING_YET;
   }
   requireThere(from);
   const remarks: Remarks = { unreadable: [], skipped: [], notes: [] };

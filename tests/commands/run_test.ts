@@ -172,3 +172,42 @@ Deno.test("run ends with 11 while another one is under way", async () => {
     lock.release();
   }
 });
+
+Deno.test("the example as it is makes a backup of a Claude Code that nobody has talked to yet", async () => {
+  await using home = await Home.make();
+  await home.furnish(); // For the identity and its recipient.
+  await Deno.remove(home.at(".claude/projects"), { recursive: true });
+  const example = new URL("../../pipeline.example.toml", import.meta.url);
+  await home.write(".config/keepsake/pipeline.toml", await Deno.readTextFile(example));
+  for (const time of ["first", "second"]) {
+    const { status, stdout, stderr } = await home.keepsake(["run", "--json"]);
+    equal(status, 0, `${time}: ${stdout}${stderr}`);
+    const { stages, snapshots } = JSON.parse(stdout);
+    const [digest, preserve] = stages;
+    for (const { status, message } of [digest, preserve]) {
+      deepEqual([status, message], ["unchanged", "nothing there yet"]);
+    }
+    deepEqual(snapshots[0].unreadable, []);
+  }
+  equal((await home.keepsake(["digest"])).status, 0);
+
+  await home.write(".claude/projects/-tmp-a/1.jsonl", '{"type":"user"}\n');
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  // What was there and is gone is no beginning, and neither is a folder in none.
+  await Deno.remove(home.at(".claude/projects"), { recursive: true });
+  const gone = await home.keepsake(["run", "--json"]);
+  equal(gone.status, 2, gone.stdout);
+  const failed = JSON.parse(gone.stdout).stages.filter((one: { status: string }) =>
+    one.status === "failed"
+  );
+  deepEqual(failed.map(({ use }: { use: string }) => use), ["digest", "preserve"]);
+  const nowhere = ["digest", "--from", home.at("nowhere/projects"), "--to", home.at("to")];
+  const other = ["digest", "--from", home.at(".claude/project"), "--to", home.at("to")];
+  for (const words of [nowhere, other]) {
+    match((await home.keepsake(words)).stderr, /there is no such directory/);
+  }
+  // A link that leads nowhere waits for a disk.
+  await Deno.symlink("/nowhere/at/all", home.at(".claude/projects"));
+  const link = ["digest", "--from", home.at(".claude/projects"), "--to", home.at("to")];
+  match((await home.keepsake(link)).stderr, /there is no such directory/);
+});
