@@ -15,7 +15,7 @@ export interface Finding {
   readonly stage: string;
   readonly path: string;
   /**
-   * Of a source: `missing` or `unreadable`. Of a destination: `new` when a run would make it,
+   * Of a source: `missing` or `unreadable`, or `new` when a run makes it. Of a destination: `new` when a run would make it,
    * `blocked` when it could not, `gone` when it would not, because snapshots were there.
    */
   readonly state: "missing" | "unreadable" | "new" | "blocked" | "gone";
@@ -34,7 +34,14 @@ export interface Outlook {
 export async function lookAhead({ stages, state }: Pipeline): Promise<Outlook> {
   const catalog = Catalog.openIfThere(state);
   try {
-    const found = (await Promise.all(stages.map(findingsOf))).flat();
+    const made = new Set(
+      stages.flatMap(({ stage, options }) =>
+        stage.kind === "prepare" ? stage.permissions(options, "run").write ?? [] : []
+      ),
+    );
+    const found = (await Promise.all(stages.map(findingsOf))).flat().map((finding): Finding =>
+      finding.state === "missing" && made.has(finding.path) ? { ...finding, state: "new" } : finding
+    );
     const findings = found.map((finding) => catalog ? asRemembered(finding, catalog) : finding);
     return { findings, status: statusOf(stages, findings) };
   } finally {

@@ -41,6 +41,19 @@ Deno.test("lookAhead() finds nothing where all is there, and makes nothing", asy
   await Deno.remove(base, { recursive: true });
 });
 
+Deno.test("lookAhead() takes a source that a stage of the same run makes for no fault", async () => {
+  const base = await Deno.makeTempDir();
+  const made = join(base, "digests");
+  const { stages: [source, ...rest], ...pipeline } = await pipelineOf([base, made], base);
+  const { default: stage } = await stages["digest"]!();
+  const options = { from: base, to: made };
+  const digest = { ...source!, id: "digest", use: "digest", at: "digest", stage, options };
+  const { findings, status } = await lookAhead({ ...pipeline, stages: [digest, source!, ...rest] });
+  const found = { stage: "claude", path: made, state: "new", reason: "it does not exist" };
+  assert.deepEqual([findings, status], [[found], 0]);
+  await Deno.remove(base, { recursive: true });
+});
+
 Deno.test("lookAhead() tells what is missing, what cannot be read and what is in the way", async () => {
   const base = await Deno.makeTempDir();
   const file = join(base, "file");
