@@ -25,7 +25,7 @@ import { finishStream, type NamedFile } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
 import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
 import { bytesOf, findMissing, findResized, isTorn } from "./missing.ts";
-import { createdOf, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
+import { createdOf, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
 import {
   type Reading,
@@ -557,11 +557,12 @@ function isOf(name: string, { totals }: Reading): boolean {
 
 /**
  * What the snapshot is called. The newest is the one whose name comes last: also when another was
- * made within the same second, or the clock went back.
+ * made within the same second, or the clock went back. What nothing can come after is passed over.
  */
 function nameAfter(taken: ReadonlySet<string>, { created, totals }: Streamed): string {
-  const newest = Math.max(...Array.from(taken, (name) => createdOf(name).getTime() + 1000));
-  return snapshotName(new Date(Math.max(created.getTime(), newest)), totals.contentHash);
+  const next = Array.from(taken, (name) => createdOf(name).getTime() + 1000)
+    .filter((time) => time <= LAST_MOMENT);
+  return snapshotName(new Date(Math.max(created.getTime(), ...next)), totals.contentHash);
 }
 
 /** Paths in the archive that could not be read. */

@@ -45,8 +45,16 @@ export function fileName({ name, kind, codec, transforms }: Omit<StoredName, "id
   return [name, ending, SUFFIXES[codec], ...transforms].join("");
 }
 
-/** `<stamp>-<hash>`: UTC `YYYYMMDDTHHMMSSZ` and the first 12 digits of the content hash. */
+/**
+ * `<stamp>-<hash>`: UTC `YYYYMMDDTHHMMSSZ` and the first 12 digits of the content hash.
+ *
+ * @throws {RangeError} For a moment that no name can tell: {@linkcode parseKey} would refuse it.
+ */
 export function snapshotName(created: Date, contentHash: string): string {
+  const time = created.getTime();
+  if (!(time >= FIRST_MOMENT && time <= LAST_MOMENT)) {
+    throw new RangeError("Cannot name a snapshot: its year has other than four digits");
+  }
   return `${stampOf(created)}-${contentHash.slice(0, HASH_DIGITS)}`;
 }
 
@@ -55,6 +63,10 @@ export function stampOf(created: Date): string | undefined {
   if (Number.isNaN(created.getTime())) return undefined;
   return created.toISOString().replace(/[-:]/g, "").replace(/\.\d+Z$/, "Z");
 }
+
+/** The last moment that a name can tell, in milliseconds: names have four digits for the year. */
+export const LAST_MOMENT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+const FIRST_MOMENT = Date.parse("0000-01-01T00:00:00Z");
 
 /** How many digits of the content hash stand in a name. */
 export const HASH_DIGITS = 12;

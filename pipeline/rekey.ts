@@ -20,7 +20,7 @@ import { isSealing } from "./keys.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { Manifest } from "./manifest.ts";
-import { createdOf, fileName, HASH_DIGITS, parseKey, snapshotName } from "./names.ts";
+import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, placesOf } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
@@ -273,6 +273,7 @@ class Rekeyer {
     const known = this.#renamed.get(`${id}/${name}`);
     if (known !== undefined) return known;
     const newer = Math.min(
+      LAST_MOMENT,
       ...Array.from(this.#taken).filter((other) =>
         other.startsWith(`${id}/`) && other > `${id}/${name}`
       )

@@ -211,3 +211,17 @@ Deno.test("the example as it is makes a backup of a Claude Code that nobody has 
   const link = ["digest", "--from", home.at(".claude/projects"), "--to", home.at("to")];
   match((await home.keepsake(link)).stderr, /there is no such directory/);
 });
+
+Deno.test("run stores what list shows beside a stray file from the end of all years", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(".local/share/keepsake/backups/claude/99991231T235959Z-000000000000.tar", "");
+  for (const text of ["one", "two"]) {
+    await home.write(".claude/CLAUDE.md", text);
+    const { status, stderr } = await home.keepsake(["run"]);
+    equal(status, 0, stderr);
+  }
+  equal(JSON.parse((await home.keepsake(["list", "--json"])).stdout).length, 2);
+  const { status, stderr } = await home.keepsake(["verify", "--all"]);
+  equal(status, 0, stderr);
+});

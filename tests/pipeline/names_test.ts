@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createdOf, fileName, parseKey, snapshotName } from "../../pipeline/names.ts";
+import { createdOf, fileName, LAST_MOMENT, parseKey, snapshotName } from "../../pipeline/names.ts";
 
 const HASH = "0123456789ab".padEnd(64, "0");
 const NAME = "20260102T030405Z-0123456789ab";
@@ -38,4 +38,13 @@ Deno.test("parseKey() knows nothing of files that are not keepsake's", () => {
       "claude/20260230T000000Z-0123456789ab.tar",
     ]
   ) assert.equal(parseKey(key), undefined, key);
+});
+
+Deno.test("snapshotName() gives no name that parseKey() refuses", () => {
+  for (const time of [Date.parse("0000-01-01T00:00:00Z"), LAST_MOMENT]) {
+    assert.ok(parseKey(`claude/${snapshotName(new Date(time), HASH)}.tar`), `${time}`);
+  }
+  for (const time of [Date.parse("-000001-12-31T23:59:59Z"), LAST_MOMENT + 1, NaN]) {
+    assert.throws(() => snapshotName(new Date(time), HASH), RangeError, `${time}`);
+  }
 });
