@@ -33,6 +33,7 @@ export async function resolvePipeline(
     draft.pipeline["known_secrets"] === KNOWN_SECRETS;
   const { values, findings } = await resolveOptions(
     isNowhere ? { ...draft.pipeline, known_secrets: undefined } : draft.pipeline,
+    draft.partial,
     pipelineOptions.entries,
     ["pipeline"],
     world,
@@ -40,7 +41,13 @@ export async function resolvePipeline(
   const resolved = await Promise.all(draft.stages.map(async (stage) => {
     const path = ["stage", stage.index];
     const entries = stage.stage?.options.entries ?? {};
-    const { values, findings } = await resolveOptions(stage.options, entries, path, world);
+    const { values, findings } = await resolveOptions(
+      stage.options,
+      stage.partial,
+      entries,
+      path,
+      world,
+    );
     const complete = stage.complete && findings.length === 0;
     return { stage: { ...stage, options: values, complete }, findings };
   }));
@@ -57,8 +64,10 @@ interface World {
   readonly surroundings: Surroundings;
 }
 
+/** Looks into the lists that are right in part for what is wrong with the rest of them alone. */
 async function resolveOptions(
   options: Readonly<Record<string, unknown>>,
+  partial: Readonly<Record<string, readonly unknown[]>>,
   entries: v.ObjectEntries,
   path: Path,
   world: World,
@@ -67,7 +76,7 @@ async function resolveOptions(
   const values: Record<string, unknown> = { ...options };
   let claude: string | undefined;
   for (const [name, entry] of Object.entries(entries)) {
-    const value = options[name];
+    const value = options[name] ?? partial[name];
     if (value === undefined) continue;
     const at = [...path, name];
     switch (optionTypeOf(entry)) {
@@ -75,8 +84,9 @@ async function resolveOptions(
         values[name] = resolvePath(value as string, at, world, findings);
         break;
       case "paths":
-        values[name] = (value as string[]).map((written, index) =>
-          resolvePath(written, [...at, index], world, findings)
+        values[name] = mapEntries(
+          value as Partly<string>,
+          (written, index) => resolvePath(written, [...at, index], world, findings),
         );
         break;
       case "credentials":
@@ -87,25 +97,34 @@ async function resolveOptions(
         values[name] = resolveReference(value as string, at, world, findings);
         break;
       case "hooks":
-        values[name] = (value as WrittenHook[]).map((hook, index) =>
-          resolveHook(hook, [...at, index], world, findings)
+        values[name] = mapEntries(
+          value as Partly<WrittenHook>,
+          (hook, index) => resolveHook(hook, [...at, index], world, findings),
         );
         break;
       case "command":
-        values[name] = resolveCommand(value as string[], at, world, findings);
+        values[name] = resolveCommand(value as Partly<string>, at, world, findings);
         break;
       case "claude":
         if ((value as Sources).wanted) claude = name;
         break;
       case "recipients":
-        values[name] = await resolveRecipients(value as string[], at, world, findings);
+        values[name] = await resolveRecipients(value as Partly<string>, at, world, findings);
     }
   }
   // Last: of the paths, some may be folders of its own.
   if (claude !== undefined) {
     values[claude] = await resolveClaude([...path, claude], values, world, findings);
   }
+  for (const name of Object.keys(partial)) delete values[name];
   return { values, findings };
+}
+
+/** A list as it is written, with `undefined` in the place of what is wrong. */
+type Partly<T> = readonly (T | undefined)[];
+
+function mapEntries<T>(list: Partly<T>, work: (entry: T, index: number) => T): Partly<T> {
+  return list.map((entry, index) => entry === undefined ? undefined : work(entry, index));
 }
 
 async function resolveClaude(
@@ -175,17 +194,17 @@ function resolveHook(
 
 /** A program that is no plain name is a path like any other. */
 function resolveCommand(
-  [program = "", ...words]: readonly string[],
+  [program = "", ...words]: Partly<string>,
   path: Path,
   world: World,
   findings: Finding[],
-): string[] {
+): Partly<string> {
   if (!/[/\\]/.test(program)) return [program, ...words];
   return [resolvePath(program, [...path, 0], world, findings), ...words];
 }
 
 async function resolveRecipients(
-  entries: readonly string[],
+  entries: Partly<string>,
   path: Path,
   world: World,
   findings: Finding[],
@@ -193,6 +212,7 @@ async function resolveRecipients(
   const { checkRecipient, looksLikeRecipient } = await import("../../stages/formats/recipients.ts");
   const recipients = new Set<string>();
   for (const [index, entry] of entries.entries()) {
+    if (entry === undefined) continue;
     const at = [...path, index];
     if (!looksLikeRecipient(entry)) {
       for (const recipient of await readRecipients(entry, at, world, findings)) {

@@ -13,6 +13,8 @@ import { wordingOf } from "./wording.ts";
 /** What a table says, and what is wrong with it. */
 export interface CheckedTable {
   readonly values: Readonly<Record<string, unknown>>;
+  /** Lists some of whose entries are wrong: those are `undefined`. The others may be looked into. */
+  readonly partial: Readonly<Record<string, readonly unknown[]>>;
   /** Whether every option has a value that is right. */
   readonly complete: boolean;
   readonly findings: readonly Finding[];
@@ -37,6 +39,7 @@ export function checkTable(
   const valueHelp = page === undefined ? HINT_STAGES : `See ${page} for what it may be`;
   const findings: Finding[] = [];
   const values: Record<string, unknown> = {};
+  const partial: Record<string, readonly unknown[]> = {};
   let complete = true;
   const names = Object.keys(entries);
   const meant = new Set<string>();
@@ -77,13 +80,25 @@ export function checkTable(
       continue;
     }
     complete = false;
+    const rest = Array.isArray(value) ? withoutWrong(value, result.issues) : undefined;
+    if (rest !== undefined) partial[key] = rest;
     findings.push(...wrongValues(
       result.issues,
       [...path, key],
       exampleOf(key, option, "Write") ?? valueHelp,
     ));
   }
-  return { values, complete, findings };
+  return { values, partial, complete, findings };
+}
+
+/** `undefined` where it is wrong as a whole, such as a list in the place of a text. */
+function withoutWrong(
+  list: readonly unknown[],
+  issues: readonly v.BaseIssue<unknown>[],
+): readonly unknown[] | undefined {
+  const wrong = new Set(issues.map(({ path }) => path?.[0].key));
+  if (wrong.has(undefined)) return undefined;
+  return list.map((entry, index) => wrong.has(index) ? undefined : entry);
 }
 
 /** What to do about a stage that there is not. */

@@ -31,6 +31,8 @@ export interface DraftStage {
   readonly stage: Stage | undefined;
   /** Those that are right, units parsed and defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Lists among them some of whose entries are wrong, which are `undefined`. */
+  readonly partial: Readonly<Record<string, readonly unknown[]>>;
   /** Whether all its options are right. */
   readonly complete: boolean;
   readonly only: readonly string[] | undefined;
@@ -52,6 +54,8 @@ type Proof = Pick<PipelineStage, "drillEvery" | "maxUnproven">;
 export interface Draft {
   /** The keys of `[pipeline]`. */
   readonly pipeline: Readonly<Record<string, unknown>>;
+  /** Lists among them some of whose entries are wrong, which are `undefined`. */
+  readonly partial: Readonly<Record<string, readonly unknown[]>>;
   readonly stages: readonly DraftStage[];
   readonly findings: readonly Finding[];
 }
@@ -78,6 +82,7 @@ export async function validatePipeline(file: Table, registry: Registry): Promise
   );
   return {
     pipeline: pipeline.values,
+    partial: pipeline.partial,
     stages: withIds(raw),
     findings: [...findings, ...pipeline.findings, ...raw.flatMap((stage) => stage.findings)],
   };
@@ -161,6 +166,7 @@ async function checkStage(table: Table, index: number, registry: Registry): Prom
     use,
     stage,
     options,
+    partial: checked.partial,
     complete: stage !== undefined && checked.complete && fault === undefined,
     only: only as readonly string[] | undefined,
     input: input as string | undefined,

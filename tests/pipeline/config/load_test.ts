@@ -358,3 +358,42 @@ Deno.test("a file that writes all its paths in full needs no home directory", as
   assert.equal(pipeline.state, "/state/claude");
   assert.equal(pipeline.knownSecrets, undefined);
 });
+
+Deno.test("what is wrong with the other entries of a list is told along with those that are none", async () => {
+  const said = await problems(
+    `[pipeline]
+command = ["~foo/notify", 5]
+alert = ["file:$NOPE1", "nowhere", { url = "file:~bar", shape = "slack" }]
+${
+      stages(
+        'snapshot; paths = ["$NOPE2/a", "", "~foo", 5, "/fine"]',
+        'encrypt; to = ["age1abc", "ssh-ed25519 AAAA", "AGE-SECRET-KEY-1QQQ", "/nonexistent", ""]',
+        'local; path = "/backups"',
+      )
+    }`,
+  );
+  const tilde = "Cannot expand this path: only ~ and ~/ stand for a home directory";
+  assert.deepEqual(said, [
+    `2:12 pipeline.command[1]: ${tilde}`,
+    "2:27 pipeline.command[2]: Expected text",
+    "3:10 pipeline.alert[1]: Cannot expand $NOPE1: it is not set",
+    '3:25 pipeline.alert[2]: Expected an address such as "https://example.org/…", or where it stands: "env:NAME" or "file:PATH"',
+    `3:44 pipeline.alert[3].url: ${tilde}`,
+    "6:10 stage[1].paths[1]: Cannot expand $NOPE2: it is not set",
+    "6:22 stage[1].paths[2]: Expected some text",
+    `6:26 stage[1].paths[3]: ${tilde}`,
+    "6:34 stage[1].paths[4]: Expected text",
+    '10:7 stage[2].to[1]: Cannot use "age1abc" as a recipient: it has a character that no key has',
+    "10:18 stage[2].to[2]: Cannot use this text as a recipient: SSH keys are not supported",
+    "10:38 stage[2].to[3]: Cannot use this text as a recipient: it is a secret key",
+    '10:61 stage[2].to[4]: Cannot read recipients from "/nonexistent": there is no such file',
+    "10:77 stage[2].to[5]: Expected some text",
+  ]);
+});
+
+Deno.test("a list in the place of a path is not looked into", async () => {
+  const file = stages('snapshot; paths = ["/data"]', 'local; path = ["~foo"]; plaintext = true');
+  assert.deepEqual(await problems(file), [
+    "7:8 stage[2].path: Expected text, not a list or a table",
+  ]);
+});
