@@ -10,8 +10,17 @@ import { type Identity, MAX_TRIES, ReadFault, reasonOf } from "./source_file.ts"
 /** What is in a directory. */
 export interface Listing {
   readonly children: ReadonlyMap<string, Deno.FileInfo>;
-  /** Names that nothing could be found out about, and why. The same name may be there twice. */
-  readonly unreadable: readonly (readonly [name: string, reason: string])[];
+  /** What nothing more could be found out about. The same name may be there twice. */
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** What is in a directory under a name that does not lead to it. */
+export interface Unreadable {
+  /** As it is shown, with U+FFFD for what is not UTF-8. */
+  readonly name: string;
+  readonly reason: string;
+  /** Whether all are directories that are shown under this name. */
+  readonly isDirectory: boolean;
 }
 
 /**
@@ -39,15 +48,23 @@ export function listDirectory(path: string, expected: Identity): Listing {
 
 function look(path: string): Listing & { readonly hasVanished: boolean } {
   const children = new Map<string, Deno.FileInfo>();
-  const unreadable: [name: string, reason: string][] = [];
+  const unreadable: Unreadable[] = [];
   let hasVanished = false;
-  const names = Array.from(Deno.readDirSync(path), ({ name }) => name).sort(compareUtf8);
+  const names: string[] = [];
+  const isDirectory = new Map<string, boolean>();
+  for (const entry of Deno.readDirSync(path)) {
+    names.push(entry.name);
+    isDirectory.set(entry.name, entry.isDirectory && isDirectory.get(entry.name) !== false);
+  }
+  const giveUp = (name: string, reason: string) =>
+    unreadable.push({ name, reason, isDirectory: isDirectory.get(name)! });
+  names.sort(compareUtf8);
   for (const [index, name] of names.entries()) {
     // Deno shows what is not UTF-8 in a name as U+FFFD, so that different names look the same. One
     // of them at most is really called so, and it alone can be found again.
     const isDoubtful = name.includes("\ufffd");
     if (isDoubtful && names[index - 1] === name) {
-      unreadable.push([name, NOT_UTF8]);
+      giveUp(name, NOT_UTF8);
       continue;
     }
     try {
@@ -55,7 +72,7 @@ function look(path: string): Listing & { readonly hasVanished: boolean } {
     } catch (error) {
       const isGone = error instanceof Deno.errors.NotFound;
       if (isGone && !isDoubtful) hasVanished = true;
-      else unreadable.push([name, isGone ? NOT_UTF8 : reasonOf(error)]);
+      else giveUp(name, isGone ? NOT_UTF8 : reasonOf(error));
     }
   }
   return { children, unreadable, hasVanished };

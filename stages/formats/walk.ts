@@ -99,6 +99,7 @@ const LIVE =
 /** Reasons for what there is to say of Claude Code's files. */
 const UNKNOWN = "nobody knows what it is: backed up all the same";
 
+const EXCLUDED = "excluded";
 const AVOIDED = "keepsake's own: backups, or what it needs to make them";
 
 /** A walk over the roots that are there. */
@@ -232,8 +233,12 @@ export class Walk {
       if (directory.way === "") this.#lost++;
       return [];
     }
-    for (const [name, reason] of listing.unreadable) {
-      this.#remarks.unreadable.push({ path: childPath(found.shown, name), reason });
+    for (const { name, reason, isDirectory } of listing.unreadable) {
+      // Its name, as it is shown, is all that is known of it: enough to leave it out.
+      const isExcluded = this.#isExcluded(comparable(wayTo(directory, name), isDirectory));
+      const path = childPath(found.shown, name);
+      if (isExcluded) this.#remarks.skipped.push({ path, reason: EXCLUDED });
+      else this.#remarks.unreadable.push({ path, reason });
     }
     const claude = claudeFoldersAt(directory, listing, this.#selection.homes);
     return Array.from(listing.children, ([name, info]) => {
@@ -252,7 +257,7 @@ export class Walk {
     name: string,
     info: Deno.FileInfo,
   ): Met | undefined {
-    const way = directory.way === "" ? name : `${directory.way}/${name}`;
+    const way = wayTo(directory, name);
     const claude = claudeHere.length === 0 ? claudeHere : claudeFoldersBelow(claudeHere, name);
     const shown = childPath(directory.found.shown, name);
     const source = childPath(directory.found.source, name);
@@ -286,7 +291,7 @@ export class Walk {
 
   #reasonAgainst(way: string, source: string, info: Deno.FileInfo): string | undefined {
     if (this.#databases.isBeside(source)) return "a part of a database that is copied as a whole";
-    return this.#isExcluded(info.isDirectory ? `${way}/` : way) ? "excluded" : strangeness(info);
+    return this.#isExcluded(comparable(way, info.isDirectory)) ? EXCLUDED : strangeness(info);
   }
 
   /** A backup that held backups would never be done. */
@@ -312,6 +317,15 @@ interface Met {
   /** From the root. */
   readonly way: string;
   readonly claude: readonly ClaudeFolder[];
+}
+
+function wayTo({ way }: Met, name: string): string {
+  return way === "" ? name : `${way}/${name}`;
+}
+
+/** As patterns are compared with it: those that end in a slash are for directories alone. */
+function comparable(way: string, isDirectory: boolean): string {
+  return isDirectory ? `${way}/` : way;
 }
 
 function inReverse(met: readonly (Met | undefined)[]): Met[] {

@@ -308,6 +308,38 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "names that are not UTF-8 are excluded as they are shown",
+  ignore: !onLinux,
+  async fn() {
+    using tree = new SourceTree({ "root/fine": "", "root/ok": "", "root/also\ufffd/a": "" });
+    await output("python3", ["-c", PYTHON_NAMES, tree.at("root")]);
+    const bad = [tree.at("root/bad\ufffdname"), tree.at("root/bad\ufffdname")];
+    const [also, directory] = [tree.at("root/also\ufffd"), tree.at("root/directory\ufffd")];
+    const link = tree.at("root/link");
+    const expected: readonly (readonly [exclude: string[], skipped: string[], unread: string[]])[] =
+      [
+        [["bad*"], bad, [also, directory, link]],
+        [["*name"], bad, [also, directory, link]],
+        [["/bad?name", "/link"], [...bad, link], [also, directory]],
+        [["*/"], [directory, also], [also, ...bad, link]],
+        [["bad*/", "dir*/"], [directory], [also, ...bad, link]],
+        [["*", "!ok"], [also, ...bad, directory, also, tree.at("root/fine"), link], []],
+        [
+          ["*", "!bad*"],
+          [also, directory, also, tree.at("root/fine"), link, tree.at("root/ok")],
+          bad,
+        ],
+        [["bad", "!directory*"], [], [also, ...bad, directory, link]],
+      ];
+    for (const [exclude, left, unread] of expected) {
+      const { skipped, unreadable } = await walk([tree.at("root")], { exclude });
+      assert.deepEqual(skipped, left.map((path) => ({ path, reason: "excluded" })), `${exclude}`);
+      assert.deepEqual(unreadable.map(({ path }) => path), unread, `${exclude}`);
+    }
+  },
+});
+
 const PYTHON_NAMES = `import os, sys
 os.chdir(sys.argv[1])
 for name in b"bad\\xffname", b"bad\\xfename", b"also\\xff":
