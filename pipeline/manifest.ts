@@ -6,6 +6,7 @@
 import type { Entry, Remark, Root } from "../stages/contract.ts";
 import { contentHash } from "../stages/formats/entries.ts";
 import { BackupError } from "../stages/errors.ts";
+import { totalsOf } from "./reading.ts";
 
 /** The format this program writes, and the newest that it reads. */
 export const MANIFEST_FORMAT = 1;
@@ -106,6 +107,10 @@ export async function readManifest(text: string, id: string, name: string): Prom
   const hash = await contentHash(manifest.entries);
   if (hash !== content_hash || name.slice(-12) !== hash.slice(0, 12)) {
     throw damaged("its entries do not have the content hash it states");
+  }
+  const { files, bytes } = totalsOf(manifest.entries, hash);
+  if (manifest.files !== files || manifest.bytes !== bytes) {
+    throw damaged("its entries are not as many files or bytes as it states");
   }
   return manifest;
 }

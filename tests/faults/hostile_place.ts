@@ -11,6 +11,7 @@ import type { Codec, Entry, Root } from "../../stages/contract.ts";
 import { contentHash } from "../../stages/formats/entries.ts";
 import { writeManifest } from "../../pipeline/manifest.ts";
 import { fileName, snapshotName } from "../../pipeline/names.ts";
+import { totalsOf } from "../../pipeline/reading.ts";
 import {
   type RestoreOptions,
   type RestoreReport,
@@ -67,9 +68,9 @@ export class HostilePlace implements Disposable {
       fileName({ name, kind, codec, transforms: [".age"] });
     const sealed = await this.#seal(isCompressed ? archive : compress(archive, codec));
     const manifest = writeManifest({
-      ...{ pipeline: "p", snapshot: "x", name, created, contentHash: hash },
-      ...{ host: "elsewhere", source: "snapshot", files: 1, bytes: 1 },
-      ...{ unreadable: [], skipped: [], entries },
+      ...{ pipeline: "p", snapshot: "x", name, created },
+      ...{ host: "elsewhere", source: "snapshot", unreadable: [], skipped: [], entries },
+      ...totalsOf(entries, hash),
       roots: given.roots ?? [{ name: "x", path: join(this.canary, "x") }],
       archives: [{ name: keyOf("archive"), size: sealed.length, sha256: sha256(sealed) }],
     });

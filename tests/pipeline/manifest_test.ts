@@ -3,6 +3,7 @@ import { type Manifest, readManifest, writeManifest } from "../../pipeline/manif
 import type { Entry } from "../../stages/contract.ts";
 import { contentHash } from "../../stages/formats/entries.ts";
 import { snapshotName } from "../../pipeline/names.ts";
+import { totalsOf } from "../../pipeline/reading.ts";
 
 const CREATED = new Date("2026-01-02T03:04:05.000Z");
 const TIME = Date.parse("2025-12-31T23:59:59.123Z");
@@ -23,6 +24,7 @@ const ENTRIES: readonly Entry[] = [
 
 async function manifestOf(entries: readonly Entry[]): Promise<Manifest> {
   const hash = await contentHash(entries);
+  const { files, bytes } = totalsOf(entries, hash);
   return {
     pipeline: "claude",
     snapshot: "claude",
@@ -32,8 +34,7 @@ async function manifestOf(entries: readonly Entry[]): Promise<Manifest> {
     host: "laptop",
     source: "snapshot",
     roots: [{ name: ".claude", path: "/home/me/.claude" }],
-    files: 1,
-    bytes: 3,
+    ...{ files, bytes },
     unreadable: [{ path: ".claude/locked", reason: "permission denied" }],
     skipped: [],
     archives: [{ name: "x.tar.zst.age", size: 10, sha256: "cd".repeat(32) }],
@@ -74,6 +75,19 @@ Deno.test("readManifest() refuses entries that do not have the stated content ha
   await assert.rejects(readManifest(text, "claude", manifest.name), /do not have the content hash/);
 });
 
+Deno.test("readManifest() refuses entries that are not the stated files and bytes", async () => {
+  const manifest = await manifestOf(ENTRIES);
+  assert.deepEqual([manifest.files, manifest.bytes], [1, 3]); // Other names of a file are no files.
+  for (const changes of [{ files: 2 }, { files: 0 }, { bytes: 2 }, { bytes: 4 }]) {
+    const text = await textOf({ ...manifest, ...changes });
+    const refused = { code: "snapshot-damaged", message: /not as many files or bytes/ };
+    await assert.rejects(readManifest(text, "claude", manifest.name), refused);
+  }
+  // The content hash says nothing of sizes.
+  const text = (await textOf(manifest)).replace('"size":3', '"size":2');
+  await assert.rejects(readManifest(text, "claude", manifest.name), /not as many files or bytes/);
+});
+
 Deno.test("readManifest() says which format it cannot read", async () => {
   const manifest = await manifestOf(ENTRIES);
   const text = (await textOf(manifest)).replace('"format": 1', '"format": 2');
@@ -100,17 +114,10 @@ Deno.test("readManifest() refuses what is not JSON or lacks a field, without a c
   for (const value of bad.filter((value) => !isFree(value))) {
     const text = JSON.stringify(value);
     const refused = { code: "snapshot-damaged" };
-    if (isMere(value, whole)) continue;
     await assert.rejects(readManifest(text, "claude", manifest.name), refused, text.slice(0, 300));
   }
   await assert.rejects(readManifest("{", "claude", manifest.name), /it is not JSON/);
 });
-
-/** A number where a number stands, or a list that may be empty: another statement, and well formed. */
-function isMere(value: unknown, whole: Record<string, unknown>): boolean {
-  const changed = value as Record<string, unknown> | null;
-  return ["files", "bytes"].some((key) => changed?.[key] === 1 && whole[key] !== 1);
-}
 
 function manyEntries(count: number): Entry[] {
   return Array.from({ length: count }, (_, index): Entry => ({
