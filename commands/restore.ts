@@ -22,7 +22,7 @@ const HOW = ["never", "changed", "always"] as const;
 export default defineCommand({
   summary: "brings a snapshot back",
   description:
-    "Brings a snapshot back, the latest unless another one is named: all of it or nothing. Neither the pipeline file nor the state is needed when --from is an address and --identity is given.",
+    "Brings a snapshot back, the latest unless another one is named: all of it or nothing. Setuid, setgid and sticky bits are left out, which it says. Neither the pipeline file nor the state is needed when --from is an address and --identity is given.",
   parameters: object({
     snapshot: withDefault(
       argument(string({ metavar: "SNAPSHOT" }), {
@@ -137,6 +137,7 @@ export function restoreJson(report: RestoreReport): unknown {
     stray_links: report.strayLinks.map(({ path, link, leads, content }) => (
       { path, link, leads, content: content ?? null }
     )),
+    special_bits: report.specialBits,
     unreadable: report.unreadable,
     ...(report.unanswered.length > 0 && {
       unanswered: report.unanswered.map(({ destination, failure }) => (

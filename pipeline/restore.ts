@@ -84,6 +84,8 @@ export interface RestoreReport {
     readonly as: string;
     readonly why: SetAside["why"];
   }[];
+  /** Files and directories that come back without the setuid, setgid or sticky bit they had. */
+  readonly specialBits: readonly string[];
   /** What could not be read when the snapshot was made. */
   readonly unreadable: readonly Remark[];
   /** Destinations that may hold a newer one than this, which was to be the latest. */
@@ -193,11 +195,17 @@ async function restore(
     setAside: entries.flatMap(({ target, stale }) =>
       stale === undefined ? [] : [{ path: target, as: stale.as, why: stale.why }]
     ),
+    specialBits: written.flatMap(({ entry: { path, kind, mode } }) =>
+      (kind === "file" || kind === "directory") && (mode & SPECIAL_BITS) !== 0 ? [path] : []
+    ),
     unreadable: manifest.unreadable,
     unanswered,
     dryRun,
   };
 }
+
+/** Setuid, setgid and sticky, which say as whom something runs or who may remove it. */
+const SPECIAL_BITS = 0o7000;
 
 function sayTo({ listener }: RestoreOptions): Say {
   return (message) => listener?.({ type: "log", level: "warn", stage: undefined, message });

@@ -39,6 +39,7 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
         escapeControls(sayPath(path, home))
       }${more}, as ${escapeControls(basename(as))}`;
     }),
+    ...renderSpecialBits(report),
     ...renderStrayLinks(report.strayLinks),
     ...renderUnreadable(unreadable, home),
   ];
@@ -62,6 +63,14 @@ function renderKept({ actions, compared, dryRun }: RestoreReport): string[] {
         one ? "was" : "were"
       } there already, and not compared: "--overwrite changed" replaces what differs`,
   ];
+}
+
+function renderSpecialBits({ id, name, specialBits, dryRun }: RestoreReport): string[] {
+  if (specialBits.length === 0) return [];
+  const paths = sayCount(specialBits.length, "path");
+  const verb = dryRun ? "would leave out" : "left out";
+  const command = escapeControls(`keepsake list --files ${id}/${name}`);
+  return [`  ${verb} the setuid, setgid or sticky bits of ${paths}: "${command}" shows them`];
 }
 
 /** Links that are named each. */

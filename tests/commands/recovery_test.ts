@@ -126,8 +126,26 @@ Deno.test("restore brings everything back with nothing but the address and the i
   const report = JSON.parse(named.stdout);
   deepEqual(Object.keys(report), [
     ...["ok", "id", "name", "from", "targets", "files", "bytes", "links", "dry_run", "actions"],
-    ...["set_aside", "stray_links", "unreadable"],
+    ...["set_aside", "stray_links", "special_bits", "unreadable"],
   ]);
+});
+
+Deno.test("restore tells what comes back without its setuid, setgid or sticky bit", async () => {
+  await using home = await backedUp();
+  await home.write(".claude/tool", "#!/bin/sh\n");
+  await Deno.chmod(home.at(".claude/tool"), 0o4755);
+  await Deno.mkdir(home.at(".claude/shared"));
+  await Deno.chmod(home.at(".claude/shared"), 0o3775);
+  equal((await home.keepsake(["run"])).status, 0);
+  const { status, stderr } = await home.keepsake(["restore", "--to", "back"]);
+  equal(status, 0, stderr);
+  match(stderr, /^ {2}left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --/m);
+  equal((await Deno.stat(home.at("back/.claude/tool"))).mode! & 0o7777, 0o755);
+  const rest = ["--to", "back", "--overwrite", "changed"];
+  const again = await home.keepsake(["restore", ...rest, "--json"]);
+  deepEqual(JSON.parse(again.stdout).special_bits, []); // Nothing was left to bring back.
+  const whole = await home.keepsake(["restore", "--to", "other", "--dry-run", "--json"]);
+  deepEqual(JSON.parse(whole.stdout).special_bits, [".claude/shared", ".claude/tool"]);
 });
 
 Deno.test("restore from an address goes on without a pipeline file that is wrong", async () => {

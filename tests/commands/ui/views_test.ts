@@ -65,6 +65,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
       as: "/home/u/.claude/x.db.before-restore-1",
       why: "database",
     }],
+    specialBits: [],
     unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
   } as const;
@@ -77,6 +78,10 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     "    ~/.claude/locked: permission denied",
   ]);
   deepEqual(renderActions(report.actions), ["create   a"]);
+  const special = { ...report, specialBits: ["a", "d"], setAside: [], unreadable: [] };
+  deepEqual(renderRestore(special, "/home/u").slice(3), [
+    '  left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --files claude/n" shows them',
+  ]);
   const kept = [
     { path: "b", kind: "file", action: "keep" },
     { path: "l", kind: "symlink", action: "keep" },
