@@ -623,13 +623,14 @@ export function defineDestination<const S extends OptionsSchema>(
  */
 function offerAlone<T extends Stage>(stage: T): T {
   const file = `/stages/${stage.name.replaceAll("-", "_")}.ts`;
-  if (mainModule()?.endsWith(file)) {
-    // Later, when the file that declares the stage has been evaluated.
-    // By its address: as a plain import it would be read wherever a stage is, in every worker.
-    const script = new URL("../commands/stage_alone.ts", import.meta.url).href;
-    setTimeout(async () => (await import(script)).main(stage, Deno.args));
-  }
-  return stage;
+  if (!mainModule()?.endsWith(file)) return stage;
+  // Later, when the file that declares the stage has been evaluated.
+  // By its address: as a plain import it would be read wherever a stage is, in every worker.
+  const script = new URL("../commands/stage_alone.ts", import.meta.url).href;
+  setTimeout(async () => (await import(script)).main(stage, Deno.args));
+  // Deno takes a script for a server, and warns, when what it exports has a `fetch` of its own; one
+  // that is inherited is none.
+  return Object.create(stage);
 }
 
 function mainModule(): string | undefined {

@@ -19,6 +19,15 @@ async function runFile(file: string, args: readonly string[], input = new Uint8A
   return { code, bytes: stdout, out: text(stdout), err: text(stderr) };
 }
 
+for (const file of ["local", "git", "s3"]) {
+  Deno.test(`stages/${file}.ts run with --help is not taken for a server by Deno`, async () => {
+    const args = ["run", "-A", `${STAGES}${file}.ts`, "--help"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+    assert.equal(code, 0);
+    assert.equal(new TextDecoder().decode(stderr), "");
+  });
+}
+
 for (const file of ["snapshot", "hash_gate", "encrypt", "local"]) {
   Deno.test(`stages/${file}.ts explains itself when it is run with --help`, async () => {
     const { code, out } = await runFile(file, ["--help"]);
