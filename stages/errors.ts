@@ -18,7 +18,7 @@ export const FAILURES = {
   "destination-unreachable": { status: 2, retry: true, means: "a destination did not answer" },
   "usage": { status: 3, retry: false, means: "the command line is wrong" },
   "pipeline-invalid": { status: 3, retry: false, means: "the pipeline file is wrong" },
-  "source-missing": { status: 3, retry: false, means: "a path to back up does not exist" },
+  "source-missing": { status: 3, retry: false, means: "no path to back up exists" },
   "recipient-invalid": { status: 3, retry: false, means: "a recipient cannot be used" },
   "identity-wrong": { status: 3, retry: false, means: "no identity at hand opens the snapshot" },
   "permission-missing": { status: 3, retry: false, means: "a permission is missing" },
