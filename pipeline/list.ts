@@ -10,7 +10,7 @@ import type { Failure, Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { isTorn } from "./missing.ts";
-import { createdOf, parseKey } from "./names.ts";
+import { createdOf, LATEST, parseKey } from "./names.ts";
 import {
   filesIn,
   findPlaces,
@@ -208,13 +208,14 @@ export interface Finding extends Copy {
  * Finds the one snapshot that is meant, at the first place that holds it. Tells the listener where
  * there may be a newer one.
  *
- * @throws {BackupError} `snapshot-missing`, `usage` when several are meant.
+ * @throws {BackupError} `snapshot-missing`, `usage` when several are meant or no name is given.
  */
 export async function findSnapshot(
   lookup: Lookup,
   wanted: string,
   pool: ReadingPool,
 ): Promise<Finding> {
+  requireName(wanted);
   const { copies, strays, failures, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
@@ -307,6 +308,18 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
     ));
 }
 
+/**
+ * Refuses what a variable that is not set leaves of a name: that is no wish for the newest.
+ *
+ * @throws {BackupError} `usage`.
+ */
+export function requireName(wanted: string): void {
+  if (wanted !== "" && !wanted.endsWith("/")) return;
+  throw new BackupError("usage", `Cannot find snapshot "${wanted}": its name is empty`, {
+    hint: `Write its name, or "${wanted}${LATEST}"`,
+  });
+}
+
 /** Of which id, if one is said, and which one; without a name, the newest. */
 function requestOf(
   wanted: string,
@@ -314,10 +327,10 @@ function requestOf(
 ): { readonly id: string | undefined; readonly name: string | undefined } {
   const [id, name] = wanted.includes("/")
     ? wanted.split("/", 2) as [string, string]
-    : ids.includes(wanted) && wanted !== "latest"
+    : ids.includes(wanted) && wanted !== LATEST
     ? [wanted, ""]
     : [undefined, wanted];
-  return { id, name: name === "latest" || name === "" ? undefined : name };
+  return { id, name: name === LATEST || name === "" ? undefined : name };
 }
 
 function idsIn(copies: readonly Copy[]): string[] {

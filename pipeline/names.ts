@@ -18,6 +18,9 @@ export interface StoredName {
   readonly transforms: readonly string[];
 }
 
+/** What stands for the newest snapshot, where a person names one. */
+export const LATEST = "latest";
+
 const KEY_REGEXP =
   /^([a-z0-9-]{1,32})\/(\d{8}T\d{6}Z-[0-9a-f]{12})\.(tar|json)(\.zst|\.gz)?((?:\.[a-z0-9]+)*)$/;
 

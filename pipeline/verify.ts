@@ -17,8 +17,10 @@ import {
   findCopies,
   type Lookup,
   readerOptions,
+  requireName,
   type StrayArchive,
 } from "./list.ts";
+import { LATEST } from "./names.ts";
 import { findMissing, isTorn, type Named } from "./missing.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
@@ -52,10 +54,12 @@ export interface VerifyReport {
 /**
  * Fetches, decrypts and unpacks to nowhere, and compares every size and hash.
  *
- * @throws {BackupError} `snapshot-missing` when there is nothing to verify; `identity-wrong`.
+ * @throws {BackupError} `snapshot-missing` when there is nothing to verify; `identity-wrong`; `usage`
+ *   for a name that is empty or fits several.
  */
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyReport> {
   const { pipeline, signal, listener, clock = () => new Date() } = options;
+  if (options.snapshot !== undefined) requireName(options.snapshot);
   // Before looking: what a run stores meanwhile must not count as gone.
   const places = await findPlaces(pipeline, options.from);
   const known = deliveriesTo(places, pipeline);
@@ -227,7 +231,7 @@ function choose(copies: readonly Copy[], options: VerifyOptions): readonly Copy[
   const { snapshot, all } = options;
   if (all && snapshot === undefined && copies.length > 0) return copies;
   if (snapshot !== undefined || copies.length === 0) {
-    const { held } = chooseCopy(copies, snapshot ?? "latest", addressIn(options));
+    const { held } = chooseCopy(copies, snapshot ?? LATEST, addressIn(options));
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
   // What has lost its archive is known for that without being fetched.

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { LATEST } from "../names.ts";
 import { routesOf } from "../routes.ts";
 import { checkFlow, findingAt, nodesOf } from "./flow.ts";
 import type { Finding } from "./problems.ts";
@@ -43,7 +44,13 @@ export function checkPlaces(stages: readonly DraftStage[]): Finding[] {
 }
 
 function checkIds(stages: readonly DraftStage[]): Finding[] {
-  return stages.flatMap(({ id, index }, position) => {
+  return stages.flatMap(({ id, index, stage }, position) => {
+    if (id === LATEST && stage?.kind === "source") {
+      const message =
+        `Cannot use "${LATEST}" as the id of a snapshot: commands take it for the newest`;
+      const hint = "Give it another id";
+      return [{ path: ["stage", index, "id"], at: "value" as const, message, hint }];
+    }
     const first = stages.findIndex((other) => other.id === id);
     if (first === position || id === "") return [];
     const message = `Cannot use "${id}" as an id twice: stage[${stages[first]!.index + 1}] has it`;

@@ -148,6 +148,23 @@ Deno.test("restore tells what comes back without its setuid, setgid or sticky bi
   deepEqual(JSON.parse(whole.stdout).special_bits, [".claude/shared", ".claude/tool"]);
 });
 
+Deno.test("what a variable that is not set leaves of a name is not taken for the latest", async () => {
+  await using home = await backedUp();
+  for (
+    const [words, named] of [[["restore", ""], ""], [["restore", "claude/"], "claude/"]] as const
+  ) {
+    const { status, stderr } = await home.keepsake([...words, "--to", "back"]);
+    equal(status, 3, stderr);
+    match(stderr, new RegExp(`^Error: Cannot find snapshot "${named}": its name is empty$`, "m"));
+    equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+  }
+  for (const words of [["verify", ""], ["list", "--files", ""]]) {
+    const { status, stderr } = await home.keepsake(words);
+    equal(status, 3, stderr);
+    match(stderr, /^ {2}Write its name, or "latest"$/m);
+  }
+});
+
 Deno.test("restore from an address goes on without a pipeline file that is wrong", async () => {
   await using home = await backedUp();
   await home.write(".config/keepsake/pipeline.toml", "[[[");

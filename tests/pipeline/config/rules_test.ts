@@ -13,6 +13,7 @@ async function said(...lines: readonly string[]): Promise<string[]> {
 }
 
 const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
+  "a destination called latest": [SOURCE, ENCRYPT, `${LOCAL}; id = "latest"`],
   "everything below encrypt": [SOURCE, GATE, ENCRYPT, LOCAL],
   "plaintext that was asked for, above encrypt": [
     SOURCE,
@@ -59,6 +60,10 @@ const REFUSED: Readonly<
   "two stages of one id": [
     [`${SOURCE}; id = "a"`, `${ENCRYPT}; id = "a"`, LOCAL],
     'stage[2].id: Cannot use "a" as an id twice: stage[1] has it',
+  ],
+  "a snapshot called as the newest one is": [
+    [`${SOURCE}; id = "latest"`, ENCRYPT, `${LOCAL}; only = ["latest"]`],
+    'stage[1].id: Cannot use "latest" as the id of a snapshot: commands take it for the newest',
   ],
   "no source": [
     [ENCRYPT, LOCAL],
