@@ -12,7 +12,7 @@ import { type Context, defineCommand } from "./command.ts";
 import { drillJson } from "./drill_json.ts";
 import { readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson } from "./json.ts";
-import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory, identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
 
 export default defineCommand({
@@ -57,7 +57,11 @@ async function drill(values: Values, { terminal, signal }: Context): Promise<num
   const { out, err } = terminal;
   const shown = quiet ? drills.filter(({ verdict }) => verdict !== "proven") : drills;
   if (!quiet || !ok) terminal.print(renderDrills(shown, out.width, styleFor(out)).join("\n"));
-  const notes = renderDrillFailures(drills, styleFor(err));
+  const { renderLacking } = await import("./ui/remarks_view.ts");
+  const notes = [
+    ...(quiet ? [] : renderLacking(drills, homeDirectory(), styleFor(err))),
+    ...renderDrillFailures(drills, styleFor(err)),
+  ];
   if (notes.length > 0) terminal.say(notes.join("\n"));
   return status;
 }

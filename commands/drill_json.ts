@@ -14,6 +14,8 @@ export function drillJson(drill: Drill): unknown {
     ...{ id, name, destination, verdict, files, bytes, lines, databases },
     flaws: drill.flaws.map(({ path, reason }) => ({ path, reason })),
     unchecked: drill.unchecked.map(({ path, reason }) => ({ path, reason })),
+    complete: drill.unreadable === undefined ? null : drill.unreadable.length === 0,
+    unreadable: drill.unreadable ?? [],
     seconds: roundSeconds(drill.seconds),
     ...(failure && { failure: partJson(failure) }),
   };

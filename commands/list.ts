@@ -127,10 +127,13 @@ async function listFiles(
   const { renderEntry } = await import("./ui/list_view.ts");
   const lines = manifest.entries.map((entry) => renderEntry(entry));
   if (lines.length > 0) terminal.print(lines.join("\n"));
-  const { renderIncomplete } = await import("./ui/remarks_view.ts");
-  const which = `${manifest.snapshot}/${manifest.name}`;
-  const style = styleFor(terminal.err);
-  const lacking = renderIncomplete(which, manifest.unreadable, homeDirectory(), style);
+  const { renderLacking } = await import("./ui/remarks_view.ts");
+  const { snapshot: id, name, unreadable } = manifest;
+  const lacking = renderLacking(
+    [{ id, name, unreadable }],
+    homeDirectory(),
+    styleFor(terminal.err),
+  );
   if (lacking.length > 0) terminal.say(lacking.join("\n"));
   return 0;
 }

@@ -71,9 +71,7 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
     printJson(terminal, verifyJson(report));
     return report.status;
   }
-  const { renderFailures, renderLacking, renderVerifications } = await import(
-    "./ui/verify_view.ts"
-  );
+  const { renderFailures, renderVerifications } = await import("./ui/verify_view.ts");
   const { out, err } = terminal;
   const wrong = report.verifications.filter(({ status }) =>
     status !== "ok" && status !== "forgotten"
@@ -82,9 +80,9 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
     const shown = quiet ? { ...report, verifications: wrong } : report;
     terminal.print(renderVerifications(shown, out.width, styleFor(out)).join("\n"));
   }
-  const { renderStrays } = await import("./ui/remarks_view.ts");
+  const { renderLacking, renderStrays } = await import("./ui/remarks_view.ts");
   const notes = [
-    ...(quiet ? [] : renderLacking(report, homeDirectory(), styleFor(err))),
+    ...(quiet ? [] : renderLacking(report.verifications, homeDirectory(), styleFor(err))),
     ...(quiet ? [] : renderStrays(report.strays, styleFor(err))),
     ...renderFailures(report, styleFor(err)),
     ...renderUnanswered(report.failures, styleFor(err)),

@@ -183,7 +183,8 @@ async function drillPlace(
 
 /** What a proof amounts to. Pure. */
 export function judge(proof: Verification, location: string): Drill {
-  const { id, name, destination, status, files, bytes, seconds, failure, inspection } = proof;
+  const { id, name, destination, status, files, bytes, seconds, failure } = proof;
+  const { inspection, unreadable } = proof;
   const { lines, databases, flaws, unchecked } = inspection ?? NOTHING;
   const about = {
     id,
@@ -196,6 +197,7 @@ export function judge(proof: Verification, location: string): Drill {
     databases,
     flaws,
     unchecked,
+    ...(unreadable && { unreadable }),
   };
   const verdictOf = (): readonly [Verdict, Failure | undefined] => {
     if (status === "damaged") return ["failed", failure];

@@ -164,6 +164,8 @@ export interface Drill {
   readonly flaws: readonly Remark[];
   /** What came back as it was stored, and could not be looked into. */
   readonly unchecked: readonly Remark[];
+  /** What could not be read when it was made; left out when its manifest cannot tell. */
+  readonly unreadable?: readonly Remark[];
   readonly seconds: number;
   /** Why it is not proven. */
   readonly failure?: Failure;

@@ -6,6 +6,7 @@
 import type { Drill, Unproven } from "../../pipeline/events.ts";
 import { sayBytes, sayCount, sayTime } from "./format.ts";
 import { type Outcome, renderOutcomes } from "./outcome_table.ts";
+import { sayIncomplete } from "./remarks_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls } from "./text.ts";
 
@@ -17,7 +18,7 @@ export function renderDrills(
 ): string[] {
   const titles = ["FILES", "SIZE", "LINES", "DATABASES"];
   const outcomes = drills.map((drill): Outcome => ({
-    result: drill.verdict === "failed" ? "FAILED" : drill.verdict,
+    result: drill.verdict === "failed" ? "FAILED" : sayIncomplete(drill.verdict, drill),
     id: drill.id ?? "?",
     name: drill.name ?? "?",
     destination: drill.destination,
@@ -60,7 +61,9 @@ export function sayProven(drills: readonly Drill[]): string[] {
   if (proven.length === 0) return [];
   const where = [...new Set(proven.map(({ destination }) => escapeControls(destination)))];
   const count = sayCount(proven.length, "snapshot");
-  return [`Drilled: ${count} brought back from ${where.join(", ")} and found good`];
+  const incomplete = proven.filter(({ unreadable = [] }) => unreadable.length > 0).length;
+  const lacking = incomplete === 0 ? "" : `, ${incomplete} of them incomplete`;
+  return [`Drilled: ${count} brought back from ${where.join(", ")} and found good${lacking}`];
 }
 
 /** Says what has not been proven for too long, and what to do. */

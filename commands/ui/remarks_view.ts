@@ -27,16 +27,33 @@ export function renderUnreadable(
   ];
 }
 
-/** A snapshot, by id and name, with what it lacks; nothing when it lacks nothing. */
-export function renderIncomplete(
-  snapshot: string,
-  unreadable: Manifest["unreadable"],
+/** A snapshot that was looked into, and what it lacks, where that is known. */
+interface LookedInto {
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly unreadable?: Manifest["unreadable"];
+}
+
+/** What was not read when a snapshot was made cannot come back, however well it is kept. */
+export function sayIncomplete(result: string, { unreadable = [] }: LookedInto): string {
+  return unreadable.length > 0 ? `${result}, incomplete` : result;
+}
+
+/** Says what snapshots lack, each once, wherever they are. */
+export function renderLacking(
+  snapshots: readonly LookedInto[],
   home: string | undefined,
   style: Style = PLAIN,
 ): string[] {
-  const lines = renderUnreadable(unreadable, home);
-  if (lines.length === 0) return [];
-  return [`${style.careful("Note:")} ${escapeControls(snapshot)} is incomplete`, ...lines];
+  const lacking = new Map(
+    snapshots.flatMap(({ id, name, unreadable = [] }) =>
+      unreadable.length === 0 ? [] : [[`${id}/${name}`, unreadable] as const]
+    ),
+  );
+  return [...lacking].flatMap(([snapshot, unreadable]) => [
+    `${style.careful("Note:")} ${escapeControls(snapshot)} is incomplete`,
+    ...renderUnreadable(unreadable, home),
+  ]);
 }
 
 /** Archives that are no snapshots, by destination. */

@@ -6,7 +6,7 @@
 import type { VerifyReport } from "../../pipeline/verify.ts";
 import { sayBytes } from "./format.ts";
 import { type Outcome, renderOutcomes } from "./outcome_table.ts";
-import { renderIncomplete } from "./remarks_view.ts";
+import { sayIncomplete } from "./remarks_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls } from "./text.ts";
 
@@ -18,30 +18,10 @@ export function renderVerifications(
 ): string[] {
   const outcomes = verifications.map((one): Outcome => ({
     ...one,
-    result: sayResult(one),
+    result: one.status === "damaged" ? "DAMAGED" : sayIncomplete(one.status, one),
     counts: one.status === "ok" ? [String(one.files), sayBytes(one.bytes)] : ["?", "?"],
   }));
   return renderOutcomes(["FILES", "SIZE"], outcomes, width, style);
-}
-
-/** What was not read when a snapshot was made cannot come back, however well it is kept. */
-function sayResult({ status, unreadable = [] }: VerifyReport["verifications"][number]): string {
-  if (status === "damaged") return "DAMAGED";
-  return unreadable.length > 0 ? `${status}, incomplete` : status;
-}
-
-/** Says what the snapshots that are well lack, each once. */
-export function renderLacking(
-  { verifications }: VerifyReport,
-  home: string | undefined,
-  style: Style = PLAIN,
-): string[] {
-  const lacking = new Map(
-    verifications.map(({ id, name, unreadable = [] }) => [`${id}/${name}`, unreadable]),
-  );
-  return [...lacking].flatMap(([snapshot, unreadable]) =>
-    renderIncomplete(snapshot, unreadable, home, style)
-  );
 }
 
 /** Says why each that is not well is not. */

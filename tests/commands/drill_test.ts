@@ -24,6 +24,29 @@ Deno.test("drill tells what came back, as a table and as JSON, and why something
   match(told.stderr, /says? otherwise with keepsake accept claude$/m);
 });
 
+Deno.test("drill and run tell of snapshots that are proven and incomplete", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, text.replace("[pipeline]\n", '[pipeline]\ndrill_every = "1d"\n'));
+  // A name that is no UTF-8: root can read everything else.
+  await home.bash(`echo lost > .claude/$'bad\\xff'`);
+  const run = await home.keepsake(["run"]);
+  equal(run.status, 2, run.stderr);
+  match(run.stderr, /^Drilled: 1 snapshot .* from local and found good, 1 of them incomplete$/m);
+  const { status, stdout, stderr } = await home.keepsake(["drill"]);
+  equal(status, 0, stderr);
+  match(stdout, /^proven, incomplete {2}claude {2}/m);
+  match(stderr, /^Note: claude\/\S+ is incomplete\n {2}not in this snapshot: 1 path that /m);
+  const { drills: [drill] } = JSON.parse((await home.keepsake(["drill", "--json"])).stdout);
+  deepEqual([drill.verdict, drill.complete, drill.unreadable.length], ["proven", false, 1]);
+  await home.bash("rm .claude/bad*; touch .claude/new");
+  await home.keepsake(["run", "--quiet"]);
+  const whole = JSON.parse((await home.keepsake(["drill", "--json"])).stdout).drills[0];
+  deepEqual([whole.verdict, whole.complete, whole.unreadable], ["proven", true, []]);
+});
+
 Deno.test("status tells of a drill that failed until another one proves it", async () => {
   await using home = await Home.make();
   await home.furnish();

@@ -1,12 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { renderEntry, renderListing } from "../../../commands/ui/list_view.ts";
-import { renderStrays } from "../../../commands/ui/remarks_view.ts";
+import { renderLacking, renderStrays } from "../../../commands/ui/remarks_view.ts";
 import { renderActions, renderRestore } from "../../../commands/ui/restore_view.ts";
-import {
-  renderFailures,
-  renderLacking,
-  renderVerifications,
-} from "../../../commands/ui/verify_view.ts";
+import { renderFailures, renderVerifications } from "../../../commands/ui/verify_view.ts";
 
 Deno.test("a listing shows what is known of each snapshot", async (t) => {
   const snapshot = {
@@ -165,7 +161,7 @@ Deno.test("a verification marks what is incomplete, and says once what each snap
     renderVerifications(report, 80)[1],
     "ok, incomplete  claude  n             2  11 B  0.2 s  local",
   );
-  const lines = renderLacking(report, "/home/u");
+  const lines = renderLacking(verifications, "/home/u");
   deepEqual([lines.length, ...lines.slice(0, 3), lines.at(-1)], [
     23,
     "Note: claude/n is incomplete",
@@ -173,7 +169,9 @@ Deno.test("a verification marks what is incomplete, and says once what each snap
     "    ~/.claude/0: permission denied",
     "    and 2 more: see --json",
   ]);
-  deepEqual(renderLacking({ ...report, verifications: [{ ...one, destination: "a" }] }, "/"), []);
+  // A copy that is damaged tells nothing of what the others lack.
+  deepEqual(renderLacking([...verifications, one], "/home/u"), lines);
+  deepEqual(renderLacking([one], "/"), []);
 });
 
 Deno.test("archives without a manifest are named by destination", () => {
