@@ -224,3 +224,15 @@ Deno.test("what is not encrypted is left alone, and a destination that is not th
     return true;
   });
 });
+
+Deno.test("what was made in the last second that a name can tell is left, under its name", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  await Deno.writeTextFile(`${world.source}/CLAUDE.md`, "# Be kindest\n");
+  world.recipient = await identityToRecipient(await generateX25519Identity());
+  const clock = () => new Date("9999-12-31T23:59:59.500Z");
+  await runPipeline(await world.pipeline(world.usual()), { clock });
+  const { snapshots } = await rekeyPipeline(pipeline, { planOnly: true });
+  const last = snapshots.filter(({ name }) => name.startsWith("9999"));
+  deepEqual(last.map(({ status }) => status), ["left"]);
+});
