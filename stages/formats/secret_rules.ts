@@ -15,10 +15,24 @@ export interface OwnRule {
   readonly words: readonly string[];
   /** With flag `g`. The first group, where there is one, is the secret; else all of it. */
   readonly pattern: RegExp;
-  /** Whether a match begins with the word, so that it need not be looked for. */
+  /** Whether a match begins with the word: then it is tried where that stands, and nowhere else. */
   readonly begins?: true;
   /** Whether a match is one. */
   readonly accept?: (value: string) => boolean;
+}
+
+const ESCAPED = String.raw`\\[nrtbfv]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}`;
+const COLOUR = String.raw`(?:\x1b|\\u001[bB]|\\x1[bB]|\\e|\\0?33)\[[0-?]*[A-Za-z]`;
+
+/**
+ * What stands before a secret that is known by its first letters: nothing, a letter that is no ASCII
+ * letter or digit, or what stands for one in JSON (`\n`, `\u003d`), in an address (`%3D`) or for a
+ * terminal (a colour). A word boundary would take the `n` of `\n` for the beginning of a longer word.
+ */
+export const APART = `(?<=^|[^A-Za-z0-9]|${ESCAPED}|${COLOUR})`;
+
+function apart(pattern: RegExp): RegExp {
+  return new RegExp(`${APART}(?:${pattern.source})`, pattern.flags);
 }
 
 /** Rules for what the preset does not know, or takes for too little. */
@@ -34,36 +48,41 @@ export const OWN_RULES: readonly OwnRule[] = [
   {
     name: "anthropic",
     words: ["sk-ant-"],
-    pattern: /\bsk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{20,}/g,
+    pattern: apart(/sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{20,}/g),
+    begins: true,
   },
   {
     name: "openai",
     words: ["sk-"],
-    pattern: /\bsk-(?:(?:or-v1|proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})/g,
+    pattern: apart(/sk-(?:(?:or-v1|proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})/g),
+    begins: true,
   },
-  { name: "google", words: ["AIza"], pattern: /\bAIza[0-9A-Za-z_-]{35}/g },
+  { name: "google", words: ["AIza"], pattern: apart(/AIza[0-9A-Za-z_-]{35}/g), begins: true },
   {
     name: "google-oauth",
     words: ["ya29.", "GOCSPX-"],
-    pattern: /\b(?:ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28})/g,
+    pattern: apart(/(?:ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28})/g),
+    begins: true,
   },
   {
     name: "jwt",
     words: ["eyJ"],
     // Also one that is cut off.
-    pattern: /\beyJ[A-Za-z0-9_-]{14,}(?:\.[A-Za-z0-9_-]*){0,2}/g,
+    pattern: apart(/eyJ[A-Za-z0-9_-]{14,}(?:\.[A-Za-z0-9_-]*){0,2}/g),
+    begins: true,
   },
   {
     name: "authorization",
     words: ["bearer", "authorization"],
     pattern:
-      /(?:\bbearer\s+|authorization["']?\s*[:=]\s*["']?(?:basic|token|digest)\s+)([A-Za-z0-9._~+/-]{16,}={0,2})/gi,
+      /(?:bearer(?:\s|\\+[nrt])+|authorization\\*["']?\s*[:=]\s*\\*["']?(?:basic|token|digest)\s+)([A-Za-z0-9._~+/-]{16,}={0,2})/gi,
     accept: hasDigitAndLetter,
   },
   {
     name: "url-password",
     words: ["://"],
-    pattern: /\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s:@/"'<>`]{0,100}:([^\s:@/"'<>`${]{3,200})@/gi,
+    pattern: /(?<=[a-z][a-z0-9+.-]{1,15}):\/\/[^\s:@/"'<>`]{0,100}:([^\s:@/"'<>`${]{3,200})@/gi,
+    begins: true,
   },
   {
     name: "aws",
@@ -73,7 +92,7 @@ export const OWN_RULES: readonly OwnRule[] = [
     accept: hasDigitAndLetter,
   },
   // The preset takes it for no secret; but with it, who holds the other half can be told.
-  { name: "aws", words: ["AKIA", "ASIA"], pattern: /\bA[KS]IA[A-Z0-9]{16}\b/g },
+  { name: "aws", words: ["AKIA", "ASIA"], pattern: apart(/A[KS]IA[A-Z0-9]{16}\b/g), begins: true },
   // These two, and `aws`, the preset finds too, but tells a range that ends before the secret does.
   {
     name: "npm",
@@ -93,33 +112,55 @@ export const OWN_RULES: readonly OwnRule[] = [
       ...["access_key", "access-key", "accesskey"],
     ],
     pattern:
-      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\*["'\]]{0,2}\s{0,3}(?:=>|[:=])\s{0,3}\\*["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\*["'\]]{0,2}(?:\s|\\+[nrt]){0,3}(?:=>|[:=]|%3[AD])(?:\s|\\+[nrt]){0,3}\\*["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
     begins: true,
     accept: isRandom,
   },
-  { name: "telegram", words: [":AA"], pattern: /\b\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])/g },
+  {
+    name: "telegram",
+    words: [":AA"],
+    pattern: apart(/\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])/g),
+  },
   {
     name: "discord",
     words: ["/webhooks/"],
     pattern: /\/api\/(?:v\d+\/)?webhooks\/(\d{15,22}\/[A-Za-z0-9_-]{50,})/g,
   },
-  { name: "1password", words: ["ops_ey"], pattern: /\bops_ey[A-Za-z0-9+/=]{60,}/g },
+  {
+    name: "1password",
+    words: ["ops_ey"],
+    pattern: apart(/ops_ey[A-Za-z0-9+/=]{60,}/g),
+    begins: true,
+  },
   {
     name: "github",
     words: ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
-    pattern: /\bgh[pousr]_[A-Za-z0-9_.-]{36,}/g,
+    pattern: apart(/gh[pousr]_[A-Za-z0-9_.-]{36,}/g),
+    begins: true,
   },
   {
     name: "twilio",
     words: Array.from("0123456789abcdef", (digit) => `SK${digit}`),
-    pattern: /\bSK[0-9a-f]{32}\b/g,
+    pattern: apart(/SK[0-9a-f]{32}\b/g),
+    begins: true,
   },
-  { name: "pypi", words: ["pypi-AgE"], pattern: /\bpypi-AgE[A-Za-z0-9_-]{50,}/g },
-  { name: "rubygems", words: ["rubygems_"], pattern: /\brubygems_[0-9a-f]{48}/g },
+  {
+    name: "pypi",
+    words: ["pypi-AgE"],
+    pattern: apart(/pypi-AgE[A-Za-z0-9_-]{50,}/g),
+    begins: true,
+  },
+  {
+    name: "rubygems",
+    words: ["rubygems_"],
+    pattern: apart(/rubygems_[0-9a-f]{48}/g),
+    begins: true,
+  },
   {
     name: "digitalocean",
     words: ["dop_v1_", "doo_v1_", "dor_v1_"],
-    pattern: /\bdo[opr]_v1_[0-9a-f]{64}/g,
+    pattern: apart(/do[opr]_v1_[0-9a-f]{64}/g),
+    begins: true,
   },
   {
     name: "gitlab",
@@ -134,28 +175,45 @@ export const OWN_RULES: readonly OwnRule[] = [
       "glagent-",
       "gloas-",
     ],
-    pattern: /\bgl(?:ptt|dt|rt|ft|soat|cbt|imt|agent|oas)-[A-Za-z0-9_-]{20,}/g,
+    pattern: apart(/gl(?:ptt|dt|rt|ft|soat|cbt|imt|agent|oas)-[A-Za-z0-9_-]{20,}/g),
+    begins: true,
   },
-  { name: "slack", words: ["xox"], pattern: /\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}/g },
-  { name: "stripe", words: ["whsec_"], pattern: /\bwhsec_[A-Za-z0-9+/]{24,}/g },
-  { name: "mailgun", words: ["key-"], pattern: /\bkey-[0-9a-f]{32}\b/g },
+  {
+    name: "slack",
+    words: ["xox"],
+    pattern: apart(/xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}/g),
+    begins: true,
+  },
+  { name: "stripe", words: ["whsec_"], pattern: apart(/whsec_[A-Za-z0-9+/]{24,}/g), begins: true },
+  { name: "mailgun", words: ["key-"], pattern: apart(/key-[0-9a-f]{32}\b/g), begins: true },
   {
     name: "mailchimp",
     words: Array.from("123456789", (digit) => `-us${digit}`),
-    pattern: /\b[0-9a-f]{32}-us\d{1,2}\b/g,
+    pattern: apart(/[0-9a-f]{32}-us\d{1,2}\b/g),
   },
   {
     name: "square",
     words: ["sq0csp-", "sq0atp-"],
-    pattern: /\bsq0(?:csp|atp)-[A-Za-z0-9_-]{22,}/g,
+    pattern: apart(/sq0(?:csp|atp)-[A-Za-z0-9_-]{22,}/g),
+    begins: true,
   },
-  { name: "newrelic", words: ["NRAK-"], pattern: /\bNRAK-[A-Z0-9]{27}/g },
-  { name: "sentry", words: ["sntry"], pattern: /\bsntry[su]_[A-Za-z0-9_=+/-]{40,}/g },
-  { name: "atlassian", words: ["ATATT3"], pattern: /\bATATT3[A-Za-z0-9_=-]{60,}/g },
-  { name: "replicate", words: ["r8_"], pattern: /\br8_[A-Za-z0-9]{37}\b/g },
-  { name: "supabase", words: ["sbp_"], pattern: /\bsbp_[0-9a-f]{40}\b/g },
-  { name: "xai", words: ["xai-"], pattern: /\bxai-[A-Za-z0-9]{60,}/g },
-  { name: "perplexity", words: ["pplx-"], pattern: /\bpplx-[A-Za-z0-9]{40,}/g },
+  { name: "newrelic", words: ["NRAK-"], pattern: apart(/NRAK-[A-Z0-9]{27}/g), begins: true },
+  {
+    name: "sentry",
+    words: ["sntry"],
+    pattern: apart(/sntry[su]_[A-Za-z0-9_=+/-]{40,}/g),
+    begins: true,
+  },
+  {
+    name: "atlassian",
+    words: ["ATATT3"],
+    pattern: apart(/ATATT3[A-Za-z0-9_=-]{60,}/g),
+    begins: true,
+  },
+  { name: "replicate", words: ["r8_"], pattern: apart(/r8_[A-Za-z0-9]{37}\b/g), begins: true },
+  { name: "supabase", words: ["sbp_"], pattern: apart(/sbp_[0-9a-f]{40}\b/g), begins: true },
+  { name: "xai", words: ["xai-"], pattern: apart(/xai-[A-Za-z0-9]{60,}/g), begins: true },
+  { name: "perplexity", words: ["pplx-"], pattern: apart(/pplx-[A-Za-z0-9]{40,}/g), begins: true },
 ];
 
 /**

@@ -3,11 +3,16 @@
  * does not know, and patterns of the user's.
  *
  * Rules cost 33 ms a megabyte. So a text is first searched for the words without which no rule can
- * match (1 ms a megabyte), and then only the rules whose words it has are tried.
+ * match (1 ms a megabyte), and then only the rules whose words it has are tried. Letters that are not
+ * written as themselves are read where there is a sign of them: a word that only they have, or, near
+ * another word, a slash with a backslash before it.
+ *
+ * It is long because it is the one place that knows how a text is searched.
  *
  * @module
  */
-import { OWN_RULES, type OwnRule, PRESET_WORDS } from "./secret_rules.ts";
+import { APART, OWN_RULES, type OwnRule, PRESET_WORDS } from "./secret_rules.ts";
+import { readAround, readSpelled, type Spelled, SPELLING_WORDS } from "./spelled_text.ts";
 
 /** A secret, where it is in the text. Never its value. */
 export interface Secret {
@@ -56,6 +61,7 @@ export class SecretScanner {
       ...Object.entries(PRESET_WORDS).flatMap(([rule, words]) =>
         words.map((word) => ({ word: word.toLowerCase(), inAnyCase: true, rule }))
       ),
+      ...SPELLING_WORDS.map((word) => ({ word, inAnyCase: false, rule: SPELLED })),
     ]);
   }
 
@@ -83,12 +89,35 @@ export class SecretScanner {
     const words = this.#words.in(text);
     if (words === undefined && !this.#hasMore) return NONE;
     const found: Secret[] = [];
-    for (const [rule, places] of words ?? []) {
-      (typeof rule === "string" ? this.#rules.get(rule) : rule)?.find(text, found, places);
+    if (words !== undefined) {
+      this.#tryRules(text, words, found);
+      const places = spelledPlaces(text, words);
+      if (places.length > 0) {
+        for (const part of readAround(text, places)) {
+          const inPart: Secret[] = [];
+          this.#tryRules(part.text, this.#words.in(part.text) ?? new Map(), inPart);
+          addPlaced(inPart, part, found);
+        }
+      }
     }
-    for (const rule of this.#always) rule.find(text, found, []);
-    for (const rule of this.#patterns) rule.find(text, found, []);
+    if (this.#hasMore) this.#tryMore(text, found);
     return found.length > 0 ? merge(found) : found;
+  }
+
+  #tryRules(text: string, words: ReadonlyMap<Trigger["rule"], readonly number[]>, found: Secret[]) {
+    for (const [rule, places] of words) {
+      (typeof rule === "string" ? this.#rules!.get(rule) : rule)?.find(text, found, places);
+    }
+  }
+
+  #tryMore(text: string, found: Secret[]): void {
+    const rules = [...this.#always, ...this.#patterns];
+    for (const rule of rules) rule.find(text, found, []);
+    if (!text.includes("\\") && !text.includes("\x1b")) return;
+    const spelled = readSpelled(text);
+    const inText: Secret[] = [];
+    for (const rule of rules) rule.find(spelled.text, inText, []);
+    addPlaced(inText, spelled, found);
   }
 
   /** The text with `[REDACTED:<rule>]` for every secret; `tell` is told each. */
@@ -107,6 +136,33 @@ export class SecretScanner {
 }
 
 const NONE: readonly Secret[] = [];
+
+/** Stands for the words of letters that are not written as themselves. */
+const SPELLED: Rule = { name: "spelled", find: () => {} };
+
+/** How far behind a word a letter with a backslash may hide a secret from the word's rules. */
+const NEAR = 120;
+
+/** Places around which letters are not written as themselves. */
+function spelledPlaces(
+  text: string,
+  words: ReadonlyMap<Trigger["rule"], readonly number[]>,
+): readonly number[] {
+  const found = [...words.get(SPELLED) ?? []];
+  for (const [rule, places] of words) {
+    if (rule === SPELLED) continue;
+    for (const at of places) if (text.slice(at, at + NEAR).includes("\\/")) found.push(at);
+  }
+  return found;
+}
+
+/** Adds what was found in a text as it is read, where it is written. */
+function addPlaced(secrets: readonly Secret[], { placeOf }: Spelled, found: Secret[]): void {
+  for (const { rule, start, end } of secrets) {
+    const place = placeOf(start, end);
+    if (place !== undefined) found.push({ rule, start: place[0], end: place[1] });
+  }
+}
 
 /** What is used of a rule of the preset. */
 interface PresetRule {
@@ -139,13 +195,40 @@ function presetRule({ meta, create }: PresetRule): Rule {
     report: ({ range: [start, end] }) => void found.push({ rule: name, start, end }),
     ignore: () => {},
   }, {});
+  const search = (text: string, into: Secret[]) => {
+    found = into;
+    void file?.({ content: text, filePath: "text.md", ext: ".md", contentType: "text" });
+  };
   return {
     name,
-    find: (text, into) => {
-      found = into;
-      void file?.({ content: text, filePath: "text.md", ext: ".md", contentType: "text" });
+    find: (text, into, places) => {
+      search(text, into);
+      // What is written as `\n`, and a letter of another alphabet, pass for the beginning of a longer
+      // word, so that the rule is also tried as if there was nothing before.
+      for (const at of places) {
+        if (!isBehindLetter(text, at)) continue;
+        const hidden: Secret[] = [];
+        search(text.slice(at, at + HIDDEN_LENGTH), hidden);
+        for (const { start, end } of hidden) {
+          if (start !== 0 || end < HIDDEN_LEAST) continue;
+          into.push({ rule: name, start: at, end: at + end });
+        }
+      }
     },
   };
+}
+
+/** Letters that are searched of what may be hidden, and of which it must have so many. */
+const HIDDEN_LENGTH = 2048;
+const HIDDEN_LEAST = 24;
+
+const APART_HERE = new RegExp(APART, "y");
+
+/** Whether a letter stands before a place that belongs to no word which goes on there. */
+function isBehindLetter(text: string, at: number): boolean {
+  if (!/[\w\x80-\uffff]/.test(text.charAt(at - 1))) return false;
+  APART_HERE.lastIndex = at;
+  return APART_HERE.test(text);
 }
 
 function ruleOf({ name, pattern, accept = () => true, begins }: Omit<OwnRule, "words">): Rule {

@@ -7,7 +7,13 @@ import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
 import { Hooks } from "../servers/hooks.ts";
-import { makeCanaries } from "../stages/formats/canaries.ts";
+import {
+  behind,
+  type Canary,
+  coloured,
+  makeCanaries,
+  spelled,
+} from "../stages/formats/canaries.ts";
 
 /** The key that is cut off comes last: it would reach as far as the end of the next one. */
 const CANARIES = makeCanaries().toSorted((a, b) =>
@@ -118,6 +124,55 @@ Deno.test({
       const bytes = await Deno.readFile(join(pipeline.state, name)).catch(() => new Uint8Array());
       assertNoCanary(new TextDecoder("latin1").decode(bytes), name);
     }
+  },
+});
+
+/** Ways to write a secret in which its first letters are not the first of a word. */
+const FORMS: readonly ((canary: Canary) => unknown)[] = [
+  ...["PORT=1\n", "\t", "x\r\n", "我的令牌是", "ключ", "a%3D", "foo_"].map(
+    (before) => (canary: Canary) => behind(canary, before),
+  ),
+  (canary) => JSON.stringify({ text: behind(canary, "PORT=1\n") }),
+  (canary) => ({ input: { nested: { text: JSON.stringify([behind(canary, "\t")]) } } }),
+  coloured,
+];
+
+Deno.test({
+  name: HAS_GIT
+    ? "a secret is seen and kept from a destination however a log writes what is around it"
+    : "a secret is seen however a log writes what is around it (ignored: git is not there)",
+  ignore: !HAS_GIT,
+  fn: async () => {
+    using world = await World.make();
+    await Deno.remove(join(world.source, "noise.bin")).catch(() => {});
+    const log = join(world.source, "projects", "-home-me-work", "leak.jsonl");
+    const planted = [...FORMS, undefined].flatMap((form, number) =>
+      makeCanaries(number + 20).filter(({ kind }) => kind !== "private key, cut off")
+        .map((canary) => ({ canary, form, number }))
+    );
+    const lines = planted.map(({ canary, form }) =>
+      form === undefined
+        ? `{"content":"${spelled(behind(canary, "\n"), /[A-Za-z]/)}"}`
+        : JSON.stringify({ content: form(canary) })
+    );
+    await Deno.writeTextFile(log, `${lines.join("\n")}\n`);
+    const repository = world.at("repository.git");
+    await new Deno.Command("git", { args: ["init", "-q", "--bare", repository] }).output();
+    const pipeline = await world.pipeline(`
+      ${snapshot(world)}
+      [[stage]]
+      use = "git"
+      remote = ${JSON.stringify(repository)}
+      layout = "files"
+      plaintext = true`);
+    const { report } = await run(pipeline);
+    assert.deepEqual([report.status, statuses(report)], [2, { git: "failed" }]);
+    const seen = new Set(report.snapshots[0]!.secrets!.map(({ line }) => line));
+    const missed = planted.filter((_, index) => !seen.has(index + 1));
+    assert.deepEqual(missed.map(({ canary, number }) => `${number} ${canary.kind}`), []);
+    const refs = await new Deno.Command("git", { args: ["-C", repository, "for-each-ref"] })
+      .output();
+    assert.equal(new TextDecoder().decode(refs.stdout), "");
   },
 });
 

@@ -93,6 +93,27 @@ export function makeCanaries(seed = 1): readonly Canary[] {
   ];
 }
 
+/** Text with a secret that has some letters right before it, or before the words that tell it. */
+export function behind({ text }: Canary, before: string): string {
+  const words = "the key is ";
+  return text.startsWith(words) ? words + before + text.slice(words.length) : before + text;
+}
+
+/** Text with a secret as `grep --color` shows it: a part of it in a colour of its own. */
+export function coloured({ text, value }: Canary): string {
+  const at = text.indexOf(value) + 4;
+  return `${text.slice(0, at - 4)}\x1b[01;31m\x1b[K${value.slice(0, 4)}\x1b[m\x1b[K${
+    text.slice(at)
+  }`;
+}
+
+/** Text as JSON writes it whose writer keeps to ASCII and is wary of the letters that are asked for. */
+export function spelled(text: string, letters: RegExp): string {
+  const code = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const write = (letter: string) => JSON.stringify(letter).slice(1, -1);
+  return Array.from(text, (letter) => letters.test(letter) ? code(letter) : write(letter)).join("");
+}
+
 /** Whether any twelve letters in a row of a secret stand in a text. */
 export function leaks({ value }: Canary, text: string): boolean {
   const length = Math.min(12, value.length);

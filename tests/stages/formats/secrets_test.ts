@@ -6,7 +6,7 @@ import { Random } from "../../../tools/sample/random.ts";
 import { markdown, prose, sourceCode } from "../../../tools/sample/text.ts";
 import { OWN_RULES, PRESET_WORDS } from "../../../stages/formats/secret_rules.ts";
 import { SecretScanner } from "../../../stages/formats/secrets.ts";
-import { leaks, makeCanaries } from "./canaries.ts";
+import { behind, coloured, leaks, makeCanaries, spelled } from "./canaries.ts";
 
 async function load(patterns: readonly string[] = []): Promise<SecretScanner> {
   const scanner = new SecretScanner(patterns);
@@ -34,6 +34,102 @@ for (const canary of canaries) {
     assert.ok(redacted.endsWith("And some words after."), redacted);
   });
 }
+
+/** What may stand right before a secret, as no space would. */
+const BEFORE: Readonly<Record<string, string>> = {
+  "a line feed": "\n",
+  "a tab": "\tPORT=1\t",
+  "a line's end of Windows": "\r\n",
+  "a form feed": "\f",
+  "a Chinese letter": "我的令牌是",
+  "a Russian letter": "ключ",
+  "a percent-encoded letter": "a%3D",
+  "a name": "foo_",
+  "a colour": "\x1b[1;31m",
+};
+
+/** Text within JSON, so many times. */
+function asJson(text: string, times: number): string {
+  for (let time = 0; time < times; time++) text = JSON.stringify({ content: text });
+  return text;
+}
+
+/** The texts of JSON within JSON, and what a terminal shows of them. */
+function shown(text: string): string {
+  const plain = text.replace(
+    /\\+u([0-9a-f]{4})/gi,
+    (_, code) => String.fromCharCode(parseInt(code, 16)),
+  )
+    .replace(/\\+\//g, "/");
+  // deno-lint-ignore no-control-regex
+  return plain.replace(/\x1b\[[0-?]*[@-~]/g, "");
+}
+
+for (const [name, before] of Object.entries(BEFORE)) {
+  Deno.test(`a secret is replaced whole behind ${name}, also within JSON`, async () => {
+    const scanner = await load();
+    for (const canary of canaries) {
+      for (const times of [0, 1, 2, 3]) {
+        const redacted = scanner.redact(asJson(behind(canary, before), times));
+        assert.ok(!leaks(canary, shown(redacted)), `${canary.kind}, ${times}: ${redacted}`);
+      }
+    }
+  });
+}
+
+Deno.test("a secret is replaced whole when a part of it has a colour", async () => {
+  const scanner = await load();
+  for (const canary of canaries) {
+    for (const times of [0, 1, 2]) {
+      const redacted = scanner.redact(asJson(coloured(canary), times));
+      assert.ok(!leaks(canary, shown(redacted)), `${canary.kind}, ${times}: ${redacted}`);
+    }
+  }
+});
+
+Deno.test("a secret is replaced whole when JSON spells its letters by number", async () => {
+  const scanner = await load();
+  for (const canary of canaries) {
+    for (const letters of [/[a-z]/i, /[g-z_=:/"]/, /[^]/]) {
+      const text = spelled(behind(canary, "x=1\n"), letters);
+      for (const times of [0, 1]) {
+        const redacted = scanner.redact(asJson(text, times));
+        assert.ok(!leaks(canary, shown(redacted)), `${canary.kind}, ${letters}: ${redacted}`);
+      }
+    }
+  }
+});
+
+Deno.test("a secret is replaced whole when JSON writes its slashes with a backslash", async () => {
+  const scanner = await load();
+  const texts = ["AWS_SECRET_ACCESS_KEY=a1/b2c3d4/e5f6g7h8i9j0k1l2m3/n4o5p6q7r8"];
+  texts.push("redis://ada:q7Rt2Zx9Lp4Vb8Nm@cache.example:6379/0");
+  for (const text of texts) {
+    const value = /[=a:]([^:=]{16,40})(?:@|$)/.exec(text)![1]!;
+    const redacted = scanner.redact(JSON.stringify({ text }).replaceAll("/", "\\/"));
+    assert.ok(!leaks({ kind: "", text, value }, shown(redacted)), redacted);
+  }
+});
+
+Deno.test("a pattern of the user's sees what JSON writes with a backslash", async () => {
+  const scanner = await load(["\\bACME-[0-9]{8}", "^key \\d+$"]);
+  assert.equal(scanner.redact('{"a":"x\\nACME-12345678"}'), '{"a":"x\\n[REDACTED:pattern-1]"}');
+});
+
+Deno.test("what stands within a longer run of letters is no secret", async () => {
+  const scanner = await load();
+  const random = new Random(7);
+  for (const canary of canaries.filter(({ text }) => text.startsWith("the key is "))) {
+    // These need no mark of their own before them.
+    if (/key|json|age|openai|webhook/.test(canary.kind)) continue;
+    const text = `${random.hex(64)}a${canary.value.slice(0, 44)}`;
+    const found = scanner.find(text).filter(({ rule }) => rule !== "private-key");
+    assert.deepEqual(found, [], canary.kind);
+  }
+  for (const text of ["ERR_SG.value.next", "我SG.value.next", "C:\\new\\task-1", "disk_sk-1"]) {
+    assert.deepEqual(scanner.find(text), [], text);
+  }
+});
 
 /** What every rule finds in a text, tried without a search for its words. */
 function findWithoutWords(text: string): (readonly [rule: string, start: number, end: number])[] {
