@@ -132,7 +132,7 @@ export class LogParser {
   #note(value: Value): void {
     const { heading } = this;
     if (heading.branch === undefined && isText(value.gitBranch)) {
-      heading.branch = this.#piece(value.gitBranch.slice(0, WINDOW));
+      heading.branch = this.#beginning(value.gitBranch);
     }
     const time = isText(value.timestamp) && TIME.test(value.timestamp)
       ? Date.parse(value.timestamp)
@@ -187,7 +187,7 @@ export class LogParser {
       entry.kind === "queued" && entry.original === fingerprint(text)
     );
     if (queued >= 0) this.entries.splice(queued, 1);
-    this.heading.titles.prompt ??= this.#piece(text.slice(0, WINDOW), true);
+    this.heading.titles.prompt ??= this.#beginning(text, true);
     this.entries.push({ kind, time: this.#time, piece: this.#piece(text), images });
   }
 
@@ -274,8 +274,10 @@ export class LogParser {
       kind: "call",
       time: this.#time,
       id,
-      name: this.#piece(name.slice(0, WINDOW)),
-      input: this.#piece(this.#tools === "none" ? "" : briefInput(name, block.input, this.#tools)),
+      name: this.#beginning(name),
+      input: this.#ofTool(
+        this.#tools === "none" ? "" : briefInput(name, block.input, this.#tools),
+      ),
     };
     this.entries.push(entry);
     if (id !== "") this.#calls.set(id, entry);
@@ -293,8 +295,8 @@ export class LogParser {
     }
     this.stats.images += images;
     const text = quiet(texts.join("\n"));
-    const kept = this.#tools === "none" ? "" : this.#tools === "full" ? text : beginningOf(text);
-    const result: Result = { piece: this.#piece(kept), failed: block.is_error === true, images };
+    const piece = this.#ofTool(this.#tools === "none" ? "" : text);
+    const result: Result = { piece, failed: block.is_error === true, images };
     const id = isText(block.tool_use_id) ? block.tool_use_id : "";
     const call = this.#calls.get(id);
     const agent = field(toolUseResult, "agentId");
@@ -369,28 +371,28 @@ export class LogParser {
 
   #summary(value: Value): void {
     if (!isText(value.summary)) return;
-    const title = this.#piece(value.summary.slice(0, WINDOW));
+    const title = this.#beginning(value.summary);
     if (isText(value.leafUuid)) this.summaries.push([value.leafUuid, title]);
     else this.heading.titles.summary = title;
   }
 
   #title(which: "custom" | "made", title: unknown): void {
-    if (isText(title)) this.heading.titles[which] = this.#piece(title.slice(0, WINDOW));
+    if (isText(title)) this.heading.titles[which] = this.#beginning(title);
   }
 
   #remark(label: string, text: string): void {
-    const piece = this.#piece(text.slice(0, WINDOW));
+    const piece = this.#beginning(text);
     this.entries.push({ kind: "note", time: this.#time, label, piece });
   }
 
   #fold(label: string, text: string): void {
     if (text.trim() === "") return;
-    const [title, piece] = [this.#piece(label.slice(0, WINDOW)), this.#piece(text)];
+    const [title, piece] = [this.#beginning(label), this.#piece(text)];
     this.entries.push({ kind: "folded", time: this.#time, title, piece });
   }
 
   #output(text: string): void {
-    const piece = this.#piece(this.#tools === "full" ? text : beginningOf(text));
+    const piece = this.#ofTool(text);
     this.entries.push({ kind: "output", time: this.#time, piece });
   }
 
@@ -403,9 +405,28 @@ export class LogParser {
     add(this.stats.unknown, `${what} ${name} {${named.join(", ")}${more}}`);
   }
 
-  #piece(text: string, again = false): Piece {
-    const piece = again ? { text, line: this.#line, again } : { text, line: this.#line };
-    if (text !== "") this.fresh.push(piece);
+  #piece(text: string): Piece {
+    return this.#keep({ text, line: this.#line });
+  }
+
+  /** What a tool was asked or answered, or as much of it as is of use. */
+  #ofTool(text: string): Piece {
+    return this.#tools === "full" ? this.#piece(text) : this.#beginning(text);
+  }
+
+  /** As much of a text as is of use where it is not shown whole. */
+  #beginning(text: string, again = false): Piece {
+    const isCut = text.length > WINDOW;
+    return this.#keep({
+      text: beginningOf(text),
+      line: this.#line,
+      ...(again && { again }),
+      ...(isCut && { isCut }),
+    });
+  }
+
+  #keep(piece: Piece): Piece {
+    if (piece.text !== "") this.fresh.push(piece);
     return piece;
   }
 }

@@ -7,7 +7,10 @@
 /** How much is shown of what tools were asked and answered. */
 export type Tools = "none" | "short" | "full";
 
-/** Letters of a text that are kept where 400 are shown, so that a secret in these is seen as one. */
+/** Letters that are shown of a text that is not shown whole. */
+export const SHOWN = 400;
+
+/** Letters that are kept of it, so that a secret in those that are shown is seen as one. */
 export const WINDOW = 700;
 
 /** Some text of a log, with the line that it stands in. Secrets in it are replaced in place. */
@@ -16,6 +19,8 @@ export interface Piece {
   readonly line: number;
   /** Whether it stands elsewhere too, where its secrets are counted. */
   readonly again?: boolean;
+  /** Whether it is the beginning of a longer text, whose end may be the half of a secret. */
+  readonly isCut?: boolean;
 }
 
 /** What a tool answered. */

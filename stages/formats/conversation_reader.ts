@@ -9,15 +9,23 @@ import type { Remark } from "../contract.ts";
 import { systemFault } from "../errors.ts";
 import type { ContentHash, Hashing } from "./hashing.ts";
 import { type Heading, LogParser } from "./conversation.ts";
-import { add, type Entry, type Piece, sumStats, type Tools } from "./conversation_model.ts";
+import {
+  add,
+  type Entry,
+  type Piece,
+  SHOWN,
+  sumStats,
+  type Tools,
+  WINDOW,
+} from "./conversation_model.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import { type Fragment, textOf } from "./digest_file.ts";
 import type { ConversationState, LogState, Mark } from "./digest_state.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
-import { oneLine, shorten } from "./markdown_text.ts";
+import { cleanText, oneLine, shorten } from "./markdown_text.ts";
 import type { Pace } from "./pace.ts";
-import type { SecretScanner } from "./secrets.ts";
+import type { Secret, SecretScanner } from "./secrets.ts";
 
 /** What reading takes. */
 export interface ReaderContext {
@@ -320,7 +328,7 @@ export class ConversationReader {
     const { scanner } = this.#context;
     if (scanner !== undefined) {
       for (const piece of parser.fresh) {
-        piece.text = scanner.redact(piece.text, ({ rule }) => {
+        piece.text = redactPiece(scanner, piece, ({ rule }) => {
           if (!piece.again) add(parser.stats.secrets, `${rule} ${piece.line}`);
         });
       }
@@ -337,7 +345,7 @@ export class ConversationReader {
       if (typeof about !== "object" || about === null) return {};
       const { toolUseId, agentType, description } = about as Record<string, unknown>;
       const piece = (text: unknown): Piece | undefined =>
-        typeof text === "string" ? { text: this.#redact(text.slice(0, 1000)), line: 0 } : undefined;
+        typeof text === "string" ? { text: this.#redact(text), line: 0 } : undefined;
       const [type, said] = [piece(agentType), piece(description)];
       return {
         ...(typeof toolUseId === "string" && { call: toolUseId }),
@@ -351,7 +359,9 @@ export class ConversationReader {
   }
 
   #redact(text: string): string {
-    return this.#context.scanner?.redact(text) ?? text;
+    const { scanner } = this.#context;
+    const piece = { text: text.slice(0, WINDOW), isCut: text.length > WINDOW };
+    return scanner === undefined ? piece.text : redactPiece(scanner, piece);
   }
 
   /** Makes Markdown of what was read, after what is settled. */
@@ -457,6 +467,21 @@ function openFrom(entries: readonly Entry[]): number {
 /** The place of the newest prompt up to one. */
 function promptAt(entries: readonly Entry[], last: number): number {
   return Math.max(0, entries.findLastIndex(({ kind }, place) => place <= last && kind === "user"));
+}
+
+/** What may be shown of a piece: without secrets, and where it was cut, without the half of one. */
+function redactPiece(
+  scanner: SecretScanner,
+  { text, isCut = false }: Pick<Piece, "text" | "isCut">,
+  tell?: (secret: Secret) => void,
+): string {
+  // What stands within a secret and is not shown would hide it.
+  const clean = text.includes("\x1b") ? cleanText(text) : text;
+  if (!isCut) return scanner.redact(clean, tell);
+  // Replacing a secret moves what follows it; so that what was kept to look at alone is not shown
+  // then, it ends here. One letter more tells whoever shortens it that there is more.
+  const most = Math.max(0, Math.min(SHOWN + 1, clean.length - (WINDOW - SHOWN - 1)));
+  return `${scanner.redact(clean, tell, most)}…`;
 }
 
 function agentIdOf({ path }: Log): string {

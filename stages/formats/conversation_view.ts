@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Entry, LogStats, Piece, Result, Tools } from "./conversation_model.ts";
+import {
+  type Entry,
+  type LogStats,
+  type Piece,
+  type Result,
+  SHOWN,
+  type Tools,
+} from "./conversation_model.ts";
 import {
   codeBlock,
   codeSpan,
@@ -44,7 +51,7 @@ export interface Head {
 const NUMBERS = new Intl.NumberFormat("en");
 
 const INPUT_LENGTH = 200;
-const RESULT_LENGTH = 400;
+const RESULT_LENGTH = SHOWN;
 const RESULT_LINES = 6;
 
 /** The entries as Markdown, with each sub-agent below the call that started it. */

@@ -105,7 +105,7 @@ export function shorten(text: string, length: number): string {
 }
 
 /** Without what a terminal would obey, and with `\n` at every end of line. */
-function cleanText(text: string): string {
+export function cleanText(text: string): string {
   return CONTROLS.test(text)
     ? text.replace(/\r\n?/g, "\n").replace(ESCAPES, "").replace(CONTROLS_ALL, "\uFFFD")
     : text;

@@ -120,18 +120,25 @@ export class SecretScanner {
     addPlaced(inText, spelled, found);
   }
 
-  /** The text with `[REDACTED:<rule>]` for every secret; `tell` is told each. */
-  redact(text: string, tell: (secret: Secret) => void = () => {}): string {
-    const secrets = this.find(text);
-    if (secrets.length === 0) return text;
+  /**
+   * The text with `[REDACTED:<rule>]` for every secret; `tell` is told each.
+   *
+   * @param most Where the text is to end: what follows only shows whether a secret begins before.
+   */
+  redact(
+    text: string,
+    tell: (secret: Secret) => void = () => {},
+    most: number = text.length,
+  ): string {
     let result = "";
     let at = 0;
-    for (const secret of secrets) {
+    for (const secret of this.find(text)) {
+      tell(secret);
+      if (secret.start >= most) continue;
       result += `${text.slice(at, secret.start)}[REDACTED:${secret.rule}]`;
       at = secret.end;
-      tell(secret);
     }
-    return result + text.slice(at);
+    return at === 0 && most >= text.length ? text : result + text.slice(at, Math.max(at, most));
   }
 }
 

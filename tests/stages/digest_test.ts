@@ -19,7 +19,7 @@ import { StageWorker } from "../../pipeline/worker/host.ts";
 import digest from "../../stages/digest.ts";
 import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
 import { runStage } from "./harness.ts";
-import { leaks, makeCanaries } from "./formats/canaries.ts";
+import { behind, type Canary, coloured, leaking, leaks, makeCanaries } from "./formats/canaries.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -95,6 +95,17 @@ class World implements Disposable {
     const texts = Object.values(this.digests());
     assert.equal(texts.length, 1);
     return texts[0]!;
+  }
+
+  /** All that was written, and what is remembered. */
+  everything(folder = this.to): string {
+    return Array.from(
+      Deno.readDirSync(folder),
+      ({ name, isDirectory }) =>
+        isDirectory
+          ? this.everything(join(folder, name))
+          : Deno.readTextFileSync(join(folder, name)),
+    ).join("\n");
   }
 
   read(name: string): string {
@@ -513,20 +524,117 @@ Deno.test("a canary of every kind, in every place, is in no digest and in no rep
     const result = await world.digest({ tools });
     assert.ok(result.details.secrets >= canaries.length * 8);
     const places = result.details.redactions.map(({ session }) => session);
-    const texts = [JSON.stringify(result)];
-    const visit = (folder: string) => {
-      for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-        if (isDirectory) visit(join(folder, name));
-        else texts.push(Deno.readTextFileSync(join(folder, name)));
-      }
-    };
-    visit(world.to);
-    const all = texts.join("\n");
+    const all = JSON.stringify(result) + world.everything();
     for (const [index, canary] of canaries.entries()) {
       assert.ok(!leaks(canary, all), `${tools}: ${canary.kind}: ${around(canary, all)}`);
       assert.ok(places.some((place) => place.startsWith(`${FOLDER}/c${index}`)), canary.kind);
     }
   }
+});
+
+/** What may stand right before a secret, as no space would; and colours in it. */
+const FORMS: readonly ((canary: Canary) => string)[] = [
+  ...["PORT=1\n", "\t", "x\r\n", "print('foo\\n", "我的令牌是", "ключ", "a%3D", "foo_"].map(
+    (before) => (canary: Canary) => behind(canary, before),
+  ),
+  (canary) => JSON.stringify({ text: behind(canary, "PORT=1\n") }),
+  coloured,
+  (canary) => `.env:GH=${coloured(canary)}`,
+];
+
+Deno.test("a canary of every kind is in no digest however it is written", async () => {
+  using world = new World();
+  const canaries: Canary[] = [];
+  FORMS.forEach((form, number) => {
+    for (const canary of makeCanaries(number + 40)) {
+      const text = form(canary);
+      const session = `c${canaries.length}`;
+      const about = { session };
+      canaries.push(canary);
+      world.write(`${FOLDER}/${session}.jsonl`, [
+        { type: "custom-title", customTitle: `Title ${text}` },
+        world.user(`Here: ${text}`, about, { gitBranch: text.split("\n")[0] }),
+        world.assistant([{ type: "thinking", thinking: text }, { type: "text", text }], about),
+        world.assistant(
+          [{ type: "tool_use", id: "b", name: "Bash", input: { command: text } }],
+          about,
+        ),
+        world.user([{ type: "tool_result", tool_use_id: "b", content: text }], about),
+        world.assistant(
+          [{ type: "tool_use", id: "o", name: "mcp__x", input: { a: { b: text, c: [text] } } }],
+          about,
+        ),
+        world.user(`<bash-stdout>${text}</bash-stdout><bash-input>${text}</bash-input>`, about),
+        world.line({ type: "attachment", attachment: { type: "file", filename: text } }, about),
+        { type: "summary", summary: text, leafUuid: "nobody" },
+      ]);
+      world.write(`${FOLDER}/${session}/subagents/agent-a.meta.json`, [
+        JSON.stringify({ toolUseId: "b", description: text, agentType: text }),
+      ]);
+      world.write(`${FOLDER}/${session}/subagents/agent-a.jsonl`, [world.user(text, about)]);
+    }
+  });
+  for (const tools of ["short", "full"]) {
+    await world.digest({ tools });
+    const all = world.everything();
+    // deno-lint-ignore no-control-regex
+    const seen = all.replace(/(?:\x1b|\\u001b)\[[0-9;]*[mK]/g, "");
+    for (const text of [all, seen]) {
+      const leaked = leaking(canaries, text).map((canary) =>
+        `${canary.kind}: ${around(canary, text)}`
+      );
+      assert.deepEqual(leaked, [], tools);
+    }
+  }
+});
+
+Deno.test("what a terminal does not show of a secret does not hide it", async () => {
+  using world = new World();
+  const [canary] = makeCanaries(14).filter(({ kind }) => kind === "github token");
+  const { value } = canary!;
+  const parts = ["\x1b]8;;x\x07", "\x1b]8;;x\x1b\\", "\x1b[1;31m", "\x1bM"];
+  parts.forEach((part, number) => {
+    const text = value.slice(0, 2) + part + value.slice(2, 20) + part + value.slice(20);
+    world.write(`${FOLDER}/s${number}.jsonl`, [
+      world.user(text, { session: `s${number}` }, { gitBranch: text }),
+      { type: "custom-title", customTitle: text },
+    ]);
+  });
+  await world.digest();
+  assert.ok(!leaks(canary!, world.everything()), around(canary!, world.everything()));
+});
+
+Deno.test("a secret that is cut does not come into view when another before it is replaced", async () => {
+  using world = new World();
+  const canaries = makeCanaries(15);
+  const jwt = `eyJ${"aB3dE5fG7h".repeat(56)}`;
+  // So many letters of each are left at the end of what is kept.
+  for (const [index, canary] of canaries.entries()) {
+    for (const length of [700, 800, 1000]) {
+      for (const left of [14, canary.value.length - 1]) {
+        const session = `s${index}-${length}-${left}`;
+        const fill = "x ".repeat(length).slice(0, length - left - jwt.length - 1);
+        const text = `${jwt} ${fill}${canary.value}${" tail".repeat(400)}`;
+        const about = { session };
+        world.write(`${FOLDER}/${session}.jsonl`, [
+          { type: "custom-title", customTitle: text },
+          { type: "summary", summary: text, leafUuid: "nobody" },
+          world.user("go", about, { gitBranch: text }),
+          world.assistant([
+            { type: "tool_use", id: "b", name: "Bash", input: { command: text } },
+            { type: "tool_use", id: "o", name: "mcp__x", input: { a: { b: text } } },
+            { type: "tool_use", id: "p", name: "mcp__y", input: { a: text, b: text } },
+          ], about),
+          world.user([{ type: "tool_result", tool_use_id: "b", content: text }], about),
+          world.user(`<bash-stdout>${text}</bash-stdout><bash-input>${text}</bash-input>`, about),
+        ]);
+      }
+    }
+  }
+  await world.digest();
+  const all = world.everything();
+  const leaked = leaking(canaries, all).map((canary) => `${canary.kind}: ${around(canary, all)}`);
+  assert.deepEqual(leaked, []);
 });
 
 /** What stands before a part of it, for whoever has to find the way it took. */

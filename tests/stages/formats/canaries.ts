@@ -122,3 +122,18 @@ export function leaks({ value }: Canary, text: string): boolean {
   }
   return false;
 }
+
+/** Those of many of which {@linkcode leaks} is so, in one go through a long text. */
+export function leaking(canaries: readonly Canary[], text: string): readonly Canary[] {
+  const parts = new Map<string, Canary>();
+  for (const canary of canaries) {
+    const { value } = canary;
+    for (let at = 0; at + 12 <= value.length; at++) parts.set(value.slice(at, at + 12), canary);
+  }
+  const found = new Set<Canary>();
+  for (let at = 0; at + 12 <= text.length; at++) {
+    const canary = parts.get(text.slice(at, at + 12));
+    if (canary !== undefined) found.add(canary);
+  }
+  return [...found];
+}
