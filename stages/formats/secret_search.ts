@@ -14,7 +14,7 @@ import type { TarMember } from "./untar_header.ts";
 export interface FoundSecret {
   /** Name of the rule that found it. */
   readonly rule: string;
-  /** Path in the archive. */
+  /** Path in the archive, without the secrets that stand in it. */
   readonly path: string;
   /** Counted from 1: where it stands first. 0: in the path itself. */
   readonly line: number;
@@ -77,6 +77,8 @@ class Search implements TarVisitor {
   readonly #scanner: SecretScanner;
   readonly #fingerprint: (value: string) => string;
   #path = "";
+  /** The path as it may be told. */
+  #named = "";
   #decoder = new TextDecoder();
   #text = "";
   #line = 1;
@@ -88,6 +90,7 @@ class Search implements TarVisitor {
 
   begin({ path, link }: TarMember): void {
     this.#path = path;
+    this.#named = this.#scanner.redact(path);
     this.#decoder = new TextDecoder();
     this.#text = "";
     this.#line = 1;
@@ -130,8 +133,7 @@ class Search implements TarVisitor {
     const fingerprint = this.#fingerprint(value);
     const key = `${fingerprint} ${this.#path}`;
     const known = this.found.get(key);
-    const path = this.#path;
-    const first = known ?? { rule, path, line, count: 0, fingerprint };
+    const first = known ?? { rule, path: this.#named, line, count: 0, fingerprint };
     this.found.set(key, { ...first, count: first.count + 1 });
   }
 }

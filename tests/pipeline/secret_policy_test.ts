@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { runPipeline } from "../../pipeline/mod.ts";
 import type { Event, RunReport } from "../../pipeline/events.ts";
 import { watchRun } from "../../pipeline/watch/watcher.ts";
@@ -174,6 +175,41 @@ Deno.test({
       .output();
     assert.equal(new TextDecoder().decode(refs.stdout), "");
   },
+});
+
+Deno.test("a secret in the name of a file is told without its value, and blocked", async () => {
+  using world = await World.make();
+  const { value } = makeCanaries().find(({ kind }) => kind === "github token")!;
+  const folder = join(world.source, "projects", "-home-me-work");
+  const names = [`${value}.txt`, join(`of-${value}`, "notes.txt")];
+  await Deno.mkdir(join(folder, `of-${value}`));
+  const inside = makeCanaries(2).find(({ kind }) => kind === "npm token")!.text;
+  for (const name of names) await Deno.writeTextFile(join(folder, name), `${inside}\n`);
+  const pipeline = await world.pipeline(
+    `${snapshot(world)}[[stage]]\nuse = "local"\nplaintext = true\nsecrets = "block"\npath = ${
+      JSON.stringify(world.at("there"))
+    }`,
+  );
+  const { report, told } = await run(pipeline);
+  assert.equal(report.status, 2);
+  assert.deepEqual(await world.files("there"), {});
+  const secrets = report.snapshots[0]!.secrets!;
+  assert.deepEqual(
+    secrets.map(({ path, line }) => `${path.split("/").slice(3).join("/")}:${line}`).sort(),
+    [
+      "[REDACTED:github]:0",
+      "[REDACTED:github]:1",
+      "of-[REDACTED:github]/notes.txt:0",
+      "of-[REDACTED:github]/notes.txt:1",
+      "of-[REDACTED:github]:0",
+    ],
+  );
+  assert.ok(!told.includes(value.slice(0, 20)));
+  using database = new DatabaseSync(join(pipeline.state, "catalog.db"), { readOnly: true });
+  for (const table of ["runs", "stages"]) {
+    const rows = JSON.stringify(database.prepare(`SELECT * FROM ${table}`).all());
+    assert.ok(rows.length > 2 && !rows.includes(value), rows);
+  }
 });
 
 Deno.test("secrets that were accepted are remembered, and new ones are not among them", async () => {
