@@ -219,10 +219,10 @@ export class ConversationReader {
     return reads.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
   }
 
-  async #isAsItWas({ path, look }: Log, state: LogState): Promise<boolean> {
+  async #isAsItWas({ path, file: place = path, look }: Log, state: LogState): Promise<boolean> {
     if (look.size !== state.offset) return false;
     try {
-      using file = await Deno.open(join(this.#context.from, path));
+      using file = await Deno.open(join(this.#context.from, place));
       return await this.#holds(file, state, this.#context.hashing.begin());
     } catch (error) {
       if (systemFault(error) === undefined) throw error;
@@ -255,7 +255,7 @@ export class ConversationReader {
     const { from, tools, owners, hashing, pace, unreadable, marks } = this.#context;
     const path = join(from, log.path);
     try {
-      using file = Deno.openSync(path);
+      using file = Deno.openSync(join(from, log.file ?? log.path));
       const hash = hashing.begin();
       if (before !== undefined) {
         if (!await this.#holds(file, before, hash)) return undefined;
@@ -337,10 +337,10 @@ export class ConversationReader {
     return Promise.resolve();
   }
 
-  async #about({ path }: Log): Promise<About> {
+  async #about({ path, file: place = path }: Log): Promise<About> {
     if (!basename(path).startsWith("agent-")) return {};
     try {
-      const file = join(this.#context.from, path.replace(/\.jsonl$/, ".meta.json"));
+      const file = join(this.#context.from, place.replace(/\.jsonl$/, ".meta.json"));
       const about: unknown = JSON.parse(await Deno.readTextFile(file));
       if (typeof about !== "object" || about === null) return {};
       const { toolUseId, agentType, description } = about as Record<string, unknown>;

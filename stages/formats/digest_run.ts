@@ -49,6 +49,7 @@ import {
   scannerFor,
 } from "./digest_team.ts";
 import { lookAhead, newestTime } from "./log_head.ts";
+import { safeName } from "./log_names.ts";
 import { bytesOf, type Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
 import type { SecretScanner } from "./secrets.ts";
@@ -267,10 +268,10 @@ export class DigestRun {
     state: ConversationState,
     index: Index,
   ): Promise<boolean> {
-    for (const { path, look } of logs) {
+    for (const { path, file = path, look } of logs) {
       const mark = index.logs[path];
       if (state.logs[path] === undefined || mark === undefined) return false;
-      if (!await this.#sameness.isSame(join(this.#options.from, path), look, mark, index)) {
+      if (!await this.#sameness.isSame(join(this.#options.from, file), look, mark, index)) {
         return false;
       }
       this.#marks.set(path, { look: look.text, hash: mark.hash });
@@ -291,7 +292,8 @@ export class DigestRun {
     const fragments = new Map<string, Fragment>();
     for (const text of [hidden, before]) {
       for (const fragment of readDigest(text ?? "").fragments) {
-        fragments.set(fragment.meta.key, isSameView ? fragment : await redacted(fragment, scanner));
+        const kept = isSameView ? fragment : await redacted(fragment, scanner);
+        fragments.set(kept.meta.key, kept);
       }
     }
     const states = { ...known };
@@ -481,7 +483,7 @@ async function redacted(
   await scanner.load();
   const { meta, head, body } = fragment;
   return {
-    meta: { ...meta, title: scanner.redact(meta.title) },
+    meta: { ...meta, key: await safeName(meta.key, scanner), title: scanner.redact(meta.title) },
     head: scanner.redact(head),
     body: scanner.redact(textOf([body])),
   };

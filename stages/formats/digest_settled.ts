@@ -64,8 +64,8 @@ export async function isSettled(
   if (logs.some(({ path }) => index.logs[path] === undefined)) return false;
   // What was swept away changes nothing; what came back is found by its name.
   if (known < logs.length || store.look(MANIFEST) === undefined) return false;
-  for (const { path, look } of logs) {
-    const place = childPath(options.from, path);
+  for (const { path, file = path, look } of logs) {
+    const place = childPath(options.from, file);
     if (!await sameness.isSame(place, look, index.logs[path], index)) return false;
   }
   for (const [name, mark] of Object.entries(index.files)) {

@@ -8,6 +8,7 @@ import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness } from "./digest_settled.ts";
 import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
+import { nameSafely } from "./log_names.ts";
 import { holdsNothing, NOTHING_YET } from "./nothing_yet.ts";
 import { bytesOf, type Conversation, findConversations } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
@@ -26,7 +27,7 @@ export async function makeDigests(
     return { message: "helped" };
   }
   const isEarly = context.isEarly && holdsNothing(options.to, STATE_FOLDER);
-  const conversations = isEarly ? [] : await findAll(options.from);
+  const conversations = isEarly ? [] : await nameSafely(await findAll(options.from), options);
   try {
     if (isEarly) {
       new DigestStore(options.to).prepare(); // A snapshot may name it.

@@ -52,12 +52,16 @@ const HEAD_SIZE = 2 ** 13;
 const FURTHER = 2 ** 18;
 
 /** What the first lines of a log tell; `undefined` when it cannot be read. */
-export function headOf(from: string, { path }: Log, folder?: string): LogHead | undefined {
+export function headOf(
+  from: string,
+  { path, file: place = path }: Log,
+  folder?: string,
+): LogHead | undefined {
   let cwd: string | undefined;
   let first: number | undefined;
   let session: string | undefined;
   try {
-    using file = Deno.openSync(join(from, path));
+    using file = Deno.openSync(join(from, place));
     const reader = new LogReader(file, { progress: true, block: HEAD_SIZE });
     for (const lines of reader.blocks()) {
       for (const { value } of lines) {
@@ -90,9 +94,9 @@ const END_SIZE = 2 ** 16;
 
 /** When the newest line of a conversation was written; `undefined` when its end does not tell. */
 export function newestTime(from: string, { logs }: Conversation): number | undefined {
-  const times = logs.map(({ path, look }) => {
+  const times = logs.map(({ path, file: place = path, look }) => {
     try {
-      using file = Deno.openSync(join(from, path));
+      using file = Deno.openSync(join(from, place));
       file.seekSync(Math.max(0, look.size - END_SIZE), Deno.SeekMode.Start);
       const block = new Uint8Array(END_SIZE);
       const count = file.readSync(block) ?? 0;

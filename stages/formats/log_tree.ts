@@ -9,7 +9,10 @@ import { childPath } from "./paths.ts";
 
 /** A log, with its path below the directory of all, written with `/`. */
 export interface Log {
+  /** By this it is known, and told. */
   readonly path: string;
+  /** Where it is, if not there: then `path` holds no secret that the name of a file does. */
+  readonly file?: string;
   readonly look: Look;
 }
 

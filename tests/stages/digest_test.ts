@@ -588,6 +588,41 @@ Deno.test("a canary of every kind is in no digest however it is written", async 
   }
 });
 
+Deno.test("a secret in the name of a log or its folder is in no digest, and its conversation goes on", async () => {
+  using world = new World();
+  const canaries = makeCanaries(16).filter(({ kind }) =>
+    /github token|aws access|npm token/.test(kind)
+  );
+  const files: string[] = [];
+  let count = 0;
+  const say = (text: string, about: object) => world.user(text, about, { uuid: `n-${++count}` });
+  for (const [index, { value }] of canaries.entries()) {
+    const about = { session: value, cwd: `/home/ada/${value}/x` };
+    files.push(
+      world.write(`-home-ada-${value}-x/s${index}.jsonl`, [say("first", about)]),
+      world.write(`${FOLDER}/${value}.jsonl`, [say("first", about)]),
+    );
+    world.write(`${FOLDER}/${value}/subagents/agent-a.jsonl`, [say("below", about)]);
+    world.write(`${FOLDER}/agent-b${index}.jsonl`, [say("lost", about)]);
+  }
+  const first = await world.digest({ patterns: ["s0"] });
+  assert.deepEqual(leaking(canaries, world.everything() + JSON.stringify(first)), []);
+  assert.ok(Object.values(world.digests()).some((digest) => digest.includes("below")));
+  assert.equal((await world.digest({ patterns: ["s0"] })).unchanged, true);
+  for (const file of files) {
+    const line = world.user("second", { session: "more", cwd: "/home/ada" });
+    appendFileSync(file, `${JSON.stringify(line)}\n`);
+  }
+  const second = await world.digest({ patterns: ["s0"] });
+  assert.equal(second.details.conversations, first.details.conversations);
+  const all = world.everything();
+  assert.deepEqual(leaking(canaries, all + JSON.stringify(second)), []);
+  const digests = Object.values(world.digests()).join("\n");
+  assert.equal(digests.split("\n\nfirst\n").length, files.length + 1);
+  assert.equal(digests.split("\n\nsecond\n").length, files.length + 1);
+  assert.ok(digests.includes("redacted-"));
+});
+
 Deno.test("what a terminal does not show of a secret does not hide it", async () => {
   using world = new World();
   const [canary] = makeCanaries(14).filter(({ kind }) => kind === "github token");
