@@ -20,7 +20,7 @@ import {
 } from "./conversation_model.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import { type Fragment, textOf } from "./digest_file.ts";
-import type { ConversationState, LogState, Mark } from "./digest_state.ts";
+import type { ConversationState, LogState, Mark, Place } from "./digest_state.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
 import { cleanText, oneLine, shorten } from "./markdown_text.ts";
@@ -52,6 +52,7 @@ export interface Reading {
   readonly body: Uint8Array;
   /** Letters of it that stay as they are. */
   readonly settled: number;
+  readonly places: Readonly<Record<string, Place>>;
   /** From the newest prompt on, or that of a call without an answer: more may belong to it. */
   readonly open: readonly Entry[];
   /** Whether something that the digest holds may not be in the logs any more. */
@@ -66,13 +67,17 @@ interface KnownLog {
 }
 
 interface ReadLog {
-  readonly log: Log;
+  readonly log: Pick<Log, "path">;
   readonly state: Omit<LogState, "open">;
   /** What is to be shown: all of it, or what is not settled. */
   readonly entries: readonly Entry[];
   readonly summaries: LogParser["summaries"];
   readonly about: About;
+  /** Of one that was not read again: its text, unless that stands in what stays as it is. */
+  readonly kept?: Kept;
 }
+
+type Kept = { readonly text: string } | "stands";
 
 /** A conversation that was read as if there were no other. Plain data. */
 export interface Apart {
@@ -157,33 +162,37 @@ export class ConversationReader {
   ): Promise<Reading | undefined> {
     const state = main && known.logs[main.path];
     if (main === undefined || state === undefined) return undefined;
+    if (known.places === undefined) return undefined;
     // Counts of one that is gone would be gone, too.
     if (Object.keys(known.logs).some((path) => !logs.some((log) => log.path === path))) {
       return undefined;
     }
     const mainRead = await this.#readLog(main, state);
     if (mainRead === undefined) return undefined;
-    const agentsRead = await this.#readOpenAgents(agents, known, mainRead);
-    if (agentsRead === undefined) {
-      for (const { log, state } of [mainRead]) {
+    const text = textOf([before.body]);
+    const agentsRead: ReadLog[] = [];
+    if (!await this.#readOpenAgents(agents, known, text, mainRead, agentsRead)) {
+      for (const { log, state } of [mainRead, ...agentsRead]) {
         this.#disown(state);
         this.#context.marks.delete(log.path);
       }
       return undefined;
     }
-    const settled = textOf([before.body]).slice(0, known.settled);
-    return this.#draw({ key }, mainRead, agentsRead, settled, false);
+    agentsRead.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
+    return this.#draw({ key }, mainRead, agentsRead, text.slice(0, known.settled), false);
   }
 
   /**
-   * Reads the sub-agents of what is still open. Those of what is settled must be as they were; if
-   * not, the answer is `undefined`, and all is to be read again.
+   * Reads the sub-agents of what is still open. All others must be as they were; if not, the answer
+   * is `false`, and all is to be read again.
    */
   async #readOpenAgents(
     agents: readonly Log[],
     known: ConversationState,
+    text: string,
     main: ReadLog,
-  ): Promise<ReadLog[] | undefined> {
+    reads: ReadLog[],
+  ): Promise<boolean> {
     const calls = new Set<string>();
     const note = ({ entries }: ReadLog) => {
       for (const entry of entries) {
@@ -195,7 +204,6 @@ export class ConversationReader {
     note(main);
     const left = new Map<Log, About>();
     for (const log of agents) left.set(log, await this.#about(log));
-    const reads: ReadLog[] = [];
     for (let found = true; found;) {
       found = false;
       for (const [log, { call = "" }] of [...left]) {
@@ -203,20 +211,26 @@ export class ConversationReader {
         const old = known.logs[log.path];
         if (old !== undefined) this.#disown(old);
         const read = await this.#readLog(log);
-        if (read === undefined) return undefined;
+        if (read === undefined) return false;
         note(read);
         reads.push(read);
         left.delete(log);
         found = true;
       }
     }
+    const places = new Map<string, Place>();
+    for (const { path } of left.keys()) {
+      const place = known.places?.[path];
+      if (place !== undefined) places.set(path, place);
+    }
     for (const [log, about] of left) {
       const state = known.logs[log.path];
-      if (state === undefined || !await this.#isAsItWas(log, state)) return undefined;
+      if (state === undefined || !await this.#isAsItWas(log, state)) return false;
       this.#context.marks.set(log.path, { look: log.look.text, hash: state.hash });
-      reads.push({ log, state, entries: [], summaries: [], about });
+      const kept = keptOf(log.path, places, text);
+      reads.push({ log, state, entries: [], summaries: [], about, kept });
     }
-    return reads.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
+    return true;
   }
 
   async #isAsItWas({ path, file: place = path, look }: Log, state: LogState): Promise<boolean> {
@@ -372,13 +386,14 @@ export class ConversationReader {
     settled: string,
     replaces: boolean,
   ): Reading {
-    const shown = agents.map(({ log, state, entries, about }): Agent => ({
+    const shown = agents.map(({ log, state, entries, about, kept }): Agent => ({
       id: agentIdOf(log),
       call: about.call,
       type: about.type,
       description: about.description,
       entries,
       stats: state.stats,
+      kept: typeof kept === "object" ? kept.text : undefined,
     }));
     const view = { tools: this.#context.tools, agents: shown };
     const entries = main?.entries ?? [];
@@ -386,8 +401,15 @@ export class ConversationReader {
     const open = entries.slice(start);
     const closed = renderEntries(entries.slice(0, start), view);
     const before = [settled.trimEnd(), closed].filter((text) => text !== "").join("\n\n");
-    const strays = shown.filter((agent) => !isCalled(agent, entries, shown, settled));
-    const parts = [before, renderEntries(open, view), renderStrays(strays, view)];
+    const strays = shown.filter((agent, place) =>
+      agents[place]!.kept !== "stands" && !isCalled(agent, entries, shown)
+    );
+    const made = new Map<Agent, string>();
+    const rest = [
+      renderEntries(open, { ...view, made }),
+      renderStrays(strays, { ...view, made }),
+    ];
+    const text = [before, ...rest].filter((text) => text !== "").join("\n\n");
     return {
       key,
       logs: [...(main ? [main] : []), ...agents].map((read) => ({
@@ -396,8 +418,9 @@ export class ConversationReader {
         summaries: read === main ? read.summaries : [],
       })),
       agents: agents.length,
-      body: ENCODER.encode(parts.filter((text) => text !== "").join("\n\n")),
+      body: ENCODER.encode(text),
       settled: before.length,
+      places: placesOf(agents, shown, made, text, before.length),
       open: main === undefined ? [] : open,
       replaces,
     };
@@ -408,7 +431,7 @@ export class ConversationReader {
     readonly fragment: Fragment;
     readonly state: ConversationState;
   } {
-    const { key, logs, agents, body, settled, open } = reading;
+    const { key, logs, agents, body, settled, places, open } = reading;
     const stats = sumStats(logs.map(({ state }) => state.stats));
     const headings = logs.map(({ state }) => state.heading);
     const times = headings.flatMap(({ first, last }) => [first, last]).filter(isNumber);
@@ -429,7 +452,7 @@ export class ConversationReader {
     ]);
     return {
       fragment: { meta, head, body },
-      state: { meta, logs: Object.fromEntries(states), settled },
+      state: { meta, logs: Object.fromEntries(states), settled, places },
     };
   }
 
@@ -493,12 +516,39 @@ function isCalled(
   { id, call }: Agent,
   entries: readonly Entry[],
   agents: readonly Agent[],
-  settled: string,
 ): boolean {
-  // What was read before stands where it stood.
-  if (settled !== "" && call !== undefined) return true;
   const has = (entry: Entry) => entry.kind === "call" && (entry.id === call || entry.agent === id);
   return entries.some(has) || agents.some((agent) => agent.id !== id && agent.entries.some(has));
+}
+
+/** Of a sub-agent that is not read again: its text, unless that stands in another's. */
+function keptOf(path: string, places: ReadonlyMap<string, Place>, text: string): Kept {
+  const place = places.get(path);
+  if (place === undefined) return "stands";
+  const end = place.at + place.length;
+  for (const { at, length } of places.values()) {
+    if (at <= place.at && at + length >= end && length > place.length) return "stands";
+  }
+  return { text: text.slice(place.at, end) };
+}
+
+/** Where the text of sub-agents stands that is not settled. */
+function placesOf(
+  agents: readonly ReadLog[],
+  shown: readonly Agent[],
+  made: ReadonlyMap<Agent, string>,
+  text: string,
+  settled: number,
+): Record<string, Place> {
+  const places: Record<string, Place> = {};
+  for (const [place, agent] of shown.entries()) {
+    const own = made.get(agent) ?? "";
+    if (own === "") continue;
+    const at = text.indexOf(own, settled);
+    const call = agent.call === undefined ? {} : { call: agent.call };
+    places[agents[place]!.log.path] = { at, length: own.length, ...call };
+  }
+  return places;
 }
 
 function uuidsOf({ uuids }: Pick<LogState, "uuids">): readonly string[] {

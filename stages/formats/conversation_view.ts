@@ -29,12 +29,16 @@ export interface Agent {
   readonly description: Piece | undefined;
   readonly entries: readonly Entry[];
   readonly stats: LogStats;
+  /** What was made of it before, in place of its entries. */
+  readonly kept?: string | undefined;
 }
 
 /** How entries are shown. */
 export interface ViewOptions {
   readonly tools: Tools;
   readonly agents: readonly Agent[];
+  /** Takes what was made of each sub-agent. */
+  readonly made?: Map<Agent, string>;
 }
 
 /** What stands above a conversation. */
@@ -107,9 +111,11 @@ class View {
   readonly #byCall = new Map<string, Agent[]>();
   readonly #byId = new Map<string, Agent>();
   readonly #shown = new Set<string>();
+  readonly #made: Map<Agent, string> | undefined;
 
-  constructor({ tools, agents }: ViewOptions) {
+  constructor({ tools, agents, made }: ViewOptions) {
     this.#tools = tools;
+    this.#made = made;
     for (const agent of agents) {
       this.#byId.set(agent.id, agent);
       if (agent.call === undefined) continue;
@@ -192,6 +198,12 @@ class View {
   agent(agent: Agent, depth: number): string[] {
     if (this.#shown.has(agent.id)) return [];
     this.#shown.add(agent.id);
+    const blocks = agent.kept === undefined ? this.#fold(agent, depth) : [agent.kept];
+    this.#made?.set(agent, blocks.join("\n\n"));
+    return blocks;
+  }
+
+  #fold(agent: Agent, depth: number): string[] {
     const said = [
       `Sub-agent${agent.type === undefined ? "" : ` ${oneLine(agent.type.text)}`}`,
       agent.description === undefined ? "" : oneLine(agent.description.text),

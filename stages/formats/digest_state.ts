@@ -52,12 +52,22 @@ export interface LogState {
   readonly open: readonly Entry[];
 }
 
+/** Where the text of a sub-agent stands in that of its conversation. */
+export interface Place {
+  readonly at: number;
+  readonly length: number;
+  /** Id of the call that it was started by. */
+  readonly call?: string;
+}
+
 /** A conversation whose logs were read. */
 export interface ConversationState {
   readonly meta: Meta;
   readonly logs: Readonly<Record<string, LogState>>;
   /** Letters of its text that stay as they are. */
   readonly settled: number;
+  /** Of sub-agents that stand in what is not settled, by log. Without it, all is read anew. */
+  readonly places?: Readonly<Record<string, Place>>;
 }
 
 /** A project, with all that its digest holds. */

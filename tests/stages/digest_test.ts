@@ -354,6 +354,66 @@ Deno.test("a log that was cut short or written anew takes nothing out of a diges
   for (const said of ["prompt 3.", "another"]) assert.ok(world.only().includes(said), said);
 });
 
+Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
+  using world = new World();
+  const call = { type: "tool_use", id: "t9", name: "Task", input: {} };
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("begin"), world.assistant("begun")]);
+  const agents = `${FOLDER}/s1/subagents`;
+  world.write(`${agents}/agent-acompact-1.jsonl`, [
+    world.assistant([{ type: "text", text: "compacted" }]),
+    world.assistant([call]),
+  ]);
+  world.write(`${agents}/agent-b2.jsonl`, [world.user("called by nobody")]);
+  world.write(`${agents}/agent-b2.meta.json`, ['{"toolUseId":"unknown","agentType":"Explore"}']);
+  world.write(`${agents}/agent-c3.jsonl`, [world.user("called by a stray")]);
+  world.write(`${agents}/agent-c3.meta.json`, ['{"toolUseId":"t9"}']);
+  await world.digest();
+  for (const said of ["go on", "and on"]) {
+    world.write(`${FOLDER}/s1.jsonl`, [world.user(said), world.assistant("done")], true);
+    await world.digest();
+    const text = world.only();
+    for (const stray of ["compacted", "called by nobody", "called by a stray"]) {
+      assert.equal(text.split(`\n${stray}\n`).length, 2, `${stray}\n${text}`);
+      assert.ok(text.indexOf(stray) > text.indexOf(`\n${said}\n`), text);
+    }
+    assert.match(text, /Sub-agent Explore/);
+  }
+  // One of them that is called after all moves to the call.
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.assistant([{ ...call, id: "unknown" }]),
+    world.user("the end"),
+  ], true);
+  await world.digest();
+  const grown = world.only();
+  assert.equal(grown.split("called by nobody").length, 2);
+  assert.ok(grown.indexOf("called by nobody") < grown.indexOf("\nthe end\n"));
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  assert.equal(world.only(), grown);
+});
+
+Deno.test("what is new of a sub-agent stays when another, of before, has changed too", async () => {
+  using world = new World();
+  const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: {} });
+  const agents = `${FOLDER}/s1/subagents`;
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("first"),
+    world.assistant([call("t1")]),
+    world.user("second"),
+    world.assistant([call("t2")]),
+  ]);
+  for (const n of [1, 2]) {
+    world.write(`${agents}/agent-a${n}.jsonl`, [world.user(`prompt ${n}`)]);
+    world.write(`${agents}/agent-a${n}.meta.json`, [`{"toolUseId":"t${n}"}`]);
+  }
+  await world.digest();
+  for (const n of [1, 2]) {
+    world.write(`${agents}/agent-a${n}.jsonl`, [world.user(`more ${n}`)], true);
+  }
+  await world.digest();
+  for (const n of [1, 2]) assert.ok(world.only().includes(`\nmore ${n}\n`), world.only());
+});
+
 Deno.test("what is too big gives way oldest first, is named, and comes back", async () => {
   using world = new World();
   for (const n of [1, 2, 3]) {
