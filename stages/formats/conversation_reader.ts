@@ -254,11 +254,10 @@ export class ConversationReader {
     known: ConversationState | undefined,
     before: Fragment,
   ): boolean {
-    if (known !== undefined) {
-      return Object.values(known.logs).some((state) =>
-        uuidsOf(state).some((uuid) => !this.#context.owners.has(uuid))
-      );
-    }
+    const { owners } = this.#context;
+    const lost = (state: LogState) => uuidsOf(state).some((uuid) => !owners.has(uuid));
+    if (known !== undefined && Object.values(known.logs).some(lost)) return true;
+    // Not every line has a uuid.
     const now = sumStats(readings.map(({ state }) => state.stats));
     const { stats } = before.meta;
     return now.prompts < stats.prompts || now.answers < stats.answers || now.calls < stats.calls;

@@ -354,6 +354,19 @@ Deno.test("a log that was cut short or written anew takes nothing out of a diges
   for (const said of ["prompt 3.", "another"]) assert.ok(world.only().includes(said), said);
 });
 
+Deno.test("a log whose lines have no uuid takes nothing out of a digest when it is cut short", async () => {
+  using world = new World();
+  const lines = [1, 2, 3].map((n) => {
+    const { uuid: _, ...line } = world.user(`prompt ${n}.`);
+    return line;
+  });
+  world.write(`${FOLDER}/s1.jsonl`, lines);
+  await world.digest();
+  world.write(`${FOLDER}/s1.jsonl`, lines.slice(0, 1));
+  await world.digest();
+  for (const n of [1, 2, 3]) assert.ok(world.only().includes(`\nprompt ${n}.\n`), world.only());
+});
+
 Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
   using world = new World();
   const call = { type: "tool_use", id: "t9", name: "Task", input: {} };
