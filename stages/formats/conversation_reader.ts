@@ -156,17 +156,13 @@ export class ConversationReader {
 
   /** Goes on where the last run stopped, if all that it read is still there. */
   async #readOn(
-    { key, main, agents, logs }: Conversation,
+    { key, main, agents }: Conversation,
     known: ConversationState,
     before: Fragment,
   ): Promise<Reading | undefined> {
     const state = main && known.logs[main.path];
     if (main === undefined || state === undefined) return undefined;
     if (known.places === undefined) return undefined;
-    // Counts of one that is gone would be gone, too.
-    if (Object.keys(known.logs).some((path) => !logs.some((log) => log.path === path))) {
-      return undefined;
-    }
     const mainRead = await this.#readLog(main, state);
     if (mainRead === undefined) return undefined;
     const text = textOf([before.body]);
@@ -183,8 +179,8 @@ export class ConversationReader {
   }
 
   /**
-   * Reads the sub-agents of what is still open. All others must be as they were; if not, the answer
-   * is `false`, and all is to be read again.
+   * Reads the sub-agents of what is still open. All others must be as they were, or gone; if not,
+   * the answer is `false`, and all is to be read again.
    */
   async #readOpenAgents(
     agents: readonly Log[],
@@ -218,8 +214,10 @@ export class ConversationReader {
         found = true;
       }
     }
+    const there = new Set([main.log.path, ...agents.map(({ path }) => path)]);
+    const gone = Object.keys(known.logs).filter((path) => !there.has(path));
     const places = new Map<string, Place>();
-    for (const { path } of left.keys()) {
+    for (const path of [...Array.from(left.keys(), ({ path }) => path), ...gone]) {
       const place = known.places?.[path];
       if (place !== undefined) places.set(path, place);
     }
@@ -229,6 +227,13 @@ export class ConversationReader {
       this.#context.marks.set(log.path, { look: log.look.text, hash: state.hash });
       const kept = keptOf(log.path, places, text);
       reads.push({ log, state, entries: [], summaries: [], about, kept });
+    }
+    for (const path of gone) {
+      const call = places.get(path)?.call;
+      const about = call === undefined ? {} : { call };
+      const kept = keptOf(path, places, text);
+      const state = known.logs[path]!;
+      reads.push({ log: { path }, state, entries: [], summaries: [], about, kept });
     }
     return true;
   }

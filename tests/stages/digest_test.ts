@@ -367,6 +367,44 @@ Deno.test("a log whose lines have no uuid takes nothing out of a digest when it 
   for (const n of [1, 2, 3]) assert.ok(world.only().includes(`\nprompt ${n}.\n`), world.only());
 });
 
+Deno.test("sub-agents whose logs are gone first stay where they stood, and count once", async () => {
+  using world = new World();
+  const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: {} });
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("first"),
+    world.assistant([call("t1")]),
+    world.user("second"),
+    world.assistant([call("t2")]),
+    world.assistant([{ type: "text", text: "afterwards" }]),
+  ]);
+  const agents = `${FOLDER}/s1/subagents`;
+  for (const n of [1, 2, 3]) {
+    world.write(`${agents}/agent-a${n}.jsonl`, [
+      world.user(`asked ${n}`),
+      world.assistant([n === 2 ? call("t3") : { type: "text", text: `answered ${n}` }]),
+    ]);
+    world.write(`${agents}/agent-a${n}.meta.json`, [`{"toolUseId":"t${n}"}`]);
+  }
+  world.write(`${agents}/agent-stray.jsonl`, [world.user("a stray")]);
+  await world.digest();
+  const count = (text: string, part: string) => text.split(part).length - 1;
+  rmSync(join(world.from, FOLDER, "s1"), { recursive: true });
+  for (const said of ["go on", "and on"]) {
+    world.write(`${FOLDER}/s1.jsonl`, [world.user(said)], true);
+    const { details } = await world.digest();
+    const text = world.only();
+    for (const part of ["asked 1", "asked 2", "asked 3", "answered 3", "a stray", "afterwards"]) {
+      assert.equal(count(text, `\n${part}\n`), 1, `${part}\n${text}`);
+    }
+    assert.ok(text.indexOf("answered 3") < text.indexOf("\nafterwards\n"));
+    assert.ok(!text.includes("An earlier version"));
+    assert.match(text, /· 4 sub-agents ·/);
+    const { conversations, agents, prompts, calls } = details;
+    const more = said === "go on" ? 1 : 2;
+    assert.deepEqual([conversations, agents, prompts, calls], [1, 4, 6 + more, 3]);
+  }
+});
+
 Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
   using world = new World();
   const call = { type: "tool_use", id: "t9", name: "Task", input: {} };
