@@ -42,6 +42,23 @@ export function byAge<T extends Pick<Meta, "last" | "key">>(metas: readonly T[])
   return metas.toSorted((a, b) => (b.last ?? 0) - (a.last ?? 0) || (a.key < b.key ? -1 : 1));
 }
 
+/** The key of an earlier version of a conversation. */
+export function earlierKey(key: string, number: number): string {
+  return `${key}~${number}`;
+}
+
+/** Those that count: an earlier version only where no later one of its conversation is there. */
+export function counted(metas: readonly Meta[]): readonly Meta[] {
+  const keys = new Set(metas.map(({ key }) => key));
+  return metas.filter(({ key }) => {
+    const [, current, number] = EARLIER.exec(key) ?? [];
+    if (current === undefined) return true;
+    return !keys.has(current) && !keys.has(earlierKey(current, Number(number) + 1));
+  });
+}
+
+const EARLIER = /^(.*)~(\d+)$/s;
+
 /** A conversation with its marks. */
 export function writeFragment({ meta, head, body }: Fragment): readonly Part[] {
   const anchor = `<a id="${anchorOf(meta.key)}"></a>`;
@@ -65,7 +82,8 @@ export function writeDigest(
 ): readonly Part[] {
   const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? cwd;
   const metas = fragments.map(({ meta }) => meta);
-  const sum = sumStats(metas.map(({ stats }) => stats));
+  const all = counted(metas);
+  const sum = sumStats(all.map(({ stats }) => stats));
   const rows = metas.map((meta) => {
     const { title, last, stats } = meta;
     const link = `[${plainLine(shorten(title, 80))}](#${anchorOf(meta.key)})`;
@@ -79,7 +97,7 @@ export function writeDigest(
     `${PROJECT}${mark({ cwd })}${CLOSE}`,
     `# ${plainLine(name)}`,
     codeSpan(cwd),
-    `${metas.length} ${metas.length === 1 ? "conversation" : "conversations"} · ${
+    `${all.length} ${all.length === 1 ? "conversation" : "conversations"} · ${
       sayTokens(sum.tokens)
     }`,
     ...(rows.length === 0 ? [] : [

@@ -5,7 +5,7 @@
  */
 import { add, type LogStats, sumStats } from "./conversation_model.ts";
 import { sayTime } from "./conversation_view.ts";
-import type { Meta } from "./digest_file.ts";
+import { counted, type Meta } from "./digest_file.ts";
 import type { ProjectState } from "./digest_state.ts";
 import { codeSpan, plainLine, shorten } from "./markdown_text.ts";
 
@@ -144,7 +144,7 @@ function say(count: number): string {
 }
 
 function metasOf({ shown, leftOut }: ProjectState): readonly Meta[] {
-  return [...shown, ...leftOut];
+  return counted([...shown, ...leftOut]);
 }
 
 /** A conversation, and the project whose state knows its logs. */

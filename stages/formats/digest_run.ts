@@ -11,6 +11,7 @@ import { Hashing } from "./hashing.ts";
 import { type Apart, ConversationReader, type Reading } from "./conversation_reader.ts";
 import {
   byAge,
+  earlierKey,
   type Fragment,
   type Meta,
   type Part,
@@ -468,9 +469,9 @@ function sayDone(
 /** Gives an earlier version of a conversation a name of its own. */
 function keepOld(fragments: Map<string, Fragment>, { meta, head, body }: Fragment): void {
   let number = 1;
-  while (fragments.has(`${meta.key}~${number}`)) number++;
-  const key = `${meta.key}~${number}`;
-  const note = "*An earlier version: its log has been written anew since.*";
+  while (fragments.has(earlierKey(meta.key, number))) number++;
+  const key = earlierKey(meta.key, number);
+  const note = "*An earlier version: it has what the logs have no more.*";
   fragments.set(key, { meta: { ...meta, key }, head: `${head}\n\n${note}`, body });
 }
 

@@ -405,6 +405,28 @@ Deno.test("sub-agents whose logs are gone first stay where they stood, and count
   }
 });
 
+Deno.test("an earlier version of a conversation counts for nothing", async () => {
+  using world = new World();
+  const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
+  world.write(`${FOLDER}/s1.jsonl`, lines);
+  const agent = `${FOLDER}/s1/subagents/agent-a1`;
+  world.write(`${agent}.jsonl`, [world.user("asked")]);
+  await world.digest();
+  // What is shown has changed, so that nothing can be read on; and something is gone.
+  rmSync(join(world.from, `${agent}.jsonl`));
+  const { details } = await world.digest({ tools: "full" });
+  assert.deepEqual([details.conversations, details.agents, details.prompts], [1, 0, 3]);
+  const text = world.only();
+  assert.match(text, /\n1 conversation ·/);
+  assert.match(text, /\*An earlier version: it has what the logs have no more\.\*/);
+  assert.ok(text.includes("\nasked\n"));
+  assert.match(world.read("_manifest.md"), /\| \*\*All\*\* \|  \|  \| 1 \| 0 \| 3 \|/);
+  // Nothing but that is left of it: then it is what counts.
+  world.write(`${FOLDER}/s1.jsonl`, []);
+  const { details: last } = await world.digest({ tools: "full" });
+  assert.deepEqual([last.conversations, last.prompts], [1, 3]);
+});
+
 Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
   using world = new World();
   const call = { type: "tool_use", id: "t9", name: "Task", input: {} };
