@@ -164,5 +164,7 @@ function readMark(text: string): unknown {
 
 /** A name for the place in the file: the same for the same conversation. */
 function anchorOf(key: string): string {
-  return `c-${key.replace(/^.*\//, "").replace(/[^A-Za-z0-9]/g, "").slice(0, 32)}`;
+  const [, current = key, number] = EARLIER.exec(key) ?? [];
+  const name = current.replace(/^.*\//s, "").replace(/[^A-Za-z0-9]/g, "").slice(0, 32);
+  return `c-${name}${number === undefined ? "" : `_${number}`}`;
 }

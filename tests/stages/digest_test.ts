@@ -405,6 +405,20 @@ Deno.test("sub-agents whose logs are gone first stay where they stood, and count
   }
 });
 
+Deno.test("an earlier version of a conversation is found by a name of its own", async () => {
+  using world = new World();
+  const session = "0b5c1d2e-3f40-4a51-8b62-7c73d84e95fa";
+  const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`, { session }));
+  for (const some of [lines, lines.slice(0, 2), lines.slice(0, 1)]) {
+    world.write(`${FOLDER}/${session}.jsonl`, some);
+    await world.digest();
+  }
+  const text = world.only();
+  const links = [...text.matchAll(/\(#(c-\w+)\)/g)].map(([, name]) => name!);
+  assert.equal(new Set(links).size, 3, links.join());
+  for (const name of links) assert.equal(text.split(`<a id="${name}">`).length, 2, name);
+});
+
 Deno.test("an earlier version of a conversation counts for nothing", async () => {
   using world = new World();
   const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
