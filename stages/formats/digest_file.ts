@@ -113,34 +113,85 @@ export function writeDigest(
   return [top, ...fragments.flatMap(({ parts }, place) => place === 0 ? parts : ["\n", ...parts])];
 }
 
-/** What a file holds; nothing of one that is not as it was written. */
-export function readDigest(text: string): {
+/** What was read of a file. */
+export interface Digest {
   readonly cwd: string | undefined;
   readonly fragments: readonly Fragment[];
-} {
-  const project = text.startsWith(PROJECT)
-    ? readMark(text.slice(PROJECT.length, text.indexOf(CLOSE)))
-    : undefined;
+  /** What stands before, between and after the conversations. */
+  readonly around: readonly string[];
+  /** Whether some of a conversation is missing or cannot be read. */
+  readonly isDamaged: boolean;
+}
+
+/** What a file holds, as far as it can be read, also one that an editor saved with its line ends. */
+export function readDigest(written: string): Digest {
+  const ours = written.startsWith("\uFEFF") ? written.slice(1) : written;
+  const text = ours.includes("\r\n") ? ours.replaceAll("\r\n", "\n") : ours;
   const fragments: Fragment[] = [];
-  for (let at = text.indexOf(`\n${CONVERSATION}`); at >= 0;) {
-    const start = at + 1 + CONVERSATION.length;
-    const close = text.indexOf(`${CLOSE}\n`, start);
-    const end = text.indexOf(`\n${END}\n`, start);
-    if (close < 0 || end < 0) break;
-    const inner = text.slice(close + CLOSE.length + 1, end);
-    const middle = inner.indexOf(`\n\n${BODY}\n`);
-    const meta = readMark(text.slice(start, close)) as Meta | undefined;
-    if (meta !== undefined && typeof meta.key === "string" && middle >= 0) {
-      fragments.push({
-        meta,
-        head: inner.slice(0, middle).replace(/^<a [^\n]*\n\n/, ""),
-        body: inner.slice(middle + BODY.length + 3),
-      });
-    }
-    at = text.indexOf(`\n${CONVERSATION}`, end);
+  let isDamaged = false;
+  let at = text.startsWith(CONVERSATION) ? 0 : text.indexOf(`\n${CONVERSATION}`) + 1 || text.length;
+  const around = [text.slice(0, at)];
+  while (at < text.length) {
+    const start = at + CONVERSATION.length;
+    // Where the next begins, this one has come to its end, whether or not that is marked.
+    const next = text.indexOf(`\n${CONVERSATION}`, start) + 1 || text.length;
+    const end = text.indexOf(`\n${END}`, start);
+    const isEnded = end >= 0 && end < next;
+    const fragment = readFragment(text.slice(start, isEnded ? end : next), isEnded);
+    if (fragment !== undefined) fragments.push(fragment);
+    if (fragment === undefined || !isEnded) isDamaged = true;
+    around.push(isEnded ? text.slice(end + 1 + END.length, next) : "");
+    at = next;
   }
-  const cwd = (project as { cwd?: unknown } | undefined)?.cwd;
-  return { cwd: typeof cwd === "string" ? cwd : undefined, fragments };
+  const top = around[0]!;
+  const begin = top.startsWith(PROJECT) ? 0 : top.indexOf(`\n${PROJECT}`) + 1 || top.length;
+  const project = readMark(top.slice(begin + PROJECT.length, top.indexOf(CLOSE, begin)));
+  const cwd = (project as { cwd?: unknown } | null | undefined)?.cwd;
+  return { cwd: typeof cwd === "string" ? cwd : undefined, fragments, around, isDamaged };
+}
+
+function readFragment(text: string, isEnded: boolean): Fragment | undefined {
+  const close = text.indexOf(`${CLOSE}\n`);
+  const meta = readMark(text.slice(0, Math.max(0, close)));
+  const inner = text.slice(close + CLOSE.length + 1);
+  const middle = inner.indexOf(`\n\n${BODY}\n`);
+  if (!isMeta(meta) || middle < 0) return undefined;
+  const body = inner.slice(middle + BODY.length + 3);
+  return {
+    meta,
+    head: inner.slice(0, middle).replace(/^<a [^\n]*\n\n/, ""),
+    body: isEnded ? body : withoutTornEnd(body),
+  };
+}
+
+/** A mark that was cut off would hide all that follows. */
+function withoutTornEnd(body: string): string {
+  const last = body.lastIndexOf("\n");
+  return (END.startsWith(body.slice(last + 1)) ? body.slice(0, Math.max(0, last)) : body).trimEnd();
+}
+
+function isMeta(value: unknown): value is Meta {
+  const { key, title, agents, stats } = (value ?? {}) as Partial<Meta>;
+  return typeof key === "string" && typeof title === "string" && typeof agents === "number" &&
+    Array.isArray(stats?.tokens) && typeof (stats.unknown && stats.secrets) === "object";
+}
+
+/** Whether a file holds nothing but what was read of it: no damage, and no words of a hand's. */
+export function isAllRead({ cwd, fragments, around, isDamaged }: Digest): boolean {
+  const [top = "", ...others] = around;
+  const keys = new Set(fragments.map(({ meta }) => meta.key));
+  if (isDamaged || cwd === undefined || keys.size < fragments.length) return false;
+  if (others.some((text) => text.trim() !== "")) return false;
+  const metas = fragments.map(({ meta }) => ({ meta, parts: [] }));
+  return withoutNumbers(top) === withoutNumbers(textOf(writeDigest(cwd, metas, [])));
+}
+
+/** The top of a file without what may be otherwise in it for good reason. */
+function withoutNumbers(top: string): string {
+  return top.replace(/^[\d,]+ conversations? · .*$/m, "")
+    .replace(/\(#c-\w+\)/g, "")
+    .replace(/\n\nLeft out for their size, oldest first:\n\n(?:- .*\n)*/, "\n\n")
+    .trim().replace(/\n{3,}/g, "\n\n");
 }
 
 /** JSON that ends no comment. */

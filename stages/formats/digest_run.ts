@@ -13,6 +13,7 @@ import {
   byAge,
   earlierKey,
   type Fragment,
+  isAllRead,
   type Meta,
   type Part,
   readDigest,
@@ -195,10 +196,9 @@ export class DigestRun {
     const projects = new Map<string, Project>();
     const { to } = this.#options;
     for (const { name, isFile } of Deno.readDirSync(to)) {
-      if (!isFile || !name.endsWith(".md") || name.startsWith("_") || name.startsWith(".")) {
-        continue;
-      }
+      if (!isFile || !name.endsWith(".md") || name.startsWith("_")) continue;
       const slug = name.slice(0, -3);
+      if (slug.includes(".")) continue; // One that was set aside, or somebody else's.
       const state = this.#store.readJson<ProjectState>(stateName(slug));
       const cwd = state?.cwd ?? readDigest(this.#store.read(name) ?? "").cwd;
       if (cwd === undefined) continue; // Somebody else's file.
@@ -281,7 +281,7 @@ export class DigestRun {
   }
 
   async #updateProject(
-    { cwd, slug, due }: Project,
+    { cwd, slug, due, isTrusted }: Project,
     known: Readonly<Record<string, ConversationState>>,
     reader: ConversationReader,
     apart: Map<string, Apart>,
@@ -291,8 +291,12 @@ export class DigestRun {
     const before = this.#store.read(`${slug}.md`);
     const hidden = this.#store.read(leftOutName(slug));
     const fragments = new Map<string, Fragment>();
-    for (const text of [hidden, before]) {
-      for (const fragment of readDigest(text ?? "").fragments) {
+    const touched: string[] = [];
+    for (const [name, text] of [[leftOutName(slug), hidden], [`${slug}.md`, before]] as const) {
+      if (text === undefined) continue;
+      const digest = readDigest(text);
+      if (!isTrusted && !isAllRead(digest)) touched.push(name);
+      for (const fragment of digest.fragments) {
         const kept = isSameView ? fragment : await redacted(fragment, scanner);
         fragments.set(kept.meta.key, kept);
       }
@@ -318,11 +322,23 @@ export class DigestRun {
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
     }
+    if (fragments.size > 0) { for (const name of touched) await this.#setAside(name); }
     return await this.#writeProject(
       { cwd, slug, conversations: states },
       fragments,
       { before, hidden },
     );
+  }
+
+  /** Keeps a file that holds more than could be read of it, before it is written over. */
+  async #setAside(name: string): Promise<void> {
+    const stamp = new Date(this.#now).toISOString().replace(/[-:]|\.\d+/g, "");
+    const stem = name.replace(/\.md$/, `.before-${stamp}`);
+    let aside = `${stem}.md`;
+    for (let n = 2; this.#store.look(aside) !== undefined; n++) aside = `${stem}-${n}.md`;
+    await this.#store.copy(name, aside);
+    const why = "holds what keepsake did not write, or cannot be read whole any more";
+    this.#context.log("warn", `"${name}" ${why}: as it was, it is kept as "${aside}"`);
   }
 
   #writeProject(

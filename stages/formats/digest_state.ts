@@ -196,6 +196,11 @@ export class DigestStore {
     }
   }
 
+  /** Keeps a file as it is under another name, too. */
+  async copy(name: string, to: string): Promise<void> {
+    await this.write(to, [Deno.readFileSync(this.#at(name))]);
+  }
+
   /** Removes a file that may be there. */
   async remove(name: string): Promise<void> {
     await Deno.remove(this.#at(name)).catch((error) => {

@@ -73,10 +73,15 @@ class World implements Disposable {
     return file;
   }
 
+  /** What the newest run warned of. */
+  readonly warnings: string[] = [];
+
   async digest(options: Line = {}): Promise<PrepareResult & { readonly details: DigestDetails }> {
+    this.warnings.length = 0;
     const { result } = await runStage<PrepareResult>({
       use: "digest",
       operation: "run",
+      call: { onLog: (level, message) => level === "warn" && this.warnings.push(message) },
       options: { from: this.from, to: this.to, days: 36500, ...options },
     });
     return result as PrepareResult & { readonly details: DigestDetails };
@@ -85,9 +90,16 @@ class World implements Disposable {
   /** Digests by name. */
   digests(): Record<string, string> {
     const names = [...Deno.readDirSync(this.to)].map(({ name }) => name).filter((name) =>
-      name.endsWith(".md") && !name.startsWith("_")
+      name.endsWith(".md") && !name.startsWith("_") && !name.includes(".before-")
     );
     return Object.fromEntries(names.sort().map((name) => [name, this.read(name)]));
+  }
+
+  /** Digests as they were before something was lost of them, by name. */
+  setAside(): string[] {
+    return [...Deno.readDirSync(this.to)].map(({ name }) => name).filter((name) =>
+      name.includes(".before-")
+    ).sort();
   }
 
   /** The one digest there is. */
@@ -499,6 +511,124 @@ Deno.test("what is new of a sub-agent stays when another, of before, has changed
   }
   await world.digest();
   for (const n of [1, 2]) assert.ok(world.only().includes(`\nmore ${n}\n`), world.only());
+});
+
+/** A digest of two conversations whose logs are gone, with something done to it. */
+async function touched(world: World, touch: (text: string) => string): Promise<string> {
+  for (const n of [1, 2]) {
+    const about = { session: `s${n}`, time: Date.UTC(2026, 0, n) };
+    world.write(`${FOLDER}/s${n}.jsonl`, [
+      world.user(`question ${n}`, about),
+      world.assistant([{ type: "text", text: `answer ${n}` }], about),
+    ]);
+  }
+  await world.digest();
+  for (const n of [1, 2]) rmSync(join(world.from, FOLDER, `s${n}.jsonl`));
+  const [name] = Object.keys(world.digests());
+  const text = touch(world.only());
+  Deno.writeTextFileSync(join(world.to, name!), text);
+  world.write(`${FOLDER}/s3.jsonl`, [world.user("question 3", { session: "s3" })]);
+  await world.digest();
+  return text;
+}
+
+Deno.test("a digest that an editor saved in its own way loses nothing", async () => {
+  const ways: ((text: string) => string)[] = [
+    (text) => text.replaceAll("\n", "\r\n"),
+    (text) => `\uFEFF${text}`,
+    (text) => text.trimEnd(),
+    (text) => `${text}\n\n`,
+  ];
+  for (const way of ways) {
+    for (const isForgotten of [false, true]) {
+      using world = new World();
+      await touched(world, (text) => {
+        if (isForgotten) rmSync(join(world.to, ".keepsake"), { recursive: true });
+        return way(text);
+      });
+      for (const n of [1, 2]) {
+        assert.ok(world.only().includes(`\nquestion ${n}\n`), `${way}`);
+        assert.ok(world.only().includes(`\nanswer ${n}\n`), `${way}`);
+      }
+      assert.ok(world.only().includes("question 3") && !world.only().includes("\r"));
+      assert.deepEqual([world.setAside(), world.warnings], [[], []], `${way}`);
+    }
+  }
+});
+
+Deno.test("a damaged digest loses no conversation but the damaged one, and is set aside as it was", async () => {
+  const END = "<!-- keepsake end -->\n";
+  const damages: [damage: (text: string) => string, kept: readonly string[]][] = [
+    [(text) => text.replace(END, ""), ["answer 1", "answer 2"]],
+    [(text) => text.slice(0, -30), ["answer 2", "question 1"]],
+    [(text) => text.replace("<!-- keepsake body -->", ""), ["answer 1"]],
+    [(text) => text.replace('{"key"', '{"kee"'), ["answer 1"]],
+    [(text) => text.replace("<!-- keepsake conversation ", "<!-- "), ["answer 1"]],
+    [(text) => text.slice(text.indexOf(END) + END.length), ["answer 1"]],
+    [(text) => text + text.slice(text.indexOf("\n<!-- keepsake conversation")), ["answer 2"]],
+    [() => "something else\n", []],
+  ];
+  for (const [damage, kept] of damages) {
+    using world = new World();
+    const text = await touched(world, damage);
+    for (const said of [...kept, "question 3"]) {
+      assert.ok(world.only().includes(`\n${said}\n`), `${damage}\n${world.only()}`);
+    }
+    const [name, ...more] = world.setAside();
+    assert.deepEqual(more, []);
+    assert.equal(world.read(name!), text);
+    assert.match(name!, /^tide-[0-9a-f]{8}\.before-\d{8}T\d{6}Z\.md$/);
+    const slug = name!.replace(/\.before-.*/, "");
+    assert.deepEqual(world.warnings, [
+      `"${slug}.md" holds what keepsake did not write, or cannot be read whole any more: as it was, it is kept as "${name}"`,
+    ]);
+    // That is nobody's digest, and stays.
+    world.write(`${FOLDER}/s3.jsonl`, [world.user("question 4", { session: "s3" })], true);
+    await world.digest();
+    assert.deepEqual([world.setAside(), world.warnings], [[name], []]);
+    assert.equal(world.read(name!), text);
+    assert.ok(world.only().includes("question 4"));
+    assert.ok(!world.read("_digest-pending").includes(".before-"));
+    assert.equal((await world.digest()).unchanged, true);
+  }
+});
+
+Deno.test("notes by hand around conversations are set aside, each time", async () => {
+  using world = new World();
+  await touched(world, (text) => `My note\n\n${text}`);
+  for (
+    const note of [
+      (text: string) => `${text}\nMy note\n`,
+      (text: string) => text.replace("\n\n| Last", "\n\nMy note\n\n| Last"),
+      (text: string) => text.replace("\n\n<!-- keepsake conv", "\n\nMy note\n\n<!-- keepsake conv"),
+    ]
+  ) {
+    const before = world.setAside();
+    const [name] = Object.keys(world.digests());
+    const noted = note(world.only());
+    Deno.writeTextFileSync(join(world.to, name!), noted);
+    await world.digest();
+    assert.ok(!world.only().includes("My note"));
+    const [aside, ...more] = world.setAside().filter((name) => !before.includes(name));
+    assert.deepEqual(more, []);
+    assert.equal(world.read(aside!), noted);
+    assert.ok(world.warnings[0]!.includes(aside!));
+  }
+  for (const n of [1, 2, 3]) assert.ok(world.only().includes(`question ${n}`));
+});
+
+Deno.test("a digest that nobody touched is not set aside, whatever is forgotten or asked for", async () => {
+  using world = new World();
+  await touched(world, (text) => text);
+  world.write(`${FOLDER}/s3.jsonl`, [world.user("cut", { session: "s3" })]);
+  await world.digest({ max_size: "2kB" });
+  assert.match(world.only(), /Left out for their size/);
+  for (const options of [{ max_size: "2kB" }, { tools: "full" }, {}]) {
+    rmSync(join(world.to, ".keepsake"), { recursive: true });
+    world.write(`${FOLDER}/s3.jsonl`, [world.user("more", { session: "s3" })], true);
+    await world.digest(options);
+    assert.deepEqual(world.setAside(), []);
+  }
 });
 
 Deno.test("what is too big gives way oldest first, is named, and comes back", async () => {
