@@ -41,6 +41,7 @@ import {
   stateName,
   VERSION,
   withoutText,
+  withoutWords,
   writeState,
 } from "./digest_state.ts";
 import {
@@ -123,13 +124,17 @@ export class DigestRun {
     this.#pace.total = bytesOf(conversations);
     const isSameView = index?.rendering === renderingOf(this.#options);
     const projects = await this.#loadProjects(index);
-    const owners = new Map<string, string>();
-    for (const { state, isTrusted } of projects.values()) {
-      if (isTrusted && isSameView) takeOwners(state!, owners);
-    }
     using leader = new Leader<Conversation, ReadApart>(this.#port, this.#context.signal);
     const scanner = await scannerFor(this.#options);
     await this.#assign(conversations, projects, index, isSameView, scanner);
+    const all = [...projects.values()].map((project) => ({
+      project,
+      known: project.isTrusted && isSameView
+        ? project.state?.conversations ?? {}
+        : this.#keptOf(project),
+    }));
+    const owners = new Map<string, string>();
+    for (const { known } of all) takeOwners(known, owners);
     const reader = new ConversationReader({
       from: this.#options.from,
       tools: this.#options.tools,
@@ -143,10 +148,6 @@ export class DigestRun {
     const states: ProjectState[] = [];
     const empty: ProjectState[] = [];
     const written: string[] = [];
-    const all = [...projects.values()].map((project) => ({
-      project,
-      known: project.isTrusted && isSameView ? project.state?.conversations ?? {} : {},
-    }));
     const apart = new Map<string, Apart>();
     const fresh = all.flatMap(({ project: { due }, known }) =>
       due.filter(({ key }) => !Object.hasOwn(known, key))
@@ -262,6 +263,19 @@ export class DigestRun {
       }
       project.due.push(conversation);
     }
+  }
+
+  /** What is known of conversations that the digest alone has, and that no view of it changes. */
+  #keptOf({ slug, state, isTrusted, due }: Project): Record<string, ConversationState> {
+    const read = new Set(due.map(({ key }) => key));
+    const swept = Object.entries(state?.conversations ?? {}).filter(([key]) => !read.has(key));
+    if (state === undefined || swept.length === 0) return {};
+    const metas = isTrusted ? [...state.shown, ...state.leftOut] : [leftOutName(slug), `${slug}.md`]
+      .flatMap((name) => metasOf(readDigest(this.#store.read(name) ?? "").fragments));
+    const held = new Set(metas.map(({ key }) => key));
+    return Object.fromEntries(
+      swept.filter(([key]) => held.has(key)).map(([key, state]) => [key, withoutWords(state)]),
+    );
   }
 
   async #isUnchanged(
@@ -506,7 +520,10 @@ async function redacted(
   };
 }
 
-function takeOwners({ conversations }: ProjectState, owners: Map<string, string>): void {
+function takeOwners(
+  conversations: ProjectState["conversations"],
+  owners: Map<string, string>,
+): void {
   for (const { logs } of Object.values(conversations)) {
     for (const [path, { uuids }] of Object.entries(logs)) {
       if (uuids !== "") { for (const uuid of uuids.split(" ")) owners.set(uuid, path); }

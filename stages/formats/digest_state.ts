@@ -113,6 +113,18 @@ export function withoutText(state: ProjectState): ProjectState {
   return { ...state, conversations: Object.fromEntries(conversations) };
 }
 
+/** Of a conversation whose logs are gone: what was counted, and whose lines are whose. */
+export function withoutWords(state: ConversationState): ConversationState {
+  const logs = Object.entries(state.logs).map(([path, log]) => [path, {
+    ...log,
+    heading: { titles: {} },
+    waiting: [],
+    open: [],
+  }]);
+  const meta = { ...state.meta, title: "" };
+  return { meta, logs: Object.fromEntries(logs), settled: 0 };
+}
+
 /** The layout of what is remembered. Another one is read anew. */
 export const VERSION = 3;
 

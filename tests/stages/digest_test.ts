@@ -275,6 +275,57 @@ Deno.test("what a resumed or forked conversation repeats stands once, where it w
   for (const n of [1, 2, 3]) assert.ok(origin!.includes(`\nprompt ${n}\n`));
 });
 
+Deno.test("what a fork repeats stands once although its origin is swept and options change", async () => {
+  using world = new World();
+  const first = [1, 2, 3].map((n) =>
+    world.user(`ACME-1234567${n} prompt ${n}.`, { session: "z1", time: Date.UTC(2026, 0, n) })
+  );
+  const fork = world.user("the fork", { session: "a9", time: Date.UTC(2026, 0, 5) });
+  world.write(`${FOLDER}/a9.jsonl`, [...first.slice(0, 2), fork]);
+  const origin = world.write(`${FOLDER}/z1.jsonl`, first);
+  await world.digest();
+  rmSync(origin);
+  const touch = () => {
+    const [[name, text]] = Object.entries(world.digests()) as [[string, string]];
+    Deno.writeTextFileSync(join(world.to, name), text.replaceAll("\n", "\r\n"));
+  };
+  const changes: [Line, (() => void)?][] = [
+    [{ tools: "full" }],
+    [{ patterns: ["ACME-[0-9]{8}"] }],
+    [{ patterns: ["ACME-[0-9]{8}"] }, touch],
+    [{}],
+  ];
+  for (const [options, change] of changes) {
+    change?.();
+    const { details } = await world.digest(options);
+    const text = world.only();
+    for (const n of [1, 2, 3]) {
+      assert.equal(text.match(new RegExp(`^[^#\n]* prompt ${n}\\.$`, "gm"))?.length, 1, text);
+    }
+    assert.deepEqual([details.conversations, details.prompts], [2, 4]);
+    if ("patterns" in options) {
+      const [name] = [...Deno.readDirSync(join(world.to, ".keepsake"))].map(({ name }) => name)
+        .filter((name) => name.startsWith("tide"));
+      assert.ok(!/ACME-\d/.test(world.read(`.keepsake/${name}`)));
+    }
+  }
+  // Its log comes back, and is its own again.
+  world.write(`${FOLDER}/z1.jsonl`, [
+    ...first,
+    world.user("prompt 4.", { session: "z1", time: Date.UTC(2026, 0, 6) }),
+  ]);
+  const { details } = await world.digest();
+  assert.deepEqual([details.conversations, details.prompts], [2, 5]);
+  // What the digest has no more is owned no more.
+  rmSync(origin);
+  const [name] = Object.keys(world.digests());
+  const parts = world.only().split(/(?=\n<!-- keepsake conversation)/);
+  const rest = parts.filter((part) => !part.includes("tide/z1"));
+  Deno.writeTextFileSync(join(world.to, name!), rest.join(""));
+  await world.digest();
+  for (const n of [1, 2]) assert.ok(world.only().includes(` prompt ${n}.\n`), world.only());
+});
+
 Deno.test("projects are told apart by what the lines say, not by the folder", async () => {
   using world = new World();
   world.write(`${FOLDER}-x/s1.jsonl`, [world.user("one", { cwd: "/home/ada/tide/x" })]);
