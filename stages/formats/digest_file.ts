@@ -47,6 +47,11 @@ export function earlierKey(key: string, number: number): string {
   return `${key}~${number}`;
 }
 
+/** Whether a key is that of a conversation, or of an earlier version of it. */
+export function isVersionOf(key: string, current: string): boolean {
+  return key === current || EARLIER.exec(key)?.[1] === current;
+}
+
 /** Those that count: an earlier version only where no later one of its conversation is there. */
 export function counted(metas: readonly Meta[]): readonly Meta[] {
   const keys = new Set(metas.map(({ key }) => key));

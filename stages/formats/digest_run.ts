@@ -14,6 +14,7 @@ import {
   earlierKey,
   type Fragment,
   isAllRead,
+  isVersionOf,
   type Meta,
   type Part,
   readDigest,
@@ -51,7 +52,7 @@ import {
   readingWith,
   scannerFor,
 } from "./digest_team.ts";
-import { lookAhead, newestTime } from "./log_head.ts";
+import { guessFor, lookAhead, newestTime } from "./log_head.ts";
 import { safeName } from "./log_names.ts";
 import { bytesOf, type Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
@@ -78,6 +79,10 @@ interface Project {
   /** Whether its files hold what the state says. */
   readonly isTrusted: boolean;
   readonly due: Conversation[];
+  /** Conversations that come from another project, which was a guess, by key. */
+  readonly arriving: Map<string, Project>;
+  /** Keys of those that stand in another project now. */
+  readonly leaving: Set<string>;
 }
 
 /** A run that has something to do, or may have. */
@@ -127,12 +132,11 @@ export class DigestRun {
     using leader = new Leader<Conversation, ReadApart>(this.#port, this.#context.signal);
     const scanner = await scannerFor(this.#options);
     await this.#assign(conversations, projects, index, isSameView, scanner);
-    const all = [...projects.values()].map((project) => ({
-      project,
-      known: project.isTrusted && isSameView
-        ? project.state?.conversations ?? {}
-        : this.#keptOf(project),
-    }));
+    // What leaves a project is safe in another before.
+    const inOrder = [...projects.values()].sort((a, b) =>
+      Number(a.leaving.size > 0) - Number(b.leaving.size > 0)
+    );
+    const all = inOrder.map((project) => ({ project, known: this.#knownOf(project, isSameView) }));
     const owners = new Map<string, string>();
     for (const { known } of all) takeOwners(known, owners);
     const reader = new ConversationReader({
@@ -158,14 +162,16 @@ export class DigestRun {
     const goOn = async () => {
       for (; next < all.length; next++) {
         const { project, known } = all[next]!;
-        const { state, isTrusted, due } = project;
+        const { state, isTrusted, due, leaving } = project;
         if (due.some(({ key }) => left.has(key))) return;
         await this.#writes.at(-WRITES);
         const isSized = index?.selection === selectionOf(this.#options);
-        if (state !== undefined && isTrusted && isSameView && isSized && due.length === 0) {
+        const isDue = due.length > 0 || leaving.size > 0;
+        if (state !== undefined && isTrusted && isSameView && isSized && !isDue) {
           states.push(state);
           continue;
         }
+        if (leaving.size > 0) await Promise.all(this.#writes);
         const made = await this.#updateProject(project, known, reader, apart, isSameView, scanner);
         if (made.state.shown.length + made.state.leftOut.length === 0) {
           empty.push(withoutText(made.state));
@@ -211,7 +217,7 @@ export class DigestRun {
         isTrusted &&= look !== undefined && index !== undefined &&
           await this.#sameness.isSame(join(to, file), look, mark, index);
       }
-      projects.set(cwd, { cwd, slug, state, isTrusted, due: [] });
+      projects.set(cwd, { ...newProject(cwd, slug), state, isTrusted });
     }
     return projects;
   }
@@ -225,14 +231,28 @@ export class DigestRun {
     scanner: SecretScanner | undefined,
   ): Promise<void> {
     const { from, all, days } = this.#options;
+    const isGuess = ({ cwd }: Project, key: string) =>
+      cwd === (scanner?.redact(guessFor(key)) ?? guessFor(key));
     const homes = new Map<string, Project>();
     for (const project of projects.values()) {
-      const { state } = project;
-      for (const { key } of [...state?.shown ?? [], ...state?.leftOut ?? []]) {
-        homes.set(key, project);
+      const { conversations = {}, shown = [], leftOut = [] } = project.state ?? {};
+      const keys = [...shown, ...leftOut].map(({ key }) => key);
+      for (const key of new Set([...Object.keys(conversations), ...keys])) {
+        const other = homes.get(key);
+        // In two after a run that was killed while it moved from one to the other.
+        const isLeft = other !== undefined && isGuess(project, key);
+        if (isLeft) project.leaving.add(key);
+        else if (other !== undefined && isGuess(other, key)) other.leaving.add(key);
+        if (!isLeft) homes.set(key, project);
       }
     }
-    const found: { conversation: Conversation; cwd: string; first: number; isOwn: boolean }[] = [];
+    const found: {
+      readonly conversation: Conversation;
+      readonly cwd: string;
+      readonly first: number;
+      readonly isOwn: boolean;
+      readonly from: Project | undefined;
+    }[] = [];
     for (const conversation of conversations) {
       const home = homes.get(conversation.key);
       const known = home?.state?.conversations[conversation.key];
@@ -243,9 +263,13 @@ export class DigestRun {
         const newest = newestTime(from, conversation);
         if (newest !== undefined && newest < this.#now - days * DAY_MS) continue;
       }
-      const { cwd, first, isOwn } = lookAhead(from, conversation, this.#unreadable);
-      const place = home?.cwd ?? scanner?.redact(cwd) ?? cwd;
-      found.push({ conversation, cwd: place, first, isOwn });
+      const beginning = lookAhead(from, conversation, this.#unreadable);
+      const { first, isOwn } = beginning;
+      const cwd = scanner?.redact(beginning.cwd) ?? beginning.cwd;
+      const isMoving = home !== undefined && home.cwd !== cwd && !beginning.isGuess &&
+        isGuess(home, conversation.key);
+      const place = isMoving ? cwd : home?.cwd ?? cwd;
+      found.push({ conversation, cwd: place, first, isOwn, from: isMoving ? home : undefined });
     }
     // Of those that begin with the same lines, the one that they are named after came first.
     found.sort((a, b) =>
@@ -253,16 +277,31 @@ export class DigestRun {
       (a.conversation.key < b.conversation.key ? -1 : 1)
     );
     const slugs = new Set([...projects.values()].map(({ slug }) => slug));
-    for (const { conversation, cwd } of found) {
+    for (const { conversation, cwd, from } of found) {
       let project = projects.get(cwd);
       if (project === undefined) {
         const slug = await slugOf(cwd, slugs);
         slugs.add(slug);
-        project = { cwd, slug, state: undefined, isTrusted: false, due: [] };
+        project = newProject(cwd, slug);
         projects.set(cwd, project);
       }
       project.due.push(conversation);
+      if (from === undefined) continue;
+      project.arriving.set(conversation.key, from);
+      from.leaving.add(conversation.key);
     }
+  }
+
+  /** What is known of a project's conversations, also of those that come from another. */
+  #knownOf(project: Project, isSameView: boolean): Record<string, ConversationState> {
+    const { state, isTrusted, arriving, leaving } = project;
+    const known = isTrusted && isSameView ? { ...state?.conversations } : this.#keptOf(project);
+    for (const [key, { state, isTrusted }] of arriving) {
+      const there = isTrusted && isSameView ? state?.conversations[key] : undefined;
+      if (there !== undefined) known[key] = there;
+    }
+    for (const key of leaving) delete known[key];
+    return known;
   }
 
   /** What is known of conversations that the digest alone has, and that no view of it changes. */
@@ -295,7 +334,7 @@ export class DigestRun {
   }
 
   async #updateProject(
-    { cwd, slug, due, isTrusted }: Project,
+    { cwd, slug, due, isTrusted, arriving, leaving }: Project,
     known: Readonly<Record<string, ConversationState>>,
     reader: ConversationReader,
     apart: Map<string, Apart>,
@@ -313,6 +352,20 @@ export class DigestRun {
       for (const fragment of digest.fragments) {
         const kept = isSameView ? fragment : await redacted(fragment, scanner);
         fragments.set(kept.meta.key, kept);
+      }
+    }
+    for (const [key, { slug }] of arriving) {
+      for (const name of [leftOutName(slug), `${slug}.md`]) {
+        for (const fragment of readDigest(this.#store.read(name) ?? "").fragments) {
+          if (!isVersionOf(fragment.meta.key, key)) continue;
+          const kept = isSameView ? fragment : await redacted(fragment, scanner);
+          fragments.set(kept.meta.key, kept);
+        }
+      }
+    }
+    for (const left of leaving) {
+      for (const key of [...fragments.keys()]) {
+        if (isVersionOf(key, left)) fragments.delete(key);
       }
     }
     const states = { ...known };
@@ -336,7 +389,15 @@ export class DigestRun {
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
     }
-    if (fragments.size > 0) { for (const name of touched) await this.#setAside(name); }
+    if (fragments.size > 0 || leaving.size > 0) {
+      for (const name of touched) await this.#setAside(name);
+    }
+    if (fragments.size === 0 && leaving.size > 0) {
+      // What is remembered goes last: while it is there, the others are looked for.
+      for (const name of [`${slug}.md`, leftOutName(slug), stateName(slug)]) {
+        await this.#store.remove(name);
+      }
+    }
     return await this.#writeProject(
       { cwd, slug, conversations: states },
       fragments,
@@ -494,6 +555,11 @@ function sayDone(
     ...(oversized.length > 0 ? [`${count(oversized.length, "line")} too long`] : []),
     ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
   ].join(", ");
+}
+
+function newProject(cwd: string, slug: string): Project {
+  const [arriving, leaving] = [new Map<string, Project>(), new Set<string>()];
+  return { cwd, slug, state: undefined, isTrusted: false, due: [], arriving, leaving };
 }
 
 /** Gives an earlier version of a conversation a name of its own. */

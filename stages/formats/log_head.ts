@@ -12,6 +12,8 @@ import type { Conversation, Log } from "./log_tree.ts";
 /** What the beginning of a conversation tells. */
 export interface Beginning {
   readonly cwd: string;
+  /** Whether no line says where, so that the folder's name has to do. */
+  readonly isGuess: boolean;
   /** Milliseconds since 1970; infinite when no line has a time. */
   readonly first: number;
   /** Whether its first lines are its own, and not another's that it goes on from. */
@@ -24,7 +26,7 @@ export function lookAhead(
   { key, logs }: Conversation,
   unreadable: Remark[],
 ): Beginning {
-  const folder = key.split("/").slice(0, -1).join("/");
+  const folder = folderOf(key);
   for (const log of logs) {
     const head = headOf(from, log, folder);
     if (head === undefined) {
@@ -33,10 +35,18 @@ export function lookAhead(
     }
     const { cwd, first = Infinity, session } = head;
     const isOwn = session === undefined || session === basename(key);
-    if (cwd !== undefined) return { cwd, first, isOwn };
+    if (cwd !== undefined) return { cwd, isGuess: false, first, isOwn };
   }
-  // No line says where; the folder's name is all there is.
-  return { cwd: folder || key, first: Infinity, isOwn: true };
+  return { cwd: guessFor(key), isGuess: true, first: Infinity, isOwn: true };
+}
+
+/** What stands for the place of a conversation as long as no line says where. */
+export function guessFor(key: string): string {
+  return folderOf(key) || key;
+}
+
+function folderOf(key: string): string {
+  return key.split("/").slice(0, -1).join("/");
 }
 
 /** What the first lines of a log tell. */

@@ -348,6 +348,65 @@ Deno.test("projects are told apart by what the lines say, not by the folder", as
   }
 });
 
+Deno.test("a conversation whose project was not known moves to it when it is", async () => {
+  for (const isCut of [false, true]) {
+    using world = new World();
+    const queued = (content: string) => ({
+      type: "queue-operation",
+      operation: "enqueue",
+      content,
+    });
+    const homeless = ["without a place", "once more"].map((said) => {
+      const { cwd: _, ...line } = world.user(said);
+      return line;
+    });
+    world.write(`${FOLDER}/s1.jsonl`, [queued("at first"), ...homeless]);
+    world.write(`${FOLDER}/s2.jsonl`, [queued("nowhere yet")]);
+    world.write(`${FOLDER}/s3.jsonl`, [world.user("elsewhere", { session: "s3" })]);
+    await world.digest();
+    const guess = () => Object.keys(world.digests()).find((name) => name.startsWith("home-"));
+    const place = () => Object.keys(world.digests()).find((name) => name.startsWith("tide-"))!;
+    assert.ok(world.read(guess()!).includes("at first"));
+    world.write(`${FOLDER}/s1.jsonl`, [world.user("with a place")], !isCut);
+    const { details } = await world.digest(isCut ? { tools: "full" } : {});
+    for (const said of ["without a place", "with a place", "at first", "elsewhere"]) {
+      assert.ok(world.read(place()).includes(said), `${said}\n${world.read(place())}`);
+    }
+    assert.ok(!/at first|without a place/.test(world.read(guess()!)));
+    assert.ok(world.read(guess()!).includes("nowhere yet"));
+    assert.deepEqual([details.projects, details.conversations], [2, 3]);
+    world.write(`${FOLDER}/s2.jsonl`, [world.user("there", { session: "s2" })], true);
+    const last = await world.digest();
+    assert.deepEqual([last.details.projects, last.details.conversations], [1, 3]);
+    assert.ok(world.only().includes("nowhere yet") && world.only().includes("\nthere\n"));
+    const remembered = [...Deno.readDirSync(join(world.to, ".keepsake"))].map(({ name }) => name);
+    assert.ok(!remembered.some((name) => name.startsWith("home-")), remembered.join());
+    assert.equal((await world.digest()).unchanged, true);
+  }
+});
+
+Deno.test("a move that was cut off half-way is brought to its end", async () => {
+  using world = new World();
+  const queued = { type: "queue-operation", operation: "enqueue", content: "at first" };
+  world.write(`${FOLDER}/s1.jsonl`, [queued]);
+  await world.digest();
+  const [guess, text] = Object.entries(world.digests())[0]!;
+  const state = world.read(`.keepsake/${guess.replace(".md", ".json")}`);
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("with a place")], true);
+  await world.digest();
+  const moved = world.only();
+  assert.ok(!(guess in world.digests()));
+  for (const files of [{ [guess]: text }, {}]) {
+    for (const [name, text] of Object.entries(files)) {
+      Deno.writeTextFileSync(join(world.to, name), text);
+    }
+    Deno.writeTextFileSync(join(world.to, ".keepsake", guess.replace(".md", ".json")), state);
+    rmSync(join(world.to, "_manifest.md"));
+    await world.digest();
+    assert.equal(world.only(), moved);
+  }
+});
+
 Deno.test("what has no time stands in a digest, also in one of the last days alone", async () => {
   for (const days of [36500, 30]) {
     using world = new World();
