@@ -39,6 +39,7 @@ import {
   leftOutName,
   type Mark,
   type ProjectState,
+  STATE_FOLDER,
   stateName,
   VERSION,
   withoutText,
@@ -198,7 +199,7 @@ export class DigestRun {
     return await this.#finish(states, empty, written, conversations, index);
   }
 
-  /** Every project that has a digest, by its working directory. */
+  /** Every project that has a digest, or had one, by its working directory. */
   async #loadProjects(index: Index | undefined): Promise<Map<string, Project>> {
     const projects = new Map<string, Project>();
     const { to } = this.#options;
@@ -218,6 +219,14 @@ export class DigestRun {
           await this.#sameness.isSame(join(to, file), look, mark, index);
       }
       projects.set(cwd, { ...newProject(cwd, slug), state, isTrusted });
+    }
+    // What a digest held that is gone comes back from the logs that are still there.
+    for (const { name } of Deno.readDirSync(join(to, STATE_FOLDER))) {
+      const slug = name.slice(0, -".json".length);
+      if (!name.endsWith(".json") || this.#store.look(`${slug}.md`) !== undefined) continue;
+      const state = this.#store.readJson<ProjectState>(stateName(slug));
+      if (state?.cwd === undefined || projects.has(state.cwd)) continue;
+      projects.set(state.cwd, { ...newProject(state.cwd, slug), state });
     }
     return projects;
   }

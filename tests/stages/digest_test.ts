@@ -461,6 +461,28 @@ Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () 
   }
 });
 
+Deno.test("a digest that was removed comes back with what its logs still hold, in a narrow run too", async () => {
+  using world = new World();
+  const old = { session: "s1", time: Date.now() - 20 * DAY };
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("long ago", old)]);
+  const swept = world.write(`${FOLDER}/s2.jsonl`, [world.user("swept", { session: "s2" })]);
+  world.write(`${FOLDER}/s3.jsonl`, [world.user("today", { session: "s3" })]);
+  world.write(`-b/s4.jsonl`, [world.user("b", { session: "s4", cwd: "/b" })]);
+  await world.digest();
+  rmSync(swept);
+  const name = Object.keys(world.digests()).find((name) => name.startsWith("tide-"))!;
+  rmSync(join(world.to, name));
+  const { details } = await world.digest({ days: 1 });
+  for (const said of ["long ago", "today"]) assert.ok(world.read(name).includes(`\n${said}\n`));
+  assert.deepEqual([details.projects, details.conversations], [2, 3]);
+  // One of which nothing is left stays away, and nothing is looked for again and again.
+  rmSync(join(world.from, FOLDER), { recursive: true });
+  rmSync(join(world.to, name));
+  const last = await world.digest({ days: 1 });
+  assert.deepEqual([last.details.projects, last.details.conversations], [1, 1]);
+  assert.equal((await world.digest({ days: 1 })).unchanged, true);
+});
+
 Deno.test("a log that was cut short or written anew takes nothing out of a digest", async () => {
   using world = new World();
   const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
