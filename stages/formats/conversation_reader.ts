@@ -210,6 +210,7 @@ export class ConversationReader {
         if (read === undefined) return false;
         note(read);
         reads.push(read);
+        if (old !== undefined && this.#isLess(read.state, old)) return false;
         left.delete(log);
         found = true;
       }
@@ -259,13 +260,20 @@ export class ConversationReader {
     known: ConversationState | undefined,
     before: Fragment,
   ): boolean {
+    const stats = sumStats(readings.map(({ state }) => state.stats));
+    const logs = Object.values(known?.logs ?? {});
+    const uuids = logs.map(({ uuids }) => uuids).filter((uuids) => uuids !== "").join(" ");
+    return this.#isLess({ stats }, { stats: before.meta.stats, uuids });
+  }
+
+  /** Whether lines are gone: by their uuids, and as not every line has one, by what was counted. */
+  #isLess(
+    { stats: now }: Pick<LogState, "stats">,
+    { stats, uuids }: Pick<LogState, "stats" | "uuids">,
+  ): boolean {
     const { owners } = this.#context;
-    const lost = (state: LogState) => uuidsOf(state).some((uuid) => !owners.has(uuid));
-    if (known !== undefined && Object.values(known.logs).some(lost)) return true;
-    // Not every line has a uuid.
-    const now = sumStats(readings.map(({ state }) => state.stats));
-    const { stats } = before.meta;
-    return now.prompts < stats.prompts || now.answers < stats.answers || now.calls < stats.calls;
+    return uuidsOf({ uuids }).some((uuid) => !owners.has(uuid)) ||
+      now.prompts < stats.prompts || now.answers < stats.answers || now.calls < stats.calls;
   }
 
   /** Reads a log, all or from where `before` stopped; `undefined` when that cannot be done. */

@@ -623,6 +623,22 @@ Deno.test("sub-agents that no call is known of stay when their conversation goes
   assert.equal(world.only(), grown);
 });
 
+Deno.test("a sub-agent's log that was cut short takes nothing out of a digest", async () => {
+  using world = new World();
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("begin"),
+    world.assistant([{ type: "tool_use", id: "t1", name: "Task", input: {} }]),
+  ]);
+  const agent = `${FOLDER}/s1/subagents/agent-a1`;
+  const lines = [1, 2].map((n) => world.user(`asked ${n}`));
+  world.write(`${agent}.jsonl`, lines);
+  world.write(`${agent}.meta.json`, ['{"toolUseId":"t1"}']);
+  await world.digest();
+  world.write(`${agent}.jsonl`, lines.slice(0, 1));
+  await world.digest();
+  for (const n of [1, 2]) assert.ok(world.only().includes(`\nasked ${n}\n`), world.only());
+});
+
 Deno.test("what is new of a sub-agent stays when another, of before, has changed too", async () => {
   using world = new World();
   const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: {} });
