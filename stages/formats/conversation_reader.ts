@@ -113,11 +113,17 @@ export class ConversationReader {
     this.#context = context;
   }
 
-  /** Reads what is new, or all; `undefined` when none of it can be read. */
+  /**
+   * Reads what is new, or all; `undefined` when none of it can be read.
+   *
+   * @param held What was known of it when it was read last, also where that is of no more use than
+   * to see what is missing.
+   */
   async read(
     conversation: Conversation,
     known?: ConversationState,
     before?: Fragment,
+    held: ConversationState | undefined = known,
   ): Promise<Reading | undefined> {
     const onward = known !== undefined && before !== undefined
       ? await this.#readOn(conversation, known, before)
@@ -133,7 +139,7 @@ export class ConversationReader {
     }
     const readings = [...(mainRead ? [mainRead] : []), ...agentsRead];
     if (readings.length === 0) return undefined;
-    const replaces = before !== undefined && this.#lacks(readings, known, before);
+    const replaces = before !== undefined && this.#lacks(readings, held, before);
     return this.#draw(conversation, mainRead, agentsRead, "", replaces);
   }
 
@@ -141,7 +147,11 @@ export class ConversationReader {
    * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, so that
    * it must be read with that in mind.
    */
-  adopt({ reading, marks, unreadable }: Apart, before: Fragment | undefined): Reading | undefined {
+  adopt(
+    { reading, marks, unreadable }: Apart,
+    before: Fragment | undefined,
+    held: ConversationState | undefined,
+  ): Reading | undefined {
     const { owners } = this.#context;
     const logs = (reading?.logs ?? []).map(({ path, state }) => ({ path, uuids: uuidsOf(state) }));
     if (logs.some(({ uuids }) => uuids.some((uuid) => owners.has(uuid)))) return undefined;
@@ -151,7 +161,7 @@ export class ConversationReader {
     for (const [path, mark] of marks) this.#context.marks.set(path, mark);
     this.#context.unreadable.push(...unreadable);
     if (reading === undefined || before === undefined) return reading;
-    return { ...reading, replaces: this.#lacks(reading.logs, undefined, before) };
+    return { ...reading, replaces: this.#lacks(reading.logs, held, before) };
   }
 
   /** Goes on where the last run stopped, if all that it read is still there. */
@@ -257,11 +267,11 @@ export class ConversationReader {
   /** Whether logs that were read anew say less than they did. */
   #lacks(
     readings: readonly Pick<ReadLog, "state">[],
-    known: ConversationState | undefined,
+    held: ConversationState | undefined,
     before: Fragment,
   ): boolean {
     const stats = sumStats(readings.map(({ state }) => state.stats));
-    const logs = Object.values(known?.logs ?? {});
+    const logs = Object.values(held?.logs ?? {});
     const uuids = logs.map(({ uuids }) => uuids).filter((uuids) => uuids !== "").join(" ");
     return this.#isLess({ stats }, { stats: before.meta.stats, uuids });
   }

@@ -343,7 +343,7 @@ export class DigestRun {
   }
 
   async #updateProject(
-    { cwd, slug, due, isTrusted, arriving, leaving }: Project,
+    { cwd, slug, state, due, isTrusted, arriving, leaving }: Project,
     known: Readonly<Record<string, ConversationState>>,
     reader: ConversationReader,
     apart: Map<string, Apart>,
@@ -384,8 +384,9 @@ export class DigestRun {
       const before = fragments.get(key);
       const there = apart.get(key);
       apart.delete(key);
-      const reading = there && reader.adopt(there, before) ||
-        await reader.read(conversation, states[key], before);
+      const held = (arriving.get(key)?.state ?? state)?.conversations[key];
+      const reading = there && reader.adopt(there, before, held) ||
+        await reader.read(conversation, states[key], before, held);
       if (reading !== undefined) readings.push(reading);
     }
     for (const reading of readings) {

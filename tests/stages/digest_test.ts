@@ -287,7 +287,7 @@ Deno.test("what a fork repeats stands once although its origin is swept and opti
   rmSync(origin);
   const touch = () => {
     const [[name, text]] = Object.entries(world.digests()) as [[string, string]];
-    Deno.writeTextFileSync(join(world.to, name), text.replaceAll("\n", "\r\n"));
+    writeFileSync(join(world.to, name), text.replaceAll("\n", "\r\n"));
   };
   const changes: [Line, (() => void)?][] = [
     [{ tools: "full" }],
@@ -304,7 +304,7 @@ Deno.test("what a fork repeats stands once although its origin is swept and opti
     }
     assert.deepEqual([details.conversations, details.prompts], [2, 4]);
     if ("patterns" in options) {
-      const [name] = [...Deno.readDirSync(join(world.to, ".keepsake"))].map(({ name }) => name)
+      const [name] = readdirSync(join(world.to, ".keepsake"))
         .filter((name) => name.startsWith("tide"));
       assert.ok(!/ACME-\d/.test(world.read(`.keepsake/${name}`)));
     }
@@ -321,7 +321,7 @@ Deno.test("what a fork repeats stands once although its origin is swept and opti
   const [name] = Object.keys(world.digests());
   const parts = world.only().split(/(?=\n<!-- keepsake conversation)/);
   const rest = parts.filter((part) => !part.includes("tide/z1"));
-  Deno.writeTextFileSync(join(world.to, name!), rest.join(""));
+  writeFileSync(join(world.to, name!), rest.join(""));
   await world.digest();
   for (const n of [1, 2]) assert.ok(world.only().includes(` prompt ${n}.\n`), world.only());
 });
@@ -379,7 +379,7 @@ Deno.test("a conversation whose project was not known moves to it when it is", a
     const last = await world.digest();
     assert.deepEqual([last.details.projects, last.details.conversations], [1, 3]);
     assert.ok(world.only().includes("nowhere yet") && world.only().includes("\nthere\n"));
-    const remembered = [...Deno.readDirSync(join(world.to, ".keepsake"))].map(({ name }) => name);
+    const remembered = readdirSync(join(world.to, ".keepsake"));
     assert.ok(!remembered.some((name) => name.startsWith("home-")), remembered.join());
     assert.equal((await world.digest()).unchanged, true);
   }
@@ -398,9 +398,9 @@ Deno.test("a move that was cut off half-way is brought to its end", async () => 
   assert.ok(!(guess in world.digests()));
   for (const files of [{ [guess]: text }, {}]) {
     for (const [name, text] of Object.entries(files)) {
-      Deno.writeTextFileSync(join(world.to, name), text);
+      writeFileSync(join(world.to, name), text);
     }
-    Deno.writeTextFileSync(join(world.to, ".keepsake", guess.replace(".md", ".json")), state);
+    writeFileSync(join(world.to, ".keepsake", guess.replace(".md", ".json")), state);
     rmSync(join(world.to, "_manifest.md"));
     await world.digest();
     assert.equal(world.only(), moved);
@@ -578,7 +578,7 @@ Deno.test("an earlier version of a conversation counts for nothing", async () =>
   assert.match(text, /\n1 conversation ·/);
   assert.match(text, /\*An earlier version: it has what the logs have no more\.\*/);
   assert.ok(text.includes("\nasked\n"));
-  assert.match(world.read("_manifest.md"), /\| \*\*All\*\* \|  \|  \| 1 \| 0 \| 3 \|/);
+  assert.match(world.read("_manifest.md"), /\| \*\*All\*\* \| {2}\| {2}\| 1 \| 0 \| 3 \|/);
   // Nothing but that is left of it: then it is what counts.
   world.write(`${FOLDER}/s1.jsonl`, []);
   const { details: last } = await world.digest({ tools: "full" });
@@ -621,6 +621,18 @@ Deno.test("sub-agents that no call is known of stay when their conversation goes
   rmSync(world.to, { recursive: true });
   await world.digest();
   assert.equal(world.only(), grown);
+});
+
+Deno.test("a log that was written anew takes nothing out of a digest when an option changes too", async () => {
+  using world = new World();
+  const [one, ...lines] = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
+  world.write(`${FOLDER}/s1.jsonl`, [one!, ...lines]);
+  await world.digest();
+  world.write(`${FOLDER}/s1.jsonl`, [one!, world.user("another"), world.user("and more")]);
+  await world.digest({ tools: "full" });
+  for (const said of ["prompt 2.", "prompt 3.", "another", "and more"]) {
+    assert.ok(world.only().includes(`\n${said}\n`), said);
+  }
 });
 
 Deno.test("a sub-agent's log that was cut short takes nothing out of a digest", async () => {
@@ -674,7 +686,7 @@ async function touched(world: World, touch: (text: string) => string): Promise<s
   for (const n of [1, 2]) rmSync(join(world.from, FOLDER, `s${n}.jsonl`));
   const [name] = Object.keys(world.digests());
   const text = touch(world.only());
-  Deno.writeTextFileSync(join(world.to, name!), text);
+  writeFileSync(join(world.to, name!), text);
   world.write(`${FOLDER}/s3.jsonl`, [world.user("question 3", { session: "s3" })]);
   await world.digest();
   return text;
@@ -754,7 +766,7 @@ Deno.test("notes by hand around conversations are set aside, each time", async (
     const before = world.setAside();
     const [name] = Object.keys(world.digests());
     const noted = note(world.only());
-    Deno.writeTextFileSync(join(world.to, name!), noted);
+    writeFileSync(join(world.to, name!), noted);
     await world.digest();
     assert.ok(!world.only().includes("My note"));
     const [aside, ...more] = world.setAside().filter((name) => !before.includes(name));
