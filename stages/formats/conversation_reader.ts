@@ -423,9 +423,7 @@ export class ConversationReader {
     const open = entries.slice(start);
     const closed = renderEntries(entries.slice(0, start), view);
     const before = [settled.trimEnd(), closed].filter((text) => text !== "").join("\n\n");
-    const strays = shown.filter((agent, place) =>
-      agents[place]!.kept !== "stands" && !isCalled(agent, entries, shown)
-    );
+    const strays = straysOf(shown.filter((_, place) => agents[place]!.kept !== "stands"), entries);
     const made = new Map<Agent, string>();
     const rest = [
       renderEntries(open, { ...view, made }),
@@ -533,14 +531,37 @@ function agentIdOf({ path }: Log): string {
   return basename(path).slice("agent-".length, -".jsonl".length);
 }
 
-/** Whether a sub-agent stands below a call: of the conversation, or of another sub-agent. */
-function isCalled(
-  { id, call }: Agent,
-  entries: readonly Entry[],
-  agents: readonly Agent[],
-): boolean {
-  const has = (entry: Entry) => entry.kind === "call" && (entry.id === call || entry.agent === id);
-  return entries.some(has) || agents.some((agent) => agent.id !== id && agent.entries.some(has));
+/** Those that stand below no call; of some that start each other, in a damaged log, the first. */
+function straysOf(agents: readonly Agent[], entries: readonly Entry[]): Agent[] {
+  const byCall = new Map<string, Agent[]>();
+  const byId = new Map(agents.map((agent) => [agent.id, agent]));
+  for (const agent of agents) {
+    if (agent.call === undefined) continue;
+    byCall.set(agent.call, [...byCall.get(agent.call) ?? [], agent]);
+  }
+  const startedBy = (entries: readonly Entry[]) =>
+    entries.flatMap((entry) => {
+      if (entry.kind !== "call") return [];
+      const named = entry.agent === undefined ? undefined : byId.get(entry.agent);
+      return [...byCall.get(entry.id) ?? [], ...(named ? [named] : [])];
+    });
+  const shown = new Set<Agent>();
+  const show = (agent: Agent) => {
+    if (shown.has(agent)) return;
+    shown.add(agent);
+    startedBy(agent.entries).forEach(show);
+  };
+  startedBy(entries).forEach(show);
+  const called = new Set(
+    agents.flatMap((agent) => startedBy(agent.entries).filter((other) => other !== agent)),
+  );
+  const strays = new Set<Agent>();
+  for (const agent of [...agents.filter((agent) => !called.has(agent)), ...agents]) {
+    if (shown.has(agent)) continue;
+    strays.add(agent);
+    show(agent);
+  }
+  return agents.filter((agent) => strays.has(agent));
 }
 
 /** Of a sub-agent that is not read again: its text, unless that stands in another's. */

@@ -623,6 +623,22 @@ Deno.test("sub-agents that no call is known of stay when their conversation goes
   assert.equal(world.only(), grown);
 });
 
+Deno.test("sub-agents that a damaged log has start each other stand at the end", async () => {
+  using world = new World();
+  const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: {} });
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("begin")]);
+  for (const [n, other] of [[1, 2], [2, 1]]) {
+    const agent = `${FOLDER}/s1/subagents/agent-a${n}`;
+    world.write(`${agent}.jsonl`, [world.user(`asked ${n}`), world.assistant([call(`t${n}`)])]);
+    world.write(`${agent}.meta.json`, [`{"toolUseId":"t${other}"}`]);
+  }
+  for (const said of ["go on", "and on"]) {
+    await world.digest();
+    for (const n of [1, 2]) assert.equal(world.only().split(`\nasked ${n}\n`).length, 2);
+    world.write(`${FOLDER}/s1.jsonl`, [world.user(said)], true);
+  }
+});
+
 Deno.test("a log that was written anew takes nothing out of a digest when an option changes too", async () => {
   using world = new World();
   const [one, ...lines] = [1, 2, 3].map((n) => world.user(`prompt ${n}.`));
