@@ -527,7 +527,7 @@ function redactPiece(
   return `${scanner.redact(clean, tell, most)}…`;
 }
 
-function agentIdOf({ path }: Log): string {
+function agentIdOf({ path }: Pick<Log, "path">): string {
   return basename(path).slice("agent-".length, -".jsonl".length);
 }
 
