@@ -118,8 +118,11 @@ function moveAll(
     if (first.action !== "create" || first.entry.path !== root) continue;
     if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
     if (first.linkTo !== undefined) continue;
-    // But for content that is to get another name.
-    if (entries.some(({ content }) => content !== undefined && isOf(placement, content))) continue;
+    // But for content that is to get another name, here or in another root.
+    const isMixed = entries.some(({ entry, content }) =>
+      content !== undefined && (isOf(placement, content) || isOf(placement, entry.path))
+    );
+    if (isMixed) continue;
     changes.get(root)!.move(into[root]!, target);
     moved.add(root);
   }

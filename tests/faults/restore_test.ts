@@ -94,6 +94,35 @@ Deno.test("a restore of a part brings a name of a file back, and not the others 
   assert.deepEqual(leftovers(sandbox.folder), []);
 });
 
+Deno.test("a restore of a part brings names of files in other roots, and roots that are files", async () => {
+  using sandbox = await Sandbox.make((sandbox) => {
+    const roots = ["A", "B", "x/one", "y/two"].map((name) => join(sandbox.folder, name));
+    return sandbox.stage("snapshot", { id: "m", paths: roots }) +
+      sandbox.stage("local", { path: sandbox.destination(), plaintext: true });
+  }, {});
+  const at = (...names: string[]) => join(sandbox.folder, ...names);
+  for (const folder of ["A", "B", "x", "y"]) await Deno.mkdir(at(folder));
+  await Deno.writeTextFile(at("A", "a"), "one");
+  for (const name of ["b", "c"]) await Deno.link(at("A", "a"), at("B", name));
+  await Deno.writeTextFile(at("x", "one"), "two");
+  await Deno.link(at("x", "one"), at("y", "two"));
+  await sandbox.backUp();
+  const of = { pipeline: sandbox.pipeline, snapshot: "latest" };
+  const cases = [["B/b", ["B/b"]], ["B/*", ["B/b", "B/c"]], ["B", ["B/b", "B/c"]], ["two", [
+    "two",
+  ]]];
+  for (const [index, [path, wanted]] of cases.entries()) {
+    const directory = at(`target-${index}`);
+    await restoreSnapshot({ ...of, path: path as string, target: { directory } });
+    assert.deepEqual([...filesIn(directory).keys()].sort(), wanted, path as string);
+  }
+  await Deno.remove(at("B"), { recursive: true });
+  await Deno.remove(at("y", "two"));
+  for (const path of ["B/*", "two"]) await restoreSnapshot({ ...of, path, target: "in-place" });
+  assert.equal(await Deno.readTextFile(at("B", "c")), "one");
+  assert.equal(await Deno.readTextFile(at("y", "two")), "two");
+});
+
 Deno.test({
   name: `a restore that can go neither on nor back says what stands where${unlessTraces}`,
   ignore: !traces,
