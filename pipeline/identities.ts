@@ -24,9 +24,17 @@ export async function readIdentities(files: readonly string[]): Promise<string[]
   return [...new Set(all.flat())];
 }
 
+/** What pipes held, by their names: they can be read once, and two may want to. */
+const piped = new Map<string, string>();
+
 async function readText(file: string): Promise<string> {
+  const known = piped.get(file);
+  if (known !== undefined) return known;
   try {
-    return await Deno.readTextFile(file);
+    const { isFile } = await Deno.stat(file);
+    const text = await Deno.readTextFile(file);
+    if (!isFile) piped.set(file, text);
+    return text;
   } catch (cause) {
     const state = stateOf(cause, { ENOENT: MISSING });
     const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';

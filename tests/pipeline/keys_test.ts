@@ -1,9 +1,11 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
 import {
   generateHybridIdentity,
   generateX25519Identity,
   identityToRecipient,
 } from "age-encryption";
+import { readIdentities } from "../../pipeline/identities.ts";
 import {
   findForeign,
   judgeKeys,
@@ -117,4 +119,21 @@ Deno.test("a challenge that is sealed for a pipeline proves the identity, and no
   await rejects(proveKeys({ ...pipeline, identity: undefined }, undefined), {
     message: "Cannot prove that the identity is held: none is named",
   });
+});
+
+Deno.test({
+  name: "an identity that a pipe hands over is there for all who ask, and not for the first alone",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const pipe = join(folder, "pipe");
+    const identity = await generateX25519Identity();
+    equal((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success, true);
+    const script = `printf '%s\\n' "$1" > "$0"`;
+    const writer = new Deno.Command("sh", { args: ["-c", script, pipe, identity] }).spawn();
+    deepEqual(await readIdentities([pipe]), [identity]);
+    equal((await writer.status).success, true);
+    deepEqual(await readIdentities([pipe]), [identity]);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
