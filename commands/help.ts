@@ -98,6 +98,7 @@ function statusTable(width: number): string[] {
     const list = meanings.get(status) ?? [];
     meanings.set(status, [...list, means]);
   }
+  meanings.set(129, ["its terminal was closed"]);
   meanings.set(143, ["the same, by SIGTERM"]);
   const rows = [...meanings].toSorted(([a], [b]) => a - b).flatMap(([status, list]) => {
     const lines = wrap(list.join("; "), Math.max(20, width - 7));

@@ -314,9 +314,10 @@ export function chooseCopy(copies: readonly Copy[], wanted: string, address?: st
  * @throws {BackupError} `usage`.
  */
 export function requireName(wanted: string): void {
-  if (wanted !== "" && !wanted.endsWith("/")) return;
+  if (wanted !== "" && !wanted.endsWith("/") && !wanted.startsWith("/")) return;
+  const id = wanted.startsWith("/") ? "" : wanted;
   throw new BackupError("usage", `Cannot find snapshot "${wanted}": its name is empty`, {
-    hint: `Write its name, or "${wanted}${LATEST}"`,
+    hint: `Write its name, or "${id}${LATEST}"`,
   });
 }
 

@@ -32,7 +32,7 @@ export function targetsOf(pipeline: Pipeline, destination: string | undefined): 
   if (destination === undefined) return all;
   const named = all.filter(({ place }) => place.id === destination);
   if (named.length > 0) return named;
-  throw new BackupError("usage", `Cannot prune "${destination}": there is no such destination`, {
+  throw new BackupError("usage", `Cannot use "${destination}": there is no such destination`, {
     hint: `Name one of ${all.map(({ place }) => `"${place.id}"`).join(", ")}`,
   });
 }

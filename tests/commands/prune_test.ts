@@ -64,7 +64,7 @@ Deno.test("prune ends with 3 for what is no destination, and with 11 beside a ru
   equal(unknown.status, 3);
   equal(
     unknown.stderr,
-    'Error: Cannot prune "usb": there is no such destination\n  Name one of "local"\n',
+    'Error: Cannot use "usb": there is no such destination\n  Name one of "local"\n',
   );
   const state = home.at(".local/state/keepsake/claude");
   await Deno.mkdir(state, { recursive: true });
