@@ -102,7 +102,7 @@ export interface RestoreReport {
  */
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
   const { dryRun = false, target } = options;
-  if (target !== "in-place") await refuseBackups(target.directory, options);
+  if (target !== "in-place") await refuseBackups([target.directory], options);
   using pool = new ReadingPool();
   await pool.warmTransforms();
   const finding = findSnapshot(options, options.snapshot, pool);
@@ -118,21 +118,26 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   }
 }
 
-/** @throws {BackupError} `target-refused` for a directory in which backups are kept. */
-async function refuseBackups(directory: string, { pipeline, from }: Lookup): Promise<void> {
-  const target = await truePlace(directory);
+/** @throws {BackupError} `target-refused` for what is, or lies in, a directory of backups. */
+async function refuseBackups(
+  targets: readonly string[],
+  { pipeline, from }: Lookup,
+): Promise<void> {
   const places = [
     ...await findPlaces(pipeline, from),
     ...pipeline === undefined ? [] : placesOf(pipeline),
   ];
   for (const { stage, options } of places) {
     for (const path of stage.permissions(options, "run").write ?? []) {
-      if (wayInto(await truePlace(path), target) === undefined) continue;
-      throw new BackupError(
-        "target-refused",
-        `Cannot restore to "${directory}": backups are kept in "${path}"`,
-        { hint: "Choose a directory outside of it" },
-      );
+      const kept = await truePlace(path);
+      for (const target of targets) {
+        if (wayInto(kept, await truePlace(target)) === undefined) continue;
+        throw new BackupError(
+          "target-refused",
+          `Cannot restore to "${target}": backups are kept in "${path}"`,
+          { hint: "Choose another directory" },
+        );
+      }
     }
   }
 }
@@ -162,6 +167,9 @@ async function restore(
   const manifest = await reader.manifest(held);
   const plan = await planRestore(manifest, options);
   const { placements, entries } = plan;
+  if (options.target !== "in-place") {
+    await refuseBackups(placements.map(({ target }) => target), options);
+  }
   const written = entries.filter(({ action }) => action !== "keep");
   if (!dryRun && written.length > 0) {
     const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));

@@ -250,7 +250,15 @@ Deno.test("nothing is restored into a directory that holds backups", async () =>
       assert.match(stderr, /Cannot restore to ".*": backups are kept in ".*"/);
     }
   }
-  assert.deepEqual(filesIn(sandbox.destination()), before);
+  // A root may have the name of the directory that holds backups.
+  const namesake = join(sandbox.folder, "other", "tree");
+  await Deno.rename(sandbox.destination(), namesake);
+  const from = ["--from", namesake, "--identity", sandbox.identityFile];
+  const parent = ["restore", "--to", join(sandbox.folder, "other"), ...from];
+  const { code, stderr } = await sandbox.keepsake(parent);
+  assert.equal(code, 3, stderr);
+  assert.match(stderr, /Cannot restore to ".*tree": backups are kept in ".*tree"/);
+  assert.deepEqual(filesIn(namesake), before);
 });
 
 Deno.test("a file that has another mode counts as changed", async () => {
