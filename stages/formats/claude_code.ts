@@ -69,9 +69,17 @@ export function claudeFoldersAbove(path: string): ClaudeFolder[] {
   return UNMISTAKABLE.test(last) ? [...above, { kind: "project", path: last }] : above;
 }
 
-/** The same folders, seen from one step further down. */
-export function claudeFoldersBelow(folders: readonly ClaudeFolder[], name: string): ClaudeFolder[] {
-  return folders.map(({ kind, path }) => ({ kind, path: path === "" ? name : `${path}/${name}` }));
+/** The same folders, seen from one step further down, and that of a file that says whose it is. */
+export function claudeFoldersBelow(
+  folders: readonly ClaudeFolder[],
+  name: string,
+): readonly ClaudeFolder[] {
+  const isOwn = UNMISTAKABLE.test(name);
+  if (folders.length === 0 && !isOwn) return folders;
+  const below = folders.map(({ kind, path }): ClaudeFolder => (
+    { kind, path: path === "" ? name : `${path}/${name}` }
+  ));
+  return isOwn ? [...below, { kind: "project", path: name }] : below;
 }
 
 /** Files whose names say whose they are. */

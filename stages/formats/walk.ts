@@ -203,12 +203,13 @@ export class Walk {
     { kind, shown }: Found,
   ): Found["standIn"] {
     const { homes = [] } = this.#selection;
+    if (kind !== "file" || this.#selection.sealed) return undefined;
     const isState = claude.some(isStateFile) ||
       paths.some((path) =>
         basename(path) === STATE_FILE ||
         (basename(path) === OLD_STATE_FILE && homes.includes(dirname(path)))
       );
-    if (!isState || kind !== "file" || this.#selection.sealed) return undefined;
+    if (!isState) return undefined;
     this.#remarks.skipped.push({ path: shown, reason: CUT });
     return "cut";
   }
@@ -258,7 +259,7 @@ export class Walk {
     info: Deno.FileInfo,
   ): Met | undefined {
     const way = wayTo(directory, name);
-    const claude = claudeHere.length === 0 ? claudeHere : claudeFoldersBelow(claudeHere, name);
+    const claude = claudeFoldersBelow(claudeHere, name);
     const shown = childPath(directory.found.shown, name);
     const source = childPath(directory.found.source, name);
     // What is listed by name is wanted, but for secrets.
@@ -278,7 +279,7 @@ export class Walk {
       const found = describe(info, path, source, shown);
       if (found.kind === "symlink") this.#noteLink(found);
       this.#noteUnknown(claude, found);
-      const standIn = isListed ? this.#standInFor(source) : this.#cutFor(claude, [], found);
+      const standIn = isListed ? this.#standInFor(source) : this.#cutFor(claude, [source], found);
       return { found: withStandIn(found, standIn), way, claude };
     } catch (error) {
       const isText = error instanceof Deno.errors.InvalidData;

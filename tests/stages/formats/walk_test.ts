@@ -223,6 +223,24 @@ Deno.test({
   },
 });
 
+Deno.test("the file of Claude Code's state is cut wherever it is, and its copies are left out", async () => {
+  using tree = new SourceTree({
+    "me/.claude.json": "{}",
+    "me/.claude.json.backup": "{}",
+    "me/code/app/.claude.json": "{}",
+    "me/code/app/claude.json": "{}",
+  });
+  const { found, skipped } = await walk([tree.at("me")]);
+  const files = found.filter(({ kind }) => kind === "file");
+  assert.deepEqual(files.map(({ path, standIn }) => [path, standIn]), [
+    ["me/.claude.json", "cut"],
+    ["me/code/app/.claude.json", "cut"],
+    ["me/code/app/claude.json", undefined],
+  ]);
+  const reasons = skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`);
+  assert.ok(reasons.includes("/me/.claude.json.backup: may hold credentials"), reasons.join());
+});
+
 Deno.test({
   name: "the file of Claude Code's state is cut under whatever name a link gives it",
   ignore: !onPosix,
