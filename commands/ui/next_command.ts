@@ -12,9 +12,14 @@ const COMMANDS = [
   ...["prune", "digest", "init", "status", "log", "schedule", "hook", "config"],
 ];
 
-/** One of them where it is to be typed: not in a path, and not what a sentence is about. */
+/**
+ * One of them where it is to be typed: not in a path, be it one with spaces, not what a sentence is
+ * about, and not with a file of its own already.
+ */
 const COMMAND_REGEXP = new RegExp(
-  `(?<=^|[\\s"(])keepsake (?:${COMMANDS.join("|")})(?![\\w-]| --(?:config|help)\\b|":)`,
+  `(?<=^|[\\s"(])(?<![\\\\/][^":()\n]*)keepsake (?:${
+    COMMANDS.join("|")
+  })(?![\\w-]|":)(?!(?: [^\\s"]+)* (?:--(?:config|help)\\b|-c ))`,
   "gm",
 );
 

@@ -30,6 +30,10 @@ Deno.test("what is no command to type next stays as it is", () => {
       'Cannot understand "keepsake run": there is no such option',
       'Make one with "keepsake keygen"',
       "/home/ada/keepsake run/a.md",
+      "local  writes /mnt/my keepsake log, /mnt/my keepsake list/x",
+      'Made the directory "/mnt/my keepsake log"',
+      "keepsake run --if-missed x --config other.toml",
+      "keepsake run -c other.toml",
       "keepsake runs, and keepsake restored",
     ]
   ) equal(say(text), text);
