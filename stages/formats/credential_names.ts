@@ -15,8 +15,30 @@ export function namesCredential(name: string): boolean {
     words.some((word, at) => WORDS.has(word) || (word === "key" && KEYS.has(words[at - 1] ?? "")));
 }
 
-/** Whether it ends so: not even a number below it is a count. */
-export function endsAsCredential(name: string): boolean {
+/**
+ * Whether a text cannot be a credential although its name says so: a switch, a date, a count of
+ * tokens. What is called a password may be made of digits.
+ */
+export function isHarmless(name: string, text: string): boolean {
+  return SWITCH.test(text) || (/tokens\s*$/i.test(name) && /^\d{1,9}$/.test(text)) ||
+    (DATE.test(text) && !namesNoCount(name));
+}
+
+/** Whether a text is nothing but a switch, a date, a number or a version. */
+export function isPlain(text: string): boolean {
+  return SWITCH.test(text) || DATE.test(text) || /^v?\d{1,13}(\.\d{1,9})*$/.test(text);
+}
+
+/** Whether not even a number is harmless below that name. Most counts are such of tokens. */
+export function namesNoCount(name: string): boolean {
+  return endsAsCredential(name) && !/tokens?\s*$/i.test(name);
+}
+
+const SWITCH = /^(true|false|yes|no|on|off|enabled|disabled)$/i;
+
+const DATE = /^(19|20)\d\d-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+
+function endsAsCredential(name: string): boolean {
   const bare = name.trim();
   return SUFFIXES.test(bare) || /[A-Z]PASS$/.test(bare);
 }
@@ -49,7 +71,9 @@ const KEYS: ReadonlySet<string> = new Set([
 ]);
 
 const HARMLESS_ENDS: ReadonlySet<string> = new Set([
-  ...["at", "budget", "command", "count", "dir", "directory", "enabled", "endpoint", "expires"],
-  ...["expiry", "file", "folder", "helper", "kind", "limit", "method", "path", "provider"],
-  ...["type", "uri", "url", "usage", "version"],
+  ...["at", "budget", "command", "count", "counts", "date", "dates", "day", "days", "dir"],
+  ...["directory", "enabled", "endpoint", "expiration", "expires", "expiry", "file", "folder"],
+  ...["helper", "kind", "limit", "limits", "max", "maximum", "method", "min", "minimum", "path"],
+  ...["provider", "size", "time", "timeout", "timestamp", "total", "ttl", "type", "uri", "url"],
+  ...["usage", "version"],
 ]);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { endsAsCredential, namesCredential } from "./credential_names.ts";
+import { isHarmless, isPlain, namesCredential, namesNoCount } from "./credential_names.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 import { MAX_TRIES, openPatiently, type Pause, ReadFault } from "./source_file.ts";
@@ -74,10 +74,13 @@ function cut(value: unknown, name = ""): unknown {
   // What an environment or a header holds cannot be told by its name.
   const isFilled = name === "env" || name === "headers";
   if (Array.isArray(value)) return isFilled ? [] : cutList(value);
+  const isByName = BY_NAME.has(name);
   const kept = Object.entries(value).filter(([key, inner]) =>
     !isFilled && !isCredential(key, inner, name)
   );
-  return Object.fromEntries(kept.map(([key, inner]) => [cutAddresses(key), cut(inner, key)]));
+  return Object.fromEntries(
+    kept.map(([key, inner]) => [cutAddresses(key), cut(inner, isByName ? "" : key)]),
+  );
 }
 
 /** Whether what a key names goes as a whole. */
@@ -85,25 +88,32 @@ function isCredential(key: string, value: unknown, parent: string): boolean {
   const isThing = typeof value === "object" && value !== null;
   // Names that people gave to servers, and paths of their projects.
   if (isThing && (parent === "mcpServers" || /[/\\]/.test(key))) return false;
+  const isName = BY_NAME.has(parent) && !Array.isArray(value);
+  if (isName && (typeof value !== "string" || isPlain(value))) return false;
   if (WHOLE.test(key.trim())) return true;
-  return namesCredential(key) &&
-    !isCount(value, endsAsCredential(key) && !/tokens?\s*$/i.test(key));
+  return namesCredential(key) && !isCount(value, key);
 }
+
+/** What Claude Code keeps by names of skills, tools, tips and switches: those say nothing. */
+const BY_NAME: ReadonlySet<string> = new Set([
+  ...["agentUsage", "commandUsage", "hookUsage", "pluginUsage", "skillUsage", "toolUsage"],
+  ...["tipsHistory", "experimentNoticesSeenCount", "cachedDynamicConfigs", "cachedStatsigGates"],
+  ...["cachedGrowthBookFeatures", "growthBookOverrides"],
+]);
 
 /** What is left out whatever it holds. */
 const WHOLE = /oauth|^(customApiKeyResponses|credentials?)$/i;
 
 /**
- * Whether nothing but switches and numbers stand there. Of numbers, most that are called so are
- * counts of tokens, and none is a secret.
- *
- * @param isStrict Whether a number is no count, by its name.
+ * Whether nothing but switches, dates and numbers stand there. Of numbers, most that are called so
+ * are counts of tokens, and none is a secret.
  */
-function isCount(value: unknown, isStrict: boolean): boolean {
-  if (typeof value === "number") return !isStrict;
-  if (typeof value !== "object" || value === null) return typeof value !== "string";
+function isCount(value: unknown, name: string): boolean {
+  if (typeof value === "number") return !namesNoCount(name);
+  if (typeof value === "string") return isHarmless(name, value);
+  if (typeof value !== "object" || value === null) return true;
   return Object.entries(value).every(([key, inner]) =>
-    (Array.isArray(value) || /^[A-Za-z_]+$/.test(key)) && isCount(inner, isStrict)
+    (Array.isArray(value) || /^[A-Za-z_]+$/.test(key)) && isCount(inner, name)
   );
 }
 
@@ -113,7 +123,8 @@ function cutList(list: readonly unknown[]): unknown[] {
     const before = list[at - 1];
     const isText = typeof value === "string";
     if (isText || typeof value === "number") {
-      if (isFlag(before) && !(isText && /^(--|-[A-Za-z]$)/.test(value))) return GONE;
+      const isNext = isText && /^(--|-[A-Za-z]$)/.test(value);
+      if (isFlag(before) && !isNext && !isHarmless(String(before), String(value))) return GONE;
       if (isText && /^(-e|--env)$/.test(String(before))) return cutVariable(value);
     }
     return isText ? cutWords(value) : cut(value);
@@ -133,15 +144,20 @@ function cutVariable(text: string): string {
 function cutWords(text: string): string {
   if (text.startsWith("--env=")) return cutVariable(text);
   const whole = /^(-{0,2}[A-Za-z][\w.-]{0,80})(\s*[=:]\s*)(?!\/\/)./s.exec(text);
-  const [, first = "", sign = ""] = whole ?? [];
-  if (isFlag(first) || namesCredential(first)) return `${first}${sign}${GONE}`;
+  const [start = "", first = "", sign = ""] = whole ?? [];
+  if (isFlag(first) || namesCredential(first)) {
+    const isKept = isHarmless(first, text.slice(start.length - 1));
+    return isKept ? text : `${first}${sign}${GONE}`;
+  }
   let result = "";
   let done = 0;
   for (const { 0: all, 1: name = "", 2: sign, index } of text.matchAll(NAMED_WORDS)) {
     if (index < done || !(isFlag(name) || (sign === "=" && namesCredential(name)))) continue;
     const start = index + all.length;
     const [value] = /^("[^"]*"?|'[^']*'?)?\S*/.exec(text.slice(start))!;
-    if (value === "" || (sign !== "=" && value.startsWith("--"))) continue;
+    if (value === "" || isHarmless(name, value) || (sign !== "=" && value.startsWith("--"))) {
+      continue;
+    }
     result += text.slice(done, start) + GONE;
     done = start + value.length;
   }

@@ -75,14 +75,46 @@ Deno.test("counts, switches, settings and what people gave names to stay", () =>
     ...{ apiKeyHelper: "/bin/key", tokenFile: "/a", authMethod: "sso", tokenExpiresAt: "2027" },
     ...{ author: { name: "me" }, bypass: "no", compass: "n", lastSessionId: "1", keyBinding: "v" },
     ...{ tokenizer: "x", shortcutKey: "k", env: "production" },
-    skillUsage: { "password-maker": { usageCount: 3, lastUsedAt: 1767225600000 } },
+    skillUsage: {
+      "password-maker": { usageCount: 3, lastUsedAt: 1767225600000 },
+      "secret-scan": { usageCount: 3, lastUsedAt: "yesterday" },
+      token: { usageCount: 3, lastUsedAt: "yesterday" },
+      env: { usageCount: 3 },
+    },
     mcpServers: { "auth-token": { type: "http", url: "https://example.org/a?page=2#top" } },
+    ...{ claudeCodeFirstTokenDate: "2025-06-01", tokenLimit: "8k", maxThinkingTokens: "8000" },
+    ...{ hasApiKey: "true", tokens: { input: "12", since: "2026-01-01T00:00:00.000Z" } },
+    tipsHistory: { "api-key": 2, "oauth-setup": 3, token: "2" },
+    toolUsage: { mcp__auth__login: { usageCount: 3, lastUsedAt: "yesterday" } },
+    cachedStatsigGates: { tengu_auth: "v1", tengu_oauth: true },
+    cachedGrowthBookFeatures: { tengu_token: { name: "a", headers: {} }, tengu_jwt: "1.2.3" },
     githubRepoPaths: { "me/my-token": ["/home/me/my-token"] },
     remotes: ["ssh://git@example.org/a", "http://localhost:3000/@scope/a", "git@example.org:a.git"],
     allowedTools: ["Bash(gh auth status:*)", "WebFetch(domain:example.org)"],
     args: ["-y", "@scope/server@1.2.3", "--port", "80", "--token-file", "/a", "--no-auth", "--all"],
+    limits: ["--max-tokens", "8000", "--max-tokens", 8000, "--max-tokens=8000", "--auth", "off"],
   };
   assert.deepEqual(cut(kept), kept);
+});
+
+Deno.test("a credential below a name is cut out, and a text of digits by a name that is no count", () => {
+  const secrets = {
+    ...{ password: "12345678", otp: "123456", token: "123456", apiKey: "2026-01-01" },
+    ...{ maxTokens: "canary", tokens: { input: "canary" }, accessTokens: "1234567890" },
+  };
+  assert.deepEqual(cut(secrets), {});
+  assert.deepEqual(
+    cut({
+      mcpServers: { token: "canary" },
+      cachedStatsigGates: {
+        tengu_auth_token: "canary",
+        tokens: ["canary"],
+        tengu_auth: { token: "canary" },
+      },
+      skillUsage: { token: { token: "canary" }, secret: "canary" },
+    }),
+    { mcpServers: {}, cachedStatsigGates: { tengu_auth: {} }, skillUsage: { token: {} } },
+  );
 });
 
 Deno.test("what follows a flag that asks for a credential, or is joined to it, is cut out", () => {
