@@ -5,6 +5,7 @@
  * @module
  */
 import { isHarmless, isPlain, namesCredential, namesNoCount } from "./credential_names.ts";
+import { cutText, cutVariable, cutWords, GONE, isFlag } from "./credential_texts.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 import { MAX_TRIES, openPatiently, type Pause, ReadFault } from "./source_file.ts";
@@ -64,23 +65,18 @@ export function withoutCredentials(bytes: Uint8Array): Uint8Array<ArrayBuffer> |
   }
 }
 
-/** What stands where a part of a text was taken out. */
-const GONE = "[REDACTED]";
-
 /** @param name The key that it stands below; empty for the whole. */
 function cut(value: unknown, name = ""): unknown {
-  if (typeof value === "string") return name === "command" ? cutWords(value) : cutAddresses(value);
+  if (typeof value === "string") return cutString(value, name);
   if (typeof value !== "object" || value === null) return value;
   // What an environment or a header holds cannot be told by its name.
   const isFilled = name === "env" || name === "headers";
   if (Array.isArray(value)) return isFilled ? [] : cutList(value);
+  if (isFilled) return {};
   const isByName = BY_NAME.has(name);
-  const kept = Object.entries(value).filter(([key, inner]) =>
-    !isFilled && !isCredential(key, inner, name)
-  );
-  return Object.fromEntries(
-    kept.map(([key, inner]) => [cutAddresses(key), cut(inner, isByName ? "" : key)]),
-  );
+  const kept = Object.entries(value).map(([key, inner]) => [settle(key, cutText), inner] as const)
+    .filter(([key, inner]) => !isCredential(key, inner, name));
+  return Object.fromEntries(kept.map(([key, inner]) => [key, cut(inner, isByName ? "" : key)]));
 }
 
 /** Whether what a key names goes as a whole. */
@@ -117,6 +113,45 @@ function isCount(value: unknown, name: string): boolean {
   );
 }
 
+function cutString(text: string, name: string, isOfWords = name === "command"): string {
+  return settle(text, (rest) => cutOnce(rest, name, isOfWords));
+}
+
+/** Cuts until there is nothing left to cut: what is cut once more is the same. */
+function settle(text: string, cutOnce: (text: string) => string): string {
+  let rest = text;
+  for (let passes = 0; passes < MOST_PASSES; passes++) {
+    const before = rest;
+    rest = cutOnce(before);
+    if (rest === before) break;
+  }
+  return rest;
+}
+
+/** More than cutting takes to come to an end, which is two or three. */
+const MOST_PASSES = 16;
+
+/** A text can be JSON itself: that is written anew only where something was cut. */
+function cutOnce(text: string, name: string, isOfWords: boolean): string {
+  const parsed = parseThing(text);
+  if (parsed === undefined) return isOfWords ? cutWords(text) : cutText(text);
+  const whole = JSON.stringify(parsed);
+  const rest = JSON.stringify(cut(parsed, name));
+  if (rest !== whole) return rest;
+  // Of a key that stands there twice, parsing has seen one only.
+  const isWhole = whole.replaceAll(/\s/g, "") === text.replaceAll(/\s/g, "");
+  return isWhole ? text : cutWords(text);
+}
+
+function parseThing(text: string): unknown {
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Cuts what follows flags, where a list is one of words for a program. */
 function cutList(list: readonly unknown[]): unknown[] {
   return list.map((value, at) => {
@@ -125,64 +160,8 @@ function cutList(list: readonly unknown[]): unknown[] {
     if (isText || typeof value === "number") {
       const isNext = isText && /^(--|-[A-Za-z]$)/.test(value);
       if (isFlag(before) && !isNext && !isHarmless(String(before), String(value))) return GONE;
-      if (isText && /^(-e|--env)$/.test(String(before))) return cutVariable(value);
     }
-    return isText ? cutWords(value) : cut(value);
+    if (!isText) return cut(value);
+    return cutString(/^(-e|--env)$/.test(String(before)) ? cutVariable(value) : value, "", true);
   });
-}
-
-function isFlag(word: unknown): boolean {
-  if (typeof word !== "string" || !/^-{1,2}[A-Za-z][\w.-]*$/.test(word)) return false;
-  return /^(-H|--headers?|--key)$/.test(word) || namesCredential(word);
-}
-
-function cutVariable(text: string): string {
-  return text.replace(/^((?:--env=)?[A-Za-z_]\w*=).*$/s, `$1${GONE}`);
-}
-
-/** Cuts what flags, variables and headers hold that stand in one text, and in addresses. */
-function cutWords(text: string): string {
-  if (text.startsWith("--env=")) return cutVariable(text);
-  const whole = /^(-{0,2}[A-Za-z][\w.-]{0,80})(\s*[=:]\s*)(?!\/\/)./s.exec(text);
-  const [start = "", first = "", sign = ""] = whole ?? [];
-  if (isFlag(first) || namesCredential(first)) {
-    const isKept = isHarmless(first, text.slice(start.length - 1));
-    return isKept ? text : `${first}${sign}${GONE}`;
-  }
-  let result = "";
-  let done = 0;
-  for (const { 0: all, 1: name = "", 2: sign, index } of text.matchAll(NAMED_WORDS)) {
-    if (index < done || !(isFlag(name) || (sign === "=" && namesCredential(name)))) continue;
-    const start = index + all.length;
-    const [value] = /^("[^"]*"?|'[^']*'?)?\S*/.exec(text.slice(start))!;
-    if (value === "" || isHarmless(name, value) || (sign !== "=" && value.startsWith("--"))) {
-      continue;
-    }
-    result += text.slice(done, start) + GONE;
-    done = start + value.length;
-  }
-  return cutAddresses(result + text.slice(done));
-}
-
-const NAMED_WORDS = /(?<=^|\s)(-{0,2}[A-Za-z][\w.-]{0,80})(=|\s+)/g;
-
-/** Cuts who and with what out of addresses, and what their queries say by such names. */
-function cutAddresses(text: string): string {
-  return text
-    .replaceAll(
-      // Also with signs in a password that should have been escaped, unless a port stands there.
-      /:\/\/(?:[^\s/?#]*|[^\s/?#:@]*:(?!\d+(?:[/?#]|$))\S{1,256}?)@/g,
-      (all, at: number) => {
-        const isUserAlone = !all.includes(":", 3) && text.slice(0, at).endsWith("ssh");
-        return isUserAlone ? all : `://${GONE}@`;
-      },
-    )
-    .replaceAll(
-      /([?&#;])([^=&#;?\s]{1,80})=[^&#;\s"'<>]+/g,
-      (all, sign: string, name: string) => {
-        const isNamed = /^(key|sig|signature|x-amz-signature)$/i.test(name) ||
-          namesCredential(name);
-        return isNamed ? `${sign}${name}=${GONE}` : all;
-      },
-    );
 }

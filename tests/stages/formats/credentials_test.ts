@@ -140,6 +140,104 @@ Deno.test("what follows a flag that asks for a credential, or is joined to it, i
   assert.deepEqual(cut({ command: "a --token canary b" }), { command: `a --token ${gone} b` });
 });
 
+Deno.test("what a variable, flag or key holds is cut out in a text, whatever stands before it", () => {
+  const gone = "[REDACTED]";
+  const cases: Readonly<Record<string, string>> = {
+    'env "TOKEN=canary" foo': `env "TOKEN=${gone}" foo`,
+    'env "TOKEN=can ary" foo': `env "TOKEN=${gone}" foo`,
+    "a 'TOKEN=can ary' b": `a 'TOKEN=${gone}' b`,
+    'sh -c "TOKEN=\\"can ary\\" b"': `sh -c "TOKEN=${gone}"`,
+    'sh -c \\"TOKEN=can ary\\" b': `sh -c \\"TOKEN=${gone}\\" b`,
+    'a "TOKEN="can" ary" b': `a "TOKEN=${gone}" b`,
+    "a;TOKEN='can ary' b": `a;TOKEN=${gone} b`,
+    "a&&TOKEN=canary b|PASSWORD=canary c": `a&&TOKEN=${gone} b|PASSWORD=${gone} c`,
+    "Bash(PGPASSWORD=canary psql)": `Bash(PGPASSWORD=${gone} psql)`,
+    "Bash(TOKEN=canary npm run x)": `Bash(TOKEN=${gone} npm run x)`,
+    "Bash(TOKEN=canary:*)": `Bash(TOKEN=${gone})`,
+    "Bash(export TOKEN=canary)": `Bash(export TOKEN=${gone})`,
+    "Bash(a --api-key canary)": `Bash(a --api-key ${gone})`,
+    'a "--api-key" "can ary" b': `a "--api-key" ${gone} b`,
+    "x `TOKEN=canary a` b": `x \`TOKEN=${gone}\` b`,
+    "Bearer canary": `Bearer ${gone}`,
+    "bearer  canary ": `bearer  ${gone}`,
+    "a Authorization: Bearer canary b": `a Authorization: ${gone} b`,
+    "a 'Authorization: Basic canary' b": `a 'Authorization: ${gone}' b`,
+    "curl -d Authorization:canary": `curl -d Authorization:${gone}`,
+    'x "X-Api-Key: can ary" b': `x "X-Api-Key: ${gone}" b`,
+    [`run --config '{"braveApiKey":"can ary","a":1}'`]:
+      `run --config '{"braveApiKey":"${gone}","a":1}'`,
+    '--config={\\"apiKey\\": \\"canary\\"}': `--config={\\"apiKey\\": \\"${gone}\\"}`,
+    'x {"tokens":{"a":"canary","b":"canary"}}': `x {"tokens":${gone}`,
+    'x {"otp":123456,"b":1}': `x {"otp":${gone},"b":1}`,
+    [`x '["--token","canary","b"]'`]: `x '["--token","${gone}","b"]'`,
+  };
+  for (const [written, expected] of Object.entries(cases)) {
+    assert.deepEqual(cut({ allowedTools: [written] }), { allowedTools: [expected] }, written);
+    assert.deepEqual(cut({ command: written }), { command: expected }, written);
+    assert.deepEqual(cut({ command: expected }), { command: expected }, "a second time");
+  }
+});
+
+Deno.test("a text that is JSON is cut as what it says, and stays as it is where nothing is cut", () => {
+  const cases: Readonly<Record<string, string>> = {
+    '{"braveApiKey":"canary"}': "{}",
+    ' { "a" : 1, "env": {"X":"canary"} }': '{"a":1,"env":{}}',
+    '["--token","canary"]': '["--token","[REDACTED]"]',
+    '{"a":"{\\"apiKey\\":\\"canary\\"}"}': '{"a":"{}"}',
+    '{"token":"canary","token":null}': '{"token":"[REDACTED]","token":null}',
+    ' { "a" : 1.0, "url": "https://example.org" }': ' { "a" : 1.0, "url": "https://example.org" }',
+    '{"maxTokens": "8000", "tokens": [1], "secret": true, "auth": {}}':
+      '{"maxTokens": "8000", "tokens": [1], "secret": true, "auth": {}}',
+    "[]": "[]",
+  };
+  for (const [written, expected] of Object.entries(cases)) {
+    const whole = { args: ["--config", written], text: written };
+    assert.deepEqual(cut(whole), { args: ["--config", expected], text: expected }, written);
+    assert.deepEqual(cut({ args: ["-e", written] }), { args: ["-e", expected] });
+  }
+  assert.deepEqual(cut({ headers: '{"X":"canary"}' }), { headers: "{}" });
+});
+
+Deno.test("what a header says is cut out of any text", () => {
+  assert.deepEqual(
+    cut({ a: "Bearer canary", b: 'say {"Authorization": "Bearer canary"}', c: "Bearer" }),
+    { a: "Bearer [REDACTED]", b: 'say {"Authorization": "[REDACTED]"}', c: "Bearer" },
+  );
+});
+
+Deno.test("what was cut once stays the same when it is cut again, and each time", () => {
+  const parts = ["TOKEN", "--api-key", "Authorization", "Bearer", "a", "=", ": ", " ", '"', "'"];
+  parts.push(...[
+    "\\",
+    "(",
+    ")",
+    ";",
+    "&",
+    "?",
+    "|",
+    "`",
+    ",",
+    "{",
+    "}",
+    "[",
+    "]",
+    "://",
+    "@",
+    "1",
+  ]);
+  let seed = 1;
+  const next = (): number => seed = seed * 48271 % 2147483647;
+  for (let count = 0; count < 3000; count++) {
+    const text = Array.from({ length: next() % 14 + 1 }, () => parts[next() % parts.length]).join(
+      "",
+    );
+    const whole = { args: ["a", text, text], text, [text]: { command: text } };
+    const once = cut(whole);
+    assert.deepEqual(cut(whole), once);
+    assert.deepEqual(cut(once), once, JSON.stringify(text));
+  }
+});
+
 Deno.test("what addresses hold of users, passwords and secrets is cut out", () => {
   const gone = "[REDACTED]";
   const cases: Readonly<Record<string, string>> = {
