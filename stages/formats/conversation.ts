@@ -71,6 +71,7 @@ export class LogParser {
     readonly entries: readonly Entry[];
     readonly usages: readonly [string, readonly number[]][];
     readonly waiting: readonly [string, Piece][];
+    readonly time?: string;
   }) {
     this.#log = log;
     this.#tools = tools;
@@ -81,12 +82,18 @@ export class LogParser {
     this.stats.lines -= this.stats.unfinished;
     this.stats.unfinished = 0;
     this.usages = new Map(before?.usages);
+    this.#time = before?.time ?? "";
     for (const entry of structuredClone(before?.entries ?? []) as Entry[]) {
       this.entries.push(entry);
       if (entry.kind !== "call" || entry.result !== undefined || entry.id === "") continue;
       this.#calls.set(entry.id, entry);
     }
     this.#settled = new Map(before?.waiting.filter(([id]) => !this.#calls.has(id)));
+  }
+
+  /** The newest time, which is that of all lines up to the next that has one. */
+  get time(): string {
+    return this.#time;
   }
 
   /** The newest calls without an answer: their ids, and what they are of. */

@@ -324,11 +324,11 @@ export class ConversationReader {
         // A part that is still being written is not in the hash.
         hash: lines.offset === log.look.size ? sum : "",
       });
-      const { heading, stats, waiting } = parser;
+      const { heading, stats, waiting, time } = parser;
       const uuids = [...(before?.uuids ? [before.uuids] : []), ...parser.uuids].join(" ");
       const state = {
         ...{ offset: lines.offset, lines: lines.lines, hash: sum },
-        ...{ heading, stats, usages: [...parser.usages], waiting, uuids },
+        ...{ heading, stats, usages: [...parser.usages], waiting, uuids, time },
       };
       return {
         log,

@@ -48,6 +48,8 @@ export interface LogState {
   /** Calls without an answer, with what they are of, by their id. */
   readonly waiting: readonly [string, Piece][];
   readonly uuids: string;
+  /** The newest time in it, which is that of lines without one. */
+  readonly time?: string;
   /** What may still change: see `Reading`. */
   readonly open: readonly Entry[];
 }

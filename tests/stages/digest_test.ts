@@ -879,6 +879,19 @@ Deno.test("a line more changes one digest, and gives what reading all anew would
   assert.deepEqual(grown, [world.digests(), world.read("_manifest.md")]);
 });
 
+Deno.test("what has no time of its own has that of the line before, also in the next run", async () => {
+  using world = new World();
+  const queued = { type: "queue-operation", operation: "enqueue", content: "later" };
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("one")]);
+  await world.digest();
+  world.write(`${FOLDER}/s1.jsonl`, [queued], true);
+  await world.digest();
+  const grown = world.digests();
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  assert.deepEqual(grown, world.digests());
+});
+
 Deno.test("a last line that is still being written waits until it is whole", async () => {
   using world = new World();
   const line = JSON.stringify(world.user("second"));
