@@ -21,6 +21,7 @@ import {
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import { type Fragment, textOf } from "./digest_file.ts";
 import type { ConversationState, LogState, Mark, Place } from "./digest_state.ts";
+import { safeName } from "./log_names.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
 import { cleanText, oneLine, shorten } from "./markdown_text.ts";
@@ -318,6 +319,7 @@ export class ConversationReader {
         await this.#clean(parser);
         if (pace.isDue) await pace.turn();
       }
+      await this.#nameAgents(parser.entries);
       const sum = hash.digest();
       marks.set(log.path, {
         look: log.look.text,
@@ -371,6 +373,16 @@ export class ConversationReader {
     }
     parser.fresh = [];
     return Promise.resolve();
+  }
+
+  /** Calls name sub-agents as their logs are named: one with a secret in it is a hash. */
+  async #nameAgents(entries: readonly Entry[]): Promise<void> {
+    const { scanner } = this.#context;
+    if (scanner === undefined) return;
+    for (const entry of entries) {
+      if (entry.kind !== "call" || entry.agent === undefined) continue;
+      entry.agent = await safeName(entry.agent, scanner);
+    }
   }
 
   async #about({ path, file: place = path }: Log): Promise<About> {

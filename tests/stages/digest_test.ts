@@ -1089,6 +1089,24 @@ Deno.test("a secret in the name of a log or its folder is in no digest, and its 
   assert.ok(digests.includes("redacted-"));
 });
 
+Deno.test("a sub-agent with a secret for a name stands below the call whose answer names it", async () => {
+  using world = new World();
+  const canaries = makeCanaries(17).filter(({ kind }) => kind === "github token");
+  const [{ value }] = canaries as [Canary];
+  const call = { type: "tool_use", id: "t1", name: "Task", input: {} };
+  const answer = { type: "tool_result", tool_use_id: "t1", content: "done" };
+  world.write(`${FOLDER}/s1.jsonl`, [
+    world.user("start"),
+    world.assistant([call]),
+    world.user([answer], {}, { toolUseResult: { agentId: value } }),
+    world.assistant([{ type: "text", text: "afterwards" }]),
+  ]);
+  world.write(`${FOLDER}/s1/subagents/agent-${value}.jsonl`, [world.assistant("below")]);
+  const result = await world.digest();
+  assert.deepEqual(leaking(canaries, world.everything() + JSON.stringify(result)), []);
+  assert.match(world.only(), /Task[^]*below[^]*done[^]*afterwards/);
+});
+
 Deno.test("what a terminal does not show of a secret does not hide it", async () => {
   using world = new World();
   const [canary] = makeCanaries(14).filter(({ kind }) => kind === "github token");
