@@ -79,6 +79,8 @@ interface Project {
   readonly state: ProjectState | undefined;
   /** Whether its files hold what the state says. */
   readonly isTrusted: boolean;
+  /** Keys of the conversations in its files. */
+  readonly held: readonly string[];
   readonly due: Conversation[];
   /** Conversations that come from another project, which was a guess, by key. */
   readonly arriving: Map<string, Project>;
@@ -210,6 +212,8 @@ export class DigestRun {
       const state = this.#store.readJson<ProjectState>(stateName(slug));
       const cwd = state?.cwd ?? readDigest(this.#store.read(name) ?? "").cwd;
       if (cwd === undefined) continue; // Somebody else's file.
+      const metas = state === undefined ? this.#metasIn(slug) : [...state.shown, ...state.leftOut];
+      const held = metas.map(({ key }) => key);
       let isTrusted = state !== undefined && index !== undefined;
       for (const file of [name, leftOutName(slug)]) {
         const look = this.#store.look(file);
@@ -218,7 +222,7 @@ export class DigestRun {
         isTrusted &&= look !== undefined && index !== undefined &&
           await this.#sameness.isSame(join(to, file), look, mark, index);
       }
-      projects.set(cwd, { ...newProject(cwd, slug), state, isTrusted });
+      projects.set(cwd, { ...newProject(cwd, slug), state, isTrusted, held });
     }
     // What a digest held that is gone comes back from the logs that are still there.
     for (const { name } of Deno.readDirSync(join(to, STATE_FOLDER))) {
@@ -226,7 +230,8 @@ export class DigestRun {
       if (!name.endsWith(".json") || this.#store.look(`${slug}.md`) !== undefined) continue;
       const state = this.#store.readJson<ProjectState>(stateName(slug));
       if (state?.cwd === undefined || projects.has(state.cwd)) continue;
-      projects.set(state.cwd, { ...newProject(state.cwd, slug), state });
+      const held = [...state.shown, ...state.leftOut].map(({ key }) => key);
+      projects.set(state.cwd, { ...newProject(state.cwd, slug), state, held });
     }
     return projects;
   }
@@ -244,9 +249,8 @@ export class DigestRun {
       cwd === (scanner?.redact(guessFor(key)) ?? guessFor(key));
     const homes = new Map<string, Project>();
     for (const project of projects.values()) {
-      const { conversations = {}, shown = [], leftOut = [] } = project.state ?? {};
-      const keys = [...shown, ...leftOut].map(({ key }) => key);
-      for (const key of new Set([...Object.keys(conversations), ...keys])) {
+      const known = Object.keys(project.state?.conversations ?? {});
+      for (const key of new Set([...known, ...project.held])) {
         const other = homes.get(key);
         // In two after a run that was killed while it moved from one to the other.
         const isLeft = other !== undefined && isGuess(project, key);
@@ -318,12 +322,17 @@ export class DigestRun {
     const read = new Set(due.map(({ key }) => key));
     const swept = Object.entries(state?.conversations ?? {}).filter(([key]) => !read.has(key));
     if (state === undefined || swept.length === 0) return {};
-    const metas = isTrusted ? [...state.shown, ...state.leftOut] : [leftOutName(slug), `${slug}.md`]
-      .flatMap((name) => metasOf(readDigest(this.#store.read(name) ?? "").fragments));
+    const metas = isTrusted ? [...state.shown, ...state.leftOut] : this.#metasIn(slug);
     const held = new Set(metas.map(({ key }) => key));
     return Object.fromEntries(
       swept.filter(([key]) => held.has(key)).map(([key, state]) => [key, withoutWords(state)]),
     );
+  }
+
+  /** What a digest's own files hold, whatever is remembered. */
+  #metasIn(slug: string): readonly Meta[] {
+    return [leftOutName(slug), `${slug}.md`]
+      .flatMap((name) => metasOf(readDigest(this.#store.read(name) ?? "").fragments));
   }
 
   async #isUnchanged(
@@ -569,7 +578,8 @@ function sayDone(
 
 function newProject(cwd: string, slug: string): Project {
   const [arriving, leaving] = [new Map<string, Project>(), new Set<string>()];
-  return { cwd, slug, state: undefined, isTrusted: false, due: [], arriving, leaving };
+  const none = { state: undefined, isTrusted: false, held: [] };
+  return { cwd, slug, ...none, due: [], arriving, leaving };
 }
 
 /** Gives an earlier version of a conversation a name of its own. */

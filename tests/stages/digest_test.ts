@@ -461,6 +461,18 @@ Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () 
   }
 });
 
+Deno.test("a conversation that a digest holds goes on in a narrow run although all else is forgotten", async () => {
+  using world = new World();
+  const old = { time: Date.now() - 90 * DAY };
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("old words", old)]);
+  await world.digest();
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("more words", old)], true);
+  rmSync(join(world.to, ".keepsake"), { recursive: true });
+  await world.digest({ days: 30 });
+  assert.ok(world.only().includes("more words"));
+  assert.equal((await world.digest({ days: 30 })).unchanged, true);
+});
+
 Deno.test("a digest that was removed comes back with what its logs still hold, in a narrow run too", async () => {
   using world = new World();
   const old = { session: "s1", time: Date.now() - 20 * DAY };
