@@ -43,7 +43,7 @@ export interface Redaction extends Place {
   readonly count: number;
 }
 
-/** Adds projects up. Of those without a digest it counts what was not understood. */
+/** Adds projects up, in their order. Of those without a digest it counts what was not understood. */
 export function sumUp(states: readonly ProjectState[], empty: readonly ProjectState[]): Totals {
   const metas = states.flatMap(metasOf);
   const sum = sumStats(metas.map(({ stats }) => stats));
@@ -65,11 +65,10 @@ export function sumUp(states: readonly ProjectState[], empty: readonly ProjectSt
   };
 }
 
-/** The page as Markdown. The same projects give the same page. */
+/** The page as Markdown. The same projects, in the same order, give the same page. */
 export function renderManifest(states: readonly ProjectState[], totals: Totals): string {
-  const sorted = states.toSorted((a, b) => a.cwd < b.cwd ? -1 : 1);
   const [work, tokens]: [string[][], string[][]] = [[], []];
-  for (const state of sorted) {
+  for (const state of states) {
     const metas = metasOf(state);
     const sum = sumStats(metas.map(({ stats }) => stats));
     const last = Math.max(...metas.map((meta) => meta.last ?? 0));
@@ -86,7 +85,7 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
   const sums = [conversations, agents, prompts, answers, calls];
   work.push(["**All**", "", "", ...sums.map(say)]);
   tokens.push(["**All**", ...totals.tokens.map(say)]);
-  const leftOut = sorted.flatMap(({ slug, leftOut }) =>
+  const leftOut = states.flatMap(({ slug, leftOut }) =>
     leftOut.toReversed().map(({ title, last }) =>
       `- ${plainLine(slug)}: ${last === undefined ? "" : `${sayTime(last)} `}${
         plainLine(shorten(title, 80))

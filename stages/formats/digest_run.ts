@@ -198,7 +198,7 @@ export class DigestRun {
       }
       await goOn();
     });
-    return await this.#finish(states, empty, written, conversations, index);
+    return await this.#finish(byPlace(states), byPlace(empty), written, conversations, index);
   }
 
   /** Every project that has a digest, or had one, by its working directory. */
@@ -574,6 +574,11 @@ function sayDone(
     ...(oversized.length > 0 ? [`${count(oversized.length, "line")} too long`] : []),
     ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
   ].join(", ");
+}
+
+/** In an order that is none of the disk's. */
+function byPlace(states: readonly ProjectState[]): ProjectState[] {
+  return states.toSorted((a, b) => a.cwd < b.cwd ? -1 : 1);
 }
 
 function newProject(cwd: string, slug: string): Project {

@@ -1240,6 +1240,20 @@ Deno.test("the numbers of the manifest are those of a count made another way", a
   assert.ok(!JSON.stringify(world.digests()).includes(CANARY));
 });
 
+Deno.test("the manifest names projects in an order of their own, however they were come by", async () => {
+  using world = new World();
+  const { text } = makeCanaries(18).find(({ kind }) => kind === "github token")!;
+  for (const [n, name] of ["moon", "ada", "tide", "sea", "harbour", "buoy"].entries()) {
+    const about = { session: name, cwd: `/home/${name}`, time: Date.now() - n * 60_000 };
+    world.write(`-home-${name}/${name}.jsonl`, [world.user(text, about)]);
+  }
+  await world.digest();
+  const manifest = world.read("_manifest.md");
+  rmSync(join(world.to, ".keepsake/index.json"));
+  await world.digest();
+  assert.equal(world.read("_manifest.md"), manifest);
+});
+
 Deno.test("a renderer sees a digest as it was meant, whatever was said in it", async () => {
   using world = new World();
   makeSampleHome(world.base, { seed: 5, now: Date.UTC(2026, 10, 20) });
