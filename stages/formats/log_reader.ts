@@ -76,7 +76,7 @@ export class LogReader {
    * @param seen Is shown the bytes as they are read, and how many of them are whole lines.
    */
   *blocks(seen: (bytes: Uint8Array) => void = () => {}): Generator<readonly LogLine[]> {
-    this.#file.seekSync(this.offset, Deno.SeekMode.Start);
+    let isCounted = this.#isWithinLine();
     let kept = 0;
     let skipping = false;
     for (;;) {
@@ -94,6 +94,8 @@ export class LogReader {
         kept = 0;
         continue;
       }
+      if (isCounted) this.lines--;
+      isCounted = false;
       let start = 0;
       const lines: LogLine[] = [];
       if (skipping) {
@@ -125,6 +127,14 @@ export class LogReader {
       this.offset += kept;
       yield [{ number: ++this.lines, value }];
     }
+  }
+
+  /** Goes to where reading begins. Whether that is in a line whose end had not been there. */
+  #isWithinLine(): boolean {
+    const before = new Uint8Array(1);
+    this.#file.seekSync(Math.max(0, this.offset - 1), Deno.SeekMode.Start);
+    if (this.offset === 0) return false;
+    return this.#file.readSync(before) === 1 && before[0] !== NEWLINE;
   }
 
   #grow(): void {

@@ -916,6 +916,25 @@ Deno.test("a last line that is still being written waits until it is whole", asy
   assert.equal(details.prompts, 2);
 });
 
+Deno.test("a line counts once when its end comes later", async () => {
+  using world = new World();
+  const { text } = makeCanaries(19).find(({ kind }) => kind === "github token")!;
+  const path = `${FOLDER}/s1.jsonl`;
+  const file = world.write(path, [world.user("one"), world.user("two")]);
+  for (const end of ["\n", "\r\n"]) {
+    appendFileSync(file, JSON.stringify(world.user("without an end")));
+    await world.digest();
+    appendFileSync(file, `${end}${JSON.stringify(world.user(text))}\n`);
+    await world.digest();
+  }
+  const { details: { redactions } } = await world.digest({ days: 36000 });
+  assert.deepEqual(redactions.map(({ line }) => line), [4, 6]);
+  const grown = world.digests();
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  assert.deepEqual(grown, world.digests());
+});
+
 Deno.test("whatever stands in a log, nothing throws, and what is not known is counted by shape", async () => {
   using world = new World();
   const deep = `${"[".repeat(60_000)}${"]".repeat(60_000)}`;
