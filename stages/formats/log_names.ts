@@ -27,7 +27,9 @@ export async function nameSafely(
     return path === log.path ? log : { ...log, path, file: log.path };
   };
   return await Promise.all(conversations.map(async ({ key, main, agents }) => {
-    const [own, below] = [main && await nameLog(main), await Promise.all(agents.map(nameLog))];
+    const own = main && await nameLog(main);
+    const named = await Promise.all(agents.map(nameLog));
+    const below = named.sort((a, b) => a.path < b.path ? -1 : 1);
     const logs = [...(own ? [own] : []), ...below];
     return { key: await safeName(key, scanner!), main: own, agents: below, logs };
   }));

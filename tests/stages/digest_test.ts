@@ -679,6 +679,24 @@ Deno.test("a sub-agent's log that was cut short takes nothing out of a digest", 
   for (const n of [1, 2]) assert.ok(world.only().includes(`\nasked ${n}\n`), world.only());
 });
 
+Deno.test("sub-agents whose names are hashes stand in the same order whenever they are read", async () => {
+  using world = new World();
+  const values = [1, 2, 3, 4].flatMap((seed) => makeCanaries(seed))
+    .filter(({ kind }) => kind === "github token" || kind === "npm token");
+  const path = `${FOLDER}/s1.jsonl`;
+  world.write(path, [world.user("start")]);
+  for (const [n, { value }] of values.entries()) {
+    world.write(`${FOLDER}/s1/subagents/agent-${value}.jsonl`, [world.assistant(`below ${n}`)]);
+  }
+  await world.digest();
+  world.write(path, [world.user("more")], true);
+  await world.digest();
+  const grown = world.digests();
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  assert.deepEqual(grown, world.digests());
+});
+
 Deno.test("what is new of a sub-agent stays when another, of before, has changed too", async () => {
   using world = new World();
   const call = (id: string) => ({ type: "tool_use", id, name: "Task", input: {} });
