@@ -54,7 +54,7 @@ export interface Reading {
   /** Letters of it that stay as they are. */
   readonly settled: number;
   readonly places: Readonly<Record<string, Place>>;
-  /** From the newest prompt on, or that of a call without an answer: more may belong to it. */
+  /** From the newest prompt on, or that of what waits before it for an answer or to be said. */
   readonly open: readonly Entry[];
   /** Whether something that the digest holds may not be in the logs any more. */
   readonly replaces: boolean;
@@ -506,15 +506,16 @@ export class ConversationReader {
 
 const ENCODER = new TextEncoder();
 
-/** Further back than so many entries before the newest prompt, no call is waited for. */
+/** Further back than so many entries before the newest prompt, nothing is waited for. */
 const WAITED = 500;
 
 /** Where what may still change begins: at a prompt, so that it looks alike however often it does. */
 function openFrom(entries: readonly Entry[]): number {
   const newest = promptAt(entries, entries.length - 1);
   const waiting = entries.findIndex((entry, place) =>
-    place > newest - WAITED && entry.kind === "call" && entry.result === undefined &&
-    entry.id !== ""
+    place > newest - WAITED &&
+    (entry.kind === "queued" ||
+      entry.kind === "call" && entry.result === undefined && entry.id !== "")
   );
   return waiting < 0 ? newest : promptAt(entries, Math.min(waiting, newest));
 }

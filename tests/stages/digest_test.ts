@@ -953,6 +953,18 @@ Deno.test("a line counts once when its end comes later", async () => {
   assert.deepEqual(grown, world.digests());
 });
 
+Deno.test("a prompt that waited stands once, also when others are said before it", async () => {
+  using world = new World();
+  const queued = (content: string) => ({ type: "queue-operation", operation: "enqueue", content });
+  const path = `${FOLDER}/s1.jsonl`;
+  world.write(path, [world.user("one"), queued("two"), queued("three"), world.user("two")]);
+  await world.digest();
+  assert.ok(world.only().includes("*Waited to be said:* `three`"));
+  world.write(path, [world.user("three")], true);
+  await world.digest();
+  assert.ok(!world.only().includes("*Waited"), world.only());
+});
+
 Deno.test("whatever stands in a log, nothing throws, and what is not known is counted by shape", async () => {
   using world = new World();
   const deep = `${"[".repeat(60_000)}${"]".repeat(60_000)}`;
