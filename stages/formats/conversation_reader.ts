@@ -12,6 +12,7 @@ import { type Heading, LogParser } from "./conversation.ts";
 import {
   add,
   type Entry,
+  newStats,
   type Piece,
   SHOWN,
   sumStats,
@@ -140,7 +141,8 @@ export class ConversationReader {
     }
     const readings = [...(mainRead ? [mainRead] : []), ...agentsRead];
     if (readings.length === 0) return undefined;
-    const replaces = before !== undefined && this.#lacks(readings, held, before);
+    const logs = readings.map(({ log: { path }, state }) => ({ path, state }));
+    const replaces = before !== undefined && this.#lacks(logs, agentsRead.length, held, before);
     return this.#draw(conversation, mainRead, agentsRead, "", replaces);
   }
 
@@ -162,7 +164,7 @@ export class ConversationReader {
     for (const [path, mark] of marks) this.#context.marks.set(path, mark);
     this.#context.unreadable.push(...unreadable);
     if (reading === undefined || before === undefined) return reading;
-    return { ...reading, replaces: this.#lacks(reading.logs, held, before) };
+    return { ...reading, replaces: this.#lacks(reading.logs, reading.agents, held, before) };
   }
 
   /** Goes on where the last run stopped, if all that it read is still there. */
@@ -267,13 +269,22 @@ export class ConversationReader {
 
   /** Whether logs that were read anew say less than they did. */
   #lacks(
-    readings: readonly Pick<ReadLog, "state">[],
+    logs: readonly Pick<KnownLog, "path" | "state">[],
+    agents: number,
     held: ConversationState | undefined,
     before: Fragment,
   ): boolean {
-    const stats = sumStats(readings.map(({ state }) => state.stats));
-    const logs = Object.values(held?.logs ?? {});
-    const uuids = logs.map(({ uuids }) => uuids).filter((uuids) => uuids !== "").join(" ");
+    if (held === undefined && agents < before.meta.agents) return true;
+    const now = new Map(logs.map(({ path, state }) => [path, state]));
+    const old = Object.entries(held?.logs ?? {});
+    // Where no uuids tell, what others say now makes up for nothing.
+    if (
+      old.some(([path, state]) =>
+        state.uuids === "" && this.#isLess(now.get(path) ?? { stats: newStats() }, state)
+      )
+    ) return true;
+    const stats = sumStats(logs.map(({ state }) => state.stats));
+    const uuids = old.map(([, { uuids }]) => uuids).filter((uuids) => uuids !== "").join(" ");
     return this.#isLess({ stats }, { stats: before.meta.stats, uuids });
   }
 

@@ -679,6 +679,22 @@ Deno.test("a sub-agent's log that was cut short takes nothing out of a digest", 
   for (const n of [1, 2]) assert.ok(world.only().includes(`\nasked ${n}\n`), world.only());
 });
 
+Deno.test("a sub-agent whose log is gone is missed although its conversation says more than it did", async () => {
+  for (const isForgotten of [false, true]) {
+    using world = new World();
+    const line = (text: string) => world.user(text, {}, isForgotten ? {} : { uuid: undefined });
+    world.write(`${FOLDER}/s1.jsonl`, [line("start")]);
+    const gone = world.write(`${FOLDER}/s1/subagents/agent-a.jsonl`, [line("said below")]);
+    await world.digest();
+    rmSync(gone);
+    if (isForgotten) rmSync(join(world.to, ".keepsake"), { recursive: true });
+    else world.write(`${FOLDER}/s1/subagents/agent-b.jsonl`, [line("another")]);
+    world.write(`${FOLDER}/s1.jsonl`, [line("more"), line("and more")], true);
+    await world.digest();
+    assert.ok(world.only().includes("said below"), `forgotten: ${isForgotten}`);
+  }
+});
+
 Deno.test("sub-agents whose names are hashes stand in the same order whenever they are read", async () => {
   using world = new World();
   const values = [1, 2, 3, 4].flatMap((seed) => makeCanaries(seed))
