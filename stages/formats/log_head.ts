@@ -23,10 +23,12 @@ export interface Beginning {
 /** Reads as much of a conversation as it takes to know where and when it was. */
 export function lookAhead(
   from: string,
-  { key, logs }: Conversation,
+  { key, main, logs }: Conversation,
   unreadable: Remark[],
 ): Beginning {
-  const folder = folderOf(key);
+  // What the lines are compared with: a key may be hashes.
+  const name = main?.file?.replace(/\.jsonl$/, "") ?? key;
+  const folder = folderOf(name);
   for (const log of logs) {
     const head = headOf(from, log, folder);
     if (head === undefined) {
@@ -34,7 +36,7 @@ export function lookAhead(
       continue;
     }
     const { cwd, first = Infinity, session } = head;
-    const isOwn = session === undefined || session === basename(key);
+    const isOwn = session === undefined || session === basename(name);
     if (cwd !== undefined) return { cwd, isGuess: false, first, isOwn };
   }
   return { cwd: guessFor(key), isGuess: true, first: Infinity, isOwn: true };

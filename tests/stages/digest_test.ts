@@ -1184,6 +1184,24 @@ Deno.test("a sub-agent with a secret for a name stands below the call whose answ
   assert.match(world.only(), /Task[^]*below[^]*done[^]*afterwards/);
 });
 
+Deno.test("what a fork repeats stands in its origin also where that has a secret for a name", async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    using world = new World();
+    const { value } = makeCanaries(seed).find(({ kind }) => kind === "github token")!;
+    const [first, second] = ["one", "two"].map((text) => world.user(text, { session: value }));
+    for (const fork of ["a", "z"]) {
+      const own = world.user(`the fork ${fork}`, { session: fork });
+      world.write(`${FOLDER}/${fork}.jsonl`, [first!, second!, own]);
+    }
+    world.write(`${FOLDER}/${value}.jsonl`, [first!, second!]);
+    await world.digest();
+    const origin = world.only().split("<!-- keepsake conversation ").find((part) =>
+      part.includes("/redacted")
+    );
+    assert.ok(origin?.includes("\none\n"), world.only());
+  }
+});
+
 Deno.test("what a terminal does not show of a secret does not hide it", async () => {
   using world = new World();
   const [canary] = makeCanaries(14).filter(({ kind }) => kind === "github token");
