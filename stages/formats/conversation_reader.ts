@@ -12,6 +12,7 @@ import { type Heading, LogParser } from "./conversation.ts";
 import {
   add,
   type Entry,
+  type LogStats,
   newStats,
   type Piece,
   SHOWN,
@@ -294,8 +295,10 @@ export class ConversationReader {
     { stats, uuids }: Pick<LogState, "stats" | "uuids">,
   ): boolean {
     const { owners } = this.#context;
+    const told = ({ lines, broken, repeated }: LogStats) => lines - broken - repeated;
     return uuidsOf({ uuids }).some((uuid) => !owners.has(uuid)) ||
-      now.prompts < stats.prompts || now.answers < stats.answers || now.calls < stats.calls;
+      uuids === "" && told(now) < told(stats) || now.prompts < stats.prompts ||
+      now.answers < stats.answers || now.calls < stats.calls;
   }
 
   /** Reads a log, all or from where `before` stopped; `undefined` when that cannot be done. */

@@ -695,6 +695,23 @@ Deno.test("a sub-agent whose log is gone is missed although its conversation say
   }
 });
 
+Deno.test("a log without uuids is missed also when nothing of it was counted", async () => {
+  for (const isGone of [false, true]) {
+    using world = new World();
+    const line = (text: string) => world.user(text, {}, { uuid: undefined });
+    const thought = (thinking: string) =>
+      world.assistant([{ type: "thinking", thinking }], {}, { uuid: undefined });
+    world.write(`${FOLDER}/s1.jsonl`, [line("start")]);
+    const path = `${FOLDER}/s1/subagents/agent-a.jsonl`;
+    const file = world.write(path, [thought("a thought"), thought("a second")]);
+    await world.digest();
+    if (isGone) rmSync(file);
+    else world.write(path, [thought("a thought")]);
+    await world.digest({ tools: "full" });
+    assert.ok(world.only().includes("a second"), `gone: ${isGone}`);
+  }
+});
+
 Deno.test("sub-agents whose names are hashes stand in the same order whenever they are read", async () => {
   using world = new World();
   const values = [1, 2, 3, 4].flatMap((seed) => makeCanaries(seed))
