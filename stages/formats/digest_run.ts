@@ -139,7 +139,10 @@ export class DigestRun {
     const inOrder = [...projects.values()].sort((a, b) =>
       Number(a.leaving.size > 0) - Number(b.leaving.size > 0)
     );
-    const all = inOrder.map((project) => ({ project, known: this.#knownOf(project, isSameView) }));
+    const all = await Promise.all(inOrder.map(async (project) => ({
+      project,
+      known: await this.#knownOf(project, isSameView, scanner),
+    })));
     const owners = new Map<string, string>();
     for (const { known } of all) takeOwners(known, owners);
     const reader = new ConversationReader({
@@ -306,9 +309,15 @@ export class DigestRun {
   }
 
   /** What is known of a project's conversations, also of those that come from another. */
-  #knownOf(project: Project, isSameView: boolean): Record<string, ConversationState> {
+  async #knownOf(
+    project: Project,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<Record<string, ConversationState>> {
     const { state, isTrusted, arriving, leaving } = project;
-    const known = isTrusted && isSameView ? { ...state?.conversations } : this.#keptOf(project);
+    const known = isTrusted && isSameView
+      ? { ...state?.conversations }
+      : await this.#keptOf(project, scanner);
     for (const [key, { state, isTrusted }] of arriving) {
       const there = isTrusted && isSameView ? state?.conversations[key] : undefined;
       if (there !== undefined) known[key] = there;
@@ -318,15 +327,21 @@ export class DigestRun {
   }
 
   /** What is known of conversations that the digest alone has, and that no view of it changes. */
-  #keptOf({ slug, state, isTrusted, due }: Project): Record<string, ConversationState> {
+  async #keptOf(
+    { slug, state, isTrusted, due }: Project,
+    scanner: SecretScanner | undefined,
+  ): Promise<Record<string, ConversationState>> {
     const read = new Set(due.map(({ key }) => key));
     const swept = Object.entries(state?.conversations ?? {}).filter(([key]) => !read.has(key));
     if (state === undefined || swept.length === 0) return {};
     const metas = isTrusted ? [...state.shown, ...state.leftOut] : this.#metasIn(slug);
     const held = new Set(metas.map(({ key }) => key));
-    return Object.fromEntries(
-      swept.filter(([key]) => held.has(key)).map(([key, state]) => [key, withoutWords(state)]),
-    );
+    const kept: Record<string, ConversationState> = {};
+    for (const [, state] of swept.filter(([key]) => held.has(key))) {
+      const named = await nameKept(withoutWords(state), scanner);
+      if (!read.has(named.meta.key)) kept[named.meta.key] = named;
+    }
+    return kept;
   }
 
   /** What a digest's own files hold, whatever is remembered. */
@@ -608,6 +623,20 @@ async function redacted(
     meta: { ...meta, key: await safeName(meta.key, scanner), title: scanner.redact(meta.title) },
     head: scanner.redact(head),
     body: scanner.redact(textOf([body])),
+  };
+}
+
+/** What is remembered of a conversation, under names that obey today's rules. */
+async function nameKept(
+  { meta, logs, settled }: ConversationState,
+  scanner: SecretScanner | undefined,
+): Promise<ConversationState> {
+  const name = async (path: string) => scanner === undefined ? path : await safeName(path, scanner);
+  const named = Object.entries(logs).map(async ([path, log]) => [await name(path), log]);
+  return {
+    meta: { ...meta, key: await name(meta.key) },
+    logs: Object.fromEntries(await Promise.all(named)),
+    settled,
   };
 }
 

@@ -1201,6 +1201,24 @@ Deno.test("a sub-agent with a secret for a name stands below the call whose answ
   assert.match(world.only(), /Task[^]*below[^]*done[^]*afterwards/);
 });
 
+Deno.test("a name that is a secret by a later pattern is a hash in all that is remembered", async () => {
+  using world = new World();
+  for (const session of ["ACME-12345678", "s2"]) {
+    world.write(`${FOLDER}/${session}.jsonl`, [world.user("said")]);
+    world.write(`${FOLDER}/${session}/subagents/agent-ACME-87654321.jsonl`, [world.user("below")]);
+  }
+  const first = await world.digest();
+  const changed = { patterns: ["ACME-[0-9]{8}"] };
+  const second = await world.digest(changed);
+  assert.ok(!/ACME-\d/.test(world.everything()), world.everything());
+  assert.equal(second.details.conversations, first.details.conversations);
+  rmSync(join(world.from, FOLDER, "ACME-12345678.jsonl"));
+  rmSync(join(world.from, FOLDER, "ACME-12345678"), { recursive: true });
+  await world.digest({});
+  await world.digest(changed);
+  assert.ok(!/ACME-\d/.test(world.everything()), world.everything());
+});
+
 Deno.test("what a fork repeats stands in its origin also where that has a secret for a name", async () => {
   for (const seed of [1, 2, 3, 4]) {
     using world = new World();
