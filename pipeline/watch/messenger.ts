@@ -7,6 +7,7 @@
 // @ts-types="../../tools/std/retry.d.ts"
 import { retry } from "@std/async/retry";
 import { BackupError, FAILURES } from "../../stages/errors.ts";
+import { type Request, statusOf } from "./request.ts";
 
 /** Something to send. Times are in milliseconds. */
 export type Message =
@@ -18,13 +19,7 @@ export type Message =
     readonly pause: number;
   }
   & (
-    | {
-      readonly kind: "http";
-      readonly url: string;
-      readonly method: "GET" | "POST";
-      readonly headers: Readonly<Record<string, string>>;
-      readonly body: string | undefined;
-    }
+    | (Request & { readonly kind: "http" })
     | {
       readonly kind: "program";
       readonly program: string;
@@ -65,15 +60,7 @@ async function request(
   const { host } = new URL(url);
   let status: number;
   try {
-    const response = await fetch(url, {
-      method,
-      headers,
-      ...(body !== undefined && { body }),
-      redirect: "manual", // Nobody is told but who was named.
-      signal: AbortSignal.timeout(timeout),
-    });
-    ({ status } = response);
-    await response.body?.cancel();
+    status = await statusOf({ url, method, headers, body }, timeout);
   } catch (error) {
     throw refusal("destination-unreachable", host, reasonOf(error, timeout));
   }
@@ -84,15 +71,15 @@ async function request(
   throw refusal(code, host, `it answers with status ${status}${leads}`);
 }
 
-/** What the runtime says of a connection holds the whole address. */
+/** What the runtime says of a connection may hold more of an address than is to be told. */
 function reasonOf(error: unknown, timeout: number): string {
-  const { name, cause } = error as Error;
-  const told = cause instanceof Error ? cause.message : (error as Error).message;
-  const message = told.replace(/\(https?:.*?\)(?=:|$)/s, "");
+  const { name, message } = error as Error;
   if (name === "TimeoutError") return `it did not answer within ${timeout / 1000} s`;
   if (/refused/i.test(message)) return "the connection was refused";
   if (/dns|lookup|resolve/i.test(message)) return "its name cannot be looked up";
-  if (/certificate|tls|handshake/i.test(message)) return "its certificate is not trusted";
+  if (/certificate/i.test(message)) return "its certificate is not trusted";
+  if (/corrupt message|handshake/i.test(message)) return "it does not speak TLS as is needed";
+  if (/answer as HTTP/.test(message)) return "it does not answer as HTTP has it";
   return "it cannot be reached";
 }
 

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { BackupError } from "../../../pipeline/errors.ts";
 import { beat, channelsOf } from "../../../pipeline/watch/channels.ts";
 import { ADDRESS } from "../../../pipeline/watch/messenger.ts";
@@ -103,6 +104,32 @@ Deno.test("a heartbeat has its ending in the path, before a query", async () => 
     "GET /ping/id?x=1",
     "GET /ping/id/fail?x=1",
   ]);
+});
+
+Deno.test("no proxy that the environment names hears of an alert or a heartbeat", async () => {
+  await using proxy = new Hooks();
+  await using hooks = new Hooks();
+  const addresses = ["http://hc.invalid/token-1", "https://hc.invalid/token-1", hooks.at("/token")];
+  const script = `
+    import { beat } from "${new URL("../../../pipeline/watch/channels.ts", import.meta.url)}";
+    for (const address of ${JSON.stringify(addresses)}) {
+      await beat(address, "", { timeout: 3000, attempts: 1, pause: 1 }).catch(() => {});
+    }`;
+  const names = ["http_proxy", "https_proxy", "all_proxy"];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+    cwd: fileURLToPath(new URL("../../../", import.meta.url)), // Whose `deno.json` it takes.
+    env: {
+      ...Object.fromEntries(names.flatMap((name) => [
+        [name, proxy.at("/")],
+        [name.toUpperCase(), proxy.at("/")],
+      ])),
+      ...{ NO_PROXY: "", no_proxy: "", NODE_USE_ENV_PROXY: "1", DENO_NO_UPDATE_CHECK: "1" },
+    },
+  }).output();
+  equal(success, true);
+  deepEqual(proxy.received.map(({ target }) => target), []);
+  deepEqual(hooks.received.map(({ target }) => target), ["/token"]);
 });
 
 Deno.test("what tells may reach that host alone, and read nothing", async () => {
