@@ -11,7 +11,7 @@ import { referenceOf } from "../redact.ts";
 import { StageWorker } from "../worker/host.ts";
 import type { Message } from "./messenger.ts";
 import type { Notice } from "./notice.ts";
-import { authorizationOf, jsonOf, postOf } from "./shapes.ts";
+import { authorizationOf, jsonOf, postOf, wordsOf } from "./shapes.ts";
 
 /** How long an attempt may take, how many there are, and the pause before the second. Milliseconds. */
 export interface Patience {
@@ -111,7 +111,7 @@ async function tellProgram(
       hint: "Write its whole path",
     });
   }
-  const all = [...words, notice.title, notice.text];
+  const all = [...words, ...wordsOf(notice)];
   const input = `${JSON.stringify(jsonOf(notice))}\n`;
   await dispatch({ kind: "program", program, words: all, input, ...patience }, { run: [program] });
 }

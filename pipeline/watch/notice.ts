@@ -35,22 +35,28 @@ export function noticeOf(news: News, about: About): Notice {
   const { pipeline, host } = about;
   const event = raised.length > 0 ? "failure" : "recovery";
   const [first, ...others] = raised.map((trouble) => `${sayTrouble(trouble)}${saySince(trouble)}`);
-  const rest = others.length - MOST_LINES;
   const lines = [
     ...(first === undefined ? [] : [first]),
     // Early: a service may cut the end off.
     ...hintsOf(raised).map((hint) => `What to do: ${hint}`),
-    ...others.slice(0, MOST_LINES),
-    ...(rest > 0 ? [`… and ${rest} more`] : []),
-    ...over.map((told) => `${sayEnd(told)}: ${sayPlace(told.subject)}${saySince(told)}`),
-    ...still.map((trouble) => `Still failing: ${sayPlace(trouble.subject)}${saySince(trouble)}`),
+    ...shorten(others),
+    ...shorten(over.filter((told) => !isAccepted(told)).map(sayOne)),
+    ...shorten(over.filter(isAccepted).map(sayOne)),
+    ...shorten(
+      still.map((trouble) => `Still failing: ${sayPlace(trouble.subject)}${saySince(trouble)}`),
+    ),
   ];
   const title = `Keepsake: backup "${pipeline}" on ${host}: ${sayAll(news)}`;
   return { ...about, ...news, event, title, text: lines.join("\n") };
 }
 
-/** More than a person reads on a phone. */
+/** More of one kind than a person reads on a phone. */
 const MOST_LINES = 6;
+
+function shorten(lines: readonly string[]): string[] {
+  const rest = lines.length - MOST_LINES;
+  return [...lines.slice(0, MOST_LINES), ...(rest > 0 ? [`… and ${rest} more`] : [])];
+}
 
 /** What to do about what failed first, and how to get back what may be lost; each once. */
 function hintsOf(raised: readonly Trouble[]): string[] {
@@ -81,8 +87,9 @@ function sayCount(all: readonly Told[]): string {
   return all.length === 1 ? sayPlace(all[0]!.subject) : `${all.length} things`;
 }
 
-function sayEnd(told: Told): string {
-  return isAccepted(told) ? "Accepted as gone" : "Well again";
+function sayOne(told: Told): string {
+  const end = isAccepted(told) ? "Accepted as gone" : "Well again";
+  return `${end}: ${sayPlace(told.subject)}${saySince(told)}`;
 }
 
 function sayTrouble({ subject, message, passing }: Trouble): string {

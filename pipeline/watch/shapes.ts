@@ -74,9 +74,23 @@ function bodyOf(notice: Notice, shape: Shape, url: URL): unknown {
   }
 }
 
+/** Things of one kind that are told one by one; receivers refuse what is long. */
+const MOST = 50;
+
+/** Characters of a text where nobody says how many it may have. A program's word has an end, too. */
+const ROOM = 8000;
+
+/** Title and text, no longer than a program takes them: Linux has 128 KiB for one word. */
+export function wordsOf({ title, text }: Notice): string[] {
+  return [cut(title, ROOM), cut(text, ROOM)];
+}
+
 /** A notice as plain JSON, for receivers without a shape of their own. */
 export function jsonOf(notice: Notice): unknown {
-  const { event, pipeline, host, now, title, text, raised, over, still } = notice;
+  const { event, pipeline, host, now, raised, over, still } = notice;
+  const [title, text] = wordsOf(notice);
+  const recovered = over.filter((told) => !isAccepted(told));
+  const accepted = over.filter(isAccepted);
   return {
     event,
     pipeline,
@@ -84,16 +98,26 @@ export function jsonOf(notice: Notice): unknown {
     time: now.toISOString(),
     title,
     text,
-    failed: raised.map(troubleJson),
-    recovered: over.filter((told) => !isAccepted(told)).map(toldJson),
-    accepted: over.filter(isAccepted).map(toldJson),
-    still_failing: still.map(troubleJson),
+    failed: raised.slice(0, MOST).map(troubleJson),
+    recovered: recovered.slice(0, MOST).map(toldJson),
+    accepted: accepted.slice(0, MOST).map(toldJson),
+    still_failing: still.slice(0, MOST).map(troubleJson),
+    counts: {
+      failed: raised.length,
+      recovered: recovered.length,
+      accepted: accepted.length,
+      still_failing: still.length,
+    },
   };
 }
 
 function troubleJson(trouble: Trouble): unknown {
-  const { message, hint = null } = trouble;
-  return { ...toldJson(trouble), message, hint };
+  const { message, hint } = trouble;
+  return {
+    ...toldJson(trouble),
+    message: cut(message),
+    hint: hint === undefined ? null : cut(hint),
+  };
 }
 
 function toldJson({ subject, since }: Told) {
@@ -123,7 +147,8 @@ function escapeSlack(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function cut(text: string): string {
+function cut(text: string, longest = LONGEST): string {
+  if (text.length <= longest) return text;
   const characters = [...text];
-  return characters.length <= LONGEST ? text : `${characters.slice(0, LONGEST - 1).join("")}…`;
+  return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join("")}…`;
 }

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Shape } from "../../../pipeline/config/common.ts";
 import { noticeOf } from "../../../pipeline/watch/notice.ts";
-import { postOf, shapeOf } from "../../../pipeline/watch/shapes.ts";
+import { jsonOf, postOf, shapeOf, wordsOf } from "../../../pipeline/watch/shapes.ts";
 import type { News, Told, Trouble } from "../../../pipeline/watch/troubles.ts";
 
 const NOW = new Date("2026-11-21T03:00:00Z");
@@ -85,6 +85,35 @@ Deno.test("however much may be lost, every receiver gets the command that brings
   }
 });
 
+Deno.test("thousands of things make no alert that a program or a receiver cannot take", () => {
+  const many = Array.from({ length: 3000 }, (_, index): Trouble => ({
+    ...S3,
+    subject: `loss claude/projects/-home-me-work/memory/a-topic-${index}.md`,
+    message: "🗝".repeat(9000),
+  }));
+  const gone = many.map(({ since }, index): Told => ({
+    subject: `accepted claude/${index}.md`,
+    since,
+  }));
+  const news = { raised: [S3, ...many], over: [...many, ...gone], still: many };
+  const notice = noticeOf(news, ABOUT);
+  const rests = notice.text.split("\n").filter((line) => /^… and \d+ more$/.test(line));
+  deepEqual(rests, Array(4).fill("… and 2994 more"));
+  const bytes = (text: string) => new TextEncoder().encode(text).length;
+  for (const word of wordsOf(notice)) equal(bytes(word) < 64 * 1024, true);
+  const json = jsonOf(noticeOf({ ...news, still: news.raised }, ABOUT)) as Record<string, unknown>;
+  equal((json["failed"] as unknown[]).length, 50);
+  deepEqual(json["counts"], {
+    failed: 3001,
+    recovered: 3000,
+    accepted: 3000,
+    still_failing: 3001,
+  });
+  const usual = many.map((trouble) => ({ ...trouble, message: "It is gone (1234 bytes)" }));
+  const body = JSON.stringify(jsonOf(noticeOf({ raised: usual, over: gone, still: usual }, ABOUT)));
+  equal(bytes(body) < 64 * 1024, true);
+});
+
 Deno.test("each receiver gets the keys that it reads, and nothing that it would act on", () => {
   const discord = bodyOf("https://discord.com/api/webhooks/1/x");
   deepEqual(Object.keys(discord), ["content", "allowed_mentions"]);
@@ -105,12 +134,13 @@ Deno.test("ntfy takes the topic in the message, below whatever path its server h
   equal(postOf(noticeOf(NEWS, ABOUT), new URL("https://ntfy.sh/topic")).url, "https://ntfy.sh/");
 });
 
-Deno.test("plain JSON holds it all, and no message is longer than its receiver takes", () => {
+Deno.test("plain JSON holds each kind with its count, and no message is longer than its receiver takes", () => {
   const json = bodyOf("https://example.org/");
   deepEqual(Object.keys(json), [
     ...["event", "pipeline", "host", "time", "title", "text", "failed", "recovered"],
-    ...["accepted", "still_failing"],
+    ...["accepted", "still_failing", "counts"],
   ]);
+  deepEqual(json["counts"], { failed: 2, recovered: 1, accepted: 0, still_failing: 1 });
   const long = noticeOf({ ...NEWS, raised: [{ ...S3, message: "🗝".repeat(9000) }] }, ABOUT);
   const { content } = JSON.parse(postOf(long, new URL("https://discord.com/x")).body);
   equal([...content].length <= 2000, true);
