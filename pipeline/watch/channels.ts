@@ -113,7 +113,24 @@ async function tellProgram(
   }
   const all = [...words, ...wordsOf(notice)];
   const input = `${JSON.stringify(jsonOf(notice))}\n`;
-  await dispatch({ kind: "program", program, words: all, input, ...patience }, { run: [program] });
+  const environment = environmentFor(Deno.env.toObject());
+  const message = { kind: "program", program, words: all, input, environment } as const;
+  await dispatch({ ...message, shell: findShell(), ...patience }, grantsForProgram(program));
+}
+
+/** What the worker may start that starts a program: that, and the shell that ends it when it hangs. */
+export function grantsForProgram(program: string): Grants {
+  const shell = findShell();
+  return { run: [...new Set([program, ...shell === undefined ? [] : [shell]])] };
+}
+
+function findShell(): string | undefined {
+  return Deno.build.os === "windows" ? undefined : findPrograms(["sh"])["sh"];
+}
+
+/** Variables that put other code into a program: Deno starts none with them for a narrow grant. */
+function environmentFor(all: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !/^(LD|DYLD)_/i.test(name)));
 }
 
 async function dispatch(message: Message, grants: Grants): Promise<void> {

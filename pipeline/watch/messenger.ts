@@ -6,7 +6,7 @@
  */
 // @ts-types="../../tools/std/retry.d.ts"
 import { retry } from "@std/async/retry";
-import { BackupError, FAILURES } from "../../stages/errors.ts";
+import { BackupError, FAILURES, isDenied, stateOf } from "../../stages/errors.ts";
 import { type Request, statusOf } from "./request.ts";
 
 /** Something to send. Times are in milliseconds. */
@@ -25,6 +25,9 @@ export type Message =
       readonly program: string;
       readonly words: readonly string[];
       readonly input: string;
+      readonly environment: Readonly<Record<string, string>>;
+      /** The shell that ends what the program started; `undefined` where there is none. */
+      readonly shell: string | undefined;
     }
   );
 
@@ -83,22 +86,34 @@ function reasonOf(error: unknown, timeout: number): string {
   return "it cannot be reached";
 }
 
-async function start(
-  { program, words, input, timeout }: Message & { readonly kind: "program" },
-): Promise<void> {
+async function start(message: Message & { readonly kind: "program" }): Promise<void> {
+  const { program, words, input, environment, timeout } = message;
   let child: Deno.ChildProcess;
   try {
-    const [stdin, rest] = ["piped", "null"] as const;
-    const options = { args: [...words], stdin, stdout: rest, stderr: rest };
-    child = new Deno.Command(program, options).spawn();
+    child = new Deno.Command(program, {
+      args: [...words],
+      clearEnv: true, // All of it stands in `env`: Deno hands on no LD_* where a grant is narrow.
+      env: { ...environment },
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+      // A group of its own, so that what it starts can be ended with it.
+      detached: Deno.build.os !== "windows",
+    }).spawn();
   } catch (cause) {
     throw new BackupError("destination-refused", `Cannot start "${program}": ${state(cause)}`);
   }
-  const late = setTimeout(() => child.kill("SIGKILL"), timeout);
+  let ending: Promise<void> | undefined;
+  const late = setTimeout(() => ending = end(child, message), timeout);
   try {
     // A program that does not care for its input may have ended before it has all of it.
     const fed = new Response(input).body!.pipeTo(child.stdin).catch(() => {});
     const { success, code, signal } = await child.status;
+    await ending;
+    if (ending !== undefined) {
+      const state = `it did not end within ${timeout / 1000} s, and was ended`;
+      throw new BackupError("destination-refused", `Cannot tell "${program}": ${state}`);
+    }
     await fed;
     if (success) return;
     const end = signal === null ? `it ended with status ${code}` : `it was ended by ${signal}`;
@@ -108,8 +123,31 @@ async function start(
   }
 }
 
+/** Ends a program and all that it started. Deno itself ends no groups, unless it may end anything. */
+async function end(
+  child: Deno.ChildProcess,
+  { shell }: Message & { readonly kind: "program" },
+): Promise<void> {
+  if (shell !== undefined) {
+    await new Deno.Command(shell, {
+      args: ["-c", 'kill -KILL "-$1"', "sh", String(child.pid)],
+      clearEnv: true,
+      ...{ stdin: "null", stdout: "null", stderr: "null" },
+    }).output().catch(() => {});
+  }
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
 function state(error: unknown): string {
-  return error instanceof Deno.errors.NotFound ? "there is no such program" : "it cannot be run";
+  if (error instanceof Deno.errors.NotFound) {
+    return "there is no such program, or none that its first line names";
+  }
+  if (isDenied(error)) return "its worker may not do so";
+  return stateOf(error, { E2BIG: "what it is to be told is too long for this system" });
 }
 
 function refusal(

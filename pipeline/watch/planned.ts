@@ -8,7 +8,7 @@ import type { Watch } from "../config/pipeline.ts";
 import type { PlannedMessenger } from "../plan.ts";
 import { findPrograms } from "../programs.ts";
 import { permissionsOf } from "../worker/host.ts";
-import { grantsFor } from "./channels.ts";
+import { grantsFor, grantsForProgram } from "./channels.ts";
 
 /** Who would be told, and what each of the workers that do so may touch. */
 export function messengersOf({ alerts, command, heartbeat }: Watch): PlannedMessenger[] {
@@ -32,5 +32,9 @@ function messengerOf(use: "alert" | "heartbeat", address: string): PlannedMessen
 
 function programOf([name = ""]: readonly string[]): PlannedMessenger {
   const program = findPrograms([name])[name] ?? name;
-  return { use: "command", location: program, permissions: permissionsOf({ run: [program] }) };
+  return {
+    use: "command",
+    location: program,
+    permissions: permissionsOf(grantsForProgram(program)),
+  };
 }

@@ -9,6 +9,9 @@ import { noticeOf } from "../../../pipeline/watch/notice.ts";
 import { StageWorker } from "../../../pipeline/worker/host.ts";
 import { Hooks } from "../../servers/hooks.ts";
 
+/** Whose `deno.json` programs take that are started there. */
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const CHANNELS = new URL("../../../pipeline/watch/channels.ts", import.meta.url);
 const QUICK = { timeout: 300, attempts: 2, pause: 1 };
 const NOW = new Date("2026-11-21T03:00:00Z");
 const TROUBLE = {
@@ -111,14 +114,14 @@ Deno.test("no proxy that the environment names hears of an alert or a heartbeat"
   await using hooks = new Hooks();
   const addresses = ["http://hc.invalid/token-1", "https://hc.invalid/token-1", hooks.at("/token")];
   const script = `
-    import { beat } from "${new URL("../../../pipeline/watch/channels.ts", import.meta.url)}";
+    import { beat } from "${CHANNELS}";
     for (const address of ${JSON.stringify(addresses)}) {
       await beat(address, "", { timeout: 3000, attempts: 1, pause: 1 }).catch(() => {});
     }`;
   const names = ["http_proxy", "https_proxy", "all_proxy"];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", script],
-    cwd: fileURLToPath(new URL("../../../", import.meta.url)), // Whose `deno.json` it takes.
+    cwd: ROOT,
     env: {
       ...Object.fromEntries(names.flatMap((name) => [
         [name, proxy.at("/")],
@@ -147,8 +150,8 @@ Deno.test("what tells may reach that host alone, and read nothing", async () => 
     await rejects(send(`file://${secret}`), BackupError);
     equal(others.received.length, 0);
     const start = { kind: "program", program: "/bin/true", words: [], input: "", ...QUICK };
-    const context = { message: start };
-    await rejects(worker.call({ operation: "run", context }), /cannot be run/);
+    const context = { message: { ...start, environment: {}, shell: undefined } };
+    await rejects(worker.call({ operation: "run", context }), /its worker may not do so/);
   } finally {
     await Deno.remove(secret);
   }
@@ -169,10 +172,13 @@ Deno.test("a program gets title and text as words and JSON as input, and is ende
   const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
   const program = join(folder, "notify");
   const watch = { alerts: [], heartbeat: undefined, log: undefined, metrics: undefined };
-  const tellProgram = async (script: string) => {
-    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const tell = async () => {
     const [channel] = await channelsOf({ ...watch, command: [program, "--first"] }, QUICK);
     await channel!.tell(NOTICE);
+  };
+  const tellProgram = async (script: string) => {
+    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await tell();
   };
   try {
     await tellProgram(`printf '%s\\n' "$@" > "${folder}/words"; cat > "${folder}/input"`);
@@ -180,7 +186,67 @@ Deno.test("a program gets title and text as words and JSON as input, and is ende
     equal(words, `--first\n${NOTICE.title}\n${NOTICE.text}\n`);
     equal(JSON.parse(await Deno.readTextFile(join(folder, "input"))).title, NOTICE.title);
     equal(await refusal(tellProgram("exit 3")), `Cannot tell "${program}": it ended with status 3`);
-    match(await refusal(tellProgram("exec sleep 60")), /it was ended by SIGKILL$/);
+    match(
+      await refusal(tellProgram("exec sleep 60")),
+      /: it did not end within 0\.3 s, and was ended$/,
+    );
+    await Deno.writeTextFile(program, "#!/nowhere/sh\n");
+    match(await refusal(tell()), /^Cannot start ".*": there is no such program, or none that its/);
+    await Deno.chmod(program, 0o644);
+    equal(await refusal(tell()), `Cannot start "${program}": permission denied`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a program that hangs is ended with all that it started, traps or none", async () => {
+  if (Deno.build.os === "windows") return;
+  const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
+  try {
+    const program = join(folder, "notify");
+    const script = `trap "" TERM\n(sleep 60) & echo $! > "${folder}/child"\nwait`;
+    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const watch = { alerts: [], heartbeat: undefined, log: undefined, metrics: undefined };
+    const [channel] = await channelsOf({ ...watch, command: [program] }, {
+      ...QUICK,
+      timeout: 2000,
+    });
+    match(await refusal(channel!.tell(NOTICE)), /did not end within 2 s/);
+    const child = (await Deno.readTextFile(join(folder, "child"))).trim();
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", child] })
+      .output();
+    // One that is dead may wait for somebody who asks how it ended.
+    match(new TextDecoder().decode(stdout).trim(), /^(Z.*)?$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a program is told where the environment names libraries for others, and gets the rest", async () => {
+  if (Deno.build.os === "windows") return;
+  const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
+  try {
+    const command = ["sh", "-c", `env > "${folder}/env"`];
+    const script = `
+      import { channelsOf } from "${CHANNELS}";
+      const watch = { alerts: [], command: ${JSON.stringify(command)} };
+      const patience = { timeout: 10_000, attempts: 1, pause: 1 };
+      const [channel] = await channelsOf(watch, patience);
+      await channel.tell(${
+      JSON.stringify(NOTICE)
+        .replace(/"now":("[^"]*")/, '"now":new Date($1)')
+        .replaceAll(/"since":("[^"]*")/g, '"since":new Date($1)')
+    });`;
+    const env = { LD_LIBRARY_PATH: "/nowhere", DYLD_LIBRARY_PATH: "/nowhere", TOLD_BY: "a test" };
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", script],
+      cwd: ROOT,
+      env,
+    }).output();
+    equal(success, true, new TextDecoder().decode(stderr));
+    const lines = (await Deno.readTextFile(join(folder, "env"))).split("\n");
+    equal(lines.includes("TOLD_BY=a test"), true);
+    equal(lines.some((line) => /^(LD|DYLD)_/.test(line)), false);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
