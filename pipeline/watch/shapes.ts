@@ -44,9 +44,18 @@ export function postOf(notice: Notice, address: URL, shape: Shape = shapeOf(addr
 /** The header that stands for a user and a password in an address. */
 export function authorizationOf({ username, password }: URL): Readonly<Record<string, string>> {
   if (username === "" && password === "") return {};
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const text = `${decodePart(username)}:${decodePart(password)}`;
   const bytes = new TextEncoder().encode(text);
   return { authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
+}
+
+/** A part of an address as it was meant: a `%` that begins no escape stands for itself. */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Characters that the strictest receiver takes; the others could show no more at a glance. */
@@ -64,7 +73,7 @@ function bodyOf(notice: Notice, shape: Shape, url: URL): unknown {
     case "teams":
       return teamsCard(title, text);
     case "ntfy": {
-      const topic = decodeURIComponent(/([^/]*)\/?$/.exec(url.pathname)![1]!);
+      const topic = decodePart(/([^/]*)\/?$/.exec(url.pathname)![1]!);
       const failed = notice.event === "failure";
       const tags = [failed ? "warning" : "white_check_mark"];
       return { topic, title, message: text, tags, priority: failed ? 4 : 3 };

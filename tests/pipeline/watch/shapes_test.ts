@@ -134,6 +134,14 @@ Deno.test("ntfy takes the topic in the message, below whatever path its server h
   equal(postOf(noticeOf(NEWS, ABOUT), new URL("https://ntfy.sh/topic")).url, "https://ntfy.sh/");
 });
 
+Deno.test("a % that escapes nothing in an address stands for itself", () => {
+  const notice = noticeOf(NEWS, ABOUT);
+  const { headers } = postOf(notice, new URL("http://u:p%zz@h.example/x%"));
+  equal(headers["authorization"], `Basic ${btoa("u:p%zz")}`);
+  equal(JSON.parse(postOf(notice, new URL("https://ntfy.sh/50%")).body).topic, "50%");
+  equal(JSON.parse(postOf(notice, new URL("https://ntfy.sh/%C3%A4")).body).topic, "ä");
+});
+
 Deno.test("plain JSON holds each kind with its count, and no message is longer than its receiver takes", () => {
   const json = bodyOf("https://example.org/");
   deepEqual(Object.keys(json), [
