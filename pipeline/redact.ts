@@ -6,7 +6,8 @@
  */
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { optionTypeOf } from "./config/common.ts";
-import type { Pipeline } from "./config/pipeline.ts";
+import type { Hook, Pipeline } from "./config/pipeline.ts";
+import { shapeOf } from "./watch/shapes.ts";
 
 /** Takes secrets out of a text. Never throws. */
 export type Redact = (text: string) => string;
@@ -67,27 +68,49 @@ export function redactError(error: unknown, redact: Redact): unknown {
   return error;
 }
 
-function hooksOf(watch: Pipeline["watch"]): string[] {
+function hooksOf(watch: Pipeline["watch"]): Pick<Hook, "address" | "shape">[] {
   if (watch === undefined) return [];
-  const heartbeat = watch.heartbeat === undefined ? [] : [watch.heartbeat];
-  return [...watch.alerts.map(({ address }) => address), ...heartbeat];
+  const { alerts, heartbeat } = watch;
+  return [...alerts, ...heartbeat === undefined ? [] : [{ address: heartbeat, shape: undefined }]];
 }
 
-/** Whoever knows the path of a hook can write there: all but its host is a secret. */
-function hookSecrets(address: string): string[] {
+/**
+ * Whoever knows the path of a hook can write there: all but its host is a secret. What of it might be
+ * a word that is used elsewhere is one behind its host alone.
+ */
+function hookSecrets({ address, shape }: Pick<Hook, "address" | "shape">): string[] {
   return [...referenceOf(address) === undefined ? [address] : secretsAt(address)]
     .flatMap((written) => {
       if (!URL.canParse(written)) return [written];
-      const { pathname, search, searchParams, username, password } = new URL(written);
-      const tokens = pathname.split("/").filter(({ length }) => length >= LONG);
-      return [pathname + search, pathname, ...tokens, ...searchParams.values(), username, password]
-        .flatMap((part) => [part, decode(part)]);
-    })
-    .filter((part) => part !== "/");
+      const url = new URL(written);
+      const { host, pathname, search, searchParams, username, password } = url;
+      const rest = pathname + search;
+      const parts = pathname.split("/");
+      const topics = (shape ?? shapeOf(url)) === "ntfy" ? parts.filter(isNoWord) : [];
+      const long = [rest, pathname, ...parts, ...searchParams.values()]
+        .flatMap((part) => [part, decode(part)])
+        .filter(({ length }) => length >= LONG);
+      const named = [...searchParams].filter(([name]) => TELLING.test(name))
+        .map(([, value]) => value);
+      const pairs = search.slice(1).split("&").filter((pair) => /=./.test(pair));
+      const others = [...topics, ...named, ...pairs, username, password];
+      const behind = rest === "/"
+        ? []
+        : [host + rest, ...pathname === "/" ? [] : [host + pathname]];
+      return [...long, ...[...others, ...behind].flatMap((part) => [part, decode(part)])];
+    });
 }
 
-/** A part of a path that is so long is no word that anybody uses elsewhere. */
+/** What is so long is no word that anybody uses elsewhere. */
 const LONG = 12;
+
+/** Names of what is a secret, however short. */
+const TELLING = /key|token|secret|auth|pass|pwd|sig/i;
+
+/** A topic is all that somebody needs there, but may be a word such as `backups`, too. */
+function isNoWord(part: string): boolean {
+  return /[^a-z]/.test(part);
+}
 
 /** The text that a reference such as `env:NAME` leads to; `undefined` for what is none. */
 export function referenceOf(written: string): (() => string | undefined) | undefined {

@@ -53,6 +53,38 @@ Deno.test("what the file's references stand for is taken out, in every form that
   }
 });
 
+function redactorOf(...alerts: readonly string[]) {
+  const hooks = alerts.map((address) => ({ address, shape: undefined }));
+  const others = { command: undefined, heartbeat: undefined, log: undefined, metrics: undefined };
+  return redactorFor({ stages: [], watch: { ...others, alerts: hooks } });
+}
+
+Deno.test("ordinary words in an alert's address stay in paths, and are hidden behind its host", () => {
+  const address = "http://127.0.0.1:8765/backups?source=projects";
+  const redact = redactorOf(address, "https://ntfy.sh/keepsake", "https://n8n.example/claude/");
+  const told = 'Cannot list "/srv/backups/projects/claude/d2": keepsake restore --to projects';
+  equal(redact(told), told);
+  equal(redact(`at ${address} now`), "at http://(hidden) now");
+  equal(redact("at https://ntfy.sh/keepsake"), "at https://(hidden)");
+  equal(redact("source=projects"), "(hidden)");
+});
+
+Deno.test("what a usual receiver takes for a key is hidden wherever it stands", () => {
+  const [slack, discord] = ["XXXXXXXXXXXXXXXXXXXXXXXX", "a-Zl0".repeat(14)];
+  const uuid = "f3a6dd4c-9ccd-4a49-8ac2-7a5e3e5dbb1a";
+  const redact = redactorOf(
+    `https://hooks.slack.com/services/T00000000/B00000000/${slack}`,
+    `https://discord.com/api/webhooks/112233445566778899/${discord}`,
+    `https://prod-1.westeurope.logic.azure.com/workflows/${uuid}/run?sig=Ab3_x9&sp=%2Ftriggers`,
+    `https://hc-ping.com/${uuid.replace("f", "e")}`,
+    "https://ntfy.sh/nas-4711",
+  );
+  const keys = [slack, discord, "112233445566778899", uuid, uuid.replace("f", "e"), "nas-4711"];
+  for (const key of [...keys, "Ab3_x9", "/T00000000/B00000000/" + slack]) {
+    equal(redact(`before ${key} after`).includes(key), false, key);
+  }
+});
+
 Deno.test("an error keeps its code, and what is a bug its stack", () => {
   const redact = redactForms;
   const error = new BackupError("stage-failed", "at https://a:b@c", { hint: "See https://a:b@c" });
