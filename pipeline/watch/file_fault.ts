@@ -27,6 +27,26 @@ export function fileFault(error: unknown, action: string, key: "log" | "metrics"
   });
 }
 
+/**
+ * Asks for a regular file, or none: to open a pipe waits for whoever reads it, and nothing ends that.
+ * A link is one to what it leads to.
+ *
+ * @throws {BackupError} Where something else stands.
+ */
+export function requireFile(path: string, action: string, key: "log" | "metrics"): void {
+  let there: Deno.FileInfo;
+  try {
+    there = Deno.statSync(path);
+  } catch {
+    return; // What is done next says why.
+  }
+  if (there.isFile) return;
+  const state = there.isDirectory ? "it is a directory" : "it is no regular file";
+  throw new BackupError("pipeline-invalid", `${action}: ${state}`, {
+    hint: `Move away what is there, or choose another place with ${key} = "…" under [pipeline]`,
+  });
+}
+
 const CODES: Readonly<Record<string, FailureCode>> = {
   full: "storage-full",
   forbidden: "permission-missing",

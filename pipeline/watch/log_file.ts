@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { Event } from "../events.ts";
-import { fileFault } from "./file_fault.ts";
+import { fileFault, requireFile } from "./file_fault.ts";
 
 /** Bytes after which a new file is begun. */
 export const LONGEST = 5 * 1024 * 1024;
@@ -41,13 +41,15 @@ export class LogFile {
   /** Adds a line. @throws {BackupError} What the disk has against it. */
   write(line: LogLine): void {
     const text = `${renderLine(line)}\n`;
+    const action = `Cannot write the log "${this.#path}"`;
     try {
       Deno.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      requireFile(this.#path, action, "log");
       const size = sizeOf(this.#path);
       if (size > 0 && size + text.length > this.#longest) this.#rotate();
       Deno.writeTextFileSync(this.#path, text, { append: true, mode: 0o600 });
     } catch (error) {
-      throw fileFault(error, `Cannot write the log "${this.#path}"`, "log");
+      throw fileFault(error, action, "log");
     }
   }
 
@@ -161,11 +163,28 @@ function sizeOf(path: string): number {
   }
 }
 
+/** The end of a file: one that was not begun anew, by whatever hand, may hold more than memory does. */
 function readIfThere(path: string): string | undefined {
+  const action = `Cannot read the log "${path}"`;
+  requireFile(path, action, "log");
   try {
-    return Deno.readTextFileSync(path);
+    using file = Deno.openSync(path);
+    const start = Math.max(0, file.statSync().size - MOST_READ);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(MOST_READ);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = file.readSync(bytes.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+    const text = new TextDecoder().decode(bytes.subarray(0, length));
+    return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileFault(error, `Cannot read the log "${path}"`, "log");
+    throw fileFault(error, action, "log");
   }
 }
+
+/** Bytes of a file that are read: several times what one holds that was not tampered with. */
+const MOST_READ = 4 * LONGEST;

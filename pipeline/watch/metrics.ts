@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import type { Status } from "../status.ts";
-import { fileFault } from "./file_fault.ts";
+import { fileFault, requireFile } from "./file_fault.ts";
 
 /**
  * Writes the file in one step: who reads it finds the old one or the new one.
@@ -15,6 +15,8 @@ import { fileFault } from "./file_fault.ts";
 export function writeMetrics(path: string, text: string): void {
   const directory = dirname(path);
   const part = join(directory, `.keepsake-${crypto.randomUUID()}`);
+  const action = `Cannot write the metrics "${path}"`;
+  requireFile(path, action, "metrics");
   try {
     Deno.mkdirSync(directory, { recursive: true });
     // The collector is another user.
@@ -26,7 +28,7 @@ export function writeMetrics(path: string, text: string): void {
     } catch {
       // It was never made.
     }
-    throw fileFault(error, `Cannot write the metrics "${path}"`, "metrics");
+    throw fileFault(error, action, "metrics");
   }
 }
 

@@ -1,6 +1,8 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { join } from "node:path";
+import type { BackupError } from "../../../pipeline/errors.ts";
 import { KEPT, LogFile, parseLine, readRun, renderLine } from "../../../pipeline/watch/log_file.ts";
+import { writeMetrics } from "../../../pipeline/watch/metrics.ts";
 
 async function inFolder(body: (folder: string) => void): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
@@ -74,5 +76,32 @@ Deno.test("what could not even begin is the last run, by itself", async () => {
     log.write(line(undefined, "Cannot use the file"));
     deepEqual(readRun(folder, "claude").map(({ message }) => message), ["Cannot use the file"]);
     equal(readRun(folder, "claude", 3).length, 2);
+  });
+});
+
+Deno.test("a pipe in the place of a log or of metrics is told, and nothing waits for a reader", async () => {
+  if (Deno.build.os === "windows") return;
+  await inFolder((folder) => {
+    const pipe = join(folder, "claude.log");
+    equal(new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success, true);
+    const told = /^Cannot \w+ the (log|metrics) ".*claude\.log": it is no regular file$/;
+    const isTold = (error: unknown) => told.test((error as BackupError).message);
+    // Were it opened, the test would wait for ever: nobody reads it.
+    throws(() => new LogFile(folder, "claude").write(line(1, "The run began")), isTold);
+    throws(() => readRun(folder, "claude"), isTold);
+    throws(() => writeMetrics(pipe, "a 1\n"), isTold);
+    equal(Deno.lstatSync(pipe).isFifo, true);
+  });
+});
+
+Deno.test("of a log that is longer than a text can be, the end is read", async () => {
+  await inFolder((folder) => {
+    const path = join(folder, "claude.log");
+    new LogFile(folder, "claude").write(line(1, "The run began"));
+    Deno.truncateSync(path, 2 ** 30);
+    const lines = [line(2, "The run began"), line(2, "ä"), line(2, "The run ended well")];
+    const text = lines.map((each) => `\n${renderLine(each)}`).join("");
+    Deno.writeTextFileSync(path, `${text}\n`, { append: true });
+    deepEqual(readRun(folder, "claude"), lines);
   });
 });
