@@ -3,7 +3,8 @@
  *
  * Not `fetch`, which goes through whatever proxy the environment names: that would hear addresses
  * that are secrets, and stands in no grant. Deno 2.9 has no client without (of its proxies, `tcp`
- * sends `https:` in clear), and `node:https` asks for more rights than a connection takes.
+ * sends `https:` in clear), and `node:https` asks for rights besides the network where
+ * `NODE_EXTRA_CA_CERTS` is set.
  *
  * @module
  */
