@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { BackupError } from "../../pipeline/errors.ts";
-import type { Calendar } from "./calendar.ts";
+import { type Calendar, refuseBoth } from "./calendar.ts";
 import { exists, writeFile } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
 import { escapeXml, type Job, wordsFor } from "./job.ts";
@@ -97,6 +97,8 @@ const MOST = 1000;
 export function intervals(calendar: Calendar): readonly Interval[] {
   const { minutes, hours, days, months, weekdays } = calendar;
   const times = product({ Minute: minutes, Hour: hours, Month: months });
+  // With both in one dictionary, either counts: launchd.plist(5).
+  refuseBoth(calendar, "launchd");
   const either = days !== undefined && weekdays !== undefined;
   const all = either
     ? [...product({ Day: days }), ...product({ Weekday: weekdays })]

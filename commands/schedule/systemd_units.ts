@@ -92,7 +92,7 @@ export function timerFor({ name, calendar }: Job): string {
 
 /** The times, in systemd's words. Where cron lets a day of either kind count, there are two. */
 export function onCalendar(
-  { minutes, hours, days, months, weekdays }: Calendar,
+  { minutes, hours, days, months, weekdays, needsBoth }: Calendar,
 ): readonly string[] {
   const list = (values: readonly number[] | undefined) =>
     values?.map((value) => String(value).padStart(2, "0")).join(",") ?? "*";
@@ -101,7 +101,7 @@ export function onCalendar(
     const names = weekdays ? `${weekdays.map((day) => WEEKDAYS[day]).join(",")} ` : "";
     return `${names}*-${list(months)}-${list(days)} ${time}`;
   };
-  if (weekdays === undefined || days === undefined) return [on(weekdays, days)];
+  if (weekdays === undefined || days === undefined || needsBoth) return [on(weekdays, days)];
   return [on(weekdays, undefined), on(undefined, days)];
 }
 

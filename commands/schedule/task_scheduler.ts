@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { BackupError } from "../../pipeline/errors.ts";
-import type { Calendar } from "./calendar.ts";
+import { type Calendar, refuseBoth } from "./calendar.ts";
 import type { Installer, Place } from "./installer.ts";
 import { escapeXml, type Job, wordsFor } from "./job.ts";
 import { run } from "./program.ts";
@@ -105,6 +105,7 @@ const MOST = 48;
  * published one; `Enabled`, which Windows itself writes elsewhere, is left out: it is the default.
  */
 export function triggers(calendar: Calendar): readonly (readonly string[])[] {
+  refuseBoth(calendar, "the Task Scheduler");
   const days = daysOf(calendar);
   const minutes = calendar.minutes ?? range(60);
   const hours = calendar.hours ?? range(24);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { isMissed, lastDue, nextDue, parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { checkJob } from "../../../commands/schedule/job.ts";
+import { run } from "../../../commands/schedule/program.ts";
 import { HOSTILE, isTellable, jobWith } from "./hostile.ts";
 
 Deno.test("a cron expression becomes the numbers that it stands for", () => {
@@ -28,6 +29,15 @@ Deno.test("what is no time is refused, and so is a day that never comes", () => 
   const wrong = [
     ...["", "3", "every day", "0 3 * *", "0 0 3 * * *", "60 * * * *", "* 24 * * *", "* * 0 * *"],
     ...["* * * 13 *", "* * * * 8", "0 3 31 2 *", "@reboot", "5-1 * * * *", "*/0 * * * *"],
+    ...[
+      "1-5-7 * * * *",
+      "5/10 * * * *",
+      "1- * * * *",
+      "1/2/3 * * * *",
+      "* * * * 7-1",
+      "-5 * * * *",
+    ],
+    ...["5,,6 * * * *", "*5 * * * *", "* * 31 2,4 *", "* * */30 2 0-6/0"],
   ];
   for (const text of wrong) {
     assert.throws(
@@ -36,6 +46,34 @@ Deno.test("what is no time is refused, and so is a day that never comes", () => 
       text,
     );
   }
+});
+
+Deno.test("a day has to be of the month and of the week where cron finds a star before either", () => {
+  const daysOf = (expression: string) => {
+    const calendar = parseCalendar(`0 0 ${expression}`);
+    const days: number[] = [];
+    let day = new Date(2026, 5, 1, 0, -1);
+    while ((day = nextDue(calendar, day)).getMonth() === 5) days.push(day.getDate());
+    return days;
+  };
+  const all = Array.from({ length: 30 }, (_, index) => index + 1);
+  // June 2026 begins with a Monday. The days on which Vixie's cron, which is Debian's, starts it.
+  assert.deepEqual(daysOf("*/2 * 1"), [1, 15, 29]);
+  assert.deepEqual(daysOf("1-15 * */3"), [3, 6, 7, 10, 13, 14]);
+  assert.deepEqual(daysOf("*,5 * 1"), [1, 8, 15, 22, 29]);
+  assert.deepEqual(daysOf("* * 1"), [1, 8, 15, 22, 29]);
+  assert.deepEqual(daysOf("2,3 * 1"), [1, 2, 3, 8, 15, 22, 29]);
+  assert.deepEqual(daysOf("1-31 * 1"), all);
+  assert.deepEqual(daysOf("5,* * 1"), all);
+  assert.deepEqual(daysOf("2 * 0-6"), all);
+  assert.deepEqual(daysOf("2 * 1-7"), all);
+});
+
+Deno.test("a day that is years away is found, and one of another weekday too", () => {
+  const after = new Date(2026, 0, 1);
+  assert.deepEqual(nextDue(parseCalendar("0 0 29 2 *"), after), new Date(2028, 1, 29));
+  // A leap day that is a Sunday: every eighth weekday is the first alone.
+  assert.deepEqual(nextDue(parseCalendar("0 0 29-29 2 */8"), after), new Date(2032, 1, 29));
 });
 
 Deno.test("no hostile text passes as a time, alone or behind one", () => {
@@ -72,4 +110,12 @@ Deno.test("a backup is missed when none has begun since it was last due", () => 
   assert.equal(isMissed("0 3 * * *", at(10, 3), now), false);
   assert.equal(isMissed("0 3 * * *", at(3, 3), now), true);
   assert.equal(isMissed("0 3 * * *", at(20, 3), now), true, "the clock was set back");
+});
+
+Deno.test("in every zone, the next time lies ahead and the last one does not, whatever the clock does", async () => {
+  // Apart: the zone is that of the whole process, in which other tests run.
+  const zones = new URL("zones.ts", import.meta.url).pathname;
+  const words = ["run", "--cached-only", "--no-check", "--allow-env", zones] as const;
+  const { status, said } = await run([Deno.execPath(), ...words]);
+  assert.equal(status, 0, said);
 });

@@ -23,6 +23,9 @@ Deno.test("a cron expression is told to systemd in its own words", () => {
   assert.deepEqual(told("5,35 6-8 * * 1-5"), ["Mon,Tue,Wed,Thu,Fri *-*-* 06,07,08:05,35:00"]);
   // A day of either kind counts, as cron has it.
   assert.deepEqual(told("0 9 1 * 1"), ["Mon *-*-* 09:00:00", "*-*-01 09:00:00"]);
+  // With a star before either, a day has to be both.
+  assert.deepEqual(told("0 9 */15 * 1"), ["Mon *-*-01,16,31 09:00:00"]);
+  assert.deepEqual(told("0 9 1-31 * 1"), ["*-*-* 09:00:00"]);
 });
 
 Deno.test({
@@ -107,6 +110,14 @@ Deno.test("units of the machine name the home that its manager does not", () => 
   const [service] = systemd.files(jobWith("x"), place);
   assert.match(service!.text, /^Environment="HOME=\/home\/someone"$/m);
   assert.match(launchd.files(jobWith("x"), place)[0]!.text, /<key>HOME<\/key>/);
+});
+
+Deno.test("what launchd and the Task Scheduler cannot be told is refused: days that are both of the month and of the week", () => {
+  const both = parseCalendar("0 9 */2 * 1");
+  const expected = { code: "usage", message: /days that are both of the month and of the week$/ };
+  assert.throws(() => intervals(both), expected);
+  assert.throws(() => triggers(both), expected);
+  assert.deepEqual(intervals(parseCalendar("0 9 1-31 * 1")), [{ Minute: 0, Hour: 9 }]);
 });
 
 Deno.test("a cron expression is told to launchd time by time", () => {
