@@ -20,6 +20,7 @@ import {
   type SchedulerName,
   SCHEDULERS,
 } from "./schedule/installer.ts";
+import type { Installed, Named } from "./schedule/installed.ts";
 import type { Job } from "./schedule/job.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
@@ -79,11 +80,14 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
   }
   const { thisPlace } = await import("./schedule/place.ts");
   const place = thisPlace(system);
+  if (action === "show" || action === "remove") {
+    const subject = await subjectOf(values.config, terminal);
+    const installers = await chosenInstallers(values.with, place);
+    return await (action === "show" ? show : remove)(subject, place, installers, terminal);
+  }
   const pipeline = await openPipeline(values.config);
   if (action === "install") return await install(pipeline, place, values, terminal, signal);
   const installers = await chosenInstallers(values.with, place);
-  if (action === "show") return await show(pipeline, place, installers, terminal);
-  if (action === "remove") return await remove(pipeline, place, installers, terminal);
   const job = await jobFor(pipeline, USUAL_TIME);
   const { prove } = await import("./schedule/prove.ts");
   const [installer] = installers;
@@ -110,6 +114,7 @@ async function install(
   const installer = chooseInstaller(name, place);
   const job = await jobFor(pipeline, at);
   const files = installer.files(job, place);
+  const { findInstalled, isOf, refuseNamesake } = await import("./schedule/installed.ts");
   const { refuseOtherMeaning } = await import("./schedule/meaning.ts");
   if (print) {
     await refuseOtherMeaning(pipeline, job, place, installer).catch((error) => {
@@ -120,6 +125,8 @@ async function install(
     terminal.print(files.map(({ path, text }) => `# ${path}\n${text}`).join("\n"));
     return 0;
   }
+  const before = await telling(installer, () => findInstalled([installer], place));
+  refuseNamesake(before, pipeline);
   const identities = identityFilesOf(identity);
   await askForKey(pipeline, { files: identities, skip: skipKeyCheck, quiet: false }, terminal);
   const { findForeign, lookAtKeys } = await import("../pipeline/keys.ts");
@@ -140,6 +147,8 @@ async function install(
     return status;
   }
   const notes = await telling(installer, () => installer.install(job, place));
+  const former = before.filter((one) => one.name !== job.name && isOf(one, pipeline));
+  for (const { name } of former) await telling(installer, () => installer.remove(name, place));
   const { noteSchedule } = await import("./schedule/record.ts");
   await noteSchedule(pipeline, job.calendar, installer.name, place.system);
   const { nextDue } = await import("./schedule/calendar.ts");
@@ -147,7 +156,11 @@ async function install(
   const next = sayTime(nextDue(job.calendar, new Date()));
   const { unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
   const all = [
+    ...former.map(({ name }) =>
+      `That replaces "${name}", under which ${installer.name} started this file until now`
+    ),
     ...notes,
+    ...await strayNotes(installer, job.file, place),
     ...unheardNotes(pipeline, job, place, installer),
     ...unwrittenNotes(pipeline, installer, began),
   ];
@@ -195,42 +208,109 @@ async function sayOutcome(
   ];
 }
 
+/** A pipeline that may be gone, or wrong: what is scheduled for it is to be seen and taken away. */
+type Subject = Named & { readonly state: string | undefined };
+
+async function subjectOf(config: string | undefined, terminal: Terminal): Promise<Subject> {
+  try {
+    return await openPipeline(config);
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.code === "usage") throw error;
+    const { findPipelineFile } = await import("../pipeline/config/load.ts");
+    const surroundings = { environment: Deno.env.toObject(), home: homeDirectory() };
+    const file = await findPipelineFile({ flag: config, cwd: Deno.cwd(), ...surroundings });
+    terminal.say(`Warning: going by its path alone. ${error.message.split("\n")[0]}`);
+    return { file, name: undefined, state: undefined };
+  }
+}
+
 async function show(
-  { name }: Pipeline,
+  pipeline: Named,
   place: Place,
   installers: readonly Installer[],
   terminal: Terminal,
 ): Promise<number> {
-  let found = false;
-  for (const installer of installers) {
-    const text = await telling(installer, () => installer.show(name, place));
-    if (text === undefined) continue;
-    found = true;
+  const { own, others } = await installedFor(pipeline, place, installers);
+  for (const { installer, text } of own) {
     terminal.say(`With ${installer.name}:`);
     terminal.print(text.trimEnd().split(/\r?\n/).map(escapeControls).join("\n"));
   }
-  if (!found) terminal.say(`Nothing is scheduled for "${name}"`);
+  if (own.length === 0) terminal.say(`Nothing is scheduled for ${nameOf(pipeline)}`);
+  sayOthers(others, terminal);
   return 0;
 }
 
 async function remove(
-  { name, state }: Pipeline,
+  pipeline: Subject,
   place: Place,
   installers: readonly Installer[],
   terminal: Terminal,
 ): Promise<number> {
-  const removed: string[] = [];
-  for (const installer of installers) {
-    if (await telling(installer, () => installer.remove(name, place))) removed.push(installer.name);
+  const { own, others } = await installedFor(pipeline, place, installers);
+  const removed = new Set<string>();
+  for (const { installer, name } of own) {
+    if (await telling(installer, () => installer.remove(name, place))) removed.add(installer.name);
   }
   const { forgetSchedule } = await import("./schedule/record.ts");
-  if (removed.length > 0) await forgetSchedule({ state });
+  const { state } = pipeline;
+  if (removed.size > 0 && state !== undefined) await forgetSchedule({ state });
   terminal.say(
-    removed.length > 0
-      ? `"${name}" is no longer scheduled with ${removed.join(" and ")}`
-      : `Nothing was scheduled for "${name}"`,
+    removed.size > 0
+      ? `${nameOf(pipeline)} is no longer scheduled with ${[...removed].join(" and ")}`
+      : `Nothing was scheduled for ${nameOf(pipeline)}`,
   );
+  sayOthers(others, terminal);
+  for (const installer of installers) {
+    const notes = await strayNotes(installer, pipeline.file, place);
+    for (const note of notes) terminal.say(`Warning: ${escapeControls(note)}`);
+  }
   return 0;
+}
+
+/**
+ * What is installed for a pipeline file, and what has its name and starts another. What has its name
+ * and starts a file that is gone is nobody else's.
+ */
+async function installedFor(
+  pipeline: Named,
+  place: Place,
+  installers: readonly Installer[],
+): Promise<Record<"own" | "others", readonly Installed[]>> {
+  const { findInstalled, isNamesake, isOf } = await import("./schedule/installed.ts");
+  const all: Installed[] = [];
+  for (const installer of installers) {
+    all.push(...await telling(installer, () => findInstalled([installer], place)));
+  }
+  const others = all.filter((installed) => isNamesake(installed, pipeline));
+  const own = all.filter((installed) =>
+    isOf(installed, pipeline) || installed.name === pipeline.name && !others.includes(installed)
+  );
+  return { own, others };
+}
+
+function sayOthers(others: readonly Installed[], terminal: Terminal): void {
+  for (const { installer, name, starts } of others) {
+    terminal.say(
+      `Another "${name}" stays scheduled with ${installer.name}: it starts ${
+        escapeControls(starts!.file)
+      }`,
+    );
+  }
+}
+
+function nameOf({ name, file }: Named): string {
+  return `"${name ?? escapeControls(file)}"`;
+}
+
+/** Lines that start the file and that nobody takes away: those of a block that lost its marks. */
+async function strayNotes(installer: Installer, file: string, place: Place): Promise<string[]> {
+  const count = await telling(installer, async () => await installer.strays?.(file, place) ?? 0);
+  if (count === 0) return [];
+  const lines = count === 1 ? "1 line" : `${count} lines`;
+  const [start, are] = count === 1 ? ["starts", "is"] : ["start", "are"];
+  return [
+    `${lines} of ${installer.name} ${start} ${file} outside what keepsake marks as its own, and ${are} left: take them out with crontab -e`,
+  ];
 }
 
 async function chosenInstallers(

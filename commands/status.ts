@@ -14,6 +14,7 @@ import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import type { NextRun } from "./schedule/record.ts";
 import { suspicionJson } from "./suspicion_json.ts";
 import { partJson } from "./ui/errors.ts";
 
@@ -87,7 +88,7 @@ async function ageOf(written: string | undefined): Promise<number | undefined> {
 /** What `status --json` prints. */
 export function statusJson(
   status: Status,
-  next: { readonly time: Date | undefined; readonly scheduler: string } | undefined,
+  next: NextRun | undefined,
   old: readonly PlaceStatus[],
 ): unknown {
   const { pipeline, file, now, last, places, troubles, suspicions, endangered, unseen, pause } =
@@ -104,7 +105,9 @@ export function statusJson(
       status: last.status,
       ...(last.failure && { error: partJson(last.failure) }),
     },
-    next_run: next === undefined ? null : { time: say(next.time), scheduler: next.scheduler },
+    next_run: next === undefined || next.trouble !== undefined
+      ? null
+      : { time: say(next.time), scheduler: next.scheduler },
     no_run_since: say(pause),
     destinations: places.map((place) => ({
       id: place.destination,

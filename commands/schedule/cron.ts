@@ -7,7 +7,9 @@ import { BackupError } from "../../pipeline/errors.ts";
 import { shellWord } from "../../pipeline/shell.ts";
 import type { Installer, Place } from "./installer.ts";
 import { type Job, type Occasion, wordsFor } from "./job.ts";
+import { startedBy } from "./installed.ts";
 import { run } from "./program.ts";
+import { shellWordsIn } from "./words.ts";
 
 /** The installer for cron. */
 export const cron: Installer = {
@@ -37,7 +39,19 @@ export const cron: Installer = {
 
   async show(name, place) {
     const block = blockIn(await readTable(place), name);
-    return block && new TextDecoder().decode(bytesOf(block));
+    return block && decode(block);
+  },
+
+  async names(place) {
+    return namesIn(await readTable(place));
+  },
+
+  wordsIn: (text) => linesIn(text).find((words) => startedBy(words)) ?? [],
+
+  async strays(file, place) {
+    let table = await readTable(place);
+    for (const name of namesIn(table)) table = withBlock(table, name, "");
+    return linesIn(decode(table)).filter((words) => startedBy(words)?.file === file).length;
   },
 };
 
@@ -101,15 +115,44 @@ export function blockIn(table: string, name: string): string | undefined {
 }
 
 /** Without its last line, a block ends where its first does: nobody else's line is ever taken. */
-function findBlock(table: string, name: string): { from: number; to: number } | undefined {
-  const first = `${firstLine(name)}\n`;
-  const from = table.startsWith(first) ? 0 : table.indexOf(`\n${first}`) + 1;
-  if (from === 0 && !table.startsWith(first)) return;
-  const last = `${lastLine(name)}\n`;
-  const end = table.indexOf(last, from);
-  const other = table.indexOf(`\n${BEGIN}`, from);
-  const isClosed = end >= 0 && (other < 0 || end < other);
-  return { from, to: isClosed ? end + last.length : from + first.length };
+function findBlock(table: string, name: string): Span | undefined {
+  const first = findLine(table, firstLine(name), 0);
+  if (first === undefined) return;
+  const last = findLine(table, lastLine(name), first.to);
+  const other = table.indexOf(`\n${BEGIN}`, first.from);
+  const isClosed = last !== undefined && (other < 0 || last.from <= other);
+  return { from: first.from, to: isClosed ? last.to : first.to };
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A line with its end, which is another where the table was edited on Windows. */
+function findLine(table: string, line: string, start: number): Span | undefined {
+  const expression = new RegExp(`^${RegExp.escape(line)}\\r?\\n`, "gm");
+  expression.lastIndex = start;
+  const found = expression.exec(table);
+  return found ? { from: found.index, to: found.index + found[0].length } : undefined;
+}
+
+function namesIn(table: string): readonly string[] {
+  const expression = new RegExp(
+    `^${RegExp.escape(firstLine("NAME")).replace("NAME", "([a-z0-9-]{1,32})")}\\r?$`,
+    "gm",
+  );
+  return [...new Set([...table.matchAll(expression)].map(([, name]) => name!))];
+}
+
+/** The words of every line that is a command, after those that say when. */
+function linesIn(text: string): string[][] {
+  return text.split(/\r?\n/).filter((line) => !/^\s*(?:#|$)/.test(line))
+    .map((line) => shellWordsIn(line.replaceAll("\\%", "%")));
+}
+
+function decode(table: string): string {
+  return new TextDecoder().decode(bytesOf(table));
 }
 
 const BEGIN = "# keepsake ";
@@ -126,7 +169,8 @@ function lastLine(name: string): string {
 async function readTable(place: Place): Promise<string> {
   // A user without a table is told so, with status 1.
   const { status, bytes, said } = await run([crontab(place), "-l"]);
-  if (status === 0) return charactersOf(bytes);
+  // Debian's says "\r" for a carriage return, and what is written back has to be one again.
+  if (status === 0) return charactersOf(bytes).replace(/\\r$/gm, "\r");
   if (/no crontab/i.test(said)) return "";
   throw new Error(`crontab -l ended with status ${status}: ${said}`);
 }

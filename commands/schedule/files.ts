@@ -17,6 +17,20 @@ export async function writeFile({ path, text }: ScheduleFile, mode = 0o644): Pro
   cleanup.move();
 }
 
+/** The names that fit between the brackets of a file's name, in a directory that need not be there. */
+export async function namesOf(directory: string, file: RegExp): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(directory)) {
+      const [, name] = file.exec(entry.name) ?? [];
+      if (name !== undefined) names.push(name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return [...new Set(names)].sort();
+}
+
 /** Whether there is anything of that name. */
 export function exists(path: string): boolean {
   try {

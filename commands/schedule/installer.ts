@@ -53,6 +53,12 @@ export interface Installer {
   remove(name: string, place: Place): Promise<boolean>;
   /** What is installed, as it stands there; `undefined` when nothing is. */
   show(name: string, place: Place): Promise<string | undefined>;
+  /** The jobs of ours that are installed. */
+  names(place: Place): Promise<readonly string[]>;
+  /** The words that a text starts which {@linkcode show} answered; none when it starts nothing. */
+  wordsIn(text: string): readonly string[];
+  /** How many lines that start a pipeline file stand where no job of ours takes them away. */
+  strays?(file: string, place: Place): Promise<number>;
 }
 
 /** The names that `--with` takes. */

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { BackupError } from "../../pipeline/errors.ts";
 import { type Calendar, refuseBoth } from "./calendar.ts";
-import { exists, writeFile } from "./files.ts";
+import { exists, namesOf, writeFile } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
 import { escapeXml, type Job, wordsFor } from "./job.ts";
 import { run } from "./program.ts";
+import { unescapeXml } from "./words.ts";
 
 /** The installer for launchd. */
 export const launchd: Installer = {
@@ -38,6 +39,13 @@ export const launchd: Installer = {
   async show(name, place) {
     const path = pathOf(name, place);
     return exists(path) ? `${path}\n${await Deno.readTextFile(path)}` : undefined;
+  },
+
+  names: (place) => namesOf(dirname(pathOf("x", place)), /^keepsake\.([a-z0-9-]{1,32})\.plist$/),
+
+  wordsIn(text) {
+    const [, list = ""] = /<key>ProgramArguments<\/key>\s*<array>(.*?)<\/array>/s.exec(text) ?? [];
+    return [...list.matchAll(/<string>(.*?)<\/string>/gs)].map(([, word]) => unescapeXml(word!));
   },
 };
 

@@ -14,6 +14,8 @@ export interface NextRun {
   /** `undefined`: it is scheduled, but not known for when. */
   readonly time: Date | undefined;
   readonly scheduler: string;
+  /** Why that is no run of this file, as a sentence; `undefined`: it is. */
+  readonly trouble?: string;
 }
 
 /** What was scheduled. */
@@ -41,7 +43,7 @@ export async function forgetSchedule({ state }: Pick<Pipeline, "state">): Promis
 
 /** The next run that a scheduler will start; `undefined`: none is scheduled. */
 export async function nextRun(
-  pipeline: Pick<Pipeline, "name" | "state">,
+  pipeline: Pick<Pipeline, "name" | "file" | "state">,
   now: Date,
 ): Promise<NextRun | undefined> {
   const noted = await read(pipeline.state);
@@ -54,15 +56,24 @@ export async function nextRun(
     if (error instanceof BackupError) return undefined; // Without a home, or a user: nobody's schedule.
     throw error;
   }
+  const { findInstalled, isOf, troubleOf } = await import("./installed.ts");
+  let foreign: NextRun | undefined;
   for (const installer of presentInstallers(place)) {
     // Whoever took it away by hand was not seen doing so: what stands there counts.
-    const text = await installer.show(pipeline.name, place).catch(() => undefined);
-    if (text === undefined) continue;
-    if (noted?.scheduler !== installer.name) return { time: undefined, scheduler: installer.name };
-    const { nextDue, parseCalendar } = await import("./calendar.ts");
-    return { time: nextDue(parseCalendar(noted.expression), now), scheduler: installer.name };
+    const all = await findInstalled([installer], place).catch(() => []);
+    for (const installed of all) {
+      if (!isOf(installed, pipeline) && installed.name !== pipeline.name) continue;
+      const trouble = troubleOf(installed, pipeline);
+      const scheduler = installer.name;
+      if (trouble !== undefined) foreign ??= { time: undefined, scheduler, trouble };
+      else if (noted?.scheduler !== scheduler) return { time: undefined, scheduler };
+      else {
+        const { nextDue, parseCalendar } = await import("./calendar.ts");
+        return { time: nextDue(parseCalendar(noted.expression), now), scheduler };
+      }
+    }
   }
-  return undefined;
+  return foreign;
 }
 
 /** The expression that is scheduled, as far as is noted. */

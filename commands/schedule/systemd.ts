@@ -4,11 +4,12 @@
  * @module
  */
 import { join } from "node:path";
-import { exists, writeFile } from "./files.ts";
+import { exists, namesOf, writeFile } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
 import { run } from "./program.ts";
 import { control, startOnce } from "./systemd_manager.ts";
 import { serviceFor, timerFor } from "./systemd_units.ts";
+import { unitWordsIn } from "./words.ts";
 
 /** The installer for systemd. */
 export const systemd: Installer = {
@@ -57,6 +58,10 @@ export const systemd: Installer = {
     );
     return texts.join("\n");
   },
+
+  names: (place) => namesOf(directory(place), /^keepsake-([a-z0-9-]{1,32})\.(?:service|timer)$/),
+
+  wordsIn: (text) => unitWordsIn(/^ExecStart=(.*)$/m.exec(text)?.[1] ?? ""),
 };
 
 /** Name of a job's units. */

@@ -9,6 +9,7 @@ import { type Calendar, refuseBoth } from "./calendar.ts";
 import type { Installer, Place } from "./installer.ts";
 import { escapeXml, type Job, wordsFor } from "./job.ts";
 import { run } from "./program.ts";
+import { unescapeXml, windowsWordsIn } from "./words.ts";
 
 /** The installer for Windows. */
 export const taskScheduler: Installer = {
@@ -46,6 +47,25 @@ export const taskScheduler: Installer = {
       "/XML",
     ]);
     return status === 0 ? out : undefined;
+  },
+
+  async names({ find }) {
+    const { out } = await run([
+      find("schtasks")!,
+      "/Query",
+      "/TN",
+      taskOf(""),
+      "/FO",
+      "CSV",
+      "/NH",
+    ]);
+    return [...out.matchAll(/^"\\keepsake\\([a-z0-9-]{1,32})"/gm)].map(([, name]) => name!);
+  },
+
+  wordsIn(text) {
+    const [, command = ""] = /<Command>(.*?)<\/Command>/s.exec(text) ?? [];
+    const [, words = ""] = /<Arguments>(.*?)<\/Arguments>/s.exec(text) ?? [];
+    return [unescapeXml(command), ...windowsWordsIn(unescapeXml(words))];
   },
 };
 

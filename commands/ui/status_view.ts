@@ -8,6 +8,7 @@ import type { PlaceStatus, Status } from "../../pipeline/status.ts";
 import { restoreCommand, sayShrinkage } from "../../pipeline/tripwire.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
 import { partsOf, subjectOfDrill, type Trouble } from "../../pipeline/watch/troubles.ts";
+import type { NextRun } from "../schedule/record.ts";
 import { sayAge } from "./age.ts";
 import { sayPreserved, sayUnseen } from "./horizon_view.ts";
 import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
@@ -21,7 +22,7 @@ export interface StatusView {
   /** Columns. */
   readonly width: number;
   /** When the next run is due, and who starts it; `undefined`: nobody. */
-  readonly next: { readonly time: Date | undefined; readonly scheduler: string } | undefined;
+  readonly next: NextRun | undefined;
   /** Which places are older than `--max-age` says. */
   readonly tooOld: readonly PlaceStatus[];
   /** What it says, as it was written. */
@@ -72,7 +73,8 @@ function sayLast(
 
 function sayNext({ now }: Status, { next, offsetMinutes }: StatusView, style: Style): string {
   if (next === undefined) return style.careful("none is scheduled");
-  const { time, scheduler } = next;
+  const { time, scheduler, trouble } = next;
+  if (trouble !== undefined) return style.careful(`none of this file: ${trouble}`);
   if (time === undefined) return `by ${scheduler}, which knows when`;
   return `${sayTime(time, offsetMinutes)}, ${sayAge(time, now)}, by ${scheduler}`;
 }
@@ -178,7 +180,7 @@ function todoOf(status: Status, view: StatusView): string[] {
       : [`No run began for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
     ...risks,
     ...old,
-    ...(view.next === undefined
+    ...(view.next === undefined || view.next.trouble !== undefined
       ? ["Have backups made by themselves: keepsake schedule install"]
       : []),
     ...names.map((name) => `Prove that ${name} can be read back: keepsake drill ${name}`),

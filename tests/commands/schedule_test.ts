@@ -226,6 +226,101 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `a schedule is that of the file it starts, and of no other of its name${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await furnished();
+    const { status, stdout, stderr } = await withTable(
+      home,
+      `first=.config/keepsake/pipeline.toml
+      cp $first second.toml
+      keepsake schedule install --with cron --skip-key-check 2> /dev/null
+      crontab -l > one
+      keepsake schedule install --with cron --skip-key-check --config second.toml || echo "status $?"
+      keepsake schedule remove --config second.toml
+      keepsake status --config second.toml | grep '^Next run'
+      crontab -l | cmp - one
+      ln -s $first link.toml
+      keepsake status --config link.toml | grep '^Next run'
+      echo "# its name is another"
+      sed -i '/^name = /d; s/^state = /name = "other"\\n&/' $first
+      keepsake schedule install --with cron --skip-key-check 2> renamed
+      crontab -l | grep -c 'keepsake .*: begin'
+      echo "# it was moved"
+      mv $first second.toml
+      keepsake status --config second.toml | grep '^Next run'
+      keepsake schedule install --with cron --skip-key-check --config second.toml 2> /dev/null
+      crontab -l | grep -c 'keepsake .*: begin'
+      keepsake status --config second.toml | grep '^Next run'
+      echo "# it is gone"
+      rm second.toml
+      keepsake schedule show --config second.toml | grep -c ' run --config '
+      keepsake schedule remove --config second.toml
+      crontab -l > removed`,
+    );
+    assert.equal(status, 0, stderr);
+    const first = home.at(".config/keepsake/pipeline.toml");
+    assert.match(
+      stderr,
+      /^Error: Cannot schedule "claude" of "\S+second\.toml": cron has a schedule of that name, which starts "\S+pipeline\.toml"$/m,
+    );
+    assert.match(stderr, /schedule remove --config \S+\/pipeline\.toml$/m);
+    assert.match(
+      stderr,
+      /^Another "claude" stays scheduled with cron: it starts \S+pipeline\.toml$/m,
+    );
+    const lines = stdout.trimEnd().split("\n");
+    assert.deepEqual(lines.map((line) => line.replace(/ \d{4}-.* 03:00, .+, /, " AT THREE, ")), [
+      "status 3",
+      `Next run: none of this file: cron starts ${first}`,
+      "Next run: AT THREE, by cron",
+      "# its name is another",
+      "1",
+      "# it was moved",
+      `Next run: none of this file: cron starts ${first}, which is gone`,
+      "1",
+      "Next run: AT THREE, by cron",
+      "# it is gone",
+      "3",
+    ]);
+    assert.match(
+      await Deno.readTextFile(home.at("renamed")),
+      /^Note: That replaces "claude", under which cron started this file until now$/m,
+    );
+    assert.match(stderr, /^Warning: going by its path alone\. Cannot .*second\.toml/m);
+    assert.match(stderr, /^"\S+second\.toml" is no longer scheduled with cron$/m);
+    assert.equal(await Deno.readTextFile(home.at("removed")), OTHERS);
+  },
+});
+
+Deno.test({
+  name:
+    `lines of ours that lost their marks are told of, and what is of Windows is found${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await furnished();
+    const { status, stderr } = await withTable(
+      home,
+      `keepsake schedule install --with cron --skip-key-check 2> /dev/null
+      crontab -l | sed 's/$/${"\r"}/' | crontab -
+      keepsake schedule remove
+      crontab -l > left
+      cat /var/spool/cron/crontabs/* > kept
+      keepsake schedule install --with cron --skip-key-check 2> /dev/null
+      crontab -l | grep -v '^# end of' | crontab -
+      keepsake schedule remove`,
+    );
+    assert.equal(status, 0, stderr);
+    assert.ok((await Deno.readTextFile(home.at("kept"))).endsWith(OTHERS.replaceAll("\n", "\r\n")));
+    assert.doesNotMatch(await Deno.readTextFile(home.at("left")), /keepsake/);
+    assert.match(
+      stderr,
+      /^Warning: 3 lines of cron start \S+pipeline\.toml outside what keepsake marks as its own, and are left: take them out with crontab -e$/m,
+    );
+  },
+});
+
 Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
   await using home = await furnished();
   const shown = await home.keepsake(["schedule", "show", "--at", "0 3 * * *"]);

@@ -56,6 +56,14 @@ Deno.test("a block whose last line somebody deleted takes nothing of others with
   assert.equal(withBlock(torn + other, "claude", "").endsWith(other), true);
 });
 
+Deno.test("a block is found and replaced whose lines end as on Windows", () => {
+  const block = blockFor(jobWith("x"), place);
+  const windows = block.replaceAll("\n", "\r\n");
+  assert.equal(blockIn(`a\r\n${windows}b\r\n`, "claude"), windows);
+  assert.equal(withBlock(`a\r\n${windows}b\r\n`, "claude", ""), "a\r\nb\r\n");
+  assert.equal(withBlock(windows, "claude", block), block);
+});
+
 Deno.test("what cron would change is refused", () => {
   const job = jobWith("a\\%b");
   assert.throws(() => blockFor(job, place), { code: "usage", message: /it holds a backslash$/ });

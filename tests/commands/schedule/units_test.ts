@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseCalendar } from "../../../commands/schedule/calendar.ts";
+import { cron } from "../../../commands/schedule/cron.ts";
+import { startedBy } from "../../../commands/schedule/installed.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { intervals, launchd } from "../../../commands/schedule/launchd.ts";
 import { run } from "../../../commands/schedule/program.ts";
@@ -16,6 +18,24 @@ const TIMES = ["0 3 * * *", "*/15 * * * *", "5,35 6-8 * * 1-5", "0 9 1 * 1", "30
 const systemdAnalyze = await find("systemd-analyze");
 const python = await find("python3");
 const xmllint = await find("xmllint");
+
+Deno.test("every scheduler's text tells which file and program it starts, whatever their names hold", () => {
+  const all = [systemd, launchd, taskScheduler, cron];
+  for (const name of ["x", "a b", ...NAMES]) {
+    const job = jobWith(name);
+    for (const installer of all) {
+      const isPossible = installer !== cron || !name.includes("\\");
+      if (!isPossible) continue;
+      const text = installer.files(job, placeWith())[0]!.text;
+      const told = `${installer.name} ${JSON.stringify(name)}`;
+      const expected = {
+        file: job.file,
+        program: [...(installer === cron ? ["/usr/bin/env"] : []), job.program[0]],
+      };
+      assert.deepEqual(startedBy(installer.wordsIn(text)), expected, told);
+    }
+  }
+});
 
 Deno.test("a cron expression is told to systemd in its own words", () => {
   const told = (expression: string) => onCalendar(parseCalendar(expression));
