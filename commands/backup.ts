@@ -5,6 +5,7 @@
  * @module
  */
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import type { Listener, RunReport } from "../pipeline/events.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import type { Context } from "./command.ts";
@@ -35,8 +36,8 @@ export async function backUp(
   const pipeline = await openWatched(config, dryRun, reporter.listener);
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
-    const { lastBackup } = await import("../pipeline/history.ts");
-    if (!isMissed(ifMissed, lastBackup(pipeline)?.started, new Date())) return 0;
+    const { lastAttempt } = await import("../pipeline/history.ts");
+    if (!isMissed(ifMissed, lastAttempt(pipeline)?.started, new Date())) return 0;
   }
   const work = (listener: Listener) =>
     runPipeline(pipeline, {
@@ -48,7 +49,14 @@ export async function backUp(
       listener,
     });
   const extent = dryRun ? "nothing" : only.length > 0 ? "part" : "all";
-  const report = await watched(pipeline, extent, reporter.listener, work);
+  let report: RunReport;
+  try {
+    report = await watched(pipeline, extent, reporter.listener, work);
+  } catch (error) {
+    const isBusy = error instanceof BackupError && error.code === "run-in-progress";
+    if (ifMissed !== undefined && isBusy) return 0; // What was missed is being made up for.
+    throw error;
+  }
   terminal.status("");
   if (json) {
     const { runJson } = await import("./run_json.ts");

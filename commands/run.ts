@@ -29,7 +29,7 @@ export const parameters = object({
   })),
   ifMissed: optional(option("--if-missed", string({ metavar: "TIME" }), {
     description:
-      message`Only when no run has begun since this was last due, a cron expression: for schedules, after a pause.`,
+      message`Only when no run has begun, other than interrupted ones, since this was last due, a cron expression: for schedules, after a pause.`,
   })),
   json: jsonFlag(),
   quiet: quietFlag(),

@@ -233,6 +233,17 @@ export class Catalog {
     return this.#newestRun("report ->> 'dryRun' = 0 AND report ->> 'partial' IS NULL");
   }
 
+  /**
+   * The newest backup of everything, or run that an error ended: with what is missing, the next hour
+   * would bring the same. What was interrupted is to be made up for.
+   */
+  lastAttempt(): RunRecord | undefined {
+    return this.#newestRun(
+      `(report ->> 'dryRun' = 0 AND report ->> 'partial' IS NULL
+        OR report IS NULL AND code IS NOT NULL AND code != 'interrupted')`,
+    );
+  }
+
   /** How a run ended, with its report or with what kept it from one; left out, the newest that did. */
   ending(run?: number): Ending | undefined {
     const row = this.#newestEnding(run === undefined ? "TRUE" : "id = ?", run);

@@ -24,9 +24,9 @@ export interface Ending extends RunRecord {
   readonly report: RunReport | undefined;
 }
 
-/** The newest run of everything that was neither a trial nor cut short; `undefined`: none is known. */
-export function lastBackup(pipeline: Pick<Pipeline, "state">): RunRecord | undefined {
-  return recall(pipeline, (catalog) => catalog.lastBackup());
+/** The newest run that counts as one that was due: a backup, or one that an error kept from that. */
+export function lastAttempt(pipeline: Pick<Pipeline, "state">): RunRecord | undefined {
+  return recall(pipeline, (catalog) => catalog.lastAttempt());
 }
 
 /** What the newest run reported; `undefined` when none is known that came to a report. */

@@ -70,13 +70,21 @@ export function blockFor(job: Job, place: Pick<Place, "find">): string {
   }
   const line = (when: string, occasion: Occasion) =>
     `${when} ${escapePercent(commandFor(job, occasion, place))}`;
+  const minute = minuteBeside(job);
   return [
     firstLine(job.name),
     line(job.calendar.expression, "due"),
     line("@reboot", "missed"),
-    line("17 * * * *", "missed"),
+    ...(minute === undefined ? [] : [line(`${minute} * * * *`, "missed")]),
     lastLine(job.name),
   ].map((text) => `${text}\n`).join("");
+}
+
+/** A minute in which the job is never due: two of it at once were one too many. */
+function minuteBeside({ calendar: { minutes } }: Job): number | undefined {
+  if (minutes === undefined) return undefined; // Nothing is missed for longer than a minute.
+  return Array.from({ length: 60 }, (_, index) => (index + 17) % 60)
+    .find((minute) => !minutes.includes(minute));
 }
 
 /** For a shell, with little priority where the system has a way to say so. */

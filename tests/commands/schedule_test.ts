@@ -1,6 +1,9 @@
 /** Schedules in a real crontab, which only the test sees, and a real cron daemon. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { findProgram } from "../../commands/schedule/place.ts";
+import { Catalog } from "../../pipeline/catalog.ts";
+import { acquireLock } from "../../pipeline/lock.ts";
 import { Home } from "./harness.ts";
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
@@ -339,6 +342,34 @@ Deno.test("run --if-missed does nothing when a run has begun since it was due", 
   const [first, second] = [await run(), await run()];
   assert.equal(JSON.parse(first.stdout).ok, true);
   assert.deepEqual(second, { status: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("run --if-missed does not repeat what an error ended, and makes up for what was interrupted", async () => {
+  await using home = await furnished();
+  const run = () => home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--quiet"]);
+  await Deno.rename(home.at(".claude"), home.at("elsewhere"));
+  const [first, second] = [await run(), await run()];
+  assert.match(first.stderr, /^Error: Cannot back up .*: it does not exist$/m);
+  assert.deepEqual(second, { status: 0, stdout: "", stderr: "" });
+  await Deno.rename(home.at("elsewhere"), home.at(".claude"));
+  const catalog = Catalog.open(home.at(".local/state/keepsake/claude"), () => {}, new Date());
+  const failure = { code: "interrupted", message: "x", hint: undefined } as const;
+  catalog.abandonRun(1, new Date(), failure);
+  catalog.close();
+  assert.deepEqual(await run(), { status: 0, stdout: "", stderr: "" });
+  assert.equal((await home.keepsake(["status", "--json"])).stdout.includes('"run": 2'), true);
+});
+
+Deno.test("run --if-missed leaves a run that is under way alone, without an error", async () => {
+  await using home = await furnished();
+  const state = home.at(".local/state/keepsake/claude");
+  await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(join(state, "lock"));
+  const missed = await home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--quiet"]);
+  const due = await home.keepsake(["run", "--quiet"]);
+  lock.release();
+  assert.deepEqual(missed, { status: 0, stdout: "", stderr: "" });
+  assert.equal(due.status, 11);
 });
 
 // The daemon looks once a minute.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { blockFor, blockIn, commandFor, withBlock } from "../../../commands/schedule/cron.ts";
+import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { run } from "../../../commands/schedule/program.ts";
 import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
@@ -17,6 +18,17 @@ Deno.test("a block is one line for each time, after a start and each hour for wh
     "# end of keepsake claude",
     "",
   ]);
+});
+
+Deno.test("what was missed is looked for in a minute in which nothing is due", () => {
+  const hourly = (expression: string) => {
+    const job = jobWith("x", { calendar: parseCalendar(expression) });
+    return /^(\d+) \* \* \* \* .* --if-missed /m.exec(blockFor(job, place))?.[1];
+  };
+  assert.equal(hourly("0 3 * * *"), "17");
+  assert.equal(hourly("17 3 * * *"), "18");
+  assert.equal(hourly("17-59 * * * *"), "0");
+  assert.equal(hourly("* * * * *"), undefined);
 });
 
 Deno.test("everything else in a table stays as it is, byte for byte", () => {
