@@ -5,9 +5,12 @@
  */
 import { BackupError } from "../../pipeline/errors.ts";
 import { shellWord } from "../../pipeline/shell.ts";
+import { escapeControls } from "../ui/text.ts";
+import { exists } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
 import { type Job, type Occasion, wordsFor } from "./job.ts";
 import { startedBy } from "./installed.ts";
+import { bareEnvironment } from "./place.ts";
 import { run } from "./program.ts";
 import { shellWordsIn } from "./words.ts";
 
@@ -19,6 +22,25 @@ export const cron: Installer = {
   isPresent: ({ find }) => find("crontab") !== undefined,
 
   files: (job, place) => [{ path: "crontab", text: blockFor(job, place) }],
+
+  async prove(job, place, signal) {
+    const table = await readTable(place);
+    const above = table.slice(0, findBlock(table, job.name)?.from);
+    const own = assignmentsIn(decode(above));
+    refuseAssignments(own, job, place);
+    const environment = {
+      ...bareEnvironment(place, cron.searchPath, job.environment),
+      ...own,
+    };
+    const words = [environment["SHELL"] ?? "/bin/sh", "-c", commandFor(job, "due", place)] as const;
+    const { status, said } = await run(words, { environment, cwd: place.userHome, signal });
+    const set = Object.entries(own).map(([name, value]) => `${name}=${value}`).join(", ");
+    if (status === 0 || set === "") return { status, said };
+    return {
+      status,
+      said: `${said}\nYour crontab sets this above it: ${escapeControls(set)}`.trim(),
+    };
+  },
 
   async install(job, place) {
     const table = await readTable(place);
@@ -78,6 +100,43 @@ export function blockFor(job: Job, place: Pick<Place, "find">): string {
     ...(minute === undefined ? [] : [line(`${minute} * * * *`, "missed")]),
     lastLine(job.name),
   ].map((text) => `${text}\n`).join("");
+}
+
+/** What a table sets for the lines below, as cron reads it. It sets who one is itself. */
+export function assignmentsIn(table: string): Readonly<Record<string, string>> {
+  const set = table.split(/\r?\n/).flatMap((line) => {
+    const [, , name, value] = /^\s*(["']?)([^\s=#"']+)\1\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined || ["LOGNAME", "USER"].includes(name)) return [];
+    return [[name, value!.replace(/^(["'])(.*)\1$/, "$2")] as const];
+  });
+  return Object.fromEntries(set);
+}
+
+/**
+ * Refuses what a backup made now would not show.
+ *
+ * @throws {BackupError} `usage` for another home, another zone, and a shell that is not there.
+ */
+function refuseAssignments(
+  own: Readonly<Record<string, string>>,
+  { name }: Job,
+  { userHome }: Place,
+): void {
+  const refuse = (variable: string, state: string): void => {
+    throw new BackupError(
+      "usage",
+      `Cannot schedule "${name}" with cron: your crontab sets ${variable} to "${
+        escapeControls(own[variable]!)
+      }", ${state}`,
+      { hint: `Take that line out with crontab -e, or move it below what keepsake writes` },
+    );
+  };
+  const { HOME: home, SHELL: shell, CRON_TZ: zone } = own;
+  if (home !== undefined && home !== userHome) refuse("HOME", `and "~" means ${userHome} here`);
+  if (shell !== undefined && !exists(shell)) refuse("SHELL", "which does not exist");
+  if (zone !== undefined && zone !== Intl.DateTimeFormat().resolvedOptions().timeZone) {
+    refuse("CRON_TZ", "and times are meant in the zone of this machine");
+  }
 }
 
 /** A minute in which the job is never due: two of it at once were one too many. */

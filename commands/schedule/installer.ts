@@ -43,8 +43,8 @@ export interface Installer {
   /** The search path that it starts programs with. */
   readonly searchPath: string;
   /**
-   * Has the scheduler itself make one backup, where it can be told to; left out: the words are
-   * started in its bare environment.
+   * Makes one backup by the scheduler itself where that can be told to, or all but: with its shell,
+   * and what its user sets; left out: the words are started in its bare environment.
    */
   prove?(job: Job, place: Place, signal: AbortSignal): Promise<Trial>;
   /** Replaces what there is of this job, and nothing else. Answers what a person should know. */

@@ -324,6 +324,42 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `what a crontab sets above counts for the proof, or is refused${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    await using home = await furnished();
+    const { status, stdout, stderr } = await withTable(
+      home,
+      `attempt() {
+        echo "# $1"
+        echo "$1" | crontab -
+        keepsake schedule install --with cron --skip-key-check 2>&1 | grep -e '^Error' -e sets -e '^Scheduled'
+        crontab -l | grep -c 'keepsake .*: begin' || true
+      }
+      attempt SHELL=/bin/false
+      attempt SHELL=/nowhere
+      attempt HOME=/nonexistent
+      attempt CRON_TZ=Asia/Kathmandu
+      attempt "PATH=''"
+      attempt "PATH=/usr/local/bin:/usr/bin:/bin"`,
+    );
+    assert.equal(status, 0, stderr);
+    const cannot = 'Error: Cannot schedule "claude" with cron: your crontab sets';
+    const lines = stdout.replace(/next at .*$/gm, "next").replace(/means \S+ here/, "means X here");
+    assert.deepEqual(lines.trimEnd().split("\n"), [
+      ...["# SHELL=/bin/false", "Your crontab sets this above it: SHELL=/bin/false", "0"],
+      ...["# SHELL=/nowhere", `${cannot} SHELL to "/nowhere", which does not exist`, "0"],
+      ...["# HOME=/nonexistent", `${cannot} HOME to "/nonexistent", and "~" means X here`, "0"],
+      "# CRON_TZ=Asia/Kathmandu",
+      `${cannot} CRON_TZ to "Asia/Kathmandu", and times are meant in the zone of this machine`,
+      "0",
+      ...["# PATH=''", 'Scheduled "claude" with cron: next', "1"],
+      ...["# PATH=/usr/local/bin:/usr/bin:/bin", 'Scheduled "claude" with cron: next', "1"],
+    ]);
+  },
+});
+
 Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
   await using home = await furnished();
   const shown = await home.keepsake(["schedule", "show", "--at", "0 3 * * *"]);

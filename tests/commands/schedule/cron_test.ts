@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { blockFor, blockIn, commandFor, withBlock } from "../../../commands/schedule/cron.ts";
+import {
+  assignmentsIn,
+  blockFor,
+  blockIn,
+  commandFor,
+  withBlock,
+} from "../../../commands/schedule/cron.ts";
 import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { run } from "../../../commands/schedule/program.ts";
@@ -29,6 +35,12 @@ Deno.test("what was missed is looked for in a minute in which nothing is due", (
   assert.equal(hourly("17 3 * * *"), "18");
   assert.equal(hourly("17-59 * * * *"), "0");
   assert.equal(hourly("* * * * *"), undefined);
+});
+
+Deno.test("what a table sets is read as cron does", () => {
+  const table =
+    `# A=1\nB=2\n C = "3 4" \n'D'='5'\nE=\r\nB=6\n5 4 * * * F=7 x\nLOGNAME=me\n@daily G=8\n`;
+  assert.deepEqual(assignmentsIn(table), { B: "6", C: "3 4", D: "5", E: "" });
 });
 
 Deno.test("everything else in a table stays as it is, byte for byte", () => {
