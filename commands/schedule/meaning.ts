@@ -7,6 +7,7 @@
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { BackupError } from "../../pipeline/errors.ts";
+import { exists } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
 import type { Job } from "./job.ts";
 import { bareEnvironment } from "./place.ts";
@@ -32,9 +33,13 @@ export async function refuseOtherMeaning(
 ): Promise<void> {
   const environment = bareEnvironment(place, searchPath, job.environment);
   const bare = await loadPipeline(job.file, { environment, home: place.userHome });
-  const differences = differencesOf(pipeline, bare);
-  if (differences.length === 0) return;
   const text = await Deno.readTextFile(job.file);
+  const differences = differencesOf(pipeline, bare).filter(({ key, here, there }) =>
+    // The usual one matters where there is one.
+    key !== "known_secrets" || text.includes(key) ||
+    [here, there].some((path) => exists(String(path)))
+  );
+  if (differences.length === 0) return;
   const named = [...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)].map(([, name]) => name!);
   const claude = differences.find(({ here }) => isFound(here));
   if (text.includes("~") || claude !== undefined) named.push("HOME");
@@ -59,9 +64,8 @@ export async function refuseOtherMeaning(
 }
 
 function differencesOf(one: Pipeline, other: Pipeline): Difference[] {
-  const own = (["state", "identity"] as const).map((key) => (
-    { key, here: one[key], there: other[key] }
-  ));
+  const [heres, theres] = [valuesOf(one), valuesOf(other)];
+  const own = Object.keys(heres).map((key) => ({ key, here: heres[key], there: theres[key] }));
   const staged = one.stages.flatMap(({ id, options }) => {
     const there: Readonly<Record<string, unknown>> = other.stages.find((stage) =>
       stage.id === id
@@ -73,6 +77,15 @@ function differencesOf(one: Pipeline, other: Pipeline): Difference[] {
   return [...own, ...staged].filter(({ here, there }) =>
     JSON.stringify(here) !== JSON.stringify(there)
   );
+}
+
+/** What stands in `[pipeline]` and may hold paths. */
+function valuesOf({ state, identity, knownSecrets, watch }: Pipeline): Record<string, unknown> {
+  const { alerts, command, heartbeat, log, metrics } = watch ?? {};
+  return {
+    ...{ state, identity, known_secrets: knownSecrets },
+    ...{ alert: alerts, command, heartbeat, log, metrics },
+  };
 }
 
 /** The first path that is another. */

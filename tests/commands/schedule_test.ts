@@ -195,6 +195,34 @@ Deno.test({
 
 Deno.test({
   name:
+    `so is one that would tell elsewhere, or not know the secrets that may be stored${unlessCron}`,
+  ignore: !cron,
+  async fn() {
+    const keys = {
+      log: '"~/log"',
+      metrics: '"~/metrics.prom"',
+      known_secrets: '"~/known.txt"',
+      heartbeat: '"file:~/beat"',
+      alert: '["file:~/hook"]',
+      command: '["~/tell"]',
+    };
+    for (const [key, value] of Object.entries(keys)) {
+      await using home = await furnished((text) =>
+        text.replace("[pipeline]", `[pipeline]\n${key} = ${value}`)
+      );
+      const { status, stderr } = await home.keepsake(["schedule", "install", "--with", "cron"]);
+      assert.equal(status, 3, key);
+      const meant = RegExp(
+        `^Error: .* without your HOME, .* be meant by ${key} \\(\\S+ here, `,
+        "m",
+      );
+      assert.match(stderr, meant);
+    }
+  },
+});
+
+Deno.test({
+  name:
     `install asks for the identity first, unless told not to, and says what that risks${unlessCron}`,
   ignore: !cron,
   async fn() {
