@@ -20,8 +20,8 @@ import {
   type SchedulerName,
   SCHEDULERS,
 } from "./schedule/installer.ts";
-import type { Installed, Named } from "./schedule/installed.ts";
 import type { Job } from "./schedule/job.ts";
+import { telling } from "./schedule/telling.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -81,6 +81,7 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
   const { thisPlace } = await import("./schedule/place.ts");
   const place = thisPlace(system);
   if (action === "show" || action === "remove") {
+    const { remove, show, subjectOf } = await import("./schedule/upkeep.ts");
     const subject = await subjectOf(values.config, terminal);
     const installers = await chosenInstallers(values.with, place);
     return await (action === "show" ? show : remove)(subject, place, installers, terminal);
@@ -147,6 +148,7 @@ async function install(
     return status;
   }
   const notes = await telling(installer, () => installer.install(job, place));
+  const { strayNotes } = await import("./schedule/upkeep.ts");
   const former = before.filter((one) => one.name !== job.name && isOf(one, pipeline));
   for (const { name } of former) await telling(installer, () => installer.remove(name, place));
   const { noteSchedule } = await import("./schedule/record.ts");
@@ -208,111 +210,6 @@ async function sayOutcome(
   ];
 }
 
-/** A pipeline that may be gone, or wrong: what is scheduled for it is to be seen and taken away. */
-type Subject = Named & { readonly state: string | undefined };
-
-async function subjectOf(config: string | undefined, terminal: Terminal): Promise<Subject> {
-  try {
-    return await openPipeline(config);
-  } catch (error) {
-    if (!(error instanceof BackupError) || error.code === "usage") throw error;
-    const { findPipelineFile } = await import("../pipeline/config/load.ts");
-    const surroundings = { environment: Deno.env.toObject(), home: homeDirectory() };
-    const file = await findPipelineFile({ flag: config, cwd: Deno.cwd(), ...surroundings });
-    terminal.say(`Warning: going by its path alone. ${error.message.split("\n")[0]}`);
-    return { file, name: undefined, state: undefined };
-  }
-}
-
-async function show(
-  pipeline: Named,
-  place: Place,
-  installers: readonly Installer[],
-  terminal: Terminal,
-): Promise<number> {
-  const { own, others } = await installedFor(pipeline, place, installers);
-  for (const { installer, text } of own) {
-    terminal.say(`With ${installer.name}:`);
-    terminal.print(text.trimEnd().split(/\r?\n/).map(escapeControls).join("\n"));
-  }
-  if (own.length === 0) terminal.say(`Nothing is scheduled for ${nameOf(pipeline)}`);
-  sayOthers(others, terminal);
-  return 0;
-}
-
-async function remove(
-  pipeline: Subject,
-  place: Place,
-  installers: readonly Installer[],
-  terminal: Terminal,
-): Promise<number> {
-  const { own, others } = await installedFor(pipeline, place, installers);
-  const removed = new Set<string>();
-  for (const { installer, name } of own) {
-    if (await telling(installer, () => installer.remove(name, place))) removed.add(installer.name);
-  }
-  const { forgetSchedule } = await import("./schedule/record.ts");
-  const { state } = pipeline;
-  if (removed.size > 0 && state !== undefined) await forgetSchedule({ state });
-  terminal.say(
-    removed.size > 0
-      ? `${nameOf(pipeline)} is no longer scheduled with ${[...removed].join(" and ")}`
-      : `Nothing was scheduled for ${nameOf(pipeline)}`,
-  );
-  sayOthers(others, terminal);
-  for (const installer of installers) {
-    const notes = await strayNotes(installer, pipeline.file, place);
-    for (const note of notes) terminal.say(`Warning: ${escapeControls(note)}`);
-  }
-  return 0;
-}
-
-/**
- * What is installed for a pipeline file, and what has its name and starts another. What has its name
- * and starts a file that is gone is nobody else's.
- */
-async function installedFor(
-  pipeline: Named,
-  place: Place,
-  installers: readonly Installer[],
-): Promise<Record<"own" | "others", readonly Installed[]>> {
-  const { findInstalled, isNamesake, isOf } = await import("./schedule/installed.ts");
-  const all: Installed[] = [];
-  for (const installer of installers) {
-    all.push(...await telling(installer, () => findInstalled([installer], place)));
-  }
-  const others = all.filter((installed) => isNamesake(installed, pipeline));
-  const own = all.filter((installed) =>
-    isOf(installed, pipeline) || installed.name === pipeline.name && !others.includes(installed)
-  );
-  return { own, others };
-}
-
-function sayOthers(others: readonly Installed[], terminal: Terminal): void {
-  for (const { installer, name, starts } of others) {
-    terminal.say(
-      `Another "${name}" stays scheduled with ${installer.name}: it starts ${
-        escapeControls(starts!.file)
-      }`,
-    );
-  }
-}
-
-function nameOf({ name, file }: Named): string {
-  return `"${name ?? escapeControls(file)}"`;
-}
-
-/** Lines that start the file and that nobody takes away: those of a block that lost its marks. */
-async function strayNotes(installer: Installer, file: string, place: Place): Promise<string[]> {
-  const count = await telling(installer, async () => await installer.strays?.(file, place) ?? 0);
-  if (count === 0) return [];
-  const lines = count === 1 ? "1 line" : `${count} lines`;
-  const [start, are] = count === 1 ? ["starts", "is"] : ["start", "are"];
-  return [
-    `${lines} of ${installer.name} ${start} ${file} outside what keepsake marks as its own, and ${are} left: take them out with crontab -e`,
-  ];
-}
-
 async function chosenInstallers(
   name: SchedulerName | undefined,
   place: Place,
@@ -321,17 +218,4 @@ async function chosenInstallers(
   if (name !== undefined) return [chooseInstaller(name, place)];
   const present = presentInstallers(place);
   return present.length > 0 ? present : [chooseInstaller(undefined, place)];
-}
-
-/** What a scheduler has against it, as a failure of the request. */
-async function telling<T>({ name }: Installer, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof BackupError || !(cause instanceof Error)) throw cause;
-    throw new BackupError("usage", `Cannot schedule with ${name}: ${cause.message}`, {
-      hint: "Put that right, or choose another scheduler with --with",
-      cause,
-    });
-  }
 }
