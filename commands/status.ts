@@ -21,7 +21,7 @@ import { partJson } from "./ui/errors.ts";
 export default defineCommand({
   summary: "shows how things are: runs, destinations, and what to do",
   description:
-    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 5 when conversations that Claude Code deletes within 48 h are in no destination, with 4 when the last drill of a destination failed or something that was stored there is known to be gone, and with 2 when it cannot look for such conversations; of several, with the first of these.",
+    "Shows the last and the next run, what each destination holds, how old that is and when it was last proven, and what to do. Goes by what is remembered on this machine: nothing is asked, and nothing is changed. Ends with status 5 when conversations that Claude Code deletes within 48 h are in no destination, with 4 when the last drill of a destination failed, its newest copy was found damaged or something that was stored there is known to be gone, and with 2 when it cannot look for such conversations; of several, with the first of these.",
   parameters: object({
     config: configFlag(),
     maxAge: optional(option("--max-age", string({ metavar: "DURATION" }), {
@@ -67,7 +67,9 @@ async function status(
 
 function endingOf({ places, endangered, unseen }: Status, old: readonly PlaceStatus[]): number {
   if (old.length > 0 || endangered.length > 0) return FAILURES["too-old"].status;
-  if (places.some(({ drillFailed, missing }) => drillFailed !== undefined || missing > 0)) {
+  const isBad = ({ drillFailed, damaged, missing }: PlaceStatus) =>
+    drillFailed !== undefined || damaged !== undefined || missing > 0;
+  if (places.some(isBad)) {
     return FAILURES["snapshot-damaged"].status;
   }
   return unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
@@ -120,6 +122,10 @@ export function statusJson(
       bytes: place.bytes,
       place_bytes: place.placeBytes ?? null,
       proven: say(place.proven),
+      damaged: place.damaged === undefined ? null : {
+        name: place.damaged.name,
+        found: say(place.damaged.found),
+      },
       drill_failed: say(place.drillFailed),
       too_old: old.includes(place),
     })),

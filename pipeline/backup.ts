@@ -264,6 +264,12 @@ class Backup {
             'another size than they had: see "keepsake verify"';
           log.say("warn", stage.id, message);
         }
+        const newest = own.at(-1);
+        const spot = newest && { id, name: newest.name, location: locationOf(stage) };
+        if (spot !== undefined && catalog.pruning.damaged(spot) !== undefined) {
+          const message = `"${id}/${spot.name}" was found damaged there, and counts for nothing`;
+          log.say("warn", stage.id, message);
+        }
         held.set(stage.id, own);
       } catch (error) {
         this.#noteFailure(stage, error);

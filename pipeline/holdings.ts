@@ -40,7 +40,10 @@ export function holdingOf(
   return { id: destination.id, newest: counts ? newest.name.slice(-HASH_DIGITS) : undefined };
 }
 
-/** Whether a copy can count as one: complete, and made the way that it would be made today. */
+/**
+ * Whether a copy can count as one: complete, not known to be damaged, and made the way that it would
+ * be made today.
+ */
 function isWhole(
   destination: PipelineStage,
   held: HeldSnapshot,
@@ -48,7 +51,9 @@ function isWhole(
   catalog: Catalog,
 ): boolean {
   if (isTorn(held)) return false;
-  const known = catalog.delivery(held.id, held.name, locationOf(destination));
+  const spot = { id: held.id, name: held.name, location: locationOf(destination) };
+  if (catalog.pruning.damaged(spot) !== undefined) return false;
+  const known = catalog.delivery(spot.id, spot.name, spot.location);
   if (known === undefined) return true; // Stored before this catalog began.
   return known.bytes === bytesOf(held) && known.way === wayTo(destination, route);
 }

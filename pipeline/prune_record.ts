@@ -60,6 +60,15 @@ export class PruneRecord {
     ]));
   }
 
+  /** When a copy was found damaged that was not found good since; `undefined`: it was not. */
+  damaged({ id, name, location }: Spot): Date | undefined {
+    const sql = `SELECT verified, status FROM verifications
+      WHERE id = ? AND name = ? AND location = ? AND status <> 'unknown'
+      ORDER BY rowid DESC LIMIT 1`;
+    const last = this.#database.get<{ verified: string; status: string }>(sql, id, name, location);
+    return last?.status === "damaged" ? new Date(last.verified) : undefined;
+  }
+
   /** Notes what is about to be removed. */
   begin(spots: readonly Spot[]): void {
     this.#each("INSERT OR REPLACE INTO removals VALUES (?, ?, ?)", spots);

@@ -35,8 +35,18 @@ export interface PlaceStatus {
   readonly placeBytes: number | undefined;
   /** When one was last read back in full; `undefined`: never. */
   readonly proven: Date | undefined;
+  /** Its newest snapshot, where that was found damaged and not found good since. */
+  readonly damaged: DamagedCopy | undefined;
   /** When a drill failed that none has made good since; `undefined`: there is no such. */
   readonly drillFailed: Date | undefined;
+}
+
+/** A copy that is known to be damaged. */
+export interface DamagedCopy {
+  /** `<stamp>-<hash>`. */
+  readonly name: string;
+  /** When that was found. */
+  readonly found: Date;
 }
 
 /** How a pipeline is. */
@@ -142,6 +152,18 @@ function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
     placeBytes: catalog?.placeBytes(location),
     confirmed: catalog?.watch.confirmed(snapshot, location),
     proven: catalog?.watch.proven(snapshot, location),
+    damaged: catalog && damagedAt(catalog, snapshot, location),
     drillFailed: catalog?.proofs.failed(snapshot, location),
   };
+}
+
+/** The newest copy of a snapshot id at a place, if it is known to be damaged. */
+export function damagedAt(
+  catalog: Catalog,
+  id: string,
+  location: string,
+): DamagedCopy | undefined {
+  const { newest: name } = catalog.watch.held(id, location);
+  const found = name === undefined ? undefined : catalog.pruning.damaged({ id, name, location });
+  return found && { name: name!, found };
 }

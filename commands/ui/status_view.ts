@@ -65,6 +65,9 @@ function sayLast(
   if (suspicions.length > 0) {
     return style.careful(`${when}: in ${took}, but something seems lost`);
   }
+  if (places.some(({ damaged }) => damaged !== undefined)) {
+    return style.careful(`${when}: well, in ${took}, but a copy is damaged`);
+  }
   if (places.some(({ drillFailed }) => drillFailed !== undefined)) {
     return style.careful(`${when}: well, in ${took}, but a drill failed`);
   }
@@ -109,7 +112,8 @@ function renderPlaces(
     head,
     ...lines.map((line, index) => {
       const place = places[index]!;
-      const isBad = place.newest === undefined || place.drillFailed !== undefined;
+      const isBad = place.newest === undefined || place.damaged !== undefined ||
+        place.drillFailed !== undefined;
       if (isBad || tooOld.includes(place)) return style.bad(line);
       return place.proven === undefined ? style.careful(line) : line;
     }),
@@ -117,7 +121,8 @@ function renderPlaces(
   ];
 }
 
-function sayProven({ proven, drillFailed }: PlaceStatus, now: Date): string {
+function sayProven({ proven, damaged, drillFailed }: PlaceStatus, now: Date): string {
+  if (damaged !== undefined) return `DAMAGED ${sayAge(damaged.found, now)}`;
   if (drillFailed !== undefined) return `FAILED ${sayAge(drillFailed, now)}`;
   return proven === undefined ? "never" : sayAge(proven, now);
 }
@@ -162,14 +167,15 @@ function todoOf(status: Status, view: StatusView): string[] {
           }`
       }. Run keepsake run`,
   );
-  const unproven = places.filter(({ newest, proven, drillFailed }) =>
-    newest !== undefined && proven === undefined && drillFailed === undefined
+  const unproven = places.filter(({ newest, proven, damaged, drillFailed }) =>
+    newest !== undefined && [proven, damaged, drillFailed].every((time) => time === undefined)
   );
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
     ...failing,
     ...sayEnd(status),
     ...blind,
+    ...places.flatMap((place) => sayDamaged(place, now)),
     ...places.filter(({ missing }) => missing > 0).map(sayMissing),
     ...(failing.length === 0 && last !== undefined && last.status !== 0 &&
         last.failure === undefined
@@ -242,6 +248,15 @@ function saySuspicion(
   }: ${named}${more > 0 ? `; and ${more} more` : ""}. ${
     command === undefined ? "" : `Bring back how it was: ${command}. `
   }If it may be gone: keepsake accept ${id}`;
+}
+
+function sayDamaged({ destination, snapshot, damaged }: PlaceStatus, now: Date): string[] {
+  if (damaged === undefined) return [];
+  return [
+    `${snapshot}/${damaged.name} in ${destination} was found damaged ${
+      sayAge(damaged.found, now)
+    }: have a good copy made with keepsake run`,
+  ];
 }
 
 function sayMissing({ destination, snapshot, missing }: PlaceStatus): string {

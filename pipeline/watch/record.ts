@@ -183,11 +183,20 @@ export class WatchRecord {
     return { ...counts, newest: newest ?? undefined };
   }
 
-  /** When a snapshot there was last read back in full, by no drill that failed for what is in it. */
+  /**
+   * When a snapshot there was last read back in full, by no drill that failed for what is in it. What
+   * came before one was found damaged proves nothing any more.
+   */
   proven(id: string, location: string): Date | undefined {
-    const sql = `SELECT MAX(time) AS time FROM (
-      SELECT verified AS time FROM verifications WHERE id = ?1 AND location = ?2 AND status = 'ok'
-      UNION ALL SELECT proven FROM proofs WHERE id = ?1 AND location = ?2
+    const sql = `WITH own AS (
+      SELECT rowid AS number, verified, status FROM verifications WHERE id = ?1 AND location = ?2
+    ), damage AS (
+      SELECT number, verified FROM own WHERE status = 'damaged' ORDER BY number DESC LIMIT 1
+    ) SELECT MAX(time) AS time FROM (
+      SELECT verified AS time FROM own
+        WHERE status = 'ok' AND number > COALESCE((SELECT number FROM damage), 0)
+      UNION ALL SELECT proven FROM proofs
+        WHERE id = ?1 AND location = ?2 AND proven > COALESCE((SELECT verified FROM damage), '')
     )`;
     const time = this.#database.get<{ time: string | null }>(sql, id, location)?.time;
     return time ? new Date(time) : undefined;

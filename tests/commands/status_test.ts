@@ -72,6 +72,32 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   }
 });
 
+Deno.test("status ends with 4 after verify found a copy damaged, until a run stores a good one", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const directory = home.at(".local/share/keepsake/backups/claude");
+  const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+  const archive = names.find((name) => name.includes(".tar"));
+  const path = `${directory}/${archive}`;
+  const bytes = await Deno.readFile(path);
+  await Deno.writeFile(path, bytes.map((byte, at) => at === 300 ? byte ^ 1 : byte));
+  equal((await home.keepsake(["verify", "--quiet"])).status, 4);
+  const told = await home.keepsake(["status"]);
+  equal(told.status, 4, told.stdout);
+  match(told.stdout, / DAMAGED just now$/m);
+  const name = archive!.split(".")[0]!;
+  match(
+    told.stdout.replaceAll(/\s+/g, " "),
+    new RegExp(`claude/${name} in local was found damaged just now: have a good copy made`),
+  );
+  const json = JSON.parse((await home.keepsake(["status", "--json"])).stdout);
+  deepEqual([json.destinations[0].damaged.name, json.destinations[0].proven], [name, null]);
+  match((await home.keepsake(["run"])).stderr, /found damaged/);
+  equal((await home.keepsake(["status"])).status, 0);
+  equal((await home.keepsake(["verify", "--quiet"])).status, 0);
+});
+
 Deno.test({
   name:
     "status says where it cannot look for sessions at risk, and does not end as if all were well",

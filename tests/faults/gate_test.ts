@@ -1,8 +1,9 @@
 /** When a destination gets a copy, and when it is left in peace. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
+import { parseKey } from "../../pipeline/names.ts";
 import type { RunReport } from "../../pipeline/events.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
 import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
@@ -220,6 +221,66 @@ Deno.test("a destination that was emptied gets a copy, and one that is gone is t
   assert.deepEqual(await verify(sandbox), { first: "ok", second: "ok" });
 });
 
+Deno.test("a copy that was found damaged does not count until it is found good, and is made again", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  const { verifySnapshots } = await import("../../pipeline/verify.ts");
+  const { statusOf } = await import("../../pipeline/status.ts");
+  const places = () => statusOf(sandbox.pipeline, new Date()).places;
+  const verified = async () =>
+    (await verifySnapshots({ pipeline: sandbox.pipeline, from: "first" })).status;
+  await sandbox.backUp(at(0));
+  assert.equal(await verified(), 0);
+  const path = newestIn(sandbox, "first");
+  const whole = await Deno.readFile(path);
+  const damaged = whole.map((byte, index) => index === whole.length >> 1 ? byte ^ 1 : byte);
+  await Deno.writeFile(path, damaged);
+  assert.deepEqual(statuses(await sandbox.backUp(at(1))), {
+    first: "unchanged",
+    second: "unchanged",
+  });
+
+  assert.equal(await verified(), 4);
+  const [first, second] = places();
+  assert.equal(first?.damaged?.name, parseKey(`m/${basename(path)}`)?.name);
+  assert.deepEqual([first?.proven, second?.damaged], [undefined, undefined]);
+  // It may be mended by hand.
+  await Deno.writeFile(path, whole);
+  assert.equal(await verified(), 0);
+  assert.ok(places()[0]?.proven);
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), {
+    first: "unchanged",
+    second: "unchanged",
+  });
+
+  await Deno.writeFile(path, damaged);
+  assert.equal(await verified(), 4);
+  assert.deepEqual(statuses(await sandbox.backUp(at(3))), { first: "ok", second: "unchanged" });
+  assert.deepEqual([places()[0]?.damaged, places()[0]?.proven], [undefined, undefined]);
+  assert.equal(await verified(), 0);
+  assert.ok(places()[0]?.proven);
+  assert.equal(filesIn(sandbox.destination("first")).size, 4);
+  assert.deepEqual(statuses(await sandbox.backUp(at(4))), {
+    first: "unchanged",
+    second: "unchanged",
+  });
+});
+
+Deno.test("a copy that could not be looked at, or whose content is of no use, counts as before", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp(at(0));
+  const catalog = Catalog.openIfThere(sandbox.state)!;
+  const [held] = await sandbox.held();
+  const copy = { id: "m", name: held!.name, location: sandbox.destination() };
+  for (const status of ["unknown", "useless"]) {
+    catalog.addVerification(copy, new Date(), status);
+    assert.deepEqual(statuses(await sandbox.backUp(at(1))), { backups: "unchanged" }, status);
+  }
+  catalog.addVerification(copy, new Date(), "damaged");
+  catalog.addVerification(copy, new Date(), "unknown");
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "ok" });
+  catalog.close();
+});
+
 Deno.test("a copy that is not whole does not count, and is made again", async () => {
   using sandbox = await Sandbox.make(plain, FEW);
   const harms: Readonly<Record<string, () => Promise<void>>> = {
@@ -389,6 +450,14 @@ function destinations(sandbox: Sandbox, ...ids: readonly string[]): string {
 
 function namedSnapshot(id: string): (sandbox: Sandbox) => string {
   return (sandbox) => encrypted(sandbox).replace('id = "m"', `id = "${id}"`);
+}
+
+/** The archive at a destination that holds one. */
+function newestIn(sandbox: Sandbox, id: string): string {
+  const archives = [...filesIn(sandbox.destination(id)).keys()].filter((path) =>
+    /\.tar/.test(path)
+  );
+  return join(sandbox.destination(id), archives.toSorted().at(-1)!);
 }
 
 /** How each destination of the one snapshot fared. */

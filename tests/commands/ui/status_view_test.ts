@@ -18,6 +18,7 @@ const LOCAL: PlaceStatus = {
   bytes: 1_234_567_890,
   placeBytes: undefined,
   proven: ago(80),
+  damaged: undefined,
   drillFailed: undefined,
 };
 const S3: PlaceStatus = {
@@ -127,6 +128,18 @@ Deno.test("a status fits the terminal, and moves no cursor", () => {
 Deno.test("a status says what a destination was given and has no more", () => {
   const lines = renderStatus({ ...WELL, places: [{ ...LOCAL, missing: 2 }] }, VIEW).join("\n");
   ok(lines.includes("2 snapshots of claude were stored in local, and are there no more:"));
+});
+
+Deno.test("a status says which copy is damaged, what to do, and nothing of an older proof", () => {
+  const name = "20261120T030000Z-0123456789ab";
+  const places = [{ ...LOCAL, damaged: { name, found: ago(2) } }];
+  const lines = renderStatus({ ...WELL, places }, { ...VIEW, width: Infinity }).join("\n");
+  match(lines, /^Last run: .*: well, in 12 s, but a copy is damaged$/m);
+  match(lines, /^local .* DAMAGED 2 hours ago$/m);
+  match(
+    lines,
+    /^ {2}claude\/20261120T030000Z-0123456789ab in local was found damaged 2 hours ago: have a good copy made with keepsake run$/m,
+  );
 });
 
 Deno.test("a repository's size is told with its history, once", () => {

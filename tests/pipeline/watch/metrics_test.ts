@@ -8,7 +8,7 @@ const PLACE = {
   ...{ destination: 'a"b\\c\nd', location: "/b", snapshot: "claude", count: 3, bytes: 1e12 },
   placeBytes: undefined,
   missing: 0,
-  ...{ newest: NOW, confirmed: NOW, proven: undefined, drillFailed: undefined },
+  ...{ newest: NOW, confirmed: NOW, proven: undefined, drillFailed: undefined, damaged: undefined },
 };
 const STATUS: Status = {
   ...{
