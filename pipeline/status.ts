@@ -80,7 +80,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
   try {
     const suspicions = catalog?.suspicions.all() ?? [];
     const ids = new Set(suspicions.map(({ id }) => id));
-    const places = pairsOf(pipeline).map((pair) => placeStatus(pair, catalog));
+    const places = placesIn(pipeline, catalog);
     // The next run finds that it was accepted: until then, this knows.
     const isAccepted = ({ subject }: Trouble) => {
       const [kind, whose] = partsOf(subject);
@@ -116,6 +116,11 @@ export function tooOld({ places, now }: Status, maxAge: number): readonly PlaceS
     // What lies ahead of the clock says nothing.
     confirmed === undefined || confirmed > now || now.getTime() - confirmed.getTime() > maxAge
   );
+}
+
+/** What each destination is known to hold of each snapshot that goes there. */
+export function placesIn(pipeline: Pipeline, catalog: Catalog | undefined): PlaceStatus[] {
+  return pairsOf(pipeline).map((pair) => placeStatus(pair, catalog));
 }
 
 function risksIn(
@@ -158,11 +163,7 @@ function placeStatus(pair: Pair, catalog: Catalog | undefined): PlaceStatus {
 }
 
 /** The newest copy of a snapshot id at a place, if it is known to be damaged. */
-export function damagedAt(
-  catalog: Catalog,
-  id: string,
-  location: string,
-): DamagedCopy | undefined {
+function damagedAt(catalog: Catalog, id: string, location: string): DamagedCopy | undefined {
   const { newest: name } = catalog.watch.held(id, location);
   const found = name === undefined ? undefined : catalog.pruning.damaged({ id, name, location });
   return found && { name: name!, found };

@@ -18,6 +18,7 @@ import {
   type Observation,
   observeError,
   observeFile,
+  partsOf,
   type Told,
   type Trouble,
   update,
@@ -115,10 +116,8 @@ class Watcher {
     const told = failure === undefined ? "" : `: ${failure.message}`;
     this.#add({ level: ok ? "info" : "error", stage: undefined, message: `${end}${told}` });
     if (this.#options.extent === "nothing") return;
-    await Promise.all([
-      this.#alert(undefined),
-      this.#beat(status === 0 && isComplete(report, this.#pipeline) ? "" : "/fail"),
-    ]);
+    const isGood = status === 0 && isComplete(report, this.#pipeline) && await this.#isSound();
+    await Promise.all([this.#alert(undefined), this.#beat(isGood ? "" : "/fail")]);
     await this.attempt(() => this.#writeMetrics());
   }
 
@@ -192,6 +191,25 @@ class Watcher {
     await this.attempt(() => beat(heartbeat, ending, this.#options.patience));
   }
 
+  /** Whether nothing that is remembered casts doubt on a copy; where nothing is, nobody knows. */
+  async #isSound(): Promise<boolean> {
+    if (this.#pipeline.watch.heartbeat === undefined) return false; // Nobody asks.
+    const catalog = Catalog.openIfThere(this.#pipeline.state);
+    if (catalog === undefined) return false;
+    try {
+      const { placesIn } = await import("../status.ts");
+      return catalog.watch.troubles.every(({ subject }) => !DOUBTS.includes(partsOf(subject)[0])) &&
+        placesIn(this.#pipeline, catalog).every(({ missing, damaged, drillFailed }) =>
+          missing === 0 && damaged === undefined && drillFailed === undefined
+        );
+    } catch (error) {
+      this.#warn(error);
+      return false;
+    } finally {
+      catalog.close();
+    }
+  }
+
   async #writeMetrics(): Promise<void> {
     const { metrics } = this.#pipeline.watch;
     if (metrics === undefined) return;
@@ -231,12 +249,17 @@ class Watcher {
 
 const NOTHING: Observation = { seen: [], isWell: () => false };
 
+/** Kinds of troubles with which nobody knows whether all can be brought back. */
+const DOUBTS: readonly string[] = ["drill", "store", "proof"];
+
 /** Whether every destination is known to hold what it should of every snapshot. */
 export function isComplete({ ok, dryRun, snapshots }: RunReport, { stages }: Pipeline): boolean {
   const sources = stages.filter(({ stage }) => stage.kind === "source");
   return ok && !dryRun &&
     sources.every(({ id }) =>
       snapshots.find((snapshot) => snapshot.id === id)?.destinations
-        .every(({ status }) => status === "ok" || status === "unchanged")
+        .every(({ status, missing }) =>
+          (status === "ok" || status === "unchanged") && (missing?.count ?? 0) === 0
+        )
     );
 }

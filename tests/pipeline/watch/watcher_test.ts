@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { Catalog } from "../../../pipeline/catalog.ts";
 import { BackupError } from "../../../pipeline/errors.ts";
 import {
   type Event,
@@ -244,6 +245,57 @@ Deno.test("a destination that dies raises one alert, and one when it is back", a
   match(log, /^2026-11-02T03:00:00\.000Z 2 error local: failed: Cannot /m);
   match(log, /^2026-11-03T03:00:00\.000Z 4 info The run ended well$/m);
   equal(log.includes("alert-secret-path"), false);
+});
+
+Deno.test("the heartbeat succeeds only while every destination holds what it was given, whole and not in doubt", async () => {
+  await using tower = new Watchtower();
+  tower.write(`heartbeat = "${tower.hooks.at("/beat")}"`);
+  const next = async () => {
+    tower.now = new Date(tower.now.getTime() + DAY);
+    equal((await tower.run()).status, 0);
+    return tower.take().beats.at(-1);
+  };
+  equal(await next(), "/beat");
+  tower.change();
+  equal(await next(), "/beat");
+  const pipeline = await tower.load();
+  equal(tower.lose("20261102"), 2);
+  for (let day = 0; day < 2; day++) equal(await next(), "/beat/fail");
+  equal((await verifySnapshots({ pipeline, forgetMissing: true })).status, 0);
+  equal(await next(), "/beat");
+
+  // A drill of an earlier run, and what nobody has mended since.
+  const drilled = (verdict: "failed" | "proven") => {
+    const catalog = Catalog.openIfThere(pipeline.state)!;
+    catalog.proofs.add("src", `${tower.path}/dst`, tower.now, verdict);
+    const subject = "drill local/src";
+    if (verdict === "proven") catalog.watch.end(subject);
+    else catalog.watch.raise({ subject, message: "It failed", hint: undefined }, tower.now);
+    catalog.close();
+  };
+  drilled("failed");
+  for (let day = 0; day < 2; day++) equal(await next(), "/beat/fail");
+  drilled("proven");
+  equal(await next(), "/beat");
+
+  // Found damaged while a run is under way: it has decided by then.
+  const { watch, ...rest } = pipeline;
+  const report = await watchRun(
+    { ...rest, watch: watch! },
+    { ...tower.surroundings, extent: "all" },
+    async (listener) => {
+      const report = await runPipeline(pipeline, { listener, clock: () => tower.now });
+      const catalog = Catalog.openIfThere(pipeline.state)!;
+      const { newest: name } = catalog.watch.held("src", `${tower.path}/dst`);
+      const copy = { id: "src", name: name!, location: `${tower.path}/dst` };
+      catalog.addVerification(copy, tower.now, "damaged");
+      catalog.close();
+      return report;
+    },
+  );
+  equal(report.status, 0);
+  deepEqual(tower.take().beats, ["/beat/start", "/beat/fail"]);
+  equal(await next(), "/beat");
 });
 
 Deno.test("an alert that nobody took is news the next time, and fails no backup", async () => {
