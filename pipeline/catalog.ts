@@ -9,7 +9,7 @@ import { type FailureCode, FAILURES } from "../stages/errors.ts";
 import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, Failure, RunReport } from "./events.ts";
-import type { Ending, RunRecord } from "./history.ts";
+import type { CutOff, Ending, RunRecord } from "./history.ts";
 import { MISSING_SCHEMA, MissingRecord } from "./missing.ts";
 import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
 import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
@@ -17,7 +17,7 @@ import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
 import { catalogFile, hasCatalog } from "./state_directory.ts";
 import { stateFault } from "./state_fault.ts";
 import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
-import { WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
+import { NO_TRIAL, WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -27,6 +27,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS endings (
     run INTEGER PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS trials (run INTEGER PRIMARY KEY) STRICT;
   CREATE TABLE IF NOT EXISTS stages (
     run INTEGER NOT NULL, id TEXT NOT NULL, use TEXT NOT NULL, status TEXT NOT NULL,
     message TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (run, id)
@@ -178,13 +179,29 @@ export class Catalog {
     return owner;
   }
 
-  /** Notes that a run began; answers its number. */
-  beginRun(started: Date): number {
-    const { lastInsertRowid } = this.#database.run(
-      "INSERT INTO runs (started) VALUES (?)",
-      started.toISOString(),
-    );
-    return Number(lastInsertRowid);
+  /** Notes that a run began, and whether it is a dry one; answers its number. */
+  beginRun(started: Date, dryRun = false): number {
+    let number = 0;
+    this.#database.transaction((run) => {
+      const sql = "INSERT INTO runs (started) VALUES (?)";
+      number = Number(run(sql, started.toISOString()).lastInsertRowid);
+      if (dryRun) run("INSERT OR REPLACE INTO trials VALUES (?)", number);
+    });
+    return number;
+  }
+
+  /**
+   * Runs that began after the last one that ended, and of which no end is noted. Whoever holds the
+   * pipeline's lock, and has not begun yet, knows that they are dead.
+   */
+  cutOff(): CutOff | undefined {
+    const sql = `SELECT COUNT(*) AS count, MIN(id), started FROM runs
+      WHERE finished IS NULL AND ${NO_TRIAL} AND id > COALESCE(
+        (SELECT MAX(id) FROM runs WHERE finished IS NOT NULL AND ${NO_TRIAL}), 0
+      )`;
+    const row = this.#database.get<{ count: number; started: string | null }>(sql);
+    if (row === undefined || row.started === null) return undefined;
+    return { count: row.count, since: new Date(row.started) };
   }
 
   /** Notes how a run ended. */

@@ -14,7 +14,13 @@ import type { HorizonReport } from "./horizon.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =
-  | { readonly type: "run-started"; readonly run: number; readonly started: Date }
+  | {
+    readonly type: "run-started";
+    readonly run: number;
+    readonly started: Date;
+    /** How many runs were cut off since the last that ended; left out when none was. */
+    readonly cutOff?: number;
+  }
   | { readonly type: "stage-started"; readonly stage: string; readonly snapshot?: string }
   | {
     readonly type: "stage-progress";

@@ -24,6 +24,13 @@ export interface Ending extends RunRecord {
   readonly report: RunReport | undefined;
 }
 
+/** Runs that were killed, or whose machine was. */
+export interface CutOff {
+  readonly count: number;
+  /** When the first of them began. */
+  readonly since: Date;
+}
+
 /** The newest run that counts as one that was due: a backup, or one that an error kept from that. */
 export function lastAttempt(pipeline: Pick<Pipeline, "state">): RunRecord | undefined {
   return recall(pipeline, (catalog) => catalog.lastAttempt());

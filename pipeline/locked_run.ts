@@ -28,7 +28,7 @@ import { clearScratch } from "./scratch.ts";
 import { Spool } from "./spool.ts";
 import { StageLog } from "./stage_log.ts";
 import { unreadFailure } from "./unread.ts";
-import { observe, sightingOfPause } from "./watch/troubles.ts";
+import { observe, sightingOfCutOff, sightingOfPause } from "./watch/troubles.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /**
@@ -57,8 +57,14 @@ export async function runLocked(
   warnings.catch(() => {}); // Waited for below.
   try {
     const pause = catalog.watch.pauseBefore(started);
-    run = catalog.beginRun(started);
-    log.tell({ type: "run-started", run, started });
+    const cut = dryRun ? undefined : catalog.cutOff();
+    const sighting = cut && sightingOfCutOff(cut);
+    if (sighting !== undefined) catalog.watch.raise(sighting, started);
+    run = catalog.beginRun(started, dryRun);
+    log.tell({ type: "run-started", run, started, ...(cut && { cutOff: cut.count }) });
+    if (sighting !== undefined) {
+      log.say("warn", undefined, `${sighting.message}. ${sighting.hint}`);
+    }
     if (pause !== undefined) {
       log.say("warn", undefined, sightingOfPause(pause, started).message);
     }
@@ -144,7 +150,12 @@ export async function runLocked(
     }
     // What ended the run is what to tell.
     try {
-      if (run !== undefined) catalog.abandonRun(run, clock(), failureOf(error));
+      const failure = failureOf(error);
+      if (run !== undefined) catalog.abandonRun(run, clock(), failure);
+      // It came to an end of its own.
+      if (run !== undefined && !dryRun && failure.code !== "interrupted") {
+        catalog.watch.end("ending");
+      }
     } catch (fault) {
       log.say("warn", undefined, messageOf(fault));
     }

@@ -55,7 +55,7 @@ export interface Status {
   readonly file: string;
   readonly now: Date;
   readonly last: RunRecord | undefined;
-  /** When the last run began, if that is unusually long ago. */
+  /** When the last run began that ended, if that is unusually long ago. */
   readonly pause: Date | undefined;
   /** Every destination with every snapshot that goes there, in the order of the file. */
   readonly places: readonly PlaceStatus[];

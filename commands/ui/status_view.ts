@@ -52,7 +52,7 @@ export function renderStatus(status: Status, view: StatusView, style: Style = PL
 }
 
 function sayLast(
-  { last, now, pause, suspicions, places }: Status,
+  { last, now, pause, suspicions, places, troubles }: Status,
   { offsetMinutes }: StatusView,
   style: Style,
 ): string {
@@ -60,6 +60,10 @@ function sayLast(
   const { started, finished, status } = last;
   const when = `${sayTime(started, offsetMinutes)}, ${sayAge(started, now)}`;
   const took = saySeconds((finished.getTime() - started.getTime()) / 1000);
+  if (troubles.some(({ subject, since }) => subject === "ending" && since > started)) {
+    const ended = status === 0 ? "well" : `ended with status ${status}`;
+    return style.bad(`${when}: ${ended}, and those after it were cut off`);
+  }
   if (status !== 0) return style.bad(`${when}: ended with status ${status} after ${took}`);
   if (pause !== undefined) return style.bad(`${when}: well, but that is long ago`);
   if (suspicions.length > 0) {
@@ -145,12 +149,14 @@ function todoOf(status: Status, view: StatusView): string[] {
   const { last, places, troubles, endangered, unseen, now, pause } = status;
   const blind = sayUnseen(unseen, view.home).map((line) => `${line}. See that it can be read`);
   const risks = endangered.length === 0 ? [] : [sayEndangered(endangered, view)];
-  if (last === undefined && places.every(({ newest }) => newest === undefined)) {
-    return [...blind, ...risks, "Make the first backup: keepsake run"];
-  }
   const lasting = troubles.filter(({ passing, subject }) =>
     !passing && !SUMMED_UP.includes(partsOf(subject)[0])
   );
+  if (last === undefined && places.every(({ newest }) => newest === undefined)) {
+    const cut = lasting.filter(({ subject }) => subject === "ending");
+    const said = cut.map((trouble) => sayTrouble(trouble, view));
+    return [...said, ...blind, ...risks, "Make the first backup: keepsake run"];
+  }
   const told = new Set(troubles.map(({ subject }) => subject));
   const failing = [
     ...lasting.map((trouble) => sayTrouble(trouble, view)),
@@ -183,7 +189,7 @@ function todoOf(status: Status, view: StatusView): string[] {
       : []),
     ...(pause === undefined
       ? []
-      : [`No run began for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
+      : [`No run came to an end for ${sayAge(pause, now).replace(" ago", "")}: run keepsake run`]),
     ...risks,
     ...old,
     ...(view.next === undefined || view.next.trouble !== undefined

@@ -101,6 +101,8 @@ export function sayPlace(subject: Subject): string {
   switch (subject) {
     case "run":
       return "the run";
+    case "ending":
+      return "the end of the run";
     case "file":
       return "the pipeline file";
     case "catalog":

@@ -48,6 +48,10 @@ export const NOTHING: Held = { count: 0, bytes: 0, newest: undefined, missing: 0
 /** Runs that tell what is usual. */
 const USUAL = 21;
 
+/** Of runs: those that were no dry ones. */
+export const NO_TRIAL = `id NOT IN (SELECT run FROM trials)
+  AND (report IS NULL OR NOT json_valid(report) OR COALESCE(report ->> 'dryRun', 0) = 0)`;
+
 /** The record. Whoever writes holds the pipeline's lock, or is the last to write. */
 export class WatchRecord {
   readonly #database: Database;
@@ -89,10 +93,10 @@ export class WatchRecord {
   }
 
   /** Notes that something was seen, and leaves all else as it is. */
-  raise({ subject, message, hint = "" }: Sighting, now: Date): void {
+  raise({ subject, message, hint = "", since }: Sighting, now: Date): void {
     const sql = `INSERT INTO troubles VALUES (?, ?, ?, ?, 0)
       ON CONFLICT (subject) DO UPDATE SET message = excluded.message, hint = excluded.hint`;
-    this.#database.run(sql, subject, now.toISOString(), message, hint);
+    this.#database.run(sql, subject, (since ?? now).toISOString(), message, hint);
   }
 
   /** Notes that one thing is well, or not there any more. */
@@ -202,7 +206,7 @@ export class WatchRecord {
     return time ? new Date(time) : undefined;
   }
 
-  /** When the last run began, if that is unusually long ago for a run that begins now. */
+  /** When the last run began that ended, if that is unusually long ago for one that begins now. */
   pauseBefore(now: Date): Date | undefined {
     return pauseBefore(this.#starts(), now);
   }
@@ -212,10 +216,9 @@ export class WatchRecord {
     return usualGap(this.#starts());
   }
 
-  /** When the latest runs began, the newest first. */
+  /** When the latest runs began that came to an end, the newest first. */
   #starts(): Date[] {
-    const sql = `SELECT started FROM runs
-      WHERE report IS NULL OR NOT json_valid(report) OR COALESCE(report ->> 'dryRun', 0) = 0
+    const sql = `SELECT started FROM runs WHERE finished IS NOT NULL AND ${NO_TRIAL}
       ORDER BY id DESC LIMIT ?`;
     const rows = this.#database.all<{ started: string }>(sql, USUAL);
     return rows.map(({ started }) => new Date(started));

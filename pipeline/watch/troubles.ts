@@ -6,6 +6,7 @@
  */
 import { type FailureRecord, toRecord } from "../../stages/errors.ts";
 import type { Drill, RunReport } from "../events.ts";
+import type { CutOff } from "../history.ts";
 import { restoreCommand, sayShrinkage } from "../tripwire.ts";
 
 /** What a trouble is about, in a form that can be compared. */
@@ -24,6 +25,8 @@ export type Subject =
   | `store ${string}`
   | "catalog"
   | "run"
+  /** Runs began and were cut off. */
+  | "ending"
   | "file"
   | "pause";
 
@@ -237,6 +240,15 @@ export function newsFor(told: readonly Told[], open: readonly Trouble[]): News |
   return { raised, over, still: open.filter((trouble) => knows(trouble) && !trouble.passing) };
 }
 
+/** What there is to say of runs that were cut off. */
+export function sightingOfCutOff({ count, since }: CutOff): Sighting {
+  const message = count === 1
+    ? "The last run was cut off: it began and told of no end"
+    : `The last ${count} runs were cut off: they began and told of no end`;
+  const hint = "Look in the system's log whether it was killed, ran out of memory or lost power";
+  return { subject: "ending", message, hint, since };
+}
+
 /** A pause is worth a word from here on. */
 const LONG_PAUSE = 7 * 86_400_000;
 
@@ -244,10 +256,10 @@ const LONG_PAUSE = 7 * 86_400_000;
 const UNUSUAL = 3;
 
 /**
- * When the last run began, when since then much more time went by than between the runs before it;
- * `undefined`: no such pause.
+ * When the last run began that ended, when since then much more time went by than between the runs
+ * before it; `undefined`: no such pause.
  *
- * @param starts When the runs before this one began, the newest first.
+ * @param starts When the runs before this one began that ended, the newest first.
  */
 export function pauseBefore(starts: readonly Date[], now: Date): Date | undefined {
   const [last] = starts;
@@ -274,7 +286,7 @@ export function sightingOfPause(since: Date, now: Date): Sighting {
   const days = Math.floor((now.getTime() - since.getTime()) / 86_400_000);
   return {
     subject: "pause",
-    message: `No run began for ${days} days, until now`,
+    message: `No run came to an end for ${days} days, until now`,
     hint:
       "See that the machine is on, and that the schedule still stands, with keepsake schedule show",
     since,

@@ -83,6 +83,7 @@ class Watcher {
   readonly #log: LogFile | undefined;
   #run: number | undefined;
   #started: Promise<void> | undefined;
+  #told: Promise<void> | undefined;
 
   constructor(pipeline: Watched, options: WatchOptions) {
     this.#pipeline = pipeline;
@@ -98,6 +99,8 @@ class Watcher {
     if (event.type === "run-started") {
       this.#run = event.run;
       this.#started = this.#beat("/start"); // Nothing waits for it before the end.
+      // Told at once: this run may be cut off like those before it.
+      if (event.cutOff !== undefined) this.#told = this.#tellOfCutOff();
     }
     this.#write(event);
   };
@@ -116,6 +119,7 @@ class Watcher {
     const told = failure === undefined ? "" : `: ${failure.message}`;
     this.#add({ level: ok ? "info" : "error", stage: undefined, message: `${end}${told}` });
     if (this.#options.extent === "nothing") return;
+    await this.#told;
     const isGood = status === 0 && isComplete(report, this.#pipeline) && await this.#isSound();
     await Promise.all([this.#alert(undefined), this.#beat(isGood ? "" : "/fail")]);
     await this.attempt(() => this.#writeMetrics());
@@ -126,6 +130,7 @@ class Watcher {
     const { code, message } = toRecord(error);
     this.#add({ level: "error", stage: undefined, message: `The run ended: ${message}` });
     if (SEEN.includes(code) || this.#options.extent === "nothing") return;
+    await this.#told;
     await Promise.all([this.#alert(observeError(error)), this.#beat("/fail")]);
     await this.attempt(() => this.#writeMetrics());
   }
@@ -189,6 +194,12 @@ class Watcher {
     if (heartbeat === undefined || this.#options.extent !== "all") return;
     if (ending !== "/start") await this.#started; // One after the other, as they are meant.
     await this.attempt(() => beat(heartbeat, ending, this.#options.patience));
+  }
+
+  async #tellOfCutOff(): Promise<void> {
+    if (this.#options.extent === "nothing") return;
+    await this.#alert(undefined);
+    await this.attempt(() => this.#writeMetrics());
   }
 
   /** Whether nothing that is remembered casts doubt on a copy; where nothing is, nobody knows. */

@@ -99,6 +99,43 @@ Deno.test("status ends with 4 after verify found a copy damaged, until a run sto
 });
 
 Deno.test({
+  name: "a run that is killed is told by the next one, and by status while that is under way",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using home = await Home.make();
+    await home.furnish();
+    equal((await home.keepsake(["run", "--quiet"])).status, 0);
+    const { DatabaseSync } = await import("node:sqlite");
+    const path = home.at(".local/state/keepsake/claude/catalog.db");
+    /** Starts a run, has it killed once it has begun, and looks at `status` before that. */
+    const kill = async (look: () => Promise<void>) => {
+      const child = home.start(["run", "--force"]);
+      const database = new DatabaseSync(path);
+      database.exec("PRAGMA busy_timeout = 5000");
+      const begun = database.prepare("SELECT COUNT(*) AS count FROM runs WHERE finished IS NULL");
+      const before = (begun.get() as { count: number }).count;
+      for (let tries = 0; tries < 10_000; tries++) {
+        if ((begun.get() as { count: number }).count > before) break;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      database.close();
+      child.kill("SIGSTOP");
+      await look();
+      child.kill("SIGKILL");
+      equal((await child.output()).code, 137);
+    };
+    await kill(() => Promise.resolve());
+    await kill(async () => {
+      const { stdout } = await home.keepsake(["status"]);
+      match(stdout, /^Last run: .*: well, and those after it were cut off$/m);
+      match(stdout, /The last run was cut off/);
+    });
+    match((await home.keepsake(["run"])).stderr, /The last 2 runs were cut off: they began and/);
+    equal((await home.keepsake(["status"])).stdout.includes("cut off"), false);
+  },
+});
+
+Deno.test({
   name:
     "status says where it cannot look for sessions at risk, and does not end as if all were well",
   ignore: Deno.build.os !== "linux",

@@ -142,6 +142,26 @@ Deno.test("a status says which copy is damaged, what to do, and nothing of an ol
   );
 });
 
+Deno.test("a status says that runs were cut off, also where none has ever come to an end", () => {
+  const message = "The last 3 runs were cut off: they began and told of no end";
+  const cut: Trouble = { subject: "ending", since: ago(3), message, hint: "Look", passing: false };
+  const view = { ...VIEW, width: Infinity };
+  const lines = renderStatus({ ...WELL, troubles: [cut] }, view).join("\n");
+  match(lines, /^Last run: .* 6 hours ago: well, and those after it were cut off$/m);
+  match(
+    lines,
+    /^ {2}the end of the run, failing since .*: The last 3 runs were cut off: .*\. Look$/m,
+  );
+  const places = [{ ...LOCAL, newest: undefined }];
+  const never = renderStatus({ ...WELL, last: undefined, places, troubles: [cut] }, view);
+  match(never.at(-2)!, /The last 3 runs were cut off/);
+  equal(never.at(-1), "  Make the first backup: keepsake run");
+  // Somebody ended the one after them.
+  const last = { ...WELL.last!, started: ago(2), status: 130 };
+  const stopped = renderStatus({ ...WELL, last, troubles: [cut] }, view).join("\n");
+  match(stopped, /^Last run: .*: ended with status 130 after /m);
+});
+
 Deno.test("a repository's size is told with its history, once", () => {
   const git: PlaceStatus = { ...S3, destination: "git", placeBytes: 5_000_000 };
   const lines = renderStatus(

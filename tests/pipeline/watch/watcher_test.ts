@@ -429,6 +429,99 @@ Deno.test("a run that ends with a bug is told like any other that ends with an e
   deepEqual(tower.take(), { beats: ["/beat/fail"], titles: ["the run failed"] });
 });
 
+Deno.test("runs that were cut off are told as the next one begins, and over once a run comes to its end", async () => {
+  await using tower = new Watchtower();
+  tower.write(`
+    alert = ["${tower.hooks.at("/alert")}"]
+    metrics = "small.prom"`);
+  const pipeline = await tower.load();
+  /** What a run leaves behind that is killed at once. */
+  const cut = (dryRun = false) => {
+    tower.now = new Date(tower.now.getTime() + DAY);
+    const catalog = Catalog.openIfThere(pipeline.state)!;
+    catalog.beginRun(tower.now, dryRun);
+    catalog.close();
+  };
+  const next = (dryRun = false) => {
+    tower.now = new Date(tower.now.getTime() + DAY);
+    return tower.run(dryRun);
+  };
+  const endings = () => statusOf(pipeline, tower.now).troubles.map(({ message }) => message);
+  await next();
+  cut(true);
+  cut(true);
+  await next();
+  deepEqual(tower.take().titles, []);
+
+  // A dry run tells nobody, and is none that ended.
+  cut();
+  await next(true);
+  deepEqual([tower.take().titles, endings()], [[], []]);
+  // One that somebody ends tells of those before it, and is none of them.
+  const reason = new BackupError("interrupted", "Interrupted");
+  const stopped = new AbortController();
+  const said: string[] = [];
+  const listener = (event: Event) => {
+    if (event.type === "log") said.push(event.message);
+    if (event.type === "stage-started") stopped.abort(reason);
+  };
+  const options = { listener, clock: () => tower.now, signal: stopped.signal };
+  await rejects(runPipeline(pipeline, options), /Interrupted/);
+  match(said.join("\n"), /^The last run was cut off: .* Look in the system's log/m);
+  deepEqual(endings(), ["The last run was cut off: it began and told of no end"]);
+
+  cut();
+  cut();
+  const titles: string[] = [];
+  let metrics = "";
+  await Deno.remove(`${tower.path}/small.prom`);
+  const { watch, ...rest } = pipeline;
+  await watchRun(
+    { ...rest, watch: watch! },
+    { ...tower.surroundings, extent: "all" },
+    async (listener) => {
+      const report = await runPipeline(pipeline, { listener, clock: () => tower.now });
+      for (let tries = 0; tries < 2000 && metrics === ""; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        titles.push(...tower.take().titles);
+        metrics = await Deno.readTextFile(`${tower.path}/small.prom`).catch(() => "");
+      }
+      return report;
+    },
+  );
+  deepEqual([...titles, ...tower.take().titles], [
+    "the end of the run failed",
+    "the end of the run is well again",
+  ]);
+  match(metrics, /^keepsake_troubles\{.*\} 1$/m);
+  deepEqual(endings(), []);
+  await next();
+  deepEqual(tower.take().titles, []);
+});
+
+Deno.test("runs that are cut off end no pause, and status tells of them whatever came before", async () => {
+  await using tower = new Watchtower();
+  tower.write("");
+  const pipeline = await tower.load();
+  const run = (signal?: AbortSignal) => runPipeline(pipeline, { clock: () => tower.now, signal });
+  const later = (days: number) => tower.now = new Date(tower.now.getTime() + days * DAY);
+  for (let day = 0; day < 3; day++, later(1)) await run();
+  const last = new Date(tower.now.getTime() - DAY);
+  for (let night = 0; night < 9; night++, later(1)) {
+    const catalog = Catalog.openIfThere(pipeline.state)!;
+    catalog.beginRun(tower.now);
+    catalog.close();
+  }
+  deepEqual(statusOf(pipeline, tower.now).pause, last);
+  await Deno.rename(`${tower.path}/src`, `${tower.path}/gone`);
+  await rejects(run(), (error) => (error as BackupError).code === "source-missing");
+  // It came to an end, if to no good one.
+  deepEqual(statusOf(pipeline, tower.now).troubles, []);
+  await Deno.rename(`${tower.path}/gone`, `${tower.path}/src`);
+  later(1);
+  equal((await run()).pause, undefined);
+});
+
 Deno.test("a machine that was off for a week says so, once, even if nobody hears at first", async () => {
   await using tower = new Watchtower();
   tower.write(`alert = ["${tower.hooks.at("/alert")}"]`);
@@ -442,14 +535,14 @@ Deno.test("a machine that was off for a week says so, once, even if nobody hears
   tower.events.length = 0;
   equal((await tower.run()).status, 0);
   const said = tower.events.flatMap((event) => event.type === "log" ? [event.message] : []);
-  equal(said.includes("No run began for 9 days, until now"), true);
+  equal(said.includes("No run came to an end for 9 days, until now"), true);
   tower.take();
   tower.hooks.answers = [200];
   await tower.run();
   const [alert] = tower.hooks.take();
   match(
     String(alert?.["text"]),
-    /^No run began for 9 days, until now \(since 2026-11-03 03:00 UTC\)/,
+    /^No run came to an end for 9 days, until now \(since 2026-11-03 03:00 UTC\)/,
   );
   await tower.run();
   deepEqual(tower.take().titles, []);
