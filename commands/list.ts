@@ -75,13 +75,15 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
   else if (listing.snapshots.length > 0 || listing.failures.length === 0) {
     const { renderListing } = await import("./ui/list_view.ts");
     const { out } = terminal;
-    terminal.print(renderListing(listing.snapshots, out.width, styleFor(out)).join("\n"));
+    const isAllGone = listing.snapshots.length === 0 && listing.lost.length > 0;
+    const lines = renderListing(listing.snapshots, out.width, styleFor(out));
+    terminal.print(isAllGone ? "There are no snapshots any more" : lines.join("\n"));
     const address = addressIn(lookup);
-    if (listing.snapshots.length === 0 && address !== undefined) {
+    if (listing.snapshots.length === 0 && !isAllGone && address !== undefined) {
       terminal.say(`Looked at ${escapeControls(address)}\n  ${HINT_ADDRESS}`);
     }
   }
-  const { failures, strays, snapshots } = listing;
+  const { failures, strays, snapshots, lost } = listing;
   if (listing.locked > 0) {
     const { renderLocked } = await import("./ui/remarks_view.ts");
     terminal.say(renderLocked(listing, styleFor(terminal.err)).join("\n"));
@@ -89,6 +91,10 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
   if (snapshots.some(({ torn }) => torn.length > 0)) {
     const { renderTorn } = await import("./ui/remarks_view.ts");
     terminal.say(renderTorn(snapshots, styleFor(terminal.err)).join("\n"));
+  }
+  if (lost.length > 0) {
+    const { renderLost } = await import("./ui/remarks_view.ts");
+    terminal.say(renderLost(lost, styleFor(terminal.err)).join("\n"));
   }
   if (strays.length > 0) {
     const { renderStrays } = await import("./ui/remarks_view.ts");

@@ -66,10 +66,19 @@ export interface StrayArchive {
   readonly key: string;
 }
 
+/** What a place was given, and has not any more. */
+export interface Lost {
+  /** Id or address of the destination. */
+  readonly destination: string;
+  /** How many snapshots, of which even the manifest is gone. */
+  readonly count: number;
+}
+
 /** What was found, oldest first, and which destinations did not answer. */
 export interface Listing {
   readonly snapshots: readonly StoredSnapshot[];
   readonly strays: readonly StrayArchive[];
+  readonly lost: readonly Lost[];
   /** Of how many snapshots nothing is known, because no identity opens their manifests. */
   readonly locked: number;
   /** Whether there was an identity at all. */
@@ -89,6 +98,8 @@ export interface Copy {
 export interface Copies {
   readonly copies: readonly Copy[];
   readonly strays: readonly StrayArchive[];
+  /** Of the places that did answer. */
+  readonly lost: readonly Lost[];
   readonly answers: number;
   readonly failures: Listing["failures"];
   readonly errors: readonly unknown[];
@@ -97,7 +108,7 @@ export interface Copies {
 /** Lists the snapshots at one destination or all. */
 export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   using pool = new ReadingPool();
-  const { copies, strays, answers, failures } = await findCopies(lookup, pool);
+  const { copies, strays, lost, answers, failures } = await findCopies(lookup, pool);
   const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
   const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
@@ -126,7 +137,8 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         ],
       });
     }
-    return { snapshots, strays, locked, hasIdentity: identities.length > 0, answers, failures };
+    const hasIdentity = identities.length > 0;
+    return { snapshots, strays, lost, locked, hasIdentity, answers, failures };
   } finally {
     catalog?.close();
   }
@@ -177,7 +189,23 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     errors.push(outcome.reason);
   }
   copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
-  return { copies, strays, answers: places.length - failures.length, failures, errors };
+  // Asked once more: what was pruned meanwhile is not lost.
+  const meant = deliveriesTo(places, pipeline);
+  const lost = places.flatMap((place, index): Lost[] => {
+    if (found[index]!.status === "rejected") return [];
+    const there = copies.filter((copy) => copy.place === place).map(({ held }) => keyOf(held));
+    const count = known[index]!.map(keyOf).filter((key) =>
+      !there.includes(key) && meant[index]!.some((one) =>
+        keyOf(one) === key
+      )
+    ).length;
+    return count === 0 ? [] : [{ destination: place.id, count }];
+  });
+  return { copies, strays, lost, answers: places.length - failures.length, failures, errors };
+}
+
+function keyOf({ id, name }: { readonly id: string; readonly name: string }): string {
+  return `${id}/${name}`;
 }
 
 /** The snapshots that a destination of the pipeline may hold, and those that it was given before. */
@@ -216,10 +244,10 @@ export async function findSnapshot(
   pool: ReadingPool,
 ): Promise<Finding> {
   requireName(wanted);
-  const { copies, strays, failures, errors } = await findCopies(lookup, pool);
+  const { copies, strays, lost, failures, errors } = await findCopies(lookup, pool);
   const [error] = errors;
   if (copies.length === 0 && error !== undefined) throw error;
-  const copy = chooseCopy(copies, wanted, addressIn(lookup));
+  const copy = chooseCopy(copies, wanted, addressIn(lookup), lost);
   warnOfNewer(copy, copies, strays, lookup.listener);
   // Whoever says which one it is has it.
   const unanswered = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
@@ -260,12 +288,26 @@ export const HINT_ADDRESS = "Name the very place that holds a folder for each sn
  *
  * @param copies Oldest first; of those with one name, the first place comes first.
  * @param address Where they were looked for, if that was no destination of the pipeline.
+ * @param lost What was stored there and is gone: whoever finds nothing has to know of it.
  */
-export function chooseCopy(copies: readonly Copy[], wanted: string, address?: string): Copy {
+export function chooseCopy(
+  copies: readonly Copy[],
+  wanted: string,
+  address?: string,
+  lost: readonly Lost[] = [],
+): Copy {
   const ids = idsIn(copies);
   const list = ids.map((id) => `"${id}"`).join(", ");
   const missing = (state: string, hint: string) =>
     new BackupError("snapshot-missing", `Cannot find snapshot "${wanted}": ${state}`, { hint });
+  if (copies.length === 0 && lost.length > 0) {
+    throw missing(
+      `everything that was stored in ${
+        lost.map(({ destination }) => `"${destination}"`).join(", ")
+      } is gone`,
+      'See "keepsake verify" for what it was, or look for a copy elsewhere with --from',
+    );
+  }
   if (copies.length === 0) {
     throw missing(
       address === undefined ? "there are no snapshots" : `there are no snapshots at "${address}"`,

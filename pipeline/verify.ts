@@ -16,6 +16,7 @@ import {
   deliveriesTo,
   findCopies,
   type Lookup,
+  type Lost,
   readerOptions,
   requireName,
   type StrayArchive,
@@ -69,11 +70,13 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
   await pool.warmSources([]);
-  const { copies, strays, failures, errors } = await finding;
+  const { copies, strays, lost: gone, failures, errors } = await finding;
   const [error] = errors;
-  if (copies.length === 0 && error !== undefined) throw error;
-  const nothing = copies.length === 0 && options.forgetMissing === true;
-  const chosen = nothing ? [] : choose(copies, options);
+  // Where all is gone there is nothing to prove, but a loss to tell.
+  const isAllGone = copies.length === 0 && options.snapshot === undefined && gone.length > 0;
+  if (copies.length === 0 && error !== undefined && !isAllGone) throw error;
+  const nothing = isAllGone || copies.length === 0 && options.forgetMissing === true;
+  const chosen = nothing ? [] : choose(copies, options, gone);
   const reading = await readerOptions(options);
   const catalog = pipeline && Catalog.openIfThere(pipeline.state);
   const verifications: Verification[] = [];
@@ -227,11 +230,15 @@ function asForgotten({ failure: _, ...verification }: Verification): Verificatio
 }
 
 /** The copies that are meant: one snapshot wherever it is, the newest of every id, or all. */
-function choose(copies: readonly Copy[], options: VerifyOptions): readonly Copy[] {
+function choose(
+  copies: readonly Copy[],
+  options: VerifyOptions,
+  lost: readonly Lost[],
+): readonly Copy[] {
   const { snapshot, all } = options;
   if (all && snapshot === undefined && copies.length > 0) return copies;
   if (snapshot !== undefined || copies.length === 0) {
-    const { held } = chooseCopy(copies, snapshot ?? LATEST, addressIn(options));
+    const { held } = chooseCopy(copies, snapshot ?? LATEST, addressIn(options), lost);
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
   // What has lost its archive is known for that without being fetched.

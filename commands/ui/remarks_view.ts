@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Listing, StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
+import type { Listing, Lost, StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
 import type { Manifest } from "../../pipeline/manifest.ts";
 import { sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
@@ -66,6 +66,18 @@ export function renderStrays(strays: readonly StrayArchive[], style: Style = PLA
     ...renderMore(own.length),
     "  A run was cut short there, or is storing it now, or its manifest was lost",
   ]);
+}
+
+/** What destinations were given and have not any more. */
+export function renderLost(lost: readonly Lost[], style: Style = PLAIN): string[] {
+  return [
+    ...lost.map(({ destination, count }) =>
+      `${style.careful("Note:")} ${sayCount(count, "snapshot")} that ${
+        count === 1 ? "was" : "were"
+      } stored in ${escapeControls(destination)} ${count === 1 ? "is" : "are"} gone`
+    ),
+    '  See "keepsake verify" for which, and what to do',
+  ];
 }
 
 /** Says why nothing is known of snapshots that are encrypted. */

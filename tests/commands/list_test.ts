@@ -105,3 +105,27 @@ Deno.test("list --json prints the error where no place answered, and what there 
   deepEqual([told.ok, told.error.message.includes("backups")], [false, true]);
   match(none.stderr, /^Error: usb: /);
 });
+
+Deno.test("what was stored and is gone is told where nothing at all is left", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  await home.write(".claude/CLAUDE.md", "Be kinder.\n");
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  await Deno.remove(home.at(BACKUPS, "claude"), { recursive: true });
+  const listed = await home.keepsake(["list"]);
+  deepEqual([listed.status, listed.stdout], [0, "There are no snapshots any more\n"]);
+  match(listed.stderr, /^Note: 2 snapshots that were stored in local are gone\n {2}See .*verify/);
+  const restored = await home.keepsake(["restore", "--to", home.at("new")]);
+  equal(restored.status, 4);
+  match(restored.stderr, /everything that was stored in "local" is gone\n {2}See .*verify/);
+  const verified = await home.keepsake(["verify", "--json"]);
+  equal(verified.status, 4, verified.stderr);
+  const { ok, verifications } = JSON.parse(verified.stdout);
+  deepEqual([ok, verifications.length], [false, 2]);
+  match(verifications[0].failure.message, /It was stored there, and its manifest is gone/);
+  equal((await home.keepsake(["status"])).status, 4);
+  equal((await home.keepsake(["verify", "--forget-missing", "--quiet"])).status, 0);
+  equal((await home.keepsake(["list"])).stdout, "There are no snapshots yet\n");
+  match((await home.keepsake(["verify"])).stderr, /there are no snapshots\n {2}Make one/);
+});
