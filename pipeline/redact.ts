@@ -17,14 +17,52 @@ export const HIDDEN = "(hidden)";
 
 /** Takes out what is a secret by its form: passwords in addresses, and identities. */
 export function redactForms(text: string): string {
-  return text
-    .replaceAll(
-      /([a-z][a-z0-9+.-]*:\/\/)([^\s/?#@"']*(?:@[^\s/?#@"']*)*)@/gi,
-      // Everybody's name for ssh is the same, and a part of the address; a token is one by itself.
-      (whole, scheme: string, user: string) =>
-        /ssh|sftp/i.test(scheme) && !user.includes(":") ? whole : `${scheme}${HIDDEN}@`,
-    )
+  return redactAddresses(text)
+    .replaceAll(WORD_REGEXP, (whole, before: string, user: string, rest: string, at: string) => {
+      if (/^(?:file|env|profile|npm|jsr)$/i.test(user)) return whole;
+      const isDrive = user.length === 1 && /^[\\/]/.test(rest);
+      return isDrive ? whole : `${before}${HIDDEN}${at}`;
+    })
     .replaceAll(/AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]+/gi, HIDDEN);
+}
+
+// As they are, or as the parts of another address have them, be it once or more often.
+const COLON = "(?::|%(?:25)*3A)";
+const SLASH = "(?:/|%(?:25)*2F)";
+const AT = "(?:@|%(?:25)*40)";
+const SCHEME = `([a-z][a-z0-9+.-]*)(${COLON}${SLASH}{2})`;
+
+/**
+ * To the last `@`: whoever writes a password into an address does not mind that `/`, `?` and `#` end
+ * it there. Between quotes it may have spaces as well.
+ */
+const ADDRESS_REGEXP = new RegExp(
+  `(?<=")${SCHEME}([^"\\n]*)(${AT})|${SCHEME}([^\\s"]*)(${AT})`,
+  "gi",
+);
+
+/** `user:password@host` without a scheme, which is a word by itself or the value of something. */
+const WORD_REGEXP = new RegExp(
+  `(^|[\\s"'(=])([^\\s"'():=@/%]+)${COLON}(?!${SLASH}{2})([^\\s"]*)(${AT})(?=[^\\s"])`,
+  "gi",
+);
+
+const COLON_REGEXP = new RegExp(COLON, "i");
+
+function redactAddresses(text: string): string {
+  return text.replaceAll(ADDRESS_REGEXP, (...found) => {
+    const [scheme, separator, user, at] = found.slice(found[1] === undefined ? 5 : 1) as string[];
+    return hasNoSecret(scheme!, user!)
+      ? `${scheme}${separator}${redactAddresses(`${user}${at}`)}`
+      : `${scheme}${separator}${HIDDEN}${at}`;
+  });
+}
+
+/** Everybody's name for ssh is the same, and a part of the address; a token is one by itself. */
+function hasNoSecret(scheme: string, user: string): boolean {
+  if (/file$/i.test(scheme) && user.startsWith("/")) return true;
+  if (COLON_REGEXP.test(user)) return false;
+  return /ssh|sftp|s3|file/i.test(scheme) || user.endsWith("/");
 }
 
 /**

@@ -13,6 +13,44 @@ Deno.test("passwords in addresses and identities are taken out of any text", () 
   equal(redactForms("key AGE-SECRET-KEY-1QQQPQ99 here"), "key (hidden) here");
 });
 
+Deno.test("a password is taken out of an address whatever it holds, and however that is written", () => {
+  for (
+    const [written, shown] of [
+      ["https://bob:S3C/RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["https://bob:S3C?RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["https://bob:S3C#RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["https://bob:S3C'RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["https://bob:S3C RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["https://S3C/RETpw@h/x.git", "https://(hidden)@h/x.git"],
+      ["git+ssh://bob:S3C/RETpw@h/x.git", "git+ssh://(hidden)@h/x.git"],
+      ["https%3A%2F%2Fbob%3AS3CRETpw%40h", "https%3A%2F%2F(hidden)%40h"],
+      ["https%253a%252f%252fbob%253aS3CRETpw%2540h", "https%253a%252f%252f(hidden)%2540h"],
+      ["s3://b/x?endpoint=http%3A%2F%2Fbob:S3CRETpw@h", "s3://(hidden)@h"],
+      ["s3://b/x@y?endpoint=http%3A%2F%2FS3CRETpw@h", "s3://(hidden)@h"],
+      ["bob:S3CRETpw@h:x.git", "(hidden)@h:x.git"],
+      ["bob:S3C/RET@pw@h:x.git", "(hidden)@h:x.git"],
+      ["bob%3AS3CRETpw%40h", "(hidden)%40h"],
+    ] as const
+  ) {
+    equal(redactForms(`Cannot look in "${written}": it is`), `Cannot look in "${shown}": it is`);
+    if (written.includes(" ")) continue;
+    equal(redactForms(written), shown);
+    equal(redactForms(`--from '${written}' a@b`), `--from '${shown}' a@b`);
+  }
+});
+
+Deno.test("what is no password stays in addresses, paths and stacks", () => {
+  for (
+    const text of [
+      "git@host:x.git, ssh://git@host/x.git and me@example.org: all well",
+      "s3://backups/me@laptop/?endpoint=https://s3.example",
+      "at file:///C:/Users/me/npm/@optique/core/index.js:12:5",
+      "at https://jsr.io/@std/x/mod.ts:12:5 and npm:@optique/core@1.0.2",
+      'cannot read "C:\\Users\\me@work\\x", "file:~/me@work" or "/srv/a:b@c"',
+    ]
+  ) equal(redactForms(text), text);
+});
+
 Deno.test("what the file's references stand for is taken out, in every form that it is sent in", async () => {
   const folder = await Deno.makeTempDir({ prefix: "keepsake-" });
   try {
