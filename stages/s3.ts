@@ -27,6 +27,7 @@ import {
   objectOf,
   parseAddress,
   prefixOf,
+  USUAL_REGION,
 } from "./formats/s3_place.ts";
 
 const OPTIONS = options({
@@ -63,7 +64,7 @@ const OPTIONS = options({
       'Expected the name of a region, such as "eu-central-1"',
       { example: "eu-central-1" },
     ),
-    "us-east-1",
+    USUAL_REGION,
   ),
   credentials: optional(
     credentials(

@@ -41,7 +41,9 @@ export function isAmazon(place: Pick<S3Place, "endpoint" | "region">): boolean {
  * Whether the bucket goes into the path: everybody but Amazon understands that. A bucket with dots
  * fits into no certificate.
  */
-export function isPathStyle(place: S3Place): boolean {
+export function isPathStyle(
+  place: Pick<S3Place, "bucket" | "endpoint" | "region" | "addressing">,
+): boolean {
   if (place.addressing !== undefined) return place.addressing === "path";
   return !isAmazon(place) || place.bucket.includes(".");
 }
@@ -107,14 +109,41 @@ export function isExposed(place: S3Place): boolean {
   return protocol === "http:" && !isHere;
 }
 
-/** The address, as `--from` takes it. It holds no secrets, and two places that share it are one. */
+/** The region where none is named. */
+export const USUAL_REGION = "us-east-1";
+
+/**
+ * The address, as `--from` takes it: {@linkcode parseAddress} reads it back. It holds no secrets, and
+ * what is delivered is remembered by it: it says no more than it has to, and asks no environment.
+ */
 export function addressOf(
-  place: Pick<S3Place, "bucket" | "prefix" | "endpoint" | "region">,
+  place: Pick<S3Place, "bucket" | "prefix" | "endpoint" | "region" | "addressing">,
 ): string {
-  const address = `s3://${place.bucket}/${prefixOf(place)}`;
-  if (isAmazon(place)) return address;
+  const prefix = prefixOf(place);
+  const parts = [...endpointPart(place), ...regionPart(place), ...addressingPart(place)];
+  const path = decode(prefix) === prefix ? prefix : prefix.replaceAll("%", "%25");
+  return `s3://${place.bucket}/${path}${parts.length === 0 ? "" : `?${parts.join("&")}`}`;
+}
+
+/** Amazon's own follows from the region. */
+function endpointPart(place: Pick<S3Place, "endpoint" | "region">): string[] {
+  if (isAmazon(place)) return [];
   const { origin, pathname } = endpointOf(place);
-  return `${address}?endpoint=${origin}${pathname === "/" ? "" : pathname.replace(/\/+$/, "")}`;
+  const plain = `${origin}${pathname === "/" ? "" : pathname.replace(/\/+$/, "")}`;
+  const readsBack = new URLSearchParams(`endpoint=${plain}`).get("endpoint") === plain;
+  return [`endpoint=${readsBack ? plain : plain.replace(/[%&+]/g, encodeURIComponent)}`];
+}
+
+function regionPart({ region }: Pick<S3Place, "region">): string[] {
+  return region === USUAL_REGION ? [] : [`region=${region}`];
+}
+
+/** Only where the bucket does not stand where it is looked for anyway. */
+function addressingPart(
+  { addressing, ...place }: Pick<S3Place, "bucket" | "endpoint" | "region" | "addressing">,
+): string[] {
+  if (addressing === undefined || addressing === (isPathStyle(place) ? "path" : "host")) return [];
+  return [`addressing=${addressing}`];
 }
 
 /** What the environment says where the address is silent. */

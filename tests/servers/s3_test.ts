@@ -12,6 +12,14 @@ import {
 } from "@aws-sdk/client-s3";
 import * as v from "valibot";
 import type { SpoolFile } from "../../stages/contract.ts";
+import {
+  endpointOf,
+  isAmazon,
+  isPathStyle,
+  parseAddress,
+  prefixOf,
+  type S3Place,
+} from "../../stages/formats/s3_place.ts";
 import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
 import s3 from "../../stages/s3.ts";
 import { type Answer, FaultProxy } from "./fault_proxy.ts";
@@ -379,13 +387,52 @@ Deno.test("s3 shows one address for one place, without secrets", () => {
   const location = (written: Record<string, unknown>) =>
     s3.location(v.parse(s3.options, { bucket: "backups", ...written }));
   assert.equal(location({}), "s3://backups/");
-  assert.equal(location({ prefix: "a/b" }), location({ prefix: "a/b/", region: "eu-west-1" }));
+  assert.equal(location({ prefix: "a/b" }), location({ prefix: "a/b/", region: "us-east-1" }));
   assert.equal(location({ endpoint: "https://s3.eu-west-1.amazonaws.com" }), "s3://backups/");
   assert.equal(
     location({ endpoint: "https://S3.Example:443/" }),
     "s3://backups/?endpoint=https://s3.example",
   );
+  // What was delivered is remembered by these: they stay as they are.
+  assert.equal(location({ prefix: "50% off/ä b+c" }), "s3://backups/50% off/ä b+c/");
+  assert.equal(location({ addressing: "host" }), "s3://backups/");
 });
+
+Deno.test("s3 shows an address that leads to the very place, whatever its options say", () => {
+  const nowhere = { get: () => undefined };
+  const prefixes = [undefined, "a/b", "100%/", "a%2Fb", "%41%zz", "%25", "a&b=c+d", "ä é"];
+  const endpoints = [
+    undefined,
+    "https://s3.eu-west-1.amazonaws.com",
+    "https://s3.example",
+    "http://127.0.0.1:9000/base/",
+    "https://s3.example/a%41b",
+    "https://s3.example/a&region=x/b+c",
+  ];
+  for (const prefix of prefixes) {
+    for (const endpoint of endpoints) {
+      for (const region of [undefined, "us-east-1", "eu-west-1", "cn-north-1", "garage"]) {
+        for (const addressing of [undefined, "path", "host"]) {
+          for (const bucket of ["backups", "my.backups"]) {
+            const written = { bucket, prefix, endpoint, region, addressing };
+            const own = v.parse(s3.options, written);
+            const location = s3.location(own);
+            const read = v.parse(s3.options, parseAddress(location, nowhere));
+            const about = `${JSON.stringify(written)} as ${location}`;
+            assert.deepEqual(meaningOf(read), meaningOf(own), about);
+            assert.equal(s3.location(read), location, about);
+          }
+        }
+      }
+    }
+  }
+});
+
+/** All that decides which objects are meant. At Amazon, every server of a region has them. */
+function meaningOf(place: S3Place) {
+  const server = isAmazon(place) ? "Amazon" : endpointOf(place).href.replace(/\/+$/, "");
+  return [place.bucket, prefixOf(place), server, place.region, isPathStyle(place)];
+}
 
 Deno.test("s3 reads its own addresses back", () => {
   for (const written of [{}, { prefix: "a/b" }, { endpoint: "http://127.0.0.1:9000/base" }]) {
