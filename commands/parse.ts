@@ -30,9 +30,11 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
     import("@optique/core/parser"),
   ]);
   const result = parse(command.parser, rest);
-  if (result.success) return result.value;
+  const { findMistakenValue } = await import("./mistaken_values.ts");
+  const mistaken = findMistakenValue(name, command.parser, rest);
+  if (result.success && mistaken === undefined) return result.value;
   if (asksForHelp(rest)) return help([name]);
-  throw await misread(name, result.error);
+  throw mistaken ?? await misread(name, result.success ? [] : result.error);
 }
 
 async function readWithoutLibrary(

@@ -40,6 +40,38 @@ Deno.test("a misspelt flag is told what was meant", async () => {
   equal(hint, "Did you mean --dry-run?");
 });
 
+Deno.test("a flag is not taken for the value of the flag before it", async () => {
+  for (
+    const [words, value, flag] of [
+      [["restore", "--to", "--dry-run"], "--dry-run", "--to"],
+      [["restore", "claude", "--to", "--json"], "--json", "--to"],
+      [["restore", "--to", "--from=usb"], "--from=usb", "--to"],
+      [["restore", "--to", "x", "--path", "-n"], "-n", "--path"],
+      [["run", "--message", "--dry-run"], "--dry-run", "--message"],
+      [["run", "-c", "--dry-run"], "--dry-run", "-c"],
+      [["run", "--if-missed", "--json"], "--json", "--if-missed"],
+      [["digest", "--to", "--json"], "--json", "--to"],
+      [["list", "--from", "--json"], "--json", "--from"],
+      [["keygen", "--output", "--pq"], "--pq", "--output"],
+      [["schedule", "install", "--at", "--print"], "--print", "--at"],
+    ] as const
+  ) {
+    const { message, hint } = await fails(...words);
+    equal(
+      message,
+      `Cannot use "${value}" as the value of "${flag}": it is a flag of "keepsake ${words[0]}"`,
+    );
+    match(hint ?? "", /^Write a [A-Z]+ after "/);
+  }
+  match((await fails("restore", "--to", "--json")).hint!, /or "\.\/--json" if it has that very/);
+  match((await fails("run", "-m", "--json")).hint!, /or "--message=--json" if it has that very/);
+  for (const to of [["--to=--json"], ["--to", "./--json"], ["--to", "--jsonx"], ["--to", "-"]]) {
+    equal(typeof await parseWords(["restore", ...to]), "function", to.join(" "));
+  }
+  equal(typeof await parseWords(["restore", "--to", "x", "--path", "a", "--json"]), "function");
+  match(await prints("restore", "--to", "--help"), /brings a snapshot back/i);
+});
+
 Deno.test("every mistake on the command line is one sentence and a hint", async () => {
   const cases = [
     ["run", "extra"],
