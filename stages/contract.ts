@@ -559,6 +559,8 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   needsPlaintext?(options: Options<S>): string | undefined;
   /** Where it keeps things, for a person, without secrets; two that share it are one place. */
   location(options: Options<S>): string;
+  /** The same for all ways to a place that has several locations; left out where it has one. */
+  place?(options: Options<S>): string;
   /** How to get everything back without keepsake; left out where there is no way. */
   byHand?(options: Options<S>): ByHand;
   /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */

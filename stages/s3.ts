@@ -26,6 +26,7 @@ import {
   keyOf,
   objectOf,
   parseAddress,
+  placeOf,
   prefixOf,
   USUAL_REGION,
 } from "./formats/s3_place.ts";
@@ -132,6 +133,7 @@ export default defineDestination({
   },
   takesFiles: false,
   location: (options) => addressOf(options),
+  place: (options) => placeOf(options),
   byHand: ({ bucket, prefix = "", endpoint, region }) => ({
     tools: ["aws"],
     before: [

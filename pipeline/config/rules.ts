@@ -12,6 +12,7 @@ import { routesOf } from "../routes.ts";
 import { checkFlow, findingAt, nodesOf } from "./flow.ts";
 import type { Finding } from "./problems.ts";
 import { checkReferences } from "./references.ts";
+import { placeNameOf } from "./same_place.ts";
 import type { DraftStage } from "./validate.ts";
 
 /** Checks the stages of a draft against each other. Needs no more than the file. */
@@ -21,22 +22,28 @@ export function checkRules(stages: readonly DraftStage[]): Finding[] {
   return [...checkIds(stages), ...references, ...checkKinds(stages), ...flow];
 }
 
-/** Finds destinations that would keep the same snapshot at one place. Needs absolute paths. */
+/**
+ * Finds destinations that would keep the same snapshot at one place, where the one would prune what
+ * the other is to keep. Needs absolute paths, and looks at the file system.
+ */
 export function checkPlaces(stages: readonly DraftStage[]): Finding[] {
   const found = new Map<DraftStage, Finding>();
   for (const { source, steps } of routesOf(nodesOf(stages, checkReferences(stages)))) {
-    const keepers = new Map<string, string>();
+    const keepers = new Map<string, { readonly id: string; readonly location: string }>();
     for (const { stage: { draft } } of steps) {
       const { id, use, stage, options, complete } = draft;
       if (stage?.kind !== "destination" || !complete || found.has(draft)) continue;
-      const place = JSON.stringify([use, stage.location(options as never)]);
+      const name = placeNameOf(stage, options);
+      const place = JSON.stringify([use, name]);
+      const location = stage.location(options as never);
       const other = keepers.get(place);
       if (other === undefined) {
-        keepers.set(place, id);
+        keepers.set(place, { id, location });
         continue;
       }
+      const why = location === other.location ? "" : `: both are "${name}"`;
       const message =
-        `Destination "${id}" would keep snapshot "${source.id}" at the same place as "${other}"`;
+        `Destination "${id}" would keep snapshot "${source.id}" at the same place as "${other.id}"${why}`;
       found.set(draft, findingAt(draft, message, "Give it a place of its own, or remove it"));
     }
   }

@@ -146,6 +146,20 @@ function addressingPart(
   return [`addressing=${addressing}`];
 }
 
+/**
+ * The address without what only says how to get there: a bucket is in one region, and Amazon's names
+ * of buckets mean one bucket wherever they are asked for (those of China are its own).
+ */
+export function placeOf(
+  { bucket, prefix, ...way }: Pick<S3Place, "bucket" | "prefix" | "endpoint" | "region">,
+): string {
+  if (!isAmazon(way)) {
+    return addressOf({ bucket, prefix, endpoint: way.endpoint, region: USUAL_REGION });
+  }
+  const region = way.region.startsWith("cn-") ? way.region : USUAL_REGION;
+  return addressOf({ bucket, prefix, region });
+}
+
 /** What the environment says where the address is silent. */
 export interface Environment {
   get(name: string): string | undefined;
