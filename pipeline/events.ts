@@ -6,7 +6,7 @@
  */
 import type { FailureCode } from "../stages/errors.ts";
 import type { FoundSecret } from "../stages/formats/secret_search.ts";
-import type { Remark } from "../stages/contract.ts";
+import type { Remark, Removal } from "../stages/contract.ts";
 import type { Verdict } from "./proofs.ts";
 import type { Suspicion } from "./suspicions.ts";
 import type { Shrinkage } from "./tripwire.ts";
@@ -142,8 +142,8 @@ export interface Pruning {
   readonly location: string;
   /** The keys that keep, as the file has them; empty: nothing is ever removed there. */
   readonly policy: readonly string[];
-  /** Whether the room of what was removed is free again, or a history keeps it. */
-  readonly removal: "frees" | "history";
+  /** Whether the room of what was removed is free again, or a history or older versions keep it. */
+  readonly removal: Removal;
   /** Oldest first within an id. */
   readonly items: readonly PrunedItem[];
   readonly failure?: Failure;

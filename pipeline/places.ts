@@ -9,6 +9,7 @@ import type {
   Entry,
   ListContext,
   OptionsSchema,
+  Removal,
   StoredFile,
 } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
@@ -44,6 +45,11 @@ export interface HeldSnapshot {
 
 /** Paths and kinds only. */
 export type EntryHead = Pick<Entry, "path" | "kind">;
+
+/** What becomes of the room of what is removed at a place. */
+export function removalAt({ stage: { removal = "frees" }, options }: Place): Removal {
+  return typeof removal === "function" ? removal(options as never) : removal;
+}
 
 /** The destinations of a pipeline, in its order. */
 export function placesOf({ stages, state }: Pipeline): Place[] {

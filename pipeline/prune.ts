@@ -10,7 +10,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import type { Listener, Pruning } from "./events.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
-import type { HeldSnapshot, Place } from "./places.ts";
+import { type HeldSnapshot, type Place, removalAt } from "./places.ts";
 import { listPlace, siteOf, targetsOf, teller } from "./prune_sites.ts";
 import { prune } from "./pruning.ts";
 import { SnapshotReader } from "./reader.ts";
@@ -134,6 +134,7 @@ async function readIfPossible(
 }
 
 /** A destination without a policy is not even looked at. */
-function unpruned({ id, location, stage: { removal = "frees" } }: Place): Pruning {
-  return { id, location, removal, policy: [], items: [] };
+function unpruned(place: Place): Pruning {
+  const { id, location } = place;
+  return { id, location, removal: removalAt(place), policy: [], items: [] };
 }

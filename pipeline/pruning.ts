@@ -9,7 +9,7 @@ import type { Catalog } from "./catalog.ts";
 import type { PrunedItem, Pruning } from "./events.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf, parseKey } from "./names.ts";
-import { groupFiles, type HeldSnapshot, type Place } from "./places.ts";
+import { groupFiles, type HeldSnapshot, type Place, removalAt } from "./places.ts";
 import { type Candidate, judge, type Policy, sayPolicy } from "./retention.ts";
 
 /** A destination that is pruned. */
@@ -39,8 +39,8 @@ export interface PruneContext {
  * @throws What has nothing to do with the destination: a bug, the catalog's disk.
  */
 export async function prune(site: Site, context: PruneContext): Promise<Pruning> {
-  const { id, location, stage: { removal = "frees" } } = site.place;
-  const about = { id, location, removal, policy: sayPolicy(site.policy) };
+  const { id, location } = site.place;
+  const about = { id, location, removal: removalAt(site.place), policy: sayPolicy(site.policy) };
   let judged: readonly Judged[] = [];
   try {
     const inventory = await take(site, context);

@@ -21,7 +21,7 @@ import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
-import { groupFiles, type HeldSnapshot, type Place, placesOf } from "./places.ts";
+import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
@@ -122,7 +122,7 @@ export async function rekeyPipeline(
       snapshots.push(...await rekeyer.run());
     }
     const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
-    const histories = targets.filter(({ place }) => place.stage.removal === "history")
+    const histories = targets.filter(({ place }) => removalAt(place) !== "frees")
       .map(({ place }) => place.id);
     const status = ok ? 0 : FAILURES["stage-failed"].status;
     return { ok, snapshots, failures, histories, status };

@@ -543,16 +543,19 @@ export interface TransformStage<S extends OptionsSchema = OptionsSchema> extends
   readonly byHand?: string;
 }
 
+/**
+ * What becomes of the room that a removed file took: it is free again; or a history, or an older
+ * version that the server keeps behind a mark, still has the file, and takes the room.
+ */
+export type Removal = "frees" | "history" | "versions";
+
 /** Keeps archives where they survive this machine. */
 export interface DestinationStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "destination";
   /** Whether `run` may move the files that it is handed away and keep them. */
   readonly takesFiles: boolean;
-  /**
-   * What becomes of the room that a removed file took: it is free again (left out, this), or a
-   * history keeps the file where it can still be had, and its room with it.
-   */
-  readonly removal?: "frees" | "history";
+  /** What becomes of the room that a removed file took; left out, it is free again. */
+  readonly removal?: Removal | ((options: Options<S>) => Removal);
   /** Whether it works in a {@linkcode Folder} that lasts from run to run. */
   readonly keepsFolder?: boolean;
   /** Why all that reaches it must be plaintext; `undefined`: it need not. */

@@ -88,7 +88,7 @@ const OPTIONS = options({
   lock_days: optional(
     integer(
       [1, 36500],
-      "For how many days nobody may delete or change an object. The bucket must have object lock.",
+      "For how many days nobody may delete or change an object. The bucket must have object lock. What is pruned stays as an older version, and takes room, until a lifecycle rule of the bucket or you remove that.",
     ),
   ),
   lock_mode: optional(
@@ -132,6 +132,8 @@ export default defineDestination({
     await loadLibrary();
   },
   takesFiles: false,
+  // In a bucket with a lock, which has versions, what is removed goes behind a mark.
+  removal: ({ lock_days }) => lock_days === undefined ? "frees" : "versions",
   location: (options) => addressOf(options),
   place: (options) => placeOf(options),
   byHand: ({ bucket, prefix = "", endpoint, region }) => ({

@@ -55,6 +55,12 @@ function sayFate({ keep, removed }: PrunedItem): string {
   return keep ? "keep" : removed ? "removed" : "remove";
 }
 
+/** What still has what was removed, and takes up its room. */
+const KEEPERS = {
+  "history": { keeps: "its history keeps", until: "" },
+  "versions": { keeps: "its locked versions keep", until: " until they are removed as well" },
+} as const;
+
 /** What went in all, and what that is worth. */
 function saySum({ items, removal }: Pruning, dryRun: boolean): string {
   const going = items.filter(({ keep, removed }) => dryRun ? !keep : removed);
@@ -66,9 +72,14 @@ function saySum({ items, removal }: Pruning, dryRun: boolean): string {
   }
   const bytes = sayBytes(going.reduce((sum, { bytes }) => sum + bytes, 0));
   const verb = dryRun ? "would be" : going.length === 1 ? "was" : "were";
-  const worth = removal === "frees" ? bytes : `${bytes}, which its history keeps: no room is freed`;
+  const worth = removal === "frees" ? bytes : `${bytes}, ${sayKept(removal)}`;
   const stay = `${kept} ${dryRun ? "would stay" : kept === 1 ? "stays" : "stay"}`;
   return `${sayCount(going.length, "snapshot")} ${verb} removed (${worth}), ${stay}`;
+}
+
+function sayKept(removal: Exclude<Pruning["removal"], "frees">): string {
+  const { keeps, until } = KEEPERS[removal];
+  return `which ${keeps}: no room is freed${until}`;
 }
 
 /** The line of a run's summary that tells what it removed at a destination; empty: nothing. */
@@ -78,7 +89,7 @@ export function sayRemoved({ items, removal }: Pruning, snapshot: string): strin
   const bytes = sayBytes(gone.reduce((sum, { bytes }) => sum + bytes, 0));
   const worth = removal === "frees"
     ? bytes
-    : `its history keeps ${gone.length === 1 ? "it" : "them"}`;
+    : `${KEEPERS[removal].keeps} ${gone.length === 1 ? "it" : "them"}`;
   return `removed ${sayCount(gone.length, "snapshot")} past its keep_ keys (${worth})`;
 }
 

@@ -64,7 +64,9 @@ export function renderCaveats({ histories }: RekeyReport, style: Style = PLAIN):
     } this keeps a former identity out of what is stored from now on, and no further:`,
     "  - copies that somebody made before, and those at places that this pipeline does not name, it still opens",
     ...histories.map((id) =>
-      `  - the history of "${escapeControls(id)}" still holds the old files`
+      `  - the history of "${
+        escapeControls(id)
+      }", or the versions that it keeps, still has the old files`
     ),
     "  - who kept the file key of an archive, which the identity had opened once, needs no identity for it",
     "  What must not be read by whoever has that identity has to be encrypted anew: run --force makes new archives",

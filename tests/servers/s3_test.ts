@@ -21,6 +21,7 @@ import {
   type S3Place,
 } from "../../stages/formats/s3_place.ts";
 import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
+import { removalAt } from "../../pipeline/places.ts";
 import s3 from "../../stages/s3.ts";
 import { type Answer, FaultProxy } from "./fault_proxy.ts";
 import { type S3Server, startS3, unlessS3 } from "./s3.ts";
@@ -433,6 +434,15 @@ function meaningOf(place: S3Place) {
   const server = isAmazon(place) ? "Amazon" : endpointOf(place).href.replace(/\/+$/, "");
   return [place.bucket, prefixOf(place), server, place.region, isPathStyle(place)];
 }
+
+Deno.test("s3 frees no room where it locks what it stores", () => {
+  const removal = (written: Record<string, unknown>) => {
+    const options = v.parse(s3.options, { bucket: "backups", ...written });
+    const [id, location, folder] = ["s3", "s3://backups/", undefined];
+    return removalAt({ id, use: "s3", stage: s3 as never, options, location, folder });
+  };
+  assert.deepEqual([removal({}), removal({ lock_days: 7 })], ["frees", "versions"]);
+});
 
 Deno.test("s3 reads its own addresses back", () => {
   for (const written of [{}, { prefix: "a/b" }, { endpoint: "http://127.0.0.1:9000/base" }]) {

@@ -67,6 +67,15 @@ Deno.test("what went is named, what stayed is counted, and a history says that i
     "removed 1 snapshot past its keep_ keys (1 kB)",
   );
   equal(sayRemoved(gone, "m-work"), "");
+  const locked: Pruning = { ...gone, removal: "versions" };
+  equal(
+    renderPruning(report(false, locked), Infinity).at(-1),
+    "1 snapshot was removed (1 kB, which its locked versions keep: no room is freed until they are removed as well), 1 stays",
+  );
+  equal(
+    sayRemoved(locked, "m"),
+    "removed 1 snapshot past its keep_ keys (its locked versions keep it)",
+  );
 });
 
 Deno.test("what could not be removed is told with what to do", () => {
