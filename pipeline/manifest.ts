@@ -94,6 +94,7 @@ export async function readManifest(text: string, id: string, name: string): Prom
     );
   }
   if (!hasShape(parsed)) throw damaged("a field is missing or of the wrong kind");
+  if (parsed.archives.length === 0) throw damaged("it names no archive");
   const { format: _, created, content_hash, entries, ...rest } = parsed;
   const manifest: Manifest = {
     ...rest,

@@ -88,6 +88,15 @@ Deno.test("readManifest() refuses entries that are not the stated files and byte
   await assert.rejects(readManifest(text, "claude", manifest.name), /not as many files or bytes/);
 });
 
+Deno.test("readManifest() refuses a manifest that names no archive", async () => {
+  for (const entries of [ENTRIES, []]) {
+    const manifest = await manifestOf(entries);
+    const text = await textOf({ ...manifest, archives: [] });
+    const refused = { code: "snapshot-damaged", message: /"claude\/.*": it names no archive$/ };
+    await assert.rejects(readManifest(text, "claude", manifest.name), refused);
+  }
+});
+
 Deno.test("readManifest() says which format it cannot read", async () => {
   const manifest = await manifestOf(ENTRIES);
   const text = (await textOf(manifest)).replace('"format": 1', '"format": 2');
