@@ -9,15 +9,18 @@ import { type S3Session, within } from "./s3_client.ts";
 
 /** Every object whose name begins like that. */
 export async function* objectsOf(session: S3Session, prefix: string): AsyncIterable<_Object> {
+  const before = new Set<string | undefined>();
   let token: string | undefined;
   do {
     const page = await list(session, { Prefix: prefix, ContinuationToken: token });
     yield* page.Contents ?? [];
     const { IsTruncated, NextContinuationToken } = page;
-    if (IsTruncated && (NextContinuationToken ?? token) === token) {
+    token = IsTruncated ? NextContinuationToken : undefined;
+    if (IsTruncated && token === undefined) {
       throw alien(session, "the server does not say where its listing goes on");
     }
-    token = IsTruncated ? NextContinuationToken : undefined;
+    if (before.has(token)) throw alien(session, "the server's listing goes in circles");
+    before.add(token);
   } while (token !== undefined);
 }
 
