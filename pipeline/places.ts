@@ -88,6 +88,12 @@ export async function findPlaces(
       const location = stage.location(options);
       return [{ id: from, use, stage, options, location, folder: undefined }];
     }
+    const fault = stage.addressFault?.(from);
+    if (fault !== undefined) {
+      throw new BackupError("usage", `Cannot look in "${from}": ${fault.state}`, {
+        hint: fault.hint,
+      });
+    }
     forms.push(stage.addressForm);
   }
   const choices = [...known.map(({ id }) => `"${id}"`), ...forms].join(", or ");

@@ -549,6 +549,14 @@ export interface TransformStage<S extends OptionsSchema = OptionsSchema> extends
  */
 export type Removal = "frees" | "history" | "versions";
 
+/** Why an address cannot be used. */
+export interface AddressFault {
+  /** The part that is wrong, and why, without its value: `its region is not …`. */
+  readonly state: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
 /** Keeps archives where they survive this machine. */
 export interface DestinationStage<S extends OptionsSchema = OptionsSchema> extends StageBase<S> {
   readonly kind: "destination";
@@ -570,6 +578,11 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   readonly addressForm: string;
   /** Reads an address given on the command line (`--from`); `undefined` when it is not one of these. */
   fromAddress(address: string): Options<S> | undefined;
+  /**
+   * What is wrong with an address that can be meant for this stage alone, and that `fromAddress` does
+   * not read; `undefined` for others. Left out where one word says it all.
+   */
+  addressFault?(address: string): AddressFault | undefined;
   /** Stores the files, in order, each confirmed before the next. */
   run(context: StoreContext<S>): Promise<StoreResult>;
   /** Lists what it holds, complete files only. */

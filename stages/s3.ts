@@ -22,6 +22,7 @@ import { shellWord } from "./formats/shell.ts";
 import type { S3Session } from "./formats/s3_client.ts";
 import {
   addressOf,
+  faultOf,
   grantsFor,
   keyOf,
   objectOf,
@@ -51,9 +52,8 @@ const OPTIONS = options({
     ),
   ),
   endpoint: optional(
-    shaped(
+    server(
       "Address of the server, without the bucket; left out, Amazon's.",
-      /^https?:\/\/[^@?#\s]+$/,
       'Expected an address such as "https://s3.example.org", without a password',
       { example: "https://s3.example.org" },
     ),
@@ -105,9 +105,8 @@ const OPTIONS = options({
     ),
   ),
   proxy: optional(
-    shaped(
+    server(
       "HTTP proxy to go through. Those that the environment names are not used.",
-      /^https?:\/\/[^@?#\s]+$/,
       'Expected an address such as "http://proxy.example.org:3128", without a password',
     ),
   ),
@@ -152,6 +151,17 @@ export default defineDestination({
   fromAddress(address) {
     const parsed = v.safeParse(OPTIONS, parseAddress(address, Deno.env));
     return parsed.success ? parsed.output : undefined;
+  },
+  addressFault(address) {
+    const { issues = [] } = v.safeParse(OPTIONS, parseAddress(address, Deno.env) ?? {});
+    const wrong = issues.map(({ path, type, message, expected }) => ({
+      name: `${path?.[0]?.key}`,
+      // The library's own messages repeat what they received.
+      expected: type === "picklist"
+        ? expected?.replace(/^\((.*)\)$/, "$1").replaceAll(" | ", " or ")
+        : /^Expected (.+)$/.exec(message)?.[1],
+    }));
+    return faultOf(address, Deno.env, wrong);
   },
 
   async run({ options, files, signal, log, progress }) {
@@ -227,6 +237,17 @@ async function listAll(session: S3Session): Promise<StoredFile[]> {
 
 function isManifest(key: string): boolean {
   return /\.json(\.|$)/.test(key);
+}
+
+/** Address of a host, which is shown and so holds no password. */
+function server(summary: string, expected: string, notes?: OptionNotes) {
+  const shape = /^https?:\/\/[^@?#\s]+$/;
+  // What has not even the shape is told once.
+  const isAddress = (address: string) => !shape.test(address) || URL.canParse(address);
+  return v.pipe(
+    shaped(summary, shape, expected, notes),
+    v.check(isAddress, expected),
+  ) satisfies Option<string>;
 }
 
 /** Text of which more is known than that there is some. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Grants } from "../contract.ts";
+import type { AddressFault, Grants } from "../contract.ts";
 import { StageError } from "../errors.ts";
 
 /** What says where objects are and how to get there: the options of the stage. */
@@ -173,15 +173,12 @@ export function parseAddress(
   address: string,
   env: Environment,
 ): Record<string, string> | undefined {
-  const [, bucket, prefix = "", query = ""] =
-    /^s3:\/\/([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(address) ?? [];
+  const [, bucket, prefix = "", query = ""] = ADDRESS_REGEXP.exec(address) ?? [];
   if (bucket === undefined) return undefined;
   const asked = new URLSearchParams(query);
-  const names = ["endpoint", "region", "credentials", "addressing", "proxy"];
-  if (asked.keys().some((name) => !names.includes(name))) return undefined;
-  const endpoint = asked.get("endpoint") ?? env.get("AWS_ENDPOINT_URL_S3") ??
-    env.get("AWS_ENDPOINT_URL");
-  const region = asked.get("region") ?? env.get("AWS_REGION") ?? env.get("AWS_DEFAULT_REGION");
+  if (asked.keys().some((name) => !PARTS.includes(name))) return undefined;
+  const endpoint = asked.get("endpoint") ?? usualFor("endpoint", env)?.value;
+  const region = asked.get("region") ?? usualFor("region", env)?.value;
   const profile = env.get("AWS_ACCESS_KEY_ID") ? undefined : env.get("AWS_PROFILE");
   const written = asked.get("credentials") ?? (profile && `profile:${profile}`);
   const rest = ["addressing", "proxy"].flatMap((name) => {
@@ -195,6 +192,72 @@ export function parseAddress(
     ...(region && { region }),
     ...(written && { credentials: withFile(written, env) }),
     ...Object.fromEntries(rest),
+  };
+}
+
+const ADDRESS_REGEXP = /^s3:\/\/([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
+
+const PARTS: readonly string[] = ["endpoint", "region", "credentials", "addressing", "proxy"];
+
+/** Variables that say what an address leaves out, in their order. */
+const USUAL_VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  endpoint: ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+  region: ["AWS_REGION", "AWS_DEFAULT_REGION"],
+};
+
+function usualFor(part: string, env: Environment): { variable: string; value: string } | undefined {
+  for (const variable of USUAL_VARIABLES[part] ?? []) {
+    const value = env.get(variable);
+    if (value !== undefined) return { variable, value };
+  }
+  return undefined;
+}
+
+/** An option that an address leads to and that cannot be, and what it should be: `the name of …`. */
+export interface WrongPart {
+  readonly name: string;
+  readonly expected: string | undefined;
+}
+
+/**
+ * Says which part of an address that begins with `s3:` is wrong, or which variable that stands for
+ * one; without values, in which passwords may be.
+ */
+export function faultOf(
+  address: string,
+  env: Environment,
+  wrong: readonly WrongPart[],
+): AddressFault | undefined {
+  if (!/^s3:/i.test(address)) return undefined;
+  const example = 'Write for example "s3://backups/claude/?endpoint=https://s3.example.org"';
+  const [, bucket, , query = ""] = ADDRESS_REGEXP.exec(address) ?? [];
+  if (bucket === undefined) {
+    const state = address.includes("#")
+      ? 'it has a "#", which no such address has'
+      : "it names no bucket";
+    return { state, hint: example };
+  }
+  const asked = new URLSearchParams(query);
+  if (asked.keys().some((name) => !PARTS.includes(name))) {
+    const state = 'of what stands behind its "?", not all is known';
+    return { state, hint: `Use no more than ${PARTS.join(", ")}` };
+  }
+  if (wrong.length === 0) return undefined;
+  const told = wrong.map(({ name, expected }) => {
+    const variable = asked.has(name) ? undefined : usualFor(name, env)?.variable;
+    const what = variable ?? `its ${name}`;
+    const verb = what.endsWith("s") ? "have" : "has";
+    const state = expected === undefined
+      ? `${what} cannot be used`
+      : `${what} ${verb} to be ${expected}`;
+    return { state, name, variable };
+  });
+  const { name, variable } = told[0]!;
+  return {
+    state: told.map(({ state }) => state).join("; "),
+    hint: variable === undefined
+      ? example
+      : `Set ${variable} anew, or write ${name}=… into the address, behind a "?"`,
   };
 }
 

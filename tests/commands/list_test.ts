@@ -35,6 +35,15 @@ Deno.test("what is no place is told with what was meant, if that can be seen", a
   const folder = await home.keepsake(["verify", "--from", "bk"], { cwd: home.path });
   equal(folder.status, 3);
   match(folder.stderr, /\n {2}Write "\.\/bk" for the folder of that name that is here\n/);
+  for (const [variable, value] of [["AWS_REGION", "us east"], ["AWS_ENDPOINT_URL", "ftp://x"]]) {
+    const env = { [variable!]: value! };
+    const bucket = await home.keepsake(["list", "s3://backups/"], { env });
+    deepEqual([bucket.status, bucket.stdout], [3, ""]);
+    const expected = new RegExp(
+      `"s3://backups/": ${variable} has to be .*\\n  Set ${variable} anew, or`,
+    );
+    match(bucket.stderr, expected);
+  }
   match((await home.keepsake(["list", "other"])).stderr, /\n {2}Name "local", or a directory/);
   const config = await home.keepsake(["run", "--config", home.at("no/x.toml")]);
   equal(config.status, 3);

@@ -454,6 +454,48 @@ Deno.test("s3 reads its own addresses back", () => {
   }
 });
 
+Deno.test("s3 says which part of an address is wrong, without its value", () => {
+  const fault = (address: string) => {
+    assert.equal(s3.fromAddress(address), undefined, address);
+    return s3.addressFault!(address);
+  };
+  const region = 'to be the name of a region, such as "eu-central-1"';
+  const endpoint = 'to be an address such as "https://s3.example.org", without a password';
+  for (
+    const [address, state, hint] of [
+      ["s3://b/x", /^its bucket has to be the name of a bucket: 2 to 255 /, /^Write /],
+      ["s3://", /^it names no bucket$/, /^Write /],
+      ["s3:backups", /^it names no bucket$/, /^Write /],
+      ["s3://backups//x", /^its prefix has to be names with slashes /, /^Write /],
+      ["s3://backups/#x", /^it has a "#", /, /^Write /],
+      [
+        "s3://backups/?S3CRET=x",
+        /^of what stands behind its "\?", not all /,
+        /endpoint, region/,
+      ],
+      ["s3://backups/?credentials=S3CRET", /^its credentials have to be "env", /, /^Write /],
+      [
+        "s3://backups/?addressing=S3CRET",
+        /^its addressing has to be "path" or "host"$/,
+        /^Wri/,
+      ],
+      ["s3://backups/?region=S3CRET", `its region has ${region}`, /^Write /],
+      ["s3://backups/?endpoint=https://me:S3CRET@h", `its endpoint has ${endpoint}`, /^Write /],
+      ["s3://b/?region=E", /^its bucket has .*; its region has /, /^Write /],
+      ["s3://backups/?endpoint=http://[x", `its endpoint has ${endpoint}`, /^Write /],
+    ] as const
+  ) {
+    const found = fault(address);
+    if (typeof state === "string") assert.equal(found?.state, state);
+    else assert.match(found?.state ?? "", state);
+    assert.match(found?.hint ?? "", hint);
+    assert.doesNotMatch(JSON.stringify(found), /S3CRET/);
+  }
+  for (const address of ["", "/mnt/s3", "https://h/x.git", "me@s3:x.git"]) {
+    assert.equal(fault(address), undefined, address);
+  }
+});
+
 Deno.test("s3 refuses options that could not work, or would hold a secret", () => {
   for (
     const wrong of [
@@ -462,6 +504,8 @@ Deno.test("s3 refuses options that could not work, or would hold a secret", () =
       { prefix: "/x" },
       { prefix: "a//b" },
       { endpoint: "s3.example" },
+      { endpoint: "http://[x" },
+      { proxy: "http://h:99999" },
       { endpoint: "https://user:password@s3.example" },
       { endpoint: "https://s3.example/?key=secret" },
       { proxy: "http://user:password@proxy:3128" },
