@@ -47,8 +47,8 @@ export interface HeldSnapshot {
 export type EntryHead = Pick<Entry, "path" | "kind">;
 
 /** What becomes of the room of what is removed at a place. */
-export function removalAt({ stage: { removal = "frees" }, options }: Place): Removal {
-  return typeof removal === "function" ? removal(options as never) : removal;
+export function removalAt({ stage, options }: Place): Removal {
+  return stage.removal?.(options) ?? "frees";
 }
 
 /** The destinations of a pipeline, in its order. */

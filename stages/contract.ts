@@ -563,7 +563,7 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   /** Whether `run` may move the files that it is handed away and keep them. */
   readonly takesFiles: boolean;
   /** What becomes of the room that a removed file took; left out, it is free again. */
-  readonly removal?: Removal | ((options: Options<S>) => Removal);
+  removal?(options: Options<S>): Removal;
   /** Whether it works in a {@linkcode Folder} that lasts from run to run. */
   readonly keepsFolder?: boolean;
   /** Why all that reaches it must be plaintext; `undefined`: it need not. */

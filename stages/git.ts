@@ -94,7 +94,7 @@ export default defineDestination({
     Promise.all([load(), operation === "run" && import("node:crypto")]),
   takesFiles: false,
   keepsFolder: true,
-  removal: "history",
+  removal: () => "history",
   needsPlaintext: ({ layout }) =>
     layout === "files" ? 'layout = "files" shows what is in it' : undefined,
   location: ({ remote, branch }) => addressOf(remote, branch),
