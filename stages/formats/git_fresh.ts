@@ -62,6 +62,32 @@ export async function bringObject(clone: Clone, id: string, branch: string): Pro
   }
 }
 
+/** The same for a commit, which they give with all that led to the branch. */
+export async function bringCommit(clone: Clone, id: string, branch: string): Promise<void> {
+  if (await clone.has(id)) return;
+  try {
+    await clone.bring(id, ["--depth=1"]);
+  } catch (error) {
+    try {
+      const isShallow = (await shallowIn(clone)).length > 0;
+      await clone.bring(`refs/heads/${branch}`, isShallow ? ["--unshallow"] : []);
+    } catch {
+      throw error;
+    }
+    if (!await clone.has(id)) throw error;
+  }
+}
+
+/** Commits behind which a clone knows of none. */
+async function shallowIn({ repository }: Clone): Promise<string[]> {
+  try {
+    return (await Deno.readTextFile(join(repository, "shallow"))).split("\n").filter(Boolean);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
 /** The commit that brought a manifest, and with it the files that it tells of. */
 export async function commitOf(
   clone: Clone,

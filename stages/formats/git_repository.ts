@@ -28,7 +28,7 @@ import {
   unpackedIn,
 } from "./git_content.ts";
 import { repack, Unpacker } from "./git_files.ts";
-import { bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
+import { bringCommit, bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
 import { archiveSizeIn } from "./git_manifest.ts";
 import { Git } from "./git_program.ts";
 import { addressOf, parseRemote } from "./git_remote.ts";
@@ -156,7 +156,7 @@ export async function fetch(context: With<FetchContext<OptionsSchema>>): Promise
     }
     const text = await textOf(clone, seen.held.get(manifest!)!);
     const commit = await commitOf(clone, seen, manifest!, branch);
-    if (!await fresh.has(commit)) await fresh.bring(commit, ["--depth=1"]);
+    await bringCommit(fresh, commit, branch);
     await repack(fresh, commit, key, text, output, (bytes) => progress(bytes));
   });
 }

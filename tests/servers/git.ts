@@ -75,8 +75,12 @@ export function startHttpGit(): GitServer {
   };
 }
 
-/** Serves repositories by ssh, with host keys and users' keys of its own. */
-export async function startSshGit(): Promise<GitServer> {
+/**
+ * Serves repositories by ssh, with host keys and users' keys of its own.
+ *
+ * @param old Whether it hears nothing of the newer protocol, as with an sshd that nobody configured.
+ */
+export async function startSshGit(old = false): Promise<GitServer> {
   const folder = makeFolder();
   for (const name of ["host_key", "id", "strange"]) {
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", join(folder, name));
@@ -87,7 +91,7 @@ export async function startSshGit(): Promise<GitServer> {
   const user = run("id", "-un").trim();
   for (let attempt = 0;; attempt++) {
     const port = freePort();
-    const first = await startSshd(folder, port);
+    const first = await startSshd(folder, port, old);
     if (first === undefined && attempt < 5) continue; // Somebody else has that port by now.
     if (first === undefined) throw new Error("Cannot start sshd");
     let server = first;
@@ -110,7 +114,7 @@ export async function startSshGit(): Promise<GitServer> {
       strangeOptionsFor: (bare) => optionsWith(bare, port, "strange"),
       pause: stop,
       async resume() {
-        const again = await startSshd(folder, port);
+        const again = await startSshd(folder, port, old);
         if (again === undefined) throw new Error("Cannot start sshd again");
         server = again;
       },
@@ -127,7 +131,11 @@ const WITH_PARENT: readonly string[] = works("setpriv", "--version")
   ? ["setpriv", "--pdeathsig", "KILL"]
   : [];
 
-async function startSshd(folder: string, port: number): Promise<Deno.ChildProcess | undefined> {
+async function startSshd(
+  folder: string,
+  port: number,
+  old: boolean,
+): Promise<Deno.ChildProcess | undefined> {
   const config = join(folder, "sshd_config");
   const lines = [
     "ListenAddress 127.0.0.1",
@@ -140,7 +148,7 @@ async function startSshd(folder: string, port: number): Promise<Deno.ChildProces
     "UsePAM no",
     "PermitRootLogin prohibit-password",
     "StrictModes no",
-    "AcceptEnv GIT_PROTOCOL",
+    ...old ? [] : ["AcceptEnv GIT_PROTOCOL"],
     // What the user's own shell would read first is not what is tested, and takes its time; so does
     // the key exchange that withstands quantum computers.
     `SetEnv HOME=${folder}`,

@@ -152,6 +152,36 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    `every snapshot in files can be verified by an sshd that hears nothing of newer protocols${unlessSshGit}`,
+  ignore: unlessSshGit !== "",
+  async fn() {
+    await using server = await startSshGit(true);
+    using world = await World.make();
+    const options = Object.entries(server.optionsFor(server.makeRepository()))
+      .map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+    const { file } = await world.pipeline(`
+      [[stage]]
+      use = "snapshot"
+      id = "claude"
+      paths = [${JSON.stringify(world.source)}]
+      [[stage]]
+      use = "git"
+      layout = "files"
+      plaintext = true
+      ${options.join("\n")}
+    `);
+    const config = ["--config", file];
+    // More than one that is not the newest: the second finds what the first had brought.
+    for (const state of ["older", "old", "new"]) {
+      await Deno.writeTextFile(join(world.source, "state"), state);
+      await keepsake(world, 0, "run", ...config);
+    }
+    await keepsake(world, 0, "verify", "--all", "--from", "git", ...config);
+  },
+});
+
 /** Writes a pipeline with a server, and a directory beside it; answers how to name it. */
 async function write(world: World, server: GitServer, bare: string, port?: number) {
   const options = Object.entries(server.optionsFor(bare, port))
