@@ -28,6 +28,10 @@ import { shellWord } from "./formats/shell.ts";
 
 const load = () => import("./formats/git_repository.ts");
 
+/** Has `git archive` leave out and change nothing, whatever a `.gitattributes` among the files says. */
+const AS_STORED =
+  "echo '* -export-ignore -export-subst -text -ident -filter -working-tree-encoding' > stored/.git/info/attributes";
+
 export default defineDestination({
   name: "git",
   summary: "Keeps archives, or the files in them, in a git repository",
@@ -106,7 +110,10 @@ export default defineDestination({
         ? ["It holds no empty folders, and of permissions only whether a file can be run."]
         : []),
     ],
-    lines: [`git clone --branch ${shellWord(branch)} -- ${shellWord(remote)} stored`],
+    lines: [
+      `git clone --branch ${shellWord(branch)} -- ${shellWord(remote)} stored`,
+      ...(layout === "files" ? [AS_STORED] : []),
+    ],
     ...(layout === "files" && {
       restore: (id: string) => [
         `git -C stored -c tar.umask=022 archive HEAD ${id}/files | tar -x -f - -C restored --strip-components=2`,

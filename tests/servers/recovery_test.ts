@@ -26,7 +26,7 @@ const BLOCKS = {
   newest: /^ls stored/,
   check: /^cat stored\/"\$ID"\/"\$NAME"\.json/,
   unpack: /^mkdir restored\ncat /,
-  files: /^mkdir restored\ngit /,
+  files: /^mkdir restored\necho /,
   look: /^find restored /,
 } as const;
 
@@ -115,6 +115,12 @@ async function inFiles(stages: (world: World) => string = () => "") {
   await Deno.remove(join(world.source, "empty")); // Git keeps no empty directories,
   await Deno.chmod(join(world.source, "settings.json"), 0o644); // and of modes one bit.
   await Deno.remove(join(world.source, "AGENTS.md"));
+  const attributes =
+    "* export-subst\nsecret export-ignore\nlines eol=crlf\nnames ident\nwide working-tree-encoding=UTF-16\n";
+  await Deno.writeTextFile(join(world.source, ".gitattributes"), attributes);
+  for (const name of ["secret", "lines", "names", "wide"]) {
+    await Deno.writeTextFile(join(world.source, name), "$Format:%H$\n$Id$\n");
+  }
   await Promise.resolve(git("init", "-q", "--bare", "--initial-branch=main", world.at("f.git")));
   const pipeline = await world.pipeline(`
     [[stage]]
