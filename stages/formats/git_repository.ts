@@ -23,6 +23,7 @@ import {
   filesDirectory,
   type Held,
   heldIn,
+  isManifest,
   manifestKeyOf,
   pathsFor,
   unpackedIn,
@@ -67,6 +68,9 @@ export async function store(context: With<StoreContext<OptionsSchema>>): Promise
         if (tip === undefined) break;
         const held = await heldIn(clone, tip, folder);
         if (held.size === 0) await refuseStranger(clone, tip, folder, location);
+        if (layout === "files" && !unpackedIn(held).some(isManifest)) {
+          await refuseStrangers(clone, tip, folder, location);
+        }
         for (const key of plan.keys) refuseOther(key, plan.changes, held, location);
       }
       return plan.changes;
@@ -290,6 +294,23 @@ async function refuseStranger(
   throw new StageError(
     "destination-refused",
     `Cannot store snapshots in "${folder}" of "${location}": it is a ${state}`,
+    { hint: "Move it away, or give the snapshot another id" },
+  );
+}
+
+/** What stands where files go and no manifest tells of would be taken away. */
+async function refuseStrangers(
+  clone: Clone,
+  tip: string,
+  folder: string,
+  location: string,
+): Promise<void> {
+  const directory = filesDirectory(folder);
+  const there = (await clone.tree(tip, [folder])).find(({ path }) => path === directory);
+  if (there === undefined) return;
+  throw new StageError(
+    "destination-refused",
+    `Cannot store snapshots in "${directory}" of "${location}": it is of somebody else`,
     { hint: "Move it away, or give the snapshot another id" },
   );
 }

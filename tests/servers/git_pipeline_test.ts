@@ -11,7 +11,7 @@ import {
 } from "../../pipeline/mod.ts";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { complaints } from "../faults/harness.ts";
-import { git, hasGit } from "../stages/git_harness.ts";
+import { commitTo, git, hasGit } from "../stages/git_harness.ts";
 import { World } from "../end_to_end/world.ts";
 
 const unlessGit = hasGit ? "" : " (ignored: there is no git)";
@@ -158,6 +158,29 @@ test("a file that the host would not take, or a .git, stops a delivery before an
     assert.match(complaints(report).join(), says);
     assert.equal(git("--git-dir", remote, "for-each-ref"), "");
   }
+});
+
+test("files of somebody else where a snapshot's go are not removed, and the run says where they are", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  for (const name of ["files/own", "README.md", "package.json"]) {
+    commitTo(remote, `claude/${name}`, new TextEncoder().encode("mine"));
+  }
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  const report = await runPipeline(pipeline);
+  assert.equal(report.status, 2);
+  assert.match(
+    complaints(report).join(),
+    /Cannot store snapshots in "claude\/files" of ".*": it is of somebody else/,
+  );
+  assert.equal(git("--git-dir", remote, "show", "main:claude/files/own"), "mine");
+  git("--git-dir", remote, "update-ref", "-d", "refs/heads/main");
+  commitTo(remote, "claude/README.md", new TextEncoder().encode("mine"));
+  for (const state of ["old", "new"]) {
+    await Deno.writeTextFile(join(world.source, "state"), state);
+    assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  }
+  assert.equal(git("--git-dir", remote, "show", "main:claude/README.md"), "mine");
 });
 
 test("two snapshots whose names begin alike keep to their own copies", async () => {
