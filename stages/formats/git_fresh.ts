@@ -88,7 +88,10 @@ async function shallowIn({ repository }: Clone): Promise<string[]> {
   }
 }
 
-/** The commit that brought a manifest, and with it the files that it tells of. */
+/**
+ * The commit that brought a manifest, and with it the files that it tells of. The tip may hold others:
+ * of another machine with the same id, or changed by hand.
+ */
 export async function commitOf(
   clone: Clone,
   { tip, held }: Seen,
@@ -97,19 +100,21 @@ export async function commitOf(
 ): Promise<string> {
   const [folder] = manifest.split("/");
   const newest = unpackedIn(held).filter((key) => key.startsWith(`${folder}/`)).sort().at(-1);
-  if (newest === manifest) return tip;
-  const { git, repository } = clone;
-  const { output: isShallow } = await git.call(["rev-parse", "--is-shallow-repository"], {
-    repository,
-  });
-  if (isShallow.trim() === "true") await clone.bring(`refs/heads/${branch}`, ["--unshallow"]);
-  const { output } = await git.call([
-    "rev-list",
-    "--reverse",
-    "--end-of-options",
-    tip,
-    "--",
-    manifest,
-  ], { repository });
+  // Where a clone has no past, a commit seems to have brought all that it holds. That of the newest
+  // is likely to be the last.
+  for (const depth of newest === manifest ? ["--depth=2", "--unshallow"] : ["--unshallow"]) {
+    const commit = await firstWith(clone, manifest, tip);
+    if (!(await shallowIn(clone)).includes(commit)) return commit;
+    await clone.bring(`refs/heads/${branch}`, [depth]);
+  }
+  return await firstWith(clone, manifest, tip);
+}
+
+/** The first commit, of those that are here, that has a file. */
+async function firstWith({ git, repository }: Clone, path: string, tip: string): Promise<string> {
+  const { output } = await git.call(
+    ["rev-list", "--reverse", "--end-of-options", tip, "--", path],
+    { repository },
+  );
   return output.split("\n")[0] || tip;
 }

@@ -183,6 +183,24 @@ test("files of somebody else where a snapshot's go are not removed, and the run 
   assert.equal(git("--git-dir", remote, "show", "main:claude/README.md"), "mine");
 });
 
+test("a snapshot is whole while its own commit holds its files, whatever the tip has", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  for (const from of ["git", remote]) {
+    const path = `claude/files/.claude/${from === "git" ? "CLAUDE.md" : "settings.json"}`;
+    commitTo(remote, path, new TextEncoder().encode("edited there"));
+    const known = from === "git" ? pipeline : undefined;
+    const { ok, verifications } = await verifySnapshots({ pipeline: known, from });
+    assert.ok(ok, JSON.stringify(verifications));
+    await assertComesBack(world, known, from);
+  }
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Newer\n");
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  await assertComesBack(world, undefined, remote);
+});
+
 test("two snapshots whose names begin alike keep to their own copies", async () => {
   using world = await World.make();
   const remote = await makeBare(world);
