@@ -78,8 +78,9 @@ async function follow(
 /** A world with an older snapshot and a newer one, in a directory whose name needs quotes, and in git. */
 async function backedUp(more = "") {
   const world = await World.make();
+  // Where nobody says otherwise, git's first branch has another name than the one of backups.
   await Promise.resolve(
-    git("init", "-q", "--bare", "--initial-branch=main", world.at("backup.git")),
+    git("init", "-q", "--bare", "--initial-branch=master", world.at("backup.git")),
   );
   const stages = world.usual({ destination: "it's a disk" }) +
     `[[stage]]\nuse = "git"\nremote = "${world.at("backup.git")}"\nmax_file = "64KiB"\n${more}`;
