@@ -271,7 +271,7 @@ function configurationOf({ protocol }: Remote): readonly string[] {
     "gc.auto=0",
     "maintenance.auto=false",
     "fetch.unpackLimit=1",
-    "fastimport.unpackLimit=1",
+    "fastimport.unpackLimit=0",
     // What is large is not held in memory, nor searched for what it has in common with others.
     "core.bigFileThreshold=1m",
   ];

@@ -125,6 +125,14 @@ test("git warns when the repository is past its budget", async () => {
   assert.match(logs.join(), /has \d+ bytes, more than 1$/);
 });
 
+test("git counts what it puts into a repository one by one", async () => {
+  using place = new GitPlace();
+  const noise = new Uint8Array(50_000);
+  crypto.getRandomValues(noise);
+  const { placeBytes } = await place.store([place.file(ARCHIVE, noise)]);
+  assert.ok(placeBytes! > noise.length, `${placeBytes} bytes`);
+});
+
 test("git tells what a remote has against a push, and leaves it as it is", async () => {
   using place = new GitPlace();
   await place.store(pair(place));
