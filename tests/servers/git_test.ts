@@ -133,6 +133,19 @@ test("git counts what it puts into a repository one by one", async () => {
   assert.ok(placeBytes! > noise.length, `${placeBytes} bytes`);
 });
 
+test("git says nothing of its own in what a remote has against a push", async () => {
+  using place = new GitPlace();
+  const other = join(place.path, "other.git");
+  git("init", "--quiet", "--bare", other);
+  await Deno.mkdir(join(place.bare, "objects", "info"), { recursive: true });
+  const alternates = join(place.bare, "objects", "info", "alternates");
+  await Deno.writeTextFile(alternates, join(other, "objects") + "\n");
+  place.git("config", "receive.hideRefs", "refs/heads");
+  const error = await rejection(place.store(pair(place)));
+  assert.match(error.message, /Cannot push to ".*": .*hidden ref/);
+  assert.doesNotMatch(error.message, /cannot run/);
+});
+
 test("git tells what a remote has against a push, and leaves it as it is", async () => {
   using place = new GitPlace();
   await place.store(pair(place));
