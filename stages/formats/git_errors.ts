@@ -71,6 +71,12 @@ const COMPLAINTS: readonly Complaint[] = [
     hint: "Check the address and this machine's certificates; somebody may be listening",
   },
   {
+    sign: /does not support this repository's hash algorithm|mismatched algorithms/,
+    code: "destination-refused",
+    state: "it does not name its objects by SHA-1",
+    hint: "Use a repository that names its objects by SHA-1, which is the default",
+  },
+  {
     sign: /No space left on device|disk quota exceeded|[Qq]uota/,
     code: "storage-full",
     state: "a disk is full, here or there",

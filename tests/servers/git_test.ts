@@ -146,6 +146,15 @@ test("git says nothing of its own in what a remote has against a push", async ()
   assert.doesNotMatch(error.message, /cannot run/);
 });
 
+test("git says that an empty repository does not name its objects by SHA-1", async () => {
+  using place = new GitPlace();
+  await Deno.remove(place.bare, { recursive: true });
+  git("init", "--quiet", "--bare", "--object-format=sha256", place.bare);
+  const error = await rejection(place.store(pair(place)));
+  assert.equal(error.code, "destination-refused");
+  assert.match(error.message, /Cannot reach ".*": it does not name its objects by SHA-1$/);
+});
+
 test("git tells what a remote has against a push, and leaves it as it is", async () => {
   using place = new GitPlace();
   await place.store(pair(place));
