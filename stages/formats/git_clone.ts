@@ -131,6 +131,8 @@ export class Clone implements Disposable {
       "--no-write-fetch-head",
       "--no-auto-maintenance",
       "--no-recurse-submodules",
+      // A remote that has lost its past is a remote, too.
+      "--update-shallow",
       ...options,
       ...git.serverSide("upload-pack"),
       "--",

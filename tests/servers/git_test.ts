@@ -155,6 +155,24 @@ test("git says that an empty repository does not name its objects by SHA-1", asy
   assert.match(error.message, /Cannot reach ".*": it does not name its objects by SHA-1$/);
 });
 
+test("git stores in a repository that has lost its past", async () => {
+  using place = new GitPlace();
+  await place.store(pair(place));
+  await place.store(pair(place, LATER));
+  await Deno.rename(place.bare, `${place.bare}.whole`);
+  git("clone", "--quiet", "--bare", "--depth=1", `file://${place.bare}.whole`, place.bare);
+  const next = LATER.replace("0103", "0104");
+  await Deno.remove(place.folder, { recursive: true });
+  assert.equal((await place.list()).length, 4);
+  await place.store(pair(place, next));
+  assert.equal((await place.list()).length, 6);
+  assert.equal(text(await place.fetch(ARCHIVE)), "archive");
+  await Deno.remove(place.folder, { recursive: true });
+  await place.store(pair(place, next.replace("0104", "0105")));
+  assert.equal((await place.list()).length, 8);
+  assert.equal(place.git("fsck", "--full", "--strict"), "");
+});
+
 test("git tells what a remote has against a push, and leaves it as it is", async () => {
   using place = new GitPlace();
   await place.store(pair(place));
