@@ -5,6 +5,7 @@
  */
 import type { Entry, Remark, Root } from "../stages/contract.ts";
 import { contentHash } from "../stages/formats/entries.ts";
+import { MANIFEST_LIMIT } from "../stages/formats/entry_rules.ts";
 import { BackupError } from "../stages/errors.ts";
 import { totalsOf } from "./reading.ts";
 
@@ -44,8 +45,7 @@ export interface Manifest {
   readonly entries: readonly Entry[];
 }
 
-/** The most text, in bytes, that a manifest may have: a string of this runtime holds no more. */
-export const MANIFEST_LIMIT = 500_000_000;
+export { MANIFEST_LIMIT };
 
 /** How many entries are put into one piece of text: one string for all could be too long. */
 const ENTRIES_A_PIECE = 1000;

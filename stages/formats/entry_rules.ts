@@ -11,6 +11,9 @@ import { StageError } from "../errors.ts";
 /** What to do about a damaged snapshot. */
 export const HINT_DAMAGED = "Use another snapshot, or the same one from another destination";
 
+/** The most text, in bytes, that a manifest may have: a string of this runtime holds no more. */
+export const MANIFEST_LIMIT = 500_000_000;
+
 /** A path for a message: quoted, with control characters escaped, and shortened. */
 export function quoted(path: string): string {
   return JSON.stringify(path.length > 200 ? `${path.slice(0, 96)}…${path.slice(-96)}` : path);

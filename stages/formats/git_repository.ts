@@ -16,6 +16,7 @@ import type {
   StoreResult,
 } from "../contract.ts";
 import { StageError } from "../errors.ts";
+import { HINT_DAMAGED, MANIFEST_LIMIT } from "./entry_rules.ts";
 import { Clone } from "./git_clone.ts";
 import { type Change, commitAndPush, type Content, importBlobs } from "./git_commit.ts";
 import {
@@ -110,7 +111,10 @@ export async function list(context: With<ListContext<OptionsSchema>>): Promise<S
     known.set(addressOf(remote, branch), { tip, held });
     const files = [...held.values()].map(({ key, size }) => ({ key, size }));
     for (const manifest of unpackedIn(held)) {
-      const size = archiveSizeIn(await textOf(clone, held.get(manifest)!));
+      const file = held.get(manifest)!;
+      // What is no manifest has no archive; who fetches it learns why.
+      if (file.size > MANIFEST_LIMIT) continue;
+      const size = archiveSizeIn(await textOf(clone, file));
       if (size !== undefined) files.push({ key: manifest.replace(/\.json$/, ".tar"), size });
     }
     return files;
@@ -362,11 +366,18 @@ async function withClone<T>(
   return await work(clone);
 }
 
-async function textOf(clone: Clone, { ids }: Held): Promise<string> {
-  const { git, repository } = clone;
-  const parts: string[] = [];
-  for (const id of ids) {
-    parts.push((await git.call(["cat-file", "blob", id], { repository })).output);
+/** @throws {StageError} `snapshot-damaged` for what is small there and would fill the memory here. */
+async function textOf({ git, repository }: Clone, { key, size, ids }: Held): Promise<string> {
+  if (size > MANIFEST_LIMIT) {
+    throw new StageError(
+      "snapshot-damaged",
+      `Cannot trust "${key}": it is longer than any manifest`,
+      { hint: HINT_DAMAGED },
+    );
   }
-  return parts.join("");
+  const decoder = new TextDecoder();
+  const parts: string[] = [];
+  const output = (bytes: Uint8Array) => void parts.push(decoder.decode(bytes, { stream: true }));
+  for (const id of ids) await git.call(["cat-file", "blob", id], { repository, output });
+  return parts.join("") + decoder.decode();
 }

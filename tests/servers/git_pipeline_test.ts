@@ -201,6 +201,22 @@ test("a snapshot is whole while its own commit holds its files, whatever the tip
   await assertComesBack(world, undefined, remote);
 });
 
+test("a manifest that somebody planted, small there and endless here, is damaged, and no other", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  const name = "20260102T030405Z-0123456789ab";
+  commitTo(remote, `claude/${name}.json`, 600_000_000);
+  await Deno.writeTextFile(join(world.source, "CLAUDE.md"), "# Newer\n");
+  assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  const { verifications } = await verifySnapshots({ pipeline, from: "git", all: true });
+  assert.equal(verifications.length, 3);
+  const damaged = verifications.filter(({ status }) => status !== "ok");
+  assert.deepEqual(damaged.map(({ name }) => name), [name]);
+  assert.match(JSON.stringify(damaged), /Cannot trust .*: it is longer than any manifest/);
+});
+
 test("two snapshots whose names begin alike keep to their own copies", async () => {
   using world = await World.make();
   const remote = await makeBare(world);

@@ -122,17 +122,22 @@ export class GitPlace implements Disposable {
 /** Whether there is a git here. */
 export const hasGit: boolean = works("git", "--version");
 
-/** Puts a file on the main branch of a bare repository, behind everybody's back. */
+/**
+ * Puts a file on the main branch of a bare repository, behind everybody's back.
+ *
+ * @param bytes Its content; a number: so many zeros.
+ */
 export function commitTo(
   bare: string,
   path: string,
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array<ArrayBuffer> | number,
   mode = "100644",
 ): void {
   const file = Deno.makeTempFileSync();
   const index = `${file}.index`;
   try {
-    Deno.writeFileSync(file, bytes);
+    if (typeof bytes === "number") Deno.truncateSync(file, bytes);
+    else Deno.writeFileSync(file, bytes);
     const at = (...args: readonly string[]) =>
       gitWith({ GIT_INDEX_FILE: index }, "--git-dir", bare, ...args);
     const id = at("hash-object", "-w", "--no-filters", "--", file);
