@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { StageError } from "../errors.ts";
+import { makeFolder, openLock } from "./git_folder.ts";
 import type { Git } from "./git_program.ts";
 
 /** A file or directory of a tree. */
@@ -23,6 +24,9 @@ const CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare
 /** What stands in a clone of ours. `commondir` or `objects/info/alternates` would lead elsewhere. */
 const OWN_FILES =
   /^(HEAD|config|description|objects|refs|packed-refs|shallow|branches|info|hooks|FETCH_HEAD|logs)$/;
+
+/** What git does not make again by itself. */
+const DIRECTORIES = ["objects", "objects/pack", "refs", "refs/heads"] as const;
 
 const DAY = 86_400_000;
 
@@ -49,13 +53,8 @@ export class Clone implements Disposable {
 
   /** Opens the clone in a folder, or makes it. */
   static async open(git: Git, folder: string): Promise<Clone> {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-    const lock = await Deno.open(join(folder, "lock"), {
-      read: true,
-      write: true,
-      create: true,
-      mode: 0o600,
-    });
+    await makeFolder(folder);
+    const lock = await openLock(join(folder, "lock"));
     try {
       await lock.lock(false);
       const clone = new Clone(git, join(folder, "clone.git"), lock);
@@ -86,7 +85,7 @@ export class Clone implements Disposable {
       const fresh = `${this.repository}.new`;
       await Deno.remove(fresh, { recursive: true }).catch(ignoreMissing);
       // All that makes a directory a repository: no template of the system's has a say in it.
-      for (const name of ["objects/pack", "refs/heads"]) {
+      for (const name of DIRECTORIES) {
         await Deno.mkdir(join(fresh, name), { recursive: true, mode: 0o700 });
       }
       await Deno.writeTextFile(join(fresh, "HEAD"), "ref: refs/heads/main\n");
@@ -281,8 +280,12 @@ export class Clone implements Disposable {
       for await (const { name, isSymlink } of Deno.readDir(this.repository)) {
         if (isSymlink || !OWN_FILES.test(name)) return false;
       }
-      const { isDirectory } = await Deno.lstat(join(this.repository, "objects"));
-      if (!isDirectory) return false;
+      for (const name of DIRECTORIES) {
+        const { isDirectory } = await Deno.lstat(join(this.repository, name));
+        if (!isDirectory) return false;
+      }
+      const refs = join(this.repository, "refs", "keepsake");
+      if (await isThere(refs) && !(await Deno.lstat(refs)).isDirectory) return false;
       for (const name of ["alternates", "http-alternates"]) {
         if (await isThere(join(this.repository, "objects", "info", name))) return false;
       }

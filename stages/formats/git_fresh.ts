@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { Clone } from "./git_clone.ts";
 import { type Held, unpackedIn } from "./git_content.ts";
+import { makeFolder } from "./git_folder.ts";
 
 /** What a branch was seen to hold. */
 export interface Seen {
@@ -25,7 +26,7 @@ export async function freshClone(clone: Clone, folder: string): Promise<Clone> {
 /** One for each worker; those of workers that have ended are removed. */
 async function freshFolder(folder: string): Promise<string> {
   const base = join(folder, "fresh");
-  await Deno.mkdir(base, { recursive: true, mode: 0o700 });
+  await makeFolder(base);
   if (fresh === undefined) {
     for await (const { name } of Deno.readDir(base)) await removeAbandoned(join(base, name));
     const path = join(base, crypto.randomUUID());

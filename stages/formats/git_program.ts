@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { StageError } from "../errors.ts";
 import { credentialsFor } from "./git_credentials.ts";
 import { explainGit } from "./git_errors.ts";
+import { makeFolder } from "./git_folder.ts";
 import type { Remote } from "./git_remote.ts";
 import { shellWord } from "./shell.ts";
 
@@ -76,7 +77,7 @@ export class Git {
       });
     }
     const home = join(folder, "home");
-    await Deno.mkdir(home, { recursive: true, mode: 0o700 });
+    await makeFolder(home);
     const secret = await credentialsFor(setting.credentials, remote);
     const environment = { ...environmentOf(setting, home), ...secret.environment };
     return new Git(setting, environment, [...configurationOf(remote), ...secret.configuration]);

@@ -30,6 +30,7 @@ import {
   unpackedIn,
 } from "./git_content.ts";
 import { repack, Unpacker } from "./git_files.ts";
+import { makeFolder } from "./git_folder.ts";
 import { bringCommit, bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
 import { archiveSizeIn } from "./git_manifest.ts";
 import { Git } from "./git_program.ts";
@@ -351,7 +352,7 @@ async function withClone<T>(
 ): Promise<T> {
   const { options, programs, folder, signal } = context;
   const remote = parseRemote(options.remote)!;
-  await Deno.mkdir(folder!.path, { recursive: true, mode: 0o700 });
+  await makeFolder(folder!.path);
   const git = await Git.open({
     programs,
     folder: folder!.path,

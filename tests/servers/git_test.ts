@@ -203,6 +203,14 @@ for (
       Deno.removeSync(clone, { recursive: true });
       Deno.writeTextFileSync(clone, "");
     },
+    "has a file for its refs": (clone) => {
+      Deno.removeSync(join(clone, "refs", "keepsake"), { recursive: true });
+      Deno.writeTextFileSync(join(clone, "refs", "keepsake"), "");
+    },
+    "has a file for its packs": (clone) => {
+      Deno.removeSync(join(clone, "objects", "pack"), { recursive: true });
+      Deno.writeTextFileSync(join(clone, "objects", "pack"), "");
+    },
     "has stale locks": (clone) => {
       const locks = ["index.lock", "packed-refs.lock", "config.lock", "HEAD.lock", "shallow.lock"];
       for (const name of locks) Deno.writeTextFileSync(join(clone, name), "");
@@ -235,6 +243,27 @@ for (
     assert.equal(place.commits(), 2);
     assert.equal(place.git("fsck", "--full", "--strict"), "");
     assert.equal((await place.list()).length, 4);
+  });
+}
+
+for (const name of ["home", "lock", "fresh", "."]) {
+  test(`git says what is in the way of "${name}" in its folder`, async () => {
+    using place = new GitPlace();
+    await place.store(pair(place));
+    const path = join(place.folder, name);
+    if (name !== "fresh") await Deno.remove(path, { recursive: true });
+    if (name === "lock") await Deno.mkdir(path);
+    else await Deno.writeTextFile(path, "");
+    const work = name === "fresh" ? place.fetch(ARCHIVE) : place.store(pair(place, LATER));
+    const error = await rejection(work);
+    assert.equal(error.code, "stage-failed");
+    assert.equal(
+      error.message,
+      name === "lock"
+        ? `Cannot use "${path}" as a file: it is a directory`
+        : `Cannot use "${path}" as a directory: something else is there`,
+    );
+    assert.equal(error.hint, "Move it away, and run again");
   });
 }
 
