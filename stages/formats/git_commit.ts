@@ -5,6 +5,7 @@
  * @module
  */
 import { StageError } from "../errors.ts";
+import { quoted } from "./entry_rules.ts";
 import type { Clone } from "./git_clone.ts";
 import { explainGit, shown } from "./git_errors.ts";
 
@@ -83,14 +84,15 @@ export async function commitAndPush(
 ): Promise<Pushed> {
   for (let attempt = 1;; attempt++) {
     const tip = attempt === 1 ? first : await clone.update(branch, false);
-    const commit = await makeCommit(clone, tip, message, await changesOn(tip));
+    const changes = await changesOn(tip);
+    const commit = await makeCommit(clone, tip, message, changes);
     if (commit === undefined) return { commit: tip!, changed: false };
     const refusal = await push(clone, commit, branch);
     if (refusal === undefined) {
       await confirm(clone, commit, branch);
       return { commit, changed: true };
     }
-    if (!isRace(refusal) || attempt === ATTEMPTS) throw refused(clone, refusal);
+    if (!isRace(refusal) || attempt === ATTEMPTS) throw refused(clone, refusal, changes);
   }
 }
 
@@ -192,12 +194,23 @@ async function confirm(clone: Clone, commit: string, branch: string): Promise<vo
   );
 }
 
-function refused({ git }: Clone, refusal: string): StageError {
+function refused(
+  { git }: Clone,
+  refusal: string,
+  changes: readonly Change[],
+): StageError {
+  const action = `Cannot push to "${git.remote}"`;
+  const [, id, why] = /\bobject ([0-9a-f]{40}): (\w+: .*)/.exec(refusal) ?? [];
+  const culprit = id === undefined ? undefined : changes.find((change) => change.id === id);
+  if (culprit !== undefined) {
+    const state = `it refuses ${quoted(culprit.path)}: ${shown(why!)}`;
+    return new StageError("destination-refused", `${action}: ${state}`, {
+      hint: "Leave that file out with exclude, or have the repository take it",
+    });
+  }
   const [reason, ...told] = refusal.split("\n");
   const more = shown(told.join("\n"));
-  return new StageError(
-    "destination-refused",
-    `Cannot push to "${git.remote}": ${reason}${more && `; ${more}`}`,
-    { hint: "Check that its branch may be pushed to, and what its hooks ask for" },
-  );
+  return new StageError("destination-refused", `${action}: ${reason}${more && `; ${more}`}`, {
+    hint: "Check that its branch may be pushed to, and what its hooks ask for",
+  });
 }

@@ -85,6 +85,15 @@ export class Unpacker {
         { hint: 'Leave it out with exclude, or say layout = "archives"' },
       );
     }
+    const modules = modulesNameIn(entry);
+    if (modules !== undefined) {
+      const state = `no repository may hold a ${quoted(modules)} that is no file`;
+      throw new StageError(
+        "destination-refused",
+        `Cannot store ${quoted(entry.path)} of "${key}": ${state}`,
+        { hint: 'Leave it out with exclude, or say layout = "archives"' },
+      );
+    }
     if (entry.kind === "file" && entry.size > this.#most) {
       const state = `it has ${entry.size} bytes, and max_file allows ${this.#most}`;
       throw new StageError(
@@ -101,10 +110,20 @@ export class Unpacker {
  * not see, and what Windows drops from an end or calls it in short.
  */
 export function isGitName(name: string): boolean {
-  const seen = name.normalize("NFKC")
+  return /^(\.git|git~\d+)$/.test(plainNameOf(name));
+}
+
+/** The name in an entry's path that git takes for a list of submodules, where it is no file. */
+function modulesNameIn({ path, kind }: Entry): string | undefined {
+  const names = path.split("/");
+  const above = kind === "symlink" ? names : names.slice(0, -1);
+  return above.find((name) => /^(\.gitmodules|(gitmod|gi7eba)~\d+)$/.test(plainNameOf(name)));
+}
+
+function plainNameOf(name: string): string {
+  return name.normalize("NFKC")
     .replaceAll(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, "")
     .replace(/[:\\].*$/s, "").replace(/[. ]+$/, "").toLowerCase();
-  return seen === ".git" || /^git~\d+$/.test(seen);
 }
 
 /** Makes the archive again out of a commit that holds its files. */

@@ -160,6 +160,41 @@ test("a file that the host would not take, or a .git, stops a delivery before an
   }
 });
 
+test("a .gitmodules that is no file stops a delivery before any commit, and others go", async () => {
+  for (const kind of ["link", "directory", "spelled"]) {
+    using world = await World.make();
+    const remote = await makeBare(world);
+    git("--git-dir", remote, "config", "receive.fsckObjects", "true");
+    const name = kind === "spelled" ? ".GitModules" : ".gitmodules";
+    const path = join(world.source, name);
+    if (kind === "directory") await Deno.mkdir(join(path, "below"), { recursive: true });
+    else await Deno.symlink("CLAUDE.md", path);
+    if (kind === "directory") await Deno.writeTextFile(join(path, "below", "file"), "content");
+    const pipeline = await world.pipeline(filesIn(world, remote));
+    const report = await runPipeline(pipeline);
+    assert.equal(report.status, 2);
+    const says = new RegExp(`Cannot store ".claude/${name}.*" of .*: no repository may hold`);
+    assert.match(complaints(report).join(), says);
+    assert.equal(git("--git-dir", remote, "for-each-ref"), "");
+    await Deno.remove(path, { recursive: true });
+    await Deno.writeTextFile(path, '[submodule "x"]\n\tpath = x\n\turl = https://example.org/x\n');
+    assert.deepEqual(complaints(await runPipeline(pipeline)), []);
+  }
+});
+
+test("a file that a repository refuses for what is in it is named", async () => {
+  using world = await World.make();
+  const remote = await makeBare(world);
+  git("--git-dir", remote, "config", "receive.fsckObjects", "true");
+  await Deno.writeTextFile(
+    join(world.source, "skills", ".gitmodules"),
+    '[submodule "x"]\n\tpath = x\n\turl = --upload-pack=x\n',
+  );
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  const [said] = complaints(await runPipeline(pipeline));
+  assert.match(said!, /it refuses "claude\/files\/.claude\/skills\/.gitmodules"/);
+});
+
 test("files of somebody else where a snapshot's go are not removed, and the run says where they are", async () => {
   using world = await World.make();
   const remote = await makeBare(world);
