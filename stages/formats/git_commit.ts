@@ -7,7 +7,7 @@
 import { StageError } from "../errors.ts";
 import { quoted } from "./entry_rules.ts";
 import type { Clone } from "./git_clone.ts";
-import { explainGit, shown } from "./git_errors.ts";
+import { doubtWhere, explainGit, shown } from "./git_errors.ts";
 
 /** The content of a file on its way into a clone. */
 export interface Content {
@@ -210,7 +210,10 @@ function refused(
   }
   const [reason, ...told] = refusal.split("\n");
   const more = shown(told.join("\n"));
-  return new StageError("destination-refused", `${action}: ${reason}${more && `; ${more}`}`, {
-    hint: "Check that its branch may be pushed to, and what its hooks ask for",
-  });
+  const error = new StageError(
+    "destination-refused",
+    `${action}: ${reason}${more && `; ${more}`}`,
+    { hint: "Check that its branch may be pushed to, and what its hooks ask for" },
+  );
+  return doubtWhere(error, refusal);
 }

@@ -106,11 +106,36 @@ export function explainGit(said: string, { address }: Remote, command: string): 
       cause: new Error(shown(said)),
     });
   }
-  return new StageError(
+  const error = new StageError(
     "destination-unreachable",
     `${action}: git ${command} ended with "${shown(said)}"`,
     { hint: "Try again later; if it stays so, try the address with git itself" },
   );
+  return LOCAL_REGEXP.test(command) ? doubt(error) : doubtWhere(error, said);
+}
+
+/** Commands that look into the clone alone. */
+const LOCAL_REGEXP = /^(fast-import|ls-tree|cat-file|rev-parse|rev-list|merge-base)$/;
+
+/** What git says, here or there, of objects that are not what they were. */
+const DAMAGE_REGEXP =
+  /inflate|corrupt|bad (packed )?object|unresolved delta|unknown object type|pack-objects died|unable to (read|unpack)|did not receive expected|missing (necessary|blob|tree|commit)/i;
+
+const doubtful = new WeakSet<StageError>();
+
+/** Whether a failure may come from a clone that is damaged: nothing in it is needed. */
+export function isDoubtful(error: unknown): boolean {
+  return error instanceof StageError && doubtful.has(error);
+}
+
+/** Remembers that it is doubtful, where git's own words say so. */
+export function doubtWhere(error: StageError, said: string): StageError {
+  return DAMAGE_REGEXP.test(said) ? doubt(error) : error;
+}
+
+function doubt(error: StageError): StageError {
+  doubtful.add(error);
+  return error;
 }
 
 /** The last lines of what git said, without what may be secret or move a cursor. */

@@ -30,6 +30,7 @@ import {
   unpackedIn,
 } from "./git_content.ts";
 import { repack, Unpacker } from "./git_files.ts";
+import { isDoubtful } from "./git_errors.ts";
 import { makeFolder } from "./git_folder.ts";
 import { bringCommit, bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
 import { archiveSizeIn } from "./git_manifest.ts";
@@ -59,7 +60,7 @@ export async function store(context: With<StoreContext<OptionsSchema>>): Promise
   const { remote, branch, budget, layout } = options;
   for (const { key } of files) checkKey(key);
   const location = addressOf(remote, branch);
-  return await withClone(context, async (clone) => {
+  return await withMended(context, async (clone) => {
     // What cannot be reached is found out before anything is written.
     const first = await clone.update(branch, false);
     const plan = layout === "files"
@@ -175,7 +176,7 @@ export async function remove(context: With<RemoveContext<OptionsSchema>>): Promi
   const { options: { remote, branch }, keys, log } = context;
   for (const key of keys) checkKey(key);
   const location = addressOf(remote, branch);
-  await withClone(context, async (clone) => {
+  await withMended(context, async (clone) => {
     const first = await clone.update(branch, false);
     if (first === undefined) return;
     const changesOn = async (tip: string | undefined): Promise<Change[]> => {
@@ -365,6 +366,23 @@ async function withClone<T>(
   });
   using clone = await Clone.open(git, folder!.path);
   return await work(clone);
+}
+
+/** The same, once more with a new clone where the old one may be what was wrong. */
+async function withMended<T>(
+  context: With<ListContext<OptionsSchema>>,
+  work: (clone: Clone) => Promise<T>,
+): Promise<T> {
+  return await withClone(context, async (clone) => {
+    try {
+      return await work(clone);
+    } catch (error) {
+      if (!isDoubtful(error)) throw error;
+      context.log("debug", "The clone may be damaged, and is made anew");
+      await clone.renew();
+      return await work(clone);
+    }
+  });
 }
 
 /** @throws {StageError} `snapshot-damaged` for what is small there and would fill the memory here. */

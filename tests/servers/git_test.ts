@@ -246,6 +246,35 @@ for (
   });
 }
 
+for (const [size, most] of [[300, Infinity], [300, 20], [3_000_000, 20]] as const) {
+  test(`git mends its clone when of ${size} bytes that it could not push ${most === Infinity ? "all" : most} are damaged`, async () => {
+    using place = new GitPlace();
+    await place.store(pair(place));
+    const content = Array.from({ length: size }, (_, at) => "abcdefghij"[(at * at) % 7]).join("");
+    place.git("config", "receive.maxInputSize", "10");
+    await rejection(place.store(pair(place, LATER, content)));
+    place.git("config", "receive.maxInputSize", "0");
+    const packs = join(place.folder, "clone.git", "objects", "pack");
+    for (const { name } of Deno.readDirSync(packs)) {
+      if (!name.endsWith(".pack")) continue;
+      const path = join(packs, name);
+      if (!git("verify-pack", "-v", path).includes(" blob ")) continue;
+      const bytes = Deno.readFileSync(path);
+      if (bytes.length < size) continue; // The one that the remote has.
+      Deno.chmodSync(path, 0o600);
+      const end = bytes.length - 20;
+      Deno.writeFileSync(
+        path,
+        bytes.map((byte, at) => at > 30 && at < Math.min(end, 31 + most) ? ~byte : byte),
+      );
+    }
+    await place.store(pair(place, LATER, content));
+    assert.equal(place.commits(), 2);
+    assert.equal(place.git("fsck", "--full", "--strict"), "");
+    assert.equal(text(await place.fetch(`${LATER}.tar.zst.age`)), content);
+  });
+}
+
 for (const name of ["home", "lock", "fresh", "."]) {
   test(`git says what is in the way of "${name}" in its folder`, async () => {
     using place = new GitPlace();
