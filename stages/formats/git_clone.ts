@@ -1,6 +1,7 @@
 /**
  * The clone that a destination works in: bare, so that nothing of a remote's content is ever checked
  * out, and disposable. Nothing in it is believed: what is not as it was left is made anew.
+ * Long because all that git is asked of a clone stands here.
  *
  * @module
  */

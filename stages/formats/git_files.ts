@@ -1,6 +1,6 @@
 /**
  * Unpacked snapshots: a plaintext archive becomes files that a person can read and compare, and
- * files become that archive again, to the byte.
+ * files become that archive again, to the byte. Long because both ways must agree.
  *
  * @module
  */

@@ -255,15 +255,15 @@ for (const [size, most] of [[300, Infinity], [300, 20], [3_000_000, 20]] as cons
     await rejection(place.store(pair(place, LATER, content)));
     place.git("config", "receive.maxInputSize", "0");
     const packs = join(place.folder, "clone.git", "objects", "pack");
-    for (const { name } of Deno.readDirSync(packs)) {
+    for await (const { name } of Deno.readDir(packs)) {
       if (!name.endsWith(".pack")) continue;
       const path = join(packs, name);
       if (!git("verify-pack", "-v", path).includes(" blob ")) continue;
-      const bytes = Deno.readFileSync(path);
+      const bytes = await Deno.readFile(path);
       if (bytes.length < size) continue; // The one that the remote has.
-      Deno.chmodSync(path, 0o600);
+      await Deno.chmod(path, 0o600);
       const end = bytes.length - 20;
-      Deno.writeFileSync(
+      await Deno.writeFile(
         path,
         bytes.map((byte, at) => at > 30 && at < Math.min(end, 31 + most) ? ~byte : byte),
       );
