@@ -96,6 +96,7 @@ test("a repository that was emptied is begun anew with a warning, in either layo
     });
     assert.deepEqual(complaints(report), []);
     assert.match(said.join("\n"), /It held snapshots and holds none now/);
+    await verifySnapshots({ pipeline, forgetMissing: true }); // What was there before is not.
     await assertComesBack(world, pipeline, "git");
     assert.equal(git("--git-dir", remote, "rev-list", "--count", "main"), "1");
   }
