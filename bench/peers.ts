@@ -212,8 +212,10 @@ function borgPeer(version: string | undefined, { corpus }: PeerContext): Peer {
 export async function makeKey(file: string): Promise<string> {
   const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
   const identity = await generateX25519Identity();
-  writeFileSync(file, identity + "\n", { mode: 0o600 });
-  return await identityToRecipient(identity);
+  const recipient = await identityToRecipient(identity);
+  // As age-keygen and keygen write it.
+  writeFileSync(file, `# public key: ${recipient}\n${identity}\n`, { mode: 0o600 });
+  return recipient;
 }
 
 /** The version a program says it has; `undefined` when it is not installed. */
