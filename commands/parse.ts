@@ -25,12 +25,12 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   if (plain !== undefined) return plain;
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) return asksForHelp(rest) ? help([name]) : refuse(name);
-  const [{ default: command }, { parse }] = await Promise.all([
+  const [{ default: command }, { parse }, { findMistakenValue }] = await Promise.all([
     load(),
     import("@optique/core/parser"),
+    import("./mistaken_values.ts"),
   ]);
   const result = parse(command.parser, rest);
-  const { findMistakenValue } = await import("./mistaken_values.ts");
   const mistaken = findMistakenValue(name, command.parser, rest);
   if (result.success && mistaken === undefined) return result.value;
   if (asksForHelp(rest)) return help([name]);

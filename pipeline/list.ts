@@ -193,12 +193,12 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   const meant = deliveriesTo(places, pipeline);
   const lost = places.flatMap((place, index): Lost[] => {
     if (found[index]!.status === "rejected") return [];
-    const there = copies.filter((copy) => copy.place === place).map(({ held }) => keyOf(held));
-    const count = known[index]!.map(keyOf).filter((key) =>
-      !there.includes(key) && meant[index]!.some((one) =>
-        keyOf(one) === key
-      )
-    ).length;
+    const there = new Set(
+      copies.filter((copy) => copy.place === place).map(({ held }) => keyOf(held)),
+    );
+    const stillMeant = new Set(meant[index]!.map(keyOf));
+    const count = known[index]!.map(keyOf)
+      .filter((key) => !there.has(key) && stillMeant.has(key)).length;
     return count === 0 ? [] : [{ destination: place.id, count }];
   });
   return { copies, strays, lost, answers: places.length - failures.length, failures, errors };

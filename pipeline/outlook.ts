@@ -15,8 +15,9 @@ export interface Finding {
   readonly stage: string;
   readonly path: string;
   /**
-   * Of a source: `missing` or `unreadable`, or `new` when a run makes it. Of a destination: `new` when a run would make it,
-   * `blocked` when it could not, `gone` when it would not, because snapshots were there.
+   * Of a source: `missing` or `unreadable`, or `new` when a run makes it. Of a destination: `new` when
+   * a run would make it, `blocked` when it could not, `gone` when it would not, because snapshots were
+   * there.
    */
   readonly state: "missing" | "unreadable" | "new" | "blocked" | "gone";
   /** A short phrase without a full stop: `it does not exist`. */

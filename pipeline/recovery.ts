@@ -24,7 +24,8 @@ export interface WayBack {
   readonly before: readonly string[];
   /**
    * Lines for a shell, in an empty folder, with the identity in `identity.txt` where it takes one:
-   * they leave the newest of every snapshot id in `restored`. Empty where there is no way without keepsake.
+   * they leave the newest of every snapshot id in `restored`. Empty where there is no way without
+   * keepsake.
    */
   readonly lines: readonly string[];
 }

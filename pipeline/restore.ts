@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { basename, dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 // @ts-types="../tools/std/glob_to_regexp.d.ts"
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import type { Entry, Remark } from "../stages/contract.ts";
@@ -17,6 +17,7 @@ import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
+import { realPath } from "./real_path.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
 import {
@@ -129,9 +130,9 @@ async function refuseBackups(
   ];
   for (const { stage, options } of places) {
     for (const path of stage.permissions(options, "run").write ?? []) {
-      const kept = await truePlace(path);
+      const kept = realPath(path);
       for (const target of targets) {
-        if (wayInto(kept, await truePlace(target)) === undefined) continue;
+        if (wayInto(kept, realPath(target)) === undefined) continue;
         throw new BackupError(
           "target-refused",
           `Cannot restore to "${target}": backups are kept in "${path}"`,
@@ -140,15 +141,6 @@ async function refuseBackups(
       }
     }
   }
-}
-
-/** Where a path is without links, as far as it is there. */
-async function truePlace(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const above = dirname(absolute);
-  return await Deno.realPath(absolute).catch(async () =>
-    above === absolute ? absolute : join(await truePlace(above), basename(absolute))
-  );
 }
 
 async function restore(

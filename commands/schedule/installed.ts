@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
 import { BackupError } from "../../pipeline/errors.ts";
+import { realPath } from "../../pipeline/real_path.ts";
 import { shellWord } from "../../pipeline/shell.ts";
 import { exists } from "./files.ts";
 import type { Installer, Place } from "./installer.ts";
@@ -104,15 +104,5 @@ export function troubleOf(installed: Installed, pipeline: Named): string | undef
 }
 
 function isSameFile(one: string, other: string): boolean {
-  return one === other || truePath(one) === truePath(other);
-}
-
-/** Without links. What is gone may have been in a directory that is there. */
-function truePath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(truePath(parent), basename(path));
-  }
+  return one === other || realPath(one) === realPath(other);
 }

@@ -5,7 +5,7 @@
  */
 import { isAbsolute } from "node:path";
 import type { DestinationStage } from "../../stages/contract.ts";
-import { resolveGrants } from "../worker/host.ts";
+import { realPath } from "../real_path.ts";
 
 /**
  * What a destination's place is called, whichever way leads there: two that share it are one. It is
@@ -19,14 +19,10 @@ export function placeNameOf(
   if (place !== undefined) return place;
   const location = stage.location(options as never);
   if (stage.permissions(options as never, "run").write?.includes(location)) {
-    return truePath(location);
+    return realPath(location);
   }
   // A repository on this machine, or elsewhere: `git+/mnt/usb/x#main`, `https://host/x.git/#main`.
   const [, address = "", branch = ""] = /^(?:git\+)?(?:file:\/\/)?(.*?)\/*(#[^#]*)?$/s
     .exec(location)!;
-  return `${isAbsolute(address) ? truePath(address) : address}${branch}`;
-}
-
-function truePath(path: string): string {
-  return resolveGrants({ read: [path] }).read!.at(-1)!;
+  return `${isAbsolute(address) ? realPath(address) : address}${branch}`;
 }

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { dirname, join, resolve } from "node:path";
 import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
 import type { Grants, Operation } from "../../stages/contract.ts";
+import { realPath } from "../real_path.ts";
 import type { Sent } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 
@@ -303,15 +303,4 @@ function portsOf({ input, output, team }: Call): MessagePort[] {
 
 function withRealPaths(paths: readonly string[]): string[] {
   return [...new Set(paths.flatMap((path) => [path, realPath(path)]))];
-}
-
-/** True place of a path of which the last parts may not exist yet. */
-function realPath(path: string): string {
-  const absolute = resolve(path);
-  try {
-    return Deno.realPathSync(absolute);
-  } catch {
-    const parent = dirname(absolute);
-    return parent === absolute ? absolute : join(realPath(parent), absolute.slice(parent.length));
-  }
 }

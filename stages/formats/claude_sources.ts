@@ -175,7 +175,8 @@ class Search {
     for (const name of await namesIn(folder)) {
       const path = join(folder, name);
       if (reasonToLeaveOut([{ kind: "home", path: name }], choice) !== undefined) continue;
-      if (name === STATE_FILE || name === OLD_STATE_FILE) continue; // It is taken already, under the name that says what it is.
+      // It is taken already, under the name that says what it is.
+      if (name === STATE_FILE || name === OLD_STATE_FILE) continue;
       // What nobody knows may lead anywhere: the walk tells of a link that leads out.
       if (isUnknown(name, true) && isUnknown(name, false)) continue;
       this.#takeTarget(path);

@@ -1,11 +1,12 @@
 /**
  * Reads a conversation log line by line, in bounded memory, and as little of each line as will do.
  *
- * A line is looked at as if each of its bytes were a letter, which costs a tenth of decoding it and is
- * right for all that has a meaning in JSON; most lines are ASCII and never decoded. What a tool answered
- * stands in a line twice, and is most of a log: the copy (`toolUseResult`), of which no more is of use
- * than the sub-agent that it may name, and the rest of a long answer are left out before the line is parsed. A guess at where they end that is wrong
- * gives no JSON, or less than a line has, and then the whole line is parsed after all.
+ * A line is looked at as if each of its bytes were a letter, which costs a tenth of decoding it and
+ * is right for all that has a meaning in JSON; most lines are ASCII and never decoded. What a tool
+ * answered stands in a line twice, and is most of a log: the copy (`toolUseResult`), of which no more
+ * is of use than the sub-agent that it may name, and the rest of a long answer are left out before the
+ * line is parsed. A guess at where they end that is wrong gives no JSON, or less than a line has, and
+ * then the whole line is parsed after all.
  *
  * @module
  */
