@@ -8,7 +8,7 @@ import type { Message } from "@optique/core/message";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Invocation } from "./command.ts";
 import { commands } from "./mod.ts";
-import { readPlainDigest, readPlainRun } from "./plain_words.ts";
+import { readPlainDigest, readPlainRestore, readPlainRun } from "./plain_words.ts";
 
 /**
  * Finds the command that the words name, and what its flags and arguments say.
@@ -51,11 +51,25 @@ async function readWithoutLibrary(
     const { digest: makeDigests } = await import(DIGEST) as typeof import("./make_digests.ts");
     return (context) => makeDigests(digest, context);
   }
+  const restore = name === "restore" ? readPlainRestore(words) : undefined;
+  if (restore !== undefined) {
+    // What decrypts takes longest to come up: it does while the rest is loaded.
+    const { ReadingPool } = await import(POOL) as typeof import("../pipeline/worker_pool.ts");
+    const workers = new ReadingPool();
+    await workers.undoing(USUAL_SUFFIX);
+    const { bringBack } = await import(BRING_BACK) as typeof import("./bring_back.ts");
+    return (context) => bringBack(restore, context, workers);
+  }
 }
 
 /** By their addresses, as the commands are: the others read none of it. */
 const BACKUP = new URL("./backup.ts", import.meta.url).href;
 const DIGEST = new URL("./make_digests.ts", import.meta.url).href;
+const POOL = new URL("../pipeline/worker_pool.ts", import.meta.url).href;
+const BRING_BACK = new URL("./bring_back.ts", import.meta.url).href;
+
+/** What nearly all that is stored ends with. */
+const USUAL_SUFFIX = ".age";
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];
 const VERSION_FLAGS: readonly string[] = ["-V", "--version"];

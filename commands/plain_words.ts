@@ -1,10 +1,11 @@
 /**
- * The words after `run` and `digest` where they are plain, as schedules and hooks write them: read
- * without the library that knows all words, which takes longer to load than it takes to begin.
+ * The words after `run`, `digest` and `restore` where they are plain, as schedules and hooks write
+ * them: read without the library that knows all words, which takes longer to load than it takes to begin.
  *
  * @module
  */
 import type { RunValues } from "./backup.ts";
+import type { RestoreValues } from "./bring_back.ts";
 import type { DigestValues } from "./make_digests.ts";
 
 /** What flags are called where their values are taken from. */
@@ -28,6 +29,24 @@ const RUN = {
 const DIGEST = {
   switches: { ...COMMON.switches, "--all": "all" },
   named: { ...COMMON.named, "--from": "from", "--to": "to", "--max-size": "maxSize" },
+} as const;
+
+const RESTORE = {
+  switches: {
+    ...COMMON.switches,
+    "--in-place": "inPlace",
+    "--preserve-mtime": "preserveMtime",
+    "-n": "dryRun",
+    "--dry-run": "dryRun",
+  },
+  named: {
+    ...COMMON.named,
+    "--to": "to",
+    "--from": "from",
+    "-i": "identity",
+    "--identity": "identity",
+    "--path": "path",
+  },
 } as const;
 
 /** What the words of `run` say; `undefined` when not all are plain: then ask the library. */
@@ -54,6 +73,32 @@ export function readPlainDigest(words: readonly string[]): DigestValues | undefi
     maxSize: read.named.get("maxSize"),
     from: read.named.get("from"),
     to: read.named.get("to"),
+    config: read.named.get("config"),
+    json: read.on.has("json"),
+    quiet: read.on.has("quiet"),
+  };
+}
+
+/** What the words of `restore` say; `undefined` when not all are plain. */
+export function readPlainRestore(words: readonly string[]): RestoreValues | undefined {
+  // People name the snapshot first.
+  const [first = "", ...others] = words;
+  const isNamed = first !== "" && !first.startsWith("-");
+  const read = readPlainly<keyof RestoreValues, keyof RestoreValues>(
+    isNamed ? others : words,
+    RESTORE,
+  );
+  const identity = read?.named.get("identity");
+  return read && {
+    snapshot: isNamed ? first : "latest",
+    to: read.named.get("to"),
+    inPlace: read.on.has("inPlace"),
+    from: read.named.get("from"),
+    path: read.named.get("path"),
+    identity: identity === undefined ? [] : [identity],
+    overwrite: undefined,
+    preserveMtime: read.on.has("preserveMtime"),
+    dryRun: read.on.has("dryRun"),
     config: read.named.get("config"),
     json: read.on.has("json"),
     quiet: read.on.has("quiet"),

@@ -131,8 +131,10 @@ export class SnapshotReader {
     if (signal?.aborted) stopAll();
     signal?.addEventListener("abort", stopAll);
     const channels = Array.from({ length: undo.length + 1 }, () => new MessageChannel());
-    const codingOf = (index: number): Coding =>
-      index === undo.length && codec !== "none" ? { way: "decode", codec } : PLAIN;
+    const codingOf = (index: number): Coding => ({
+      ...index === undo.length && codec !== "none" ? { way: "decode", codec } : PLAIN,
+      ...index > 0 && { isUnhashed: true }, // Of what is stored alone, the manifest has the hash.
+    });
     const outlet = (index: number) => ({
       ports: [channels[index]!.port1],
       coding: codingOf(index),
@@ -182,6 +184,11 @@ export class SnapshotReader {
     if (worker !== undefined) return worker;
     throw damaged(key, `nothing here knows the ending "${suffix}"`);
   }
+}
+
+/** Loads what manifests are read with: for whoever waits for workers to come up anyway. */
+export async function warmReading(): Promise<void> {
+  await Promise.all([import("node:crypto"), import("node:zlib")]);
 }
 
 /** The reason that started it: not that of a neighbour which only lost its stream. */

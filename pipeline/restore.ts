@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 // @ts-types="../tools/std/glob_to_regexp.d.ts"
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
-import type { Entry, Remark } from "../stages/contract.ts";
+import type { Entry, Remark, Stage } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { CUT } from "../stages/formats/claude_code.ts";
@@ -16,7 +16,7 @@ import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } 
 import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
-import { SnapshotReader } from "./reader.ts";
+import { SnapshotReader, warmReading } from "./reader.ts";
 import { realPath } from "./real_path.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
@@ -48,6 +48,8 @@ export interface RestoreOptions extends Lookup {
    */
   readonly preserveMtime?: boolean;
   readonly dryRun?: boolean;
+  /** Workers that are on their way up, for the caller to end; without them, the restore has its own. */
+  readonly pool?: ReadingPool;
 }
 
 /** What is, or would be, done with one path. */
@@ -104,19 +106,25 @@ export interface RestoreReport {
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreReport> {
   const { dryRun = false, target } = options;
   if (target !== "in-place") await refuseBackups([target.directory], options);
-  using pool = new ReadingPool();
-  await pool.warmTransforms();
+  using own = options.pool === undefined ? new ReadingPool() : undefined;
+  const pool = options.pool ?? own!;
+  await pool.warmTransforms(stagesOf(options));
   const finding = findSnapshot(options, options.snapshot, pool);
   finding.catch(() => {}); // Waited for below.
   // Where one directory is the target, all can be made ready before the manifest is read.
   const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
   const early = base === undefined ? undefined : await makeStaging([base], sayTo(options));
   try {
-    if (early !== undefined) await pool.warmSources(early.directories);
+    await warmReading();
     return await restore(await finding, options, pool, early);
   } finally {
     await early?.remove();
   }
+}
+
+/** Those that what is stored most probably went through; `undefined`: nobody knows. */
+function stagesOf({ pipeline }: Lookup): Stage[] | undefined {
+  return pipeline?.stages.map(({ stage }) => stage);
 }
 
 /** @throws {BackupError} `target-refused` for what is, or lies in, a directory of backups. */
@@ -156,7 +164,15 @@ async function restore(
     onProgress: (done, total) => listener?.({ type: "stage-progress", stage, done, total }),
   });
   listener?.({ type: "stage-started", stage, snapshot: `${held.id}/${held.name}` });
-  const manifest = await reader.manifest(held);
+  const reading = reader.manifest(held);
+  reading.catch(() => {}); // Waited for below.
+  const among = stagesOf(options);
+  if (early !== undefined) {
+    // What unpacks comes up meanwhile, once the others have been asked.
+    await new Promise((resolve) => setTimeout(resolve));
+    await pool.warmSources(early.directories, among);
+  }
+  const manifest = await reading;
   const plan = await planRestore(manifest, options);
   const { placements, entries } = plan;
   if (options.target !== "in-place") {
@@ -166,7 +182,7 @@ async function restore(
   if (!dryRun && written.length > 0) {
     const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
     try {
-      if (early === undefined) await pool.warmSources(staging.directories);
+      if (early === undefined) await pool.warmSources(staging.directories, among);
       const into = staging.into(placements);
       const all = written.length === manifest.entries.length;
       const wanted = all ? undefined : entries.map(({ entry, content }) => content ?? entry.path);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Operation, TransformStage } from "../stages/contract.ts";
+import type { Operation, Stage, TransformStage } from "../stages/contract.ts";
 import type { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
@@ -43,6 +43,11 @@ export class WorkerPool {
     this.#workers.set(key, worker);
     this.#all.push({ stage, worker });
     return worker;
+  }
+
+  /** Ends the workers of a stage that has done all that it is there for: they hold memory. */
+  end({ id }: PipelineStage): void {
+    for (const [key, worker] of this.#workers) if (key.startsWith(`${id} `)) worker.close();
   }
 
   /** The stages whose workers failed after they had answered, and how. */
@@ -97,7 +102,7 @@ export class ReadingPool {
 
   /** The worker that undoes what gave files this ending; `undefined`: nothing here does. */
   async undoing(suffix: string): Promise<StageWorker | undefined> {
-    for (const stage of await allStages()) {
+    for await (const stage of allStages()) {
       if (stage.kind === "transform" && stage.suffix === suffix) return this.#undoing(stage);
     }
   }
@@ -111,19 +116,22 @@ export class ReadingPool {
   /**
    * Starts the workers that undo transforms: what is stored most probably needs them, and they take
    * longest to come up.
+   *
+   * @param among Stages that what is stored went through; by default all there are.
    */
-  async warmTransforms(): Promise<void> {
-    for (const stage of await allStages()) if (stage.kind === "transform") this.#undoing(stage);
+  async warmTransforms(among: Stages = allStages()): Promise<void> {
+    for await (const stage of among) if (stage.kind === "transform") this.#undoing(stage);
   }
 
   /**
    * Starts the workers that unpack.
    *
    * @param places Directories that may be unpacked into.
+   * @param among Stages of which some made what is stored; by default all there are.
    */
-  async warmSources(places: readonly string[]): Promise<void> {
+  async warmSources(places: readonly string[], among: Stages = allStages()): Promise<void> {
     this.#places = places;
-    for (const stage of await allStages()) if (stage.kind === "source") this.unpacking(stage.name);
+    for await (const stage of among) if (stage.kind === "source") this.unpacking(stage.name);
   }
 
   [Symbol.dispose](): void {
@@ -146,6 +154,9 @@ export class ReadingPool {
   }
 }
 
-async function allStages() {
-  return await Promise.all(Object.values(stages).map(async (load) => (await load()).default));
+type Stages = Iterable<Stage> | AsyncIterable<Stage>;
+
+/** Each as it is loaded: whoever has found what it wants waits for no other. */
+async function* allStages(): AsyncGenerator<Stage, void, void> {
+  for (const load of Object.values(stages)) yield (await load()).default;
 }

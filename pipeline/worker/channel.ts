@@ -40,6 +40,8 @@ const RAW_CREDITS = 2;
 export interface Coding {
   readonly way: "encode" | "decode";
   readonly codec: Codec;
+  /** Nobody asks for the hash of what passes. */
+  readonly isUnhashed?: true;
 }
 
 /** Bytes pass as they are. */
@@ -49,7 +51,7 @@ export const PLAIN: Coding = { way: "encode", codec: "none" };
 export interface Sent {
   /** As the stage wrote them, before any coding. */
   readonly bytes: number;
-  /** SHA-256 of them, unless they are to be compressed: then only the count is at hand. */
+  /** SHA-256 of them; only the count is at hand when they are to be compressed, or nobody asks. */
   readonly sha256: string | undefined;
 }
 
@@ -110,8 +112,10 @@ export class ChannelWriter implements ByteSink {
     signal: AbortSignal,
   ): Promise<ChannelWriter> {
     const writer = new ChannelWriter(ports, coding, signal);
-    const { way, codec } = coding;
-    if (writer.#codec === "none") writer.#hash = (await import("node:crypto")).createHash("sha256");
+    const { way, codec, isUnhashed } = coding;
+    if (writer.#codec === "none" && !isUnhashed) {
+      writer.#hash = (await import("node:crypto")).createHash("sha256");
+    }
     if (codec !== "none" && way === "decode") {
       writer.#cutter = cutterOf(codec);
       if (codec === "zstd") writer.#decoder = await loadDecoder(codec);

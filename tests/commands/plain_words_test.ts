@@ -1,8 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { parse } from "@optique/core/parser";
 import fc from "fast-check";
-import { readPlainDigest, readPlainRun } from "../../commands/plain_words.ts";
+import { readPlainDigest, readPlainRestore, readPlainRun } from "../../commands/plain_words.ts";
 import { parameters as digestParameters } from "../../commands/digest.ts";
+import { parameters as restoreParameters } from "../../commands/restore.ts";
 import { parameters } from "../../commands/run.ts";
 
 const PLAIN = ["-q", "--quiet", "--json", "--force", "-c", "--config", "--if-missed"];
@@ -63,4 +64,34 @@ Deno.test("plain words of digest say what the library reads in them", () => {
   equal(plain > 300, true, `${plain} were plain`);
   equal(readPlainDigest(["--all", "--from", "/a", "--to", "/b"])?.from, "/a");
   equal(readPlainDigest(["--days", "7"]), undefined);
+});
+
+const RESTORE_PLAIN = ["--to", "--in-place", "--from", "--path", "-i", "--identity", "-n"];
+const RESTORE_MORE = ["--dry-run", "--preserve-mtime", "-c", "--config", "-q", "--quiet", "--json"];
+const RESTORE_OTHERS = ["", "-", "--", "--overwrite", "always", "--to=/a", "-qn", "--help"];
+
+Deno.test("plain words of restore say what the library reads in them", () => {
+  let plain = 0;
+  const flags = [...RESTORE_PLAIN, ...RESTORE_MORE];
+  const word = fc.constantFrom(...flags, "latest", "/tmp/p q", "**/*.md", ...RESTORE_OTHERS);
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (words) => {
+      const read = readPlainRestore(words);
+      if (read === undefined) return;
+      plain++;
+      const result = parse(restoreParameters, words);
+      equal(result.success, true);
+      deepEqual(result.success && result.value, read);
+    }),
+    { numRuns: 5000 },
+  );
+  equal(plain > 500, true, `${plain} were plain`);
+  equal(readPlainRestore(["--to", "/a"])?.snapshot, "latest");
+  equal(readPlainRestore(["claude", "--to", "/a", "-i", "/k"])?.snapshot, "claude");
+  for (
+    const words of [["--to", "--dry-run"], ["--to", "/a", "claude"], ["-i", "/k", "-i", "/l"], [
+      "--overwrite",
+      "never",
+    ], ["--to", ""]]
+  ) equal(readPlainRestore(words), undefined, words.join(" "));
 });
