@@ -225,7 +225,7 @@ class Backup {
 
   /** What each destination holds of this source; those that do not answer are reported. */
   async #listAll(ahead: Operation | undefined): Promise<Map<string, HeldSnapshot[]>> {
-    const { catalog, dryRun, log, signal, stages, workers } = this.#context;
+    const { catalog, dryRun, log, signal, workers } = this.#context;
     const held = new Map<string, HeldSnapshot[]>();
     const listing = this.#destinations.map(async ({ stage }) => {
       log.start(stage, this.#route.source.id);
@@ -275,11 +275,17 @@ class Backup {
         this.#noteFailure(stage, error);
       }
     });
-    const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
-    for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
+    // Where the archive is being made, they are not asked before it is there.
+    if (ahead === undefined) this.#warmGates();
     await Promise.all(listing);
     signal?.throwIfAborted();
     return held;
+  }
+
+  #warmGates(): void {
+    const { stages, workers } = this.#context;
+    const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
+    for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
   }
 
   /** Reads the source, again perhaps, and this time makes its archive. */
@@ -301,12 +307,14 @@ class Backup {
     const context = readingContext(source, this.#readingContext);
     const before = catalog.suspicions.baseline(source.id);
     const origin: Parameters<typeof runFlow>[0] = {
-      async send(output, signal) {
+      send: async (output, signal) => {
         const answer = await worker.call<SourceResult>(
           { operation: "run", context: { ...await context, watched: before }, output },
           { signal, onProgress: (done, total) => log.progress(source.id, done, total) },
         );
         result = answer.result;
+        workers.end(source);
+        this.#warmGates(); // The last blocks are still on their way.
         return answer.sent;
       },
       detach: (reader, reason) => worker.detach(reader, reason),

@@ -306,6 +306,7 @@ async function prepare(
     onLog: (level, message) => log.say(level, stage.id, message),
     onProgress: (done, total) => log.progress(stage.id, done, total),
   });
+  workers.end(stage);
   const unread = unreadFailure(result);
   if (unread !== undefined) return log.fail(stage, unread);
   log.finish(stage, result?.unchanged ? "unchanged" : "ok", result?.message ?? "");
