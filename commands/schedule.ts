@@ -173,21 +173,31 @@ async function install(
   return 0;
 }
 
-async function jobFor({ name, file }: Pipeline, at: string): Promise<Job> {
-  const [{ parseCalendar }, { checkJob }, { neededVariables, thisProgram }] = await Promise.all([
+async function jobFor(pipeline: Pipeline, at: string): Promise<Job> {
+  const [{ parseCalendar }, { checkJob }, place] = await Promise.all([
     import("./schedule/calendar.ts"),
     import("./schedule/job.ts"),
     import("./schedule/place.ts"),
   ]);
+  const { name, file } = pipeline;
   const job: Job = {
     name,
     file,
     calendar: parseCalendar(at),
-    program: thisProgram(),
-    environment: neededVariables(),
+    program: place.thisProgram(),
+    environment: {
+      ...place.neededVariables(),
+      ...(reachesServers(pipeline) && place.trustVariables()),
+    },
   };
   checkJob(job);
   return job;
+}
+
+/** Whether a run speaks with any by itself: git, which goes by the system alone, is a program apart. */
+function reachesServers({ stages, watch }: Pipeline): boolean {
+  return watch !== undefined ||
+    stages.some(({ stage, options }) => stage.permissions(options, "run").net !== undefined);
 }
 
 /** What came of a backup, as a person sees it who made one by hand. */

@@ -19,7 +19,7 @@ export interface Job {
   readonly program: readonly [string, ...string[]];
   /** The pipeline file. Absolute. */
   readonly file: string;
-  /** Variables that the program needs and a scheduler does not set: absolute paths, or `1`. */
+  /** Variables that the program needs and a scheduler does not set: absolute paths, or plain words. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -45,7 +45,12 @@ export function checkJob({ name, program, file, environment }: Job): void {
   if (!/^[a-z0-9-]{1,32}$/.test(name)) throw refused(name, "it is no name of a pipeline");
   for (const [variable, path] of Object.entries(environment)) {
     if (!/^[A-Z_]+$/.test(variable)) throw refused(variable, "it is no name of a variable");
-    if (path !== "1") checkPath(path);
+    if (/^[a-z0-9]+(,[a-z0-9]+)*$/.test(path)) continue;
+    if (!isAbsolute(path)) {
+      const message = `Cannot schedule with ${variable}="${path}": it is no absolute path`;
+      throw new BackupError("usage", message, { hint: `Set ${variable} to an absolute path` });
+    }
+    checkPath(path);
   }
   checkPath(program[0]);
   checkPath(file);

@@ -83,12 +83,27 @@ const SILENCE = { DENO_NO_UPDATE_CHECK: "1" } as const;
 /** What Deno has to be told: where its libraries are, if it was told so here, and to be silent. */
 export function neededVariables(): Readonly<Record<string, string>> {
   if (Deno.build.standalone) return {};
-  const names = ["DENO_DIR", "XDG_CACHE_HOME"];
+  return { ...toldOf(["DENO_DIR", "XDG_CACHE_HOME"]), ...SILENCE };
+}
+
+/**
+ * What says whom to trust by TLS, where that was said here: behind a company's proxy, nothing else is
+ * reached.
+ */
+export function trustVariables(): Readonly<Record<string, string>> {
+  const isSystems = Deno.env.get("DENO_TLS_CA_STORE")?.includes("system") ?? false;
+  return toldOf([
+    ...["DENO_CERT", "DENO_TLS_CA_STORE", "NODE_EXTRA_CA_CERTS"],
+    ...isSystems ? ["SSL_CERT_DIR", "SSL_CERT_FILE"] : [],
+  ]);
+}
+
+function toldOf(names: readonly string[]): Readonly<Record<string, string>> {
   const told = names.flatMap((name) => {
-    const path = Deno.env.get(name);
-    return path ? [[name, path]] : [];
+    const value = Deno.env.get(name);
+    return value ? [[name, value]] : [];
   });
-  return { ...Object.fromEntries(told), ...SILENCE };
+  return Object.fromEntries(told);
 }
 
 /** What a scheduler's programs get to see, as far as it can be told before. */

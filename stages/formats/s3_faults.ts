@@ -211,7 +211,7 @@ function tellSilence({ name, code, message }: Fault, place: S3Place): Telling {
   if (/certificate|UnknownIssuer|self.signed|tls|ssl/i.test(`${code} ${message}`)) {
     return unreachable(
       `the certificate of ${server} is not trusted`,
-      "Correct endpoint, or have this machine trust the certificate: DENO_TLS_CA_STORE=system",
+      "Correct endpoint, or set DENO_TLS_CA_STORE=system to trust what this machine does, or DENO_CERT=FILE for an authority of your own",
     );
   }
   if (name === "TimeoutError" && !/^E(CONNRESET|PIPE)$/.test(code)) {

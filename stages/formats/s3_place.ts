@@ -94,12 +94,34 @@ const LIBRARY_VARIABLES = [
 /** What a worker needs to talk to the server, and nothing more. */
 export function grantsFor(place: S3Place): Grants {
   const file = credentialsFileOf(place.credentials);
+  const tls = isByTls(place) && hasAuthorities() ? TLS_GRANTS : { env: [], sys: [] };
   return {
     net: [hostOf(place)],
-    env: [...LIBRARY_VARIABLES, ...(file === undefined ? CREDENTIAL_VARIABLES : [])],
-    sys: ["osRelease"],
+    env: [...LIBRARY_VARIABLES, ...tls.env, ...(file === undefined ? CREDENTIAL_VARIABLES : [])],
+    sys: [...tls.sys, "osRelease"],
     ...(file !== undefined && { read: [file.path] }),
   };
+}
+
+/**
+ * Where `NODE_EXTRA_CA_CERTS` is set, as behind a company's proxy, `node:tls` asks which authorities
+ * are trusted, and whether the system's are.
+ */
+const TLS_GRANTS = { env: ["NODE_USE_SYSTEM_CA"], sys: ["ca"] };
+
+function isByTls(place: S3Place): boolean {
+  return [endpointOf(place), ...place.proxy === undefined ? [] : [new URL(place.proxy)]]
+    .some(({ protocol }) => protocol === "https:");
+}
+
+/** Whether this runtime knows a right to that: it refuses to make a worker with one that it does not. */
+function hasAuthorities(): boolean {
+  try {
+    const right = { name: "sys", kind: "ca" } as unknown as Deno.SysPermissionDescriptor;
+    return Deno.permissions.querySync(right) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether whoever is on the way can read what is sent. */

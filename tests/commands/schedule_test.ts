@@ -103,6 +103,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: `what is trusted by TLS here is trusted by what is scheduled${unlessCrontab}`,
+  ignore: !crontab,
+  async fn() {
+    await using home = await furnished();
+    const file = home.at(".config/keepsake/pipeline.toml");
+    const print = async (env: Readonly<Record<string, string>>) => {
+      const words = ["schedule", "install", "--with", "cron", "--print", "--config", file];
+      const { status, stdout, stderr } = await home.keepsake(words, { env });
+      return { status, said: stdout + stderr };
+    };
+    const env = { NODE_EXTRA_CA_CERTS: "/etc/company.pem", SSL_CERT_FILE: "/etc/all.pem" };
+    // A pipeline that speaks with no server has no use for it.
+    assert.doesNotMatch((await print(env)).said, /company/);
+    const text = await Deno.readTextFile(file);
+    const heartbeat = '[pipeline]\nheartbeat = "https://hc.example.org/abc"';
+    await Deno.writeTextFile(file, text.replace("[pipeline]", heartbeat));
+    const { said } = await print(env);
+    assert.match(said, /NODE_EXTRA_CA_CERTS=\S*\/etc\/company\.pem/);
+    assert.doesNotMatch(said, /all\.pem/);
+    const { said: system } = await print({ ...env, DENO_TLS_CA_STORE: "system,mozilla" });
+    assert.match(system, /DENO_TLS_CA_STORE=\S*system,mozilla/);
+    assert.match(system, /SSL_CERT_FILE=\S*\/etc\/all\.pem/);
+    const relative = await print({ DENO_CERT: "company.pem" });
+    assert.equal(relative.status, 3);
+    assert.match(
+      relative.said,
+      /Cannot schedule with DENO_CERT="company\.pem": it is no absolute path/,
+    );
+  },
+});
+
+Deno.test({
   name:
     `what cron starts makes the directories that it needs, where the file says, spaces and all${unlessCrontab}`,
   ignore: !crontab,
