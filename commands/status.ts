@@ -93,8 +93,8 @@ export function statusJson(
   next: NextRun | undefined,
   old: readonly PlaceStatus[],
 ): unknown {
-  const { pipeline, file, now, last, places, troubles, suspicions, endangered, unseen, pause } =
-    status;
+  const { pipeline, file, now, last, open, places, troubles, suspicions, pause } = status;
+  const { endangered, unseen } = status;
   const say = (time: Date | undefined) => time?.toISOString() ?? null;
   return {
     pipeline,
@@ -107,6 +107,9 @@ export function statusJson(
       status: last.status,
       ...(last.failure && { error: partJson(last.failure) }),
     },
+    open_run: open === undefined
+      ? null
+      : { started: say(open.since), process: open.process ?? null },
     next_run: next === undefined || next.trouble !== undefined
       ? null
       : { time: say(next.time), scheduler: next.scheduler },

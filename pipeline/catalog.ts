@@ -204,6 +204,13 @@ export class Catalog {
     return { count: row.count, since: new Date(row.started) };
   }
 
+  /** When the newest run began, if no end of it is noted: it is at work, or was cut off. */
+  openRun(): Date | undefined {
+    const sql = `SELECT started, finished FROM runs WHERE ${NO_TRIAL} ORDER BY id DESC LIMIT 1`;
+    const row = this.#database.get<{ started: string; finished: string | null }>(sql);
+    return row === undefined || row.finished !== null ? undefined : new Date(row.started);
+  }
+
   /** Notes how a run ended. */
   finishRun(report: RunReport): void {
     this.#database.transaction((run) => {

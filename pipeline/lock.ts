@@ -83,6 +83,31 @@ async function requireFile(path: string): Promise<void> {
   });
 }
 
+/**
+ * The process that took the lock last, if it is there: without a touch to the lock, which somebody may
+ * be about to take. `undefined` as well where no one can tell.
+ */
+export function holderOf(path: string): number | undefined {
+  try {
+    const [, written] = /^process (\d+)\n$/.exec(Deno.readTextFileSync(path)) ?? [];
+    const holder = Number(written);
+    return Number.isSafeInteger(holder) && isAtWork(holder) ? holder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAtWork(process: number): boolean {
+  // Windows has no signal that does nothing.
+  if (Deno.build.os === "windows") return false;
+  try {
+    Deno.kill(process, 0 as unknown as Deno.Signal);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied; // Somebody else's.
+  }
+}
+
 /** Unlocks and closes. Closing is not enough: a program that is being started at this moment has the file open, too. */
 export function letGo(file: Deno.FsFile): void {
   try {

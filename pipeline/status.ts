@@ -4,10 +4,12 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { RunRecord } from "./history.ts";
 import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
+import { holderOf } from "./lock.ts";
 import { createdOf } from "./names.ts";
 import { placesOf } from "./places.ts";
 import { routesOf } from "./routes.ts";
@@ -49,12 +51,21 @@ export interface DamagedCopy {
   readonly found: Date;
 }
 
+/** A run of which no end is noted. */
+export interface OpenRun {
+  readonly since: Date;
+  /** The process in which it is at work; `undefined`: it was cut off. */
+  readonly process: number | undefined;
+}
+
 /** How a pipeline is. */
 export interface Status {
   readonly pipeline: string;
   readonly file: string;
   readonly now: Date;
   readonly last: RunRecord | undefined;
+  /** The newest run, if it has not ended. */
+  readonly open: OpenRun | undefined;
   /** When the last run began that ended, if that is unusually long ago. */
   readonly pause: Date | undefined;
   /** Every destination with every snapshot that goes there, in the order of the file. */
@@ -95,6 +106,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
       file,
       now,
       last: catalog?.lastRun(),
+      open: openRun(state, catalog),
       pause: catalog?.watch.pauseBefore(now),
       places,
       troubles: (catalog?.watch.troubles ?? []).filter((trouble) => !isAccepted(trouble)),
@@ -104,6 +116,11 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
   } finally {
     catalog?.close();
   }
+}
+
+function openRun(state: string, catalog: Catalog | undefined): OpenRun | undefined {
+  const since = catalog?.openRun();
+  return since && { since, process: holderOf(join(state, "lock")) };
 }
 
 /**

@@ -37,6 +37,7 @@ export function renderStatus(status: Status, view: StatusView, style: Style = PL
   return [
     `${style.strong(escapeControls(pipeline))}  ${escapeControls(sayPath(file, view.home))}`,
     `Last run: ${sayLast(status, view, style)}`,
+    ...sayOpen(status, view, style),
     `Next run: ${sayNext(status, view, style)}`,
     "",
     ...renderPlaces(places, status.now, view, style),
@@ -76,6 +77,18 @@ function sayLast(
     return style.careful(`${when}: well, in ${took}, but a drill failed`);
   }
   return `${when}: ${style.good("well")}, in ${took}`;
+}
+
+/** The run that is at work, or was cut off when it was. */
+function sayOpen({ open, now }: Status, { offsetMinutes }: StatusView, style: Style): string[] {
+  if (open === undefined) return [];
+  const { since, process } = open;
+  const when = `began ${sayTime(since, offsetMinutes)}, ${sayAge(since, now)}`;
+  return [
+    process === undefined
+      ? `Cut off:  ${style.bad(`a run that ${when}`)}`
+      : `At work:  a run that ${when}, in process ${process}`,
+  ];
 }
 
 function sayNext({ now }: Status, { next, offsetMinutes }: StatusView, style: Style): string {
@@ -179,6 +192,9 @@ function todoOf(status: Status, view: StatusView): string[] {
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
     ...failing,
+    ...(status.open !== undefined && status.open.process === undefined
+      ? ["The last run was cut off. Make its backup: keepsake run"]
+      : []),
     ...sayEnd(status),
     ...blind,
     ...places.flatMap((place) => sayDamaged(place, now)),

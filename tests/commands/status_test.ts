@@ -19,7 +19,8 @@ Deno.test("status, log and plan --at tell of a home that has been backed up", as
   deepEqual([status, stderr], [0, ""]);
   const told = JSON.parse(stdout);
   deepEqual(Object.keys(told), [
-    ...["pipeline", "file", "time", "last_run", "next_run", "no_run_since", "destinations"],
+    ...["pipeline", "file", "time", "last_run", "open_run", "next_run", "no_run_since"],
+    "destinations",
     ...["sessions_at_risk", "sessions_unseen", "suspicions", "troubles"],
   ]);
   deepEqual(told.last_run.status, 0);
@@ -230,6 +231,39 @@ Deno.test({
       );
     }
   },
+});
+
+Deno.test("status tells of a run that is at work, and of one that was killed, at once", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const openRun = async () =>
+    JSON.parse((await home.keepsake(["status", "--json"])).stdout).open_run;
+  equal(await openRun(), null);
+  // Nothing on the disk, and seconds to read.
+  const large = await home.write(".claude/projects/-tmp-a/large", "");
+  await Deno.truncate(large, 16 * 2 ** 30);
+  const running = home.start(["run", "--quiet", "--force"]);
+  let hasEnded = false;
+  const output = running.output().then(() => hasEnded = true);
+  let open: { readonly process: number } | null = null;
+  while (open === null && !hasEnded) open = await openRun();
+  equal(open?.process, running.pid);
+  const atWork = (await home.keepsake(["status"])).stdout;
+  match(
+    atWork,
+    new RegExp(`^At work: {2}a run that began .*, just now, in process ${running.pid}$`, "m"),
+  );
+  running.kill("SIGKILL");
+  await output;
+  const { status, stdout } = await home.keepsake(["status"]);
+  equal(status, 0);
+  match(stdout, /^Cut off: {2}a run that began [-0-9: ]+, just now$/m);
+  match(stdout, /^ {2}The last run was cut off\. Make its backup: keepsake run$/m);
+  equal((await openRun()).process, null);
+  await Deno.remove(large);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal(await openRun(), null);
 });
 
 Deno.test("status ends with 5 while a session is about to be deleted and is in no destination", async () => {

@@ -33,6 +33,7 @@ const WELL: Status = {
   file: "/home/u/.config/keepsake/pipeline.toml",
   now: NOW,
   last: { run: 3, started: ago(6), finished: new Date(ago(6).getTime() + 12_000), status: 0 },
+  open: undefined,
   pause: undefined,
   places: [LOCAL],
   troubles: [],
