@@ -52,7 +52,7 @@ async function readWithoutLibrary(
     return (context) => makeDigests(digest, context);
   }
   const restore = name === "restore" ? readPlainRestore(words) : undefined;
-  if (restore !== undefined) {
+  if (restore !== undefined && (restore.to !== undefined || restore.inPlace)) {
     // What decrypts takes longest to come up: it does while the rest is loaded.
     const { ReadingPool } = await import(POOL) as typeof import("../pipeline/worker_pool.ts");
     const workers = new ReadingPool();

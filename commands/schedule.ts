@@ -196,7 +196,8 @@ async function jobFor(pipeline: Pipeline, at: string): Promise<Job> {
 
 /** Whether a run speaks with any by itself: git, which goes by the system alone, is a program apart. */
 function reachesServers({ stages, watch }: Pipeline): boolean {
-  return watch !== undefined ||
+  const isTold = watch !== undefined && (watch.alerts.length > 0 || watch.heartbeat !== undefined);
+  return isTold ||
     stages.some(({ stage, options }) => stage.permissions(options, "run").net !== undefined);
 }
 

@@ -283,7 +283,8 @@ class Backup {
   }
 
   #warmGates(): void {
-    const { stages, workers } = this.#context;
+    const { force, stages, workers } = this.#context;
+    if (force) return; // Nobody asks them.
     const gates = new Set(this.#destinations.flatMap(({ gates }) => gates));
     for (const stage of stages) if (gates.has(stage.id)) workers.get(stage);
   }
@@ -463,8 +464,9 @@ class Backup {
     reading: Reading | Streamed,
     held: ReadonlyMap<string, readonly HeldSnapshot[]>,
   ): SnapshotReport {
-    const { catalog, dryRun, log, run } = this.#context;
+    const { catalog, dryRun, log, run, workers } = this.#context;
     const { source } = this.#route;
+    workers.end(source);
     // Nothing was kept of it, or names or times alone are other ones than before.
     const known = catalog.state(source.id);
     const isTouched = known?.signature !== reading.signature ||

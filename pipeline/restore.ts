@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import type { Entry, Remark, Stage } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
+import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { CUT } from "../stages/formats/claude_code.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
@@ -122,9 +123,9 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   }
 }
 
-/** Those that what is stored most probably went through; `undefined`: nobody knows. */
+/** Those of ours that what is stored most probably went through; `undefined`: nobody knows. */
 function stagesOf({ pipeline }: Lookup): Stage[] | undefined {
-  return pipeline?.stages.map(({ stage }) => stage);
+  return pipeline?.stages.flatMap(({ use, stage }) => Object.hasOwn(stages, use) ? [stage] : []);
 }
 
 /** @throws {BackupError} `target-refused` for what is, or lies in, a directory of backups. */

@@ -45,7 +45,10 @@ export class WorkerPool {
     return worker;
   }
 
-  /** Ends the workers of a stage that has done all that it is there for: they hold memory. */
+  /**
+   * Ends the workers of a stage that has done all that it is there for: they hold memory. What they
+   * answered is final, as all that they wrote was taken; of what fails in them later nobody hears.
+   */
   end({ id }: PipelineStage): void {
     for (const [key, worker] of this.#workers) if (key.startsWith(`${id} `)) worker.close();
   }

@@ -19,7 +19,7 @@ export interface Job {
   readonly program: readonly [string, ...string[]];
   /** The pipeline file. Absolute. */
   readonly file: string;
-  /** Variables that the program needs and a scheduler does not set: absolute paths, or plain words. */
+  /** Variables that the program needs and a scheduler does not set: absolute paths, plain words, or `1`. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -43,19 +43,22 @@ export function wordsFor(job: Job, occasion: Occasion): readonly string[] {
  */
 export function checkJob({ name, program, file, environment }: Job): void {
   if (!/^[a-z0-9-]{1,32}$/.test(name)) throw refused(name, "it is no name of a pipeline");
-  for (const [variable, path] of Object.entries(environment)) {
+  for (const [variable, value] of Object.entries(environment)) {
     if (!/^[A-Z_]+$/.test(variable)) throw refused(variable, "it is no name of a variable");
-    if (/^[a-z0-9]+(,[a-z0-9]+)*$/.test(path)) continue;
-    if (!isAbsolute(path)) {
-      const message = `Cannot schedule with ${variable}="${path}": it is no absolute path`;
+    if (value === "1" || (WORDED.includes(variable) && /^[a-z]+(,[a-z]+)*$/.test(value))) continue;
+    if (!isAbsolute(value)) {
+      const message = `Cannot schedule with ${variable}="${value}": it is no absolute path`;
       throw new BackupError("usage", message, { hint: `Set ${variable} to an absolute path` });
     }
-    checkPath(path);
+    checkPath(value);
   }
   checkPath(program[0]);
   checkPath(file);
   for (const word of program.slice(1)) if (hasControls(word)) throw refused(word, CONTROLS);
 }
+
+/** Variables that hold words, not paths. */
+const WORDED: readonly string[] = ["DENO_TLS_CA_STORE"];
 
 function checkPath(path: string): void {
   if (hasControls(path)) throw refused(path, CONTROLS);

@@ -91,11 +91,14 @@ export function neededVariables(): Readonly<Record<string, string>> {
  * reached.
  */
 export function trustVariables(): Readonly<Record<string, string>> {
-  const isSystems = Deno.env.get("DENO_TLS_CA_STORE")?.includes("system") ?? false;
-  return toldOf([
-    ...["DENO_CERT", "DENO_TLS_CA_STORE", "NODE_EXTRA_CA_CERTS"],
-    ...isSystems ? ["SSL_CERT_DIR", "SSL_CERT_FILE"] : [],
-  ]);
+  const stores = (Deno.env.get("DENO_TLS_CA_STORE") ?? "").split(",").map((name) => name.trim());
+  const store = stores.filter((name) => name !== "").join(",");
+  const asksSystem = stores.includes("system") || Deno.env.get("NODE_USE_SYSTEM_CA") === "1";
+  return {
+    ...toldOf(["DENO_CERT", "NODE_EXTRA_CA_CERTS"]),
+    ...(store !== "" && { DENO_TLS_CA_STORE: store }),
+    ...(asksSystem && toldOf(["NODE_USE_SYSTEM_CA", "SSL_CERT_DIR", "SSL_CERT_FILE"])),
+  };
 }
 
 function toldOf(names: readonly string[]): Readonly<Record<string, string>> {

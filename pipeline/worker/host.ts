@@ -191,7 +191,7 @@ export class StageWorker {
 
   /**
    * Why it failed when it had answered all that it was asked, if it did: the answers were the last
-   * sign of a worker that could not go on, and prove nothing.
+   * sign of a worker that could not go on, and prove nothing. Of one that was closed, not any more.
    */
   get lateFailure(): BackupError | undefined {
     return this.#answered && !this.#closing ? this.#dead : undefined;

@@ -86,12 +86,15 @@ export function warnOfExposure(place: S3Place, log: StageContext["log"]): void {
   log("warn", `Sends to "${addressOf(place)}" without TLS: others on the way can read along`);
 }
 
-/** The server shows its certificate also where `NODE_TLS_REJECT_UNAUTHORIZED` says that none is needed. */
+/** Servers and proxies show a certificate also where `NODE_TLS_REJECT_UNAUTHORIZED` asks for none. */
 const CERTIFIED = { rejectUnauthorized: true };
 
 async function agentsFor({ proxy, timeout }: S3Place) {
   if (proxy === undefined) return { httpsAgent: CERTIFIED };
   const { HttpProxyAgent, HttpsProxyAgent } = await import("hpagent");
-  const options = { ...CERTIFIED, proxy, keepAlive: true, timeout };
+  const options = {
+    ...CERTIFIED,
+    ...{ proxy, proxyRequestOptions: CERTIFIED, keepAlive: true, timeout },
+  };
   return { httpAgent: new HttpProxyAgent(options), httpsAgent: new HttpsProxyAgent(options) };
 }

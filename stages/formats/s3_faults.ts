@@ -201,17 +201,24 @@ function tellSilence({ name, code, message }: Fault, place: S3Place): Telling {
     state,
     hint,
   });
-  const server = place.proxy === undefined ? hostOf(place) : `the proxy ${hostOf(place)}`;
+  const { proxy } = place;
+  const server = proxy === undefined ? hostOf(place) : `the proxy ${hostOf(place)}`;
+  const option = proxy === undefined ? "endpoint" : "proxy";
   if (code === "ECONNREFUSED") {
-    return unreachable(`nothing listens at ${server}`, "Start the server, or correct endpoint");
+    return unreachable(`nothing listens at ${server}`, `Start the server, or correct ${option}`);
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN" || /dns|lookup/i.test(message)) {
-    return unreachable(`no address is known for ${server}`, "Check the network and endpoint");
+    return unreachable(`no address is known for ${server}`, `Check the network and ${option}`);
   }
   if (/certificate|UnknownIssuer|self.signed|tls|ssl/i.test(`${code} ${message}`)) {
+    // A proxy without TLS shows none, and hands on the server's.
+    const isHandedOn = proxy?.startsWith("http:") ?? false;
+    const owner = isHandedOn ? hostOf({ ...place, proxy: undefined }) : server;
     return unreachable(
-      `the certificate of ${server} is not trusted`,
-      "Correct endpoint, or set DENO_TLS_CA_STORE=system to trust what this machine does, or DENO_CERT=FILE for an authority of your own",
+      `the certificate of ${owner} is not trusted`,
+      `Correct ${
+        isHandedOn ? "endpoint" : option
+      }, or set DENO_TLS_CA_STORE=system to trust what this machine does, or NODE_EXTRA_CA_CERTS=FILE for an authority of your own`,
     );
   }
   if (name === "TimeoutError" && !/^E(CONNRESET|PIPE)$/.test(code)) {

@@ -114,7 +114,10 @@ Deno.test({
       return { status, said: stdout + stderr };
     };
     const env = { NODE_EXTRA_CA_CERTS: "/etc/company.pem", SSL_CERT_FILE: "/etc/all.pem" };
-    // A pipeline that speaks with no server has no use for it.
+    // A pipeline that speaks with no server has no use for it, also where it keeps a log.
+    assert.doesNotMatch((await print(env)).said, /company/);
+    const own = await Deno.readTextFile(file);
+    await Deno.writeTextFile(file, own.replace("[pipeline]", '[pipeline]\nlog = "/var/log/x"'));
     assert.doesNotMatch((await print(env)).said, /company/);
     const text = await Deno.readTextFile(file);
     const heartbeat = '[pipeline]\nheartbeat = "https://hc.example.org/abc"';
@@ -122,7 +125,7 @@ Deno.test({
     const { said } = await print(env);
     assert.match(said, /NODE_EXTRA_CA_CERTS=\S*\/etc\/company\.pem/);
     assert.doesNotMatch(said, /all\.pem/);
-    const { said: system } = await print({ ...env, DENO_TLS_CA_STORE: "system,mozilla" });
+    const { said: system } = await print({ ...env, DENO_TLS_CA_STORE: "system, mozilla" });
     assert.match(system, /DENO_TLS_CA_STORE=\S*system,mozilla/);
     assert.match(system, /SSL_CERT_FILE=\S*\/etc\/all\.pem/);
     const relative = await print({ DENO_CERT: "company.pem" });

@@ -22,10 +22,11 @@ Deno.test({
     await using front = await TlsFront.start(server.port);
     await using home = await Home.make();
     await home.furnish();
-    await keepAt(home, "s3", {
+    const place = {
       bucket: await server.makeBucket(),
       endpoint: `https://localhost:${front.port}`,
-    });
+    };
+    await keepAt(home, "s3", place);
     const keys = {
       AWS_ACCESS_KEY_ID: server.keys.accessKeyId,
       AWS_SECRET_ACCESS_KEY: server.keys.secretAccessKey,
@@ -61,6 +62,14 @@ Deno.test({
     for (const [name, env] of Object.entries(distrusting)) {
       assertDistrusted(await keepsake(["run", "--force"], env), name);
     }
+
+    // A proxy that shows a certificate of its own has to be trusted like any other server.
+    await using stranger = await TlsFront.start(server.port);
+    await keepAt(home, "s3", { ...place, proxy: `https://localhost:${stranger.port}` });
+    const env = { NODE_EXTRA_CA_CERTS: authority, NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    const { status, stderr } = await keepsake(["run", "--force"], env);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /the certificate of the proxy localhost:\d+ is not trusted/);
   },
 });
 
@@ -99,7 +108,8 @@ async function keepAt(
   options: Readonly<Record<string, string>>,
 ): Promise<void> {
   const file = home.at(".config/keepsake/pipeline.toml");
-  const [head = ""] = (await Deno.readTextFile(file)).split(/^\[\[stage\]\]\nuse = "local"/m);
+  const text = await Deno.readTextFile(file);
+  const [head = ""] = text.split(/^\[\[stage\]\]\nuse = "(?:local|s3|git)"/m);
   const lines = Object.entries(options).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   const stage = ["[[stage]]", `use = "${use}"`, ...lines];
   await Deno.writeTextFile(file, `${head}${stage.join("\n")}\n`);
@@ -108,6 +118,6 @@ async function keepAt(
 function assertDistrusted({ status, stderr }: Outcome, name: string): void {
   assert.equal(status, 2, `${name}: ${stderr}`);
   assert.match(stderr, /the certificate of localhost:\d+ is not trusted/, name);
-  assert.match(stderr, /DENO_TLS_CA_STORE=system .* DENO_CERT=FILE/, name);
+  assert.match(stderr, /DENO_TLS_CA_STORE=system .* NODE_EXTRA_CA_CERTS=FILE/, name);
   assert.doesNotMatch(stderr, /Report this/, name);
 }

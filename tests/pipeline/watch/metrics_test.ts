@@ -16,7 +16,7 @@ const STATUS: Status = {
     file: "/p.toml",
     now: NOW,
     open: undefined,
-  pause: undefined,
+    pause: undefined,
     suspicions: [],
     troubles: [],
     endangered: [],
