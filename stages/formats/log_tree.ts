@@ -6,6 +6,7 @@
 import { systemFault } from "../errors.ts";
 import { type Look, lookAt } from "./digest_state.ts";
 import { childPath } from "./paths.ts";
+import { wayInto } from "./roots.ts";
 
 /** A log, with its path below the directory of all, written with `/`. */
 export interface Log {
@@ -50,8 +51,32 @@ export async function findConversations(from: string): Promise<readonly Conversa
 
 function logsBelow(from: string): readonly Log[] {
   const logs: Log[] = [];
-  for (const entry of Deno.readDirSync(from)) visit(from, entry.name, entry, logs, 0);
+  const links: string[] = [];
+  for (const entry of Deno.readDirSync(from)) {
+    if (entry.isSymlink) links.push(entry.name);
+    else visit(from, entry.name, entry, logs, 0);
+  }
+  const own = Deno.realPathSync(from);
+  const seen = [own];
+  for (const name of links.sort()) {
+    const real = folderBehind(childPath(from, name));
+    if (real === undefined || wayInto(real, own) !== undefined) continue;
+    // Of what is read already, under its own name or another's, a link tells nothing new.
+    if (seen.some((folder) => wayInto(folder, real) !== undefined)) continue;
+    seen.push(real);
+    visit(from, name, { name, isFile: false, isDirectory: true, isSymlink: false }, logs, 0);
+  }
   return logs.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+/** The true place of a project's folder that is a link: people move large ones to another disk. */
+function folderBehind(path: string): string | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? Deno.realPathSync(path) : undefined;
+  } catch (error) {
+    if (systemFault(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function visit(from: string, path: string, entry: Deno.DirEntry, logs: Log[], depth: number): void {

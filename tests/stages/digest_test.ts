@@ -348,6 +348,27 @@ Deno.test("projects are told apart by what the lines say, not by the folder", as
   }
 });
 
+Deno.test("a project's folder that is a link is read, once, and goes on", async () => {
+  if (Deno.build.os === "windows") return; // It makes links for administrators alone.
+  using world = new World();
+  const lines = [world.user("elsewhere", { cwd: "/srv/tide" })];
+  const log = world.write(`../elsewhere/s1.jsonl`, lines);
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("here", { session: "s2" })]);
+  const link = (to: string, name: string) => Deno.symlinkSync(to, join(world.from, name));
+  link(dirname(log), "-srv-tide");
+  link(dirname(log), "-srv-tide-again");
+  link(join(world.from, FOLDER), "-home-ada-renamed");
+  link(world.base, "above");
+  link(join(world.base, "nowhere"), "nowhere");
+  link(log, "log.jsonl");
+  const { details } = await world.digest();
+  assert.deepEqual([details.conversations, details.lines, details.prompts], [2, 2, 2]);
+  const texts = Object.values(world.digests());
+  assert.ok(texts.some((text) => text.includes("`/srv/tide`") && text.includes("\nelsewhere\n")));
+  world.write(`../elsewhere/s1.jsonl`, [world.user("more", { cwd: "/srv/tide" })], true);
+  assert.equal((await world.digest()).details.written.length, 1);
+});
+
 Deno.test("a conversation whose project was not known moves to it when it is", async () => {
   for (const isCut of [false, true]) {
     using world = new World();
