@@ -109,7 +109,9 @@ function askForHelp(
 
 async function findAll(from: string): Promise<readonly Conversation[]> {
   try {
-    return await findConversations(from);
+    const conversations = await findConversations(from);
+    refuseHome(from);
+    return conversations;
   } catch (error) {
     const fault = systemFault(error, { ENOENT: "there is no such directory" });
     if (fault === undefined) throw error;
@@ -118,6 +120,29 @@ async function findAll(from: string): Promise<readonly Conversation[]> {
       `Cannot read conversations in "${from}": ${fault.state}`,
       { hint: "Name the directory that Claude Code keeps its projects in", cause: error },
     );
+  }
+}
+
+/** Claude Code's folder is easily named in place of the one in it: it looks as if nothing was said. */
+function refuseHome(from: string): void {
+  const projects = childPath(from, "projects");
+  // A project may be called so: then logs are in it.
+  if (!isFolderOfFolders(projects)) return;
+  throw new StageError(
+    "source-missing",
+    `Cannot read conversations in "${from}": they are in its folder "projects"`,
+    { hint: `Name "${projects}"` },
+  );
+}
+
+function isFolderOfFolders(path: string): boolean {
+  try {
+    const entries = Array.from(Deno.readDirSync(path));
+    return entries.some(({ isDirectory }) => isDirectory) &&
+      !entries.some(({ name }) => name.endsWith(".jsonl"));
+  } catch (error) {
+    if (systemFault(error) === undefined) throw error;
+    return false;
   }
 }
 

@@ -1515,6 +1515,16 @@ Deno.test("a directory of logs that is not there is named", async () => {
   });
 });
 
+Deno.test("Claude Code's own folder is told from the one with the logs in it", async () => {
+  using world = new World();
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("hello")]);
+  const home = dirname(world.from);
+  await assert.rejects(world.digest({ from: home }), {
+    code: "source-missing",
+    message: `Cannot read conversations in "${home}": they are in its folder "projects"`,
+  });
+});
+
 Deno.test("two workers make the digests that one makes, also of what conversations share", async () => {
   using world = new World();
   makeBenchHome(world.base, { bytes: 3e6, seed: 6 });
