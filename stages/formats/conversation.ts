@@ -16,6 +16,14 @@ import {
   type Tools,
   WINDOW,
 } from "./conversation_model.ts";
+import {
+  FILES,
+  HOOK_NOTES,
+  SILENT_ATTACHMENTS,
+  SILENT_LINES,
+  SILENT_PARTS,
+  SILENT_SYSTEM,
+} from "./conversation_known.ts";
 import type { LogLine } from "./log_reader.ts";
 import { briefInput } from "./tool_input.ts";
 
@@ -358,10 +366,16 @@ export class LogParser {
       else if (textOf(prompt) === "") this.#unknown("attachment", type, attachment as Value);
     } else if (type === "hook_blocking_error") {
       this.#remark("A hook stopped this", textOf(field(get("blockingError"), "blockingError")));
-    } else if (type === "hook_non_blocking_error") {
-      this.#remark("A hook failed", textOf(get("stderr")));
+    } else if (isText(type) && HOOK_NOTES.has(type)) {
+      const [label, key] = HOOK_NOTES.get(type)!;
+      this.#remark(label, textOf(get(key)));
+    } else if (type === "teammate_mailbox" && Array.isArray(get("messages"))) {
+      for (const message of get("messages") as unknown[]) {
+        const from = field(message, "from");
+        this.#fold(`Message from ${isText(from) ? from : "a teammate"}`, textOf(message));
+      }
     } else if (isText(type) && FILES.has(type)) {
-      const path = get("displayPath") ?? get("filename") ?? get("path");
+      const path = get("displayPath") ?? get("filename") ?? get("path") ?? get("uri");
       this.#remark(FILES.get(type)!, isText(path) ? path : "");
     } else if (!isText(type) || !SILENT_ATTACHMENTS.has(type)) {
       this.#unknown("attachment", type, attachment as Value);
@@ -491,24 +505,6 @@ const TAGS =
   /<(bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|teammate-message|user-memory-input|ide_opened_file|ide_selection|ide_diagnostics|command-message|command-args)((?:\s[^>]*)?)>([^]*?)<\/\1>/g;
 const OUTPUTS = new Set([
   ...["bash-stdout", "bash-stderr", "local-command-stdout", "local-command-stderr"],
-]);
-
-/** Bookkeeping, of which a reader needs nothing. */
-const SILENT_LINES: ReadonlySet<string> = new Set([
-  ...["file-history-snapshot", "file-history-delta", "last-prompt", "agent-name", "agent-color"],
-  ...["agent-setting", "permission-mode", "mode", "pr-link", "worktree-state", "bridge-session"],
-  ...["relocated", "continued-in", "atis-latch"],
-]);
-const SILENT_SYSTEM: ReadonlySet<string> = new Set(["turn_duration", "stop_hook_summary"]);
-const SILENT_PARTS: ReadonlySet<unknown> = new Set(["tool_reference", "document"]);
-const SILENT_ATTACHMENTS: ReadonlySet<string> = new Set([
-  ...["hook_success", "hook_additional_context", "instructions", "prompt_snapshot"],
-  ...["todo_reminder", "task_reminder"],
-]);
-const FILES: ReadonlyMap<string, string> = new Map([
-  ["file", "Attached"],
-  ["directory", "Attached"],
-  ["edited_text_file", "Edited meanwhile"],
 ]);
 
 /** As much of a text as is of use. A copy: a part of a text keeps all of it in memory. */

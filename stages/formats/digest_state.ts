@@ -127,8 +127,8 @@ export function withoutWords(state: ConversationState): ConversationState {
   return { meta, logs: Object.fromEntries(logs), settled: 0 };
 }
 
-/** The layout of what is remembered. Another one is read anew. */
-export const VERSION = 3;
+/** The layout of what is remembered, and what is made of a log. Where either is another, all is read anew. */
+export const VERSION = 4;
 
 /** Reads and writes below the folder with the digests. */
 export class DigestStore {

@@ -239,6 +239,41 @@ Deno.test("what holds nothing, as Claude Code writes it, counts as known", async
   assert.deepEqual((await project.digest()).details.unknown, {});
 });
 
+Deno.test("what Claude Code hands over at every turn counts as known, and what it says is shown", async () => {
+  using project = new Project();
+  const attach = (type: string, fields: Readonly<Record<string, unknown>>) =>
+    project.line("attachment", undefined, { attachment: { type, ...fields } });
+  const tokens = { type: "text", text: "51203 tokens left" };
+  project.write([
+    project.user("hello"),
+    attach("total_tokens_reminder", { content: [tokens] }),
+    attach("deferred_tools_delta", { addedNames: ["Read"], addedLines: [], removedNames: [] }),
+    attach("mcp_instructions_delta", { addedNames: ["m"], addedBlocks: ["# m"], removedNames: [] }),
+    attach("skill_listing", { content: "- ship: it", skillCount: 1, isInitial: true }),
+    attach("nested_memory", { path: "/home/ada/CLAUDE.md", content: { content: "Be kind" } }),
+    attach("date_change", { newDate: "2026-01-03" }),
+    attach("plan_mode", { reminderType: "full", isSubAgent: false }),
+    attach("hook_system_message", { content: "Remember the tide", hookName: "Stop" }),
+    attach("hook_stopped_continuation", { message: "Not at night", hookName: "Stop" }),
+    attach("opened_file_in_ide", { filename: "/home/ada/tide/moon.ts" }),
+    attach("mcp_resource", { server: "wiki", uri: "wiki://moon", name: "Moon" }),
+    attach("teammate_mailbox", { messages: [{ from: "pilot", text: "The **berth** is free" }] }),
+    { type: "tag", tag: "tides", sessionId: "s1" },
+  ]);
+  const { text, details } = await project.digest();
+  assert.deepEqual(details.unknown, {});
+  for (
+    const said of [
+      "*A hook says:* `Remember the tide`",
+      "*A hook stopped this:* `Not at night`",
+      "*Open in the editor:* `/home/ada/tide/moon.ts`",
+      "*Attached:* `wiki://moon`",
+      "<details><summary>Message from pilot</summary>\n\nThe **berth** is free",
+    ]
+  ) assert.ok(text.includes(`\n${said}\n`), `${said}\n---\n${text}`);
+  for (const silent of ["51203", "ship", "Be kind"]) assert.ok(!text.includes(silent), text);
+});
+
 Deno.test("what is not understood is told also of conversations with nothing to show", async () => {
   using project = new Project();
   project.write([{ type: "weird-new-type", key: 1 }, "{broken", "{broken"]);
