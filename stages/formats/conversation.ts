@@ -183,6 +183,7 @@ export class LogParser {
     this.stats.images += images;
     const said = this.#takeOut(texts.join("\n\n"));
     if (value.isMeta === true) this.#fold("Handed to Claude", said);
+    else if (INTERRUPTIONS.has(said) && images === 0) this.#remark("You interrupted", "");
     else if (said !== "" || images > 0) this.#say("user", said, images);
   }
 
@@ -198,27 +199,41 @@ export class LogParser {
 
   #say(kind: "user" | "steering", text: string, images: number): void {
     this.stats.prompts++;
+    this.#unqueue(text);
+    this.heading.titles.prompt ??= this.#beginning(text, true);
+    this.entries.push({ kind, time: this.#time, piece: this.#piece(text), images });
+  }
+
+  /** What waited is said now. */
+  #unqueue(text: string): void {
     const queued = this.entries.findLastIndex((entry) =>
       entry.kind === "queued" && entry.original === fingerprint(text)
     );
     if (queued >= 0) this.entries.splice(queued, 1);
-    this.heading.titles.prompt ??= this.#beginning(text, true);
-    this.entries.push({ kind, time: this.#time, piece: this.#piece(text), images });
   }
 
   /** Tells what tags say in words. Answers the text that is left. */
   #takeOut(text: string): string {
     if (!text.includes("<")) return text.trim();
+    let hasCommand = false;
     const left = text.replace(COMMAND, (_, name: string, rest: string) => {
       const args = /<command-args>([^]*?)<\/command-args>/.exec(rest)?.[1] ?? "";
-      this.#remark("Command", `${name.trim()} ${args.trim()}`.trim());
+      const command = `${name.trim()} ${args.trim()}`.trim();
+      hasCommand = true;
+      this.#unqueue(command);
+      this.#remark("Command", command);
       return "";
     });
     return left.replace(TAGS, (_, tag: string, attributes: string, inner: string) => {
       const said = inner.trim();
       if (said === "") return "";
-      if (tag === "bash-input") this.#remark("Ran", said);
-      else if (OUTPUTS.has(tag)) this.#output(said);
+      if (tag === "bash-input") {
+        this.#unqueue(said);
+        this.#remark("Ran", said);
+      } else if (tag === "command-message" || tag === "command-args") {
+        // Some versions put the message, which says nothing new, before the name.
+        if (!hasCommand) this.#remark("Command", said);
+      } else if (OUTPUTS.has(tag)) this.#output(said);
       else if (tag === "teammate-message") {
         const from = /teammate_id="([^"]*)"/.exec(attributes)?.[1] ?? "a teammate";
         this.#fold(`Message from ${from}`, said);
@@ -231,9 +246,12 @@ export class LogParser {
   #assistant(value: Value): void {
     const { message } = value;
     this.#usage(field(message, "id"), field(message, "usage"));
+    const isClaude = field(message, "model") !== SYNTHETIC;
     for (const block of blocksOf(this.#contentOf(value))) {
-      if (block.type === "text" && typeof block.text === "string") this.#answer(block.text);
-      else if (block.type === "thinking" && typeof block.thinking === "string") {
+      if (block.type === "text" && typeof block.text === "string") {
+        if (isClaude) this.#answer(block.text);
+        else this.#report(block.text, value.isApiErrorMessage === true);
+      } else if (block.type === "thinking" && typeof block.thinking === "string") {
         if (block.thinking.trim() !== "") {
           const piece = this.#piece(block.thinking);
           this.entries.push({ kind: "thinking", time: this.#time, piece });
@@ -250,6 +268,14 @@ export class LogParser {
     if (text.trim() === "") return;
     this.stats.answers++;
     this.entries.push({ kind: "assistant", time: this.#time, piece: this.#piece(text) });
+  }
+
+  /** What Claude Code says in Claude's place. */
+  #report(text: string, isError: boolean): void {
+    const said = text.trim();
+    if (said === "" || said === "No response requested.") return;
+    if (isError) this.#remark("API error", said.replace(/^API Error:? */i, ""));
+    else this.#remark("Claude Code", said);
   }
 
   #image(): void {
@@ -342,8 +368,7 @@ export class LogParser {
         this.#remark("A hook failed", textOf(error));
       }
     } else if (subtype === "api_error") {
-      const kind = field(field(value, "error"), "type") ?? field(field(value, "error"), "message");
-      this.#remark("API error", isText(kind) ? kind : "");
+      this.#remark("API error", nameOf(value.error) || nameOf(value.cause));
     } else if (subtype === "away_summary") this.#fold("While you were away", textOf(value.content));
     else if (isText(value.content)) {
       const said = this.#takeOut(quiet(value.content));
@@ -500,9 +525,16 @@ function withoutNoise(text: string): string {
 }
 
 const COMMAND =
-  /<command-name>([^]*?)<\/command-name>((?:\s*<command-(?:message|args|contents)>[^]*?<\/command-(?:message|args|contents)>)*)/g;
+  /<command-name>([^]*?)<\/command-name>((?:\s*<(command-message|command-args|command-contents|skill-format)>[^]*?<\/\3>)*)/g;
 const TAGS =
   /<(bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|teammate-message|user-memory-input|ide_opened_file|ide_selection|ide_diagnostics|command-message|command-args)((?:\s[^>]*)?)>([^]*?)<\/\1>/g;
+/** What stands in the user's place when Claude was stopped. */
+const INTERRUPTIONS: ReadonlySet<string> = new Set([
+  "[Request interrupted by user]",
+  "[Request interrupted by user for tool use]",
+]);
+/** The model of what Claude Code says in Claude's place. */
+const SYNTHETIC = "<synthetic>";
 const OUTPUTS = new Set([
   ...["bash-stdout", "bash-stderr", "local-command-stdout", "local-command-stderr"],
 ]);
@@ -539,6 +571,14 @@ function blocksOf(content: unknown): readonly Value[] {
 function blockOf(value: unknown): Value {
   if (typeof value === "string") return { type: "text", text: value };
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Value : {};
+}
+
+/** What an error is called, however deep in it that stands. */
+function nameOf(error: unknown, depth = 4): string {
+  const inner = field(error, "error");
+  const deeper = depth > 0 && inner !== undefined ? nameOf(inner, depth - 1) : "";
+  const names = [deeper, field(error, "type"), field(error, "code"), field(error, "message")];
+  return names.filter(isText).find((name) => name !== "error") ?? "";
 }
 
 function textOf(content: unknown): string {

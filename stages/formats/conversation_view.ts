@@ -52,6 +52,9 @@ export interface Head {
   readonly agents: number;
 }
 
+/** What is Claude's own; what stands between is of the program, or comes of what the user did. */
+const CLAUDES: ReadonlySet<Entry["kind"]> = new Set(["assistant", "thinking", "call", "result"]);
+
 const NUMBERS = new Intl.NumberFormat("en");
 
 const INPUT_LENGTH = 200;
@@ -127,13 +130,11 @@ class View {
     const blocks: string[] = [];
     let isClaude = false;
     for (const entry of entries) {
-      const isOwn = entry.kind !== "user" && entry.kind !== "steering";
       const made = this.#entry(entry, depth);
       if (made.length === 0) continue;
-      if (isOwn && !isClaude && depth === 0 && entry.kind !== "note") {
-        blocks.push(heading("Claude", entry.time));
-      }
-      isClaude = isOwn && (isClaude || entry.kind !== "note");
+      const isBy = CLAUDES.has(entry.kind);
+      if (isBy && !isClaude && depth === 0) blocks.push(heading("Claude", entry.time));
+      isClaude = isBy || isClaude && entry.kind !== "user" && entry.kind !== "steering";
       blocks.push(...made);
     }
     return blocks;

@@ -127,7 +127,7 @@ export function withoutWords(state: ConversationState): ConversationState {
   return { meta, logs: Object.fromEntries(logs), settled: 0 };
 }
 
-/** The layout of what is remembered, and what is made of a log. Where either is another, all is read anew. */
+/** The layout of what is remembered, and what is made of a log. After a change, all is read anew. */
 export const VERSION = 4;
 
 /** Reads and writes below the folder with the digests. */

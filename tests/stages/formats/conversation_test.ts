@@ -274,6 +274,80 @@ Deno.test("what Claude Code hands over at every turn counts as known, and what i
   for (const silent of ["51203", "ship", "Be kind"]) assert.ok(!text.includes(silent), text);
 });
 
+Deno.test("a command is shown once, wherever its message stands and although it waited", async () => {
+  using project = new Project();
+  const message = "<command-message>ship is running…</command-message>";
+  const command = "<command-name>/ship</command-name>\n<command-args>the tide</command-args>";
+  project.write([
+    { type: "queue-operation", operation: "enqueue", content: "/ship the tide" },
+    { type: "queue-operation", operation: "dequeue" },
+    project.user(`${message}\n${command}\n<skill-format>true</skill-format>`),
+    { type: "queue-operation", operation: "enqueue", content: "git log" },
+    project.user("<bash-input>git log</bash-input>"),
+    project.user("<command-message>alone</command-message>"),
+  ]);
+  const { text, details } = await project.digest();
+  const [, body = ""] = text.split("<!-- keepsake body -->\n");
+  assert.deepEqual(body.split("\n").filter((line) => line !== ""), [
+    "*Command:* `/ship the tide`",
+    "*Ran:* `git log`",
+    "*Command:* `alone`",
+    "<!-- keepsake end -->",
+  ]);
+  assert.equal(details.prompts, 0);
+});
+
+Deno.test("what Claude Code writes in somebody's place is not said by them", async () => {
+  using project = new Project();
+  const synthetic = (text: string, fields: Readonly<Record<string, unknown>> = {}) =>
+    project.line("assistant", {
+      role: "assistant",
+      model: "<synthetic>",
+      content: [{ type: "text", text }],
+    }, fields);
+  const overloaded = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+  project.write([
+    project.user("<bash-input>ls</bash-input>"),
+    project.user("<bash-stdout>moon.ts</bash-stdout><bash-stderr></bash-stderr>"),
+    project.user("Instructions of a skill", { isMeta: true }),
+    project.user("How is the tide?"),
+    project.assistant("I look"),
+    project.user([{ type: "text", text: "[Request interrupted by user for tool use]" }]),
+    synthetic("API Error: 529 Overloaded", { isApiErrorMessage: true }),
+    synthetic("No response requested."),
+    project.line("system", undefined, {
+      subtype: "api_error",
+      error: { status: 529, error: overloaded },
+    }),
+    project.line("system", undefined, {
+      subtype: "api_error",
+      error: {},
+      cause: { code: "ECONNRESET" },
+    }),
+  ]);
+  const { text, details } = await project.digest();
+  const [, body = ""] = text.split("<!-- keepsake body -->\n");
+  assert.deepEqual(body.split("\n").filter((line) => line !== ""), [
+    "*Ran:* `ls`",
+    "```",
+    "moon.ts",
+    "```",
+    "<details><summary>Handed to Claude</summary>",
+    "Instructions of a skill",
+    "</details>",
+    "### You · 2026-01-02 03:00",
+    "How is the tide?",
+    "### Claude · 2026-01-02 03:00",
+    "I look",
+    "*You interrupted*",
+    "*API error:* `529 Overloaded`",
+    "*API error:* `overloaded_error`",
+    "*API error:* `ECONNRESET`",
+    "<!-- keepsake end -->",
+  ]);
+  assert.deepEqual([details.prompts, details.answers], [1, 1]);
+});
+
 Deno.test("what is not understood is told also of conversations with nothing to show", async () => {
   using project = new Project();
   project.write([{ type: "weird-new-type", key: 1 }, "{broken", "{broken"]);
