@@ -25,7 +25,7 @@ import {
   SILENT_SYSTEM,
 } from "./conversation_known.ts";
 import type { LogLine } from "./log_reader.ts";
-import { briefInput } from "./tool_input.ts";
+import { briefInput, planOf } from "./tool_input.ts";
 
 /** How a log's lines become entries. */
 export interface ParserContext {
@@ -311,17 +311,30 @@ export class LogParser {
     this.stats.calls++;
     const name = isText(block.name) ? block.name : "a tool";
     const id = isText(block.id) ? block.id : "";
+    const plan = planOf(name, block.input);
+    if (plan !== "") this.#plan(plan);
+    // It would be told once more.
+    const isBrief = this.#tools === "none" || plan !== "" && this.#tools === "short";
     const entry: Extract<Entry, { kind: "call" }> = {
       kind: "call",
       time: this.#time,
       id,
       name: this.#beginning(name),
-      input: this.#ofTool(
-        this.#tools === "none" ? "" : briefInput(name, block.input, this.#tools),
-      ),
+      input: this.#ofTool(isBrief ? "" : briefInput(name, block.input, this.#tools)),
     };
     this.entries.push(entry);
     if (id !== "") this.#calls.set(id, entry);
+  }
+
+  #plan(text: string): void {
+    // Where all of the input is shown, its secrets are counted there.
+    const piece = this.#keep({
+      text,
+      line: this.#line,
+      ...(this.#tools === "full" && { again: true }),
+    });
+    const title = this.#beginning("Plan");
+    this.entries.push({ kind: "folded", time: this.#time, title, piece, isClaude: true });
   }
 
   #result(block: Value, { toolUseResult }: Value): void {

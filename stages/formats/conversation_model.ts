@@ -54,6 +54,8 @@ export type Entry =
     readonly time: string;
     readonly title: Piece;
     readonly piece: Piece;
+    /** Whether Claude says it. */
+    readonly isClaude?: true;
   }
   /** A prompt that waited; gone when it turns up as one. */
   | {

@@ -132,7 +132,7 @@ class View {
     for (const entry of entries) {
       const made = this.#entry(entry, depth);
       if (made.length === 0) continue;
-      const isBy = CLAUDES.has(entry.kind);
+      const isBy = CLAUDES.has(entry.kind) || entry.kind === "folded" && entry.isClaude === true;
       if (isBy && !isClaude && depth === 0) blocks.push(heading("Claude", entry.time));
       isClaude = isBy || isClaude && entry.kind !== "user" && entry.kind !== "steering";
       blocks.push(...made);

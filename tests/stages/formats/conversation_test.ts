@@ -297,6 +297,35 @@ Deno.test("a command is shown once, wherever its message stands and although it 
   assert.equal(details.prompts, 0);
 });
 
+Deno.test("a plan is shown whole, and lists are said in words", async () => {
+  using project = new Project();
+  const plan = `# The tide\n\n${"Look at the moon. ".repeat(60)}\n\n## At last\n\nSail.`;
+  const todos = [
+    { content: "Find the moon", status: "completed", activeForm: "Finding the moon" },
+    { content: "Sail", status: "pending", activeForm: "Sailing" },
+  ];
+  const questions = [{ question: "Ebb or flood?", header: "Tide", options: [] }];
+  project.write([
+    project.user("hello"),
+    project.call("t1", "ExitPlanMode", { plan, planFilePath: "/home/ada/.claude/plans/tide.md" }),
+    project.answer("t1", "User has approved your plan."),
+    project.call("t2", "TodoWrite", { todos }),
+    project.call("t3", "AskUserQuestion", { questions }),
+    project.call("t4", "TodoWrite", { todos: [{ words: "odd" }] }),
+  ]);
+  const { text } = await project.digest();
+  for (
+    const said of [
+      "<details><summary>Plan</summary>\n\n#### The tide\n",
+      "\n##### At last\n\nSail.\n\n</details>\n\n**ExitPlanMode**\n\n```\nUser has approved",
+      "\n**TodoWrite** `completed: Find the moon · pending: Sail`\n",
+      "\n**AskUserQuestion** `Ebb or flood?`\n",
+      '\n**TodoWrite** `todos: [{"words":"odd"}]`\n',
+    ]
+  ) assert.ok(text.includes(said), `${said}\n---\n${text}`);
+  assert.ok((await project.digestAnew({ tools: "none" })).includes("\nSail.\n"));
+});
+
 Deno.test("what Claude Code writes in somebody's place is not said by them", async () => {
   using project = new Project();
   const synthetic = (text: string, fields: Readonly<Record<string, unknown>> = {}) =>
