@@ -8,7 +8,9 @@
  */
 import {
   add,
+  type Call,
   type Entry,
+  fingerprint,
   type LogStats,
   newStats,
   type Piece,
@@ -24,6 +26,7 @@ import {
   SILENT_PARTS,
   SILENT_SYSTEM,
 } from "./conversation_known.ts";
+import { InlineAgents, withInner } from "./inline_agents.ts";
 import type { LogLine } from "./log_reader.ts";
 import { briefInput, planOf } from "./tool_input.ts";
 
@@ -65,9 +68,13 @@ export class LogParser {
   /** The newest messages' use of tokens, which every line of a message repeats. */
   readonly usages: Map<string, readonly number[]>;
   readonly #log: string;
+  readonly #isAgent: boolean;
   readonly #tools: Tools;
   readonly #owners: Map<string, string>;
-  readonly #calls = new Map<string, Extract<Entry, { kind: "call" }>>();
+  readonly #calls = new Map<string, Call>();
+  readonly #agents = new InlineAgents();
+  /** Where entries go: among the conversation's own, or those of a sub-agent in it. */
+  #into: Entry[] = this.entries;
   /** What calls that are settled were of, by their id, where they have no answer. */
   readonly #settled: Map<string, Piece>;
   #line = 0;
@@ -82,6 +89,7 @@ export class LogParser {
     readonly time?: string;
   }) {
     this.#log = log;
+    this.#isAgent = /(?:^|\/)agent-[^/]+$/.test(log);
     this.#tools = tools;
     this.#owners = owners;
     this.heading = structuredClone(before?.heading ?? { titles: {} });
@@ -93,8 +101,12 @@ export class LogParser {
     this.#time = before?.time ?? "";
     for (const entry of structuredClone(before?.entries ?? []) as Entry[]) {
       this.entries.push(entry);
+    }
+    for (const entry of withInner(this.entries)) {
+      if (entry.kind === "call" || entry.kind === "agent") this.#agents.adopt(entry.tip, entry);
       if (entry.kind !== "call" || entry.result !== undefined || entry.id === "") continue;
       this.#calls.set(entry.id, entry);
+      if (entry.asked !== undefined) this.#agents.begin(entry);
     }
     this.#settled = new Map(before?.waiting.filter(([id]) => !this.#calls.has(id)));
   }
@@ -131,6 +143,9 @@ export class LogParser {
       this.uuids.push(uuid);
     }
     this.#note(value);
+    this.#into = this.entries;
+    // In a sub-agent's own log, all lines are such.
+    if (value.isSidechain === true && !this.#isAgent) this.#into = this.#innerOf(value);
     if (type === "user") this.#user(value);
     else if (type === "assistant") this.#assistant(value);
     else if (type === "system") this.#system(value);
@@ -142,6 +157,17 @@ export class LogParser {
     else if (typeof type !== "string" || !SILENT_LINES.has(type)) {
       this.#unknown("line", type, value);
     }
+  }
+
+  /** Where the entries of a sub-agent go that stands in its conversation's log. */
+  #innerOf(value: Value): Entry[] {
+    let host = this.#agents.hostOf(value.parentUuid, textOf(field(value.message, "content")));
+    if (host === undefined) {
+      host = { kind: "agent", time: this.#time };
+      this.entries.push(host);
+    }
+    this.#agents.adopt(value.uuid, host);
+    return host.inner ??= [];
   }
 
   #note(value: Value): void {
@@ -200,8 +226,8 @@ export class LogParser {
   #say(kind: "user" | "steering", text: string, images: number): void {
     this.stats.prompts++;
     this.#unqueue(text);
-    this.heading.titles.prompt ??= this.#beginning(text, true);
-    this.entries.push({ kind, time: this.#time, piece: this.#piece(text), images });
+    if (this.#into === this.entries) this.heading.titles.prompt ??= this.#beginning(text, true);
+    this.#into.push({ kind, time: this.#time, piece: this.#piece(text), images });
   }
 
   /** What waited is said now. */
@@ -254,7 +280,7 @@ export class LogParser {
       } else if (block.type === "thinking" && typeof block.thinking === "string") {
         if (block.thinking.trim() !== "") {
           const piece = this.#piece(block.thinking);
-          this.entries.push({ kind: "thinking", time: this.#time, piece });
+          this.#into.push({ kind: "thinking", time: this.#time, piece });
         }
       } else if (block.type === "tool_use" || block.type === "server_tool_use") this.#call(block);
       else if (block.type === "image") this.#image();
@@ -267,7 +293,7 @@ export class LogParser {
   #answer(text: string): void {
     if (text.trim() === "") return;
     this.stats.answers++;
-    this.entries.push({ kind: "assistant", time: this.#time, piece: this.#piece(text) });
+    this.#into.push({ kind: "assistant", time: this.#time, piece: this.#piece(text) });
   }
 
   /** What Claude Code says in Claude's place. */
@@ -280,7 +306,7 @@ export class LogParser {
 
   #image(): void {
     this.stats.images++;
-    this.entries.push({
+    this.#into.push({
       kind: "note",
       time: this.#time,
       label: "An image",
@@ -315,15 +341,20 @@ export class LogParser {
     if (plan !== "") this.#plan(plan);
     // It would be told once more.
     const isBrief = this.#tools === "none" || plan !== "" && this.#tools === "short";
-    const entry: Extract<Entry, { kind: "call" }> = {
+    const entry: Call = {
       kind: "call",
       time: this.#time,
       id,
       name: this.#beginning(name),
       input: this.#ofTool(isBrief ? "" : briefInput(name, block.input, this.#tools)),
     };
-    this.entries.push(entry);
-    if (id !== "") this.#calls.set(id, entry);
+    this.#into.push(entry);
+    if (id === "") return;
+    this.#calls.set(id, entry);
+    const prompt = field(block.input, "prompt");
+    if (this.#into !== this.entries || !STARTERS.has(name)) return;
+    entry.asked = fingerprint(isText(prompt) ? prompt : "");
+    this.#agents.begin(entry);
   }
 
   #plan(text: string): void {
@@ -334,7 +365,7 @@ export class LogParser {
       ...(this.#tools === "full" && { again: true }),
     });
     const title = this.#beginning("Plan");
-    this.entries.push({ kind: "folded", time: this.#time, title, piece, isClaude: true });
+    this.#into.push({ kind: "folded", time: this.#time, title, piece, isClaude: true });
   }
 
   #result(block: Value, { toolUseResult }: Value): void {
@@ -357,11 +388,12 @@ export class LogParser {
     if (call === undefined) {
       const name = this.#settled.get(id);
       this.#settled.delete(id);
-      this.entries.push({ kind: "result", time: this.#time, ...(name && { name }), result });
+      this.#into.push({ kind: "result", time: this.#time, ...(name && { name }), result });
     } else {
       call.result = result;
       if (isText(agent)) call.agent = agent;
       this.#calls.delete(id);
+      this.#agents.end(call);
     }
   }
 
@@ -424,7 +456,7 @@ export class LogParser {
     const said = quiet(textOf(value.content)).trim();
     if (value.operation === "enqueue" && said !== "") {
       const piece = this.#piece(said);
-      this.entries.push({ kind: "queued", time: this.#time, piece, original: fingerprint(said) });
+      this.#into.push({ kind: "queued", time: this.#time, piece, original: fingerprint(said) });
     }
   }
 
@@ -441,18 +473,18 @@ export class LogParser {
 
   #remark(label: string, text: string): void {
     const piece = this.#beginning(text);
-    this.entries.push({ kind: "note", time: this.#time, label, piece });
+    this.#into.push({ kind: "note", time: this.#time, label, piece });
   }
 
   #fold(label: string, text: string): void {
     if (text.trim() === "") return;
     const [title, piece] = [this.#beginning(label), this.#piece(text)];
-    this.entries.push({ kind: "folded", time: this.#time, title, piece });
+    this.#into.push({ kind: "folded", time: this.#time, title, piece });
   }
 
   #output(text: string): void {
     const piece = this.#ofTool(text);
-    this.entries.push({ kind: "output", time: this.#time, piece });
+    this.#into.push({ kind: "output", time: this.#time, piece });
   }
 
   /** Counts what is not known by its shape: names of keys, never what they hold. */
@@ -548,6 +580,8 @@ const INTERRUPTIONS: ReadonlySet<string> = new Set([
 ]);
 /** The model of what Claude Code says in Claude's place. */
 const SYNTHETIC = "<synthetic>";
+/** The tools that start sub-agents. */
+const STARTERS: ReadonlySet<string> = new Set(["Task", "Agent"]);
 const OUTPUTS = new Set([
   ...["bash-stdout", "bash-stderr", "local-command-stdout", "local-command-stderr"],
 ]);
@@ -555,15 +589,6 @@ const OUTPUTS = new Set([
 /** As much of a text as is of use. A copy: a part of a text keeps all of it in memory. */
 function beginningOf(text: string): string {
   return text.length > WINDOW ? ` ${text.slice(0, WINDOW)}`.slice(1) : text;
-}
-
-/** Tells texts apart without keeping them (FNV-1a). */
-function fingerprint(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
-  }
-  return `${text.length}:${hash.toString(36)}`;
 }
 
 function isText(value: unknown): value is string {

@@ -30,6 +30,31 @@ export interface Result {
   readonly images: number;
 }
 
+/** A tool that was called, with what it answered. */
+export interface Call {
+  readonly kind: "call";
+  readonly time: string;
+  readonly id: string;
+  readonly name: Piece;
+  readonly input: Piece;
+  result?: Result;
+  /** The sub-agent that did it, where the answer says so. */
+  agent?: string;
+  /** Tells the prompt that a sub-agent was given. */
+  asked?: string;
+  /** What a sub-agent did for it whose lines stand in the same log, and the uuid of the newest. */
+  inner?: Entry[];
+  tip?: string;
+}
+
+/** Such a sub-agent, where no call of it is known. */
+export interface InlineAgent {
+  readonly kind: "agent";
+  readonly time: string;
+  inner?: Entry[];
+  tip?: string;
+}
+
 /** One thing that was said or done. `time` is in ISO form, empty when it is not known. */
 export type Entry =
   | {
@@ -64,16 +89,8 @@ export type Entry =
     readonly piece: Piece;
     readonly original: string;
   }
-  | {
-    readonly kind: "call";
-    readonly time: string;
-    readonly id: string;
-    readonly name: Piece;
-    readonly input: Piece;
-    result?: Result;
-    /** The sub-agent that did it, where the answer says so. */
-    agent?: string;
-  }
+  | Call
+  | InlineAgent
   /** An answer to a call that is not known, or long settled: then it has the name of that. */
   | {
     readonly kind: "result";
@@ -102,6 +119,15 @@ export interface LogStats {
   unknown: Record<string, number>;
   /** Secrets, by rule and line: `github 12`. */
   secrets: Record<string, number>;
+}
+
+/** Tells texts apart without keeping them (FNV-1a). */
+export function fingerprint(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  }
+  return `${text.length}:${hash.toString(36)}`;
 }
 
 /** Nothing counted yet. */

@@ -23,6 +23,7 @@ import {
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import { type Fragment, textOf } from "./digest_file.ts";
 import type { ConversationState, LogState, Mark, Place } from "./digest_state.ts";
+import { withInner } from "./inline_agents.ts";
 import { safeName } from "./log_names.ts";
 import { LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
@@ -333,7 +334,7 @@ export class ConversationReader {
         await this.#clean(parser);
         if (pace.isDue) await pace.turn();
       }
-      await this.#nameAgents(parser.entries);
+      await this.#nameAgents(withInner(parser.entries));
       const sum = hash.digest();
       marks.set(log.path, {
         look: log.look.text,

@@ -4,13 +4,16 @@
  * @module
  */
 import {
+  type Call,
   type Entry,
+  type InlineAgent,
   type LogStats,
   type Piece,
   type Result,
   SHOWN,
   type Tools,
 } from "./conversation_model.ts";
+import { withInner } from "./inline_agents.ts";
 import {
   codeBlock,
   codeSpan,
@@ -166,13 +169,16 @@ class View {
         return this.#tools === "none" ? [] : this.#late(entry);
       case "call":
         return this.#call(entry, depth);
+      case "agent":
+        return this.#inner(entry, depth + 1);
     }
   }
 
-  #call(entry: Extract<Entry, { kind: "call" }>, depth: number): string[] {
+  #call(entry: Call, depth: number): string[] {
     const named = entry.agent === undefined ? undefined : this.#byId.get(entry.agent);
     const agents = [...new Set([...this.#byCall.get(entry.id) ?? [], ...(named ? [named] : [])])];
-    const below = agents.flatMap((agent) => this.agent(agent, depth + 1));
+    const inner = this.#inner(entry, depth + 1);
+    const below = [...inner, ...agents.flatMap((agent) => this.agent(agent, depth + 1))];
     if (this.#tools === "none") return below;
     const name = toolName(entry.name);
     const failed = failure(entry.result);
@@ -202,6 +208,16 @@ class View {
     const blocks = agent.kept === undefined ? this.#fold(agent, depth) : [agent.kept];
     this.#made?.set(agent, blocks.join("\n\n"));
     return blocks;
+  }
+
+  /** A sub-agent whose lines stand in its conversation's log, where its call says what it is for. */
+  #inner({ inner = [] }: Call | InlineAgent, depth: number): string[] {
+    const all = withInner(inner);
+    const count = (kind: Entry["kind"]) => all.filter((entry) => entry.kind === kind).length;
+    const counts = `${sayCount(count("assistant"), "answer")}, ${
+      sayCount(count("call"), "tool call")
+    }`;
+    return folded(`Sub-agent (${counts})`, this.render(inner, depth));
   }
 
   #fold(agent: Agent, depth: number): string[] {

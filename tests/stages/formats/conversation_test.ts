@@ -448,6 +448,76 @@ Deno.test("a sub-agent that only the answer of its call names stands below the c
   }
 });
 
+Deno.test("a sub-agent that stands in its conversation's log is shown below its call, also line by line", async () => {
+  using project = new Project();
+  const side = (uuid: string, parentUuid: string | null) => ({
+    uuid,
+    parentUuid,
+    isSidechain: true,
+  });
+  const task = (id: string, prompt: string) =>
+    project.call(id, "Task", { description: id, prompt, subagent_type: "scout" });
+  const line = (type: string, content: unknown, fields: Readonly<Record<string, unknown>>) =>
+    project.line(type, { role: type, content }, fields);
+  const tool = [{ type: "tool_use", id: "b1", name: "Bash", input: { command: "rg moon" } }];
+  const lines = [
+    line("user", "Warmup", side("w1", null)),
+    project.user("Scout the tide"),
+    task("t1", "Find the moon"),
+    task("t2", "Find the sea"),
+    line("user", "Find the moon", side("m1", null)),
+    line("user", "Find the sea", side("s1", null)),
+    line("assistant", tool, side("m2", "m1")),
+    line("assistant", [{ type: "text", text: "The sea is wide" }], side("s2", "s1")),
+    line(
+      "user",
+      [{ type: "tool_result", tool_use_id: "b1", content: "3 moons" }],
+      side("m3", "m2"),
+    ),
+    line("assistant", [{ type: "text", text: "It is up" }], side("m4", "m3")),
+    project.answer("t1", "up"),
+    project.answer("t2", "wide"),
+    project.assistant([{ type: "text", text: "All is found" }]),
+  ];
+  for (const line of lines.slice(0, 6)) {
+    project.write([line]);
+    await project.digest();
+  }
+  project.write(lines.slice(6));
+  const { text, details } = await project.digest();
+  assert.equal(text, await project.digestAnew());
+  const [, body = ""] = text.split("<!-- keepsake body -->\n");
+  assert.deepEqual(body.split("\n").filter((line) => line !== ""), [
+    "<details><summary>Sub-agent (0 answers, 0 tool calls)</summary>",
+    "**Prompt**",
+    "Warmup",
+    "</details>",
+    "### You · 2026-01-02 03:00",
+    "Scout the tide",
+    "### Claude · 2026-01-02 03:00",
+    "**Task** `scout · t1`",
+    "<details><summary>Sub-agent (1 answer, 1 tool call)</summary>",
+    "**Prompt**",
+    "Find the moon",
+    "**Bash** `rg moon`",
+    ...["```", "3 moons", "```"],
+    "It is up",
+    "</details>",
+    ...["```", "up", "```"],
+    "**Task** `scout · t2`",
+    "<details><summary>Sub-agent (1 answer, 0 tool calls)</summary>",
+    "**Prompt**",
+    "Find the sea",
+    "The sea is wide",
+    "</details>",
+    ...["```", "wide", "```"],
+    "All is found",
+    "<!-- keepsake end -->",
+  ]);
+  assert.ok(text.includes("\n## Scout the tide\n"), text);
+  assert.deepEqual([details.prompts, details.answers, details.calls], [4, 3, 3]);
+});
+
 Deno.test("an answer that comes after a newer prompt stands below its call", async () => {
   using project = new Project();
   project.write([
