@@ -40,6 +40,8 @@ export interface ParserContext {
 /** What a log says of itself. */
 export interface Heading {
   branch?: Piece | undefined;
+  /** The log whose lines it repeats, the newest where those of several are. */
+  origin?: string;
   /** Times of its first and last line, in milliseconds since 1970. */
   first?: number | undefined;
   last?: number | undefined;
@@ -135,8 +137,10 @@ export class LogParser {
     const { type, uuid } = value;
     if (type === "progress") return;
     if (typeof uuid === "string" && uuid !== "") {
-      if (this.#owners.has(uuid)) {
+      const owner = this.#owners.get(uuid);
+      if (owner !== undefined) {
         this.stats.repeated++;
+        if (owner !== this.#log) this.heading.origin = owner;
         return;
       }
       this.#owners.set(uuid, this.#log);

@@ -492,7 +492,12 @@ export class ConversationReader {
       stats,
     };
     const branch = headings.find((heading) => heading.branch !== undefined)?.branch?.text ?? "";
-    const head = renderHead({ ...meta, session: basename(key), branch });
+    const origin = headings[0]?.origin?.replace(/\.jsonl$/, "") ?? key;
+    const isOwn = origin === key || origin.startsWith(`${key}/`);
+    const head = renderHead({
+      ...{ ...meta, session: basename(key), branch },
+      origin: isOwn ? "" : basename(origin),
+    });
     const states = logs.map(({ path, state }, place): [string, LogState] => [
       path,
       { ...state, open: place === 0 ? open : [] },

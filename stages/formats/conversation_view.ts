@@ -49,6 +49,8 @@ export interface Head {
   readonly title: string;
   readonly session: string;
   readonly branch: string;
+  /** The conversation that it goes on from; empty where that is none. */
+  readonly origin: string;
   readonly first: number | undefined;
   readonly last: number | undefined;
   readonly stats: LogStats;
@@ -76,9 +78,12 @@ export function renderStrays(agents: readonly Agent[], options: ViewOptions): st
 }
 
 /** What stands above a conversation: title, times and counts. */
-export function renderHead({ title, session, branch, first, last, stats, agents }: Head): string {
+export function renderHead(
+  { title, session, branch, origin, first, last, stats, agents }: Head,
+): string {
   const facts = [
     codeSpan(session),
+    origin === "" ? "" : `goes on from ${codeSpan(origin)}`,
     first === undefined ? "" : `${sayTime(first)} to ${sayTime(last ?? first)} UTC`,
     branch === "" ? "" : `branch ${codeSpan(shorten(branch, 120))}`,
   ];

@@ -272,6 +272,8 @@ Deno.test("what a resumed or forked conversation repeats stands once, where it w
   assert.equal(details.conversations, 2);
   const [fork, origin] = text.split("<!-- keepsake end -->");
   assert.ok(fork!.includes("the fork") && !fork!.includes("\nprompt 1"));
+  assert.ok(fork!.includes("\n`a9` · goes on from `z1` · "), fork);
+  assert.ok(!origin!.includes("goes on from"), origin);
   for (const n of [1, 2, 3]) assert.ok(origin!.includes(`\nprompt ${n}\n`));
 });
 
