@@ -125,7 +125,7 @@ export class LogParser {
   }
 
   /** Takes a line, which tells nothing when it cannot be read. */
-  take({ number, value, isUnfinished, isOversized }: LogLine): void {
+  take({ number, value, isUnfinished, isOversized, hasHole }: LogLine): void {
     this.stats.lines++;
     this.#line = number;
     if (isUnfinished) this.stats.unfinished++;
@@ -134,6 +134,7 @@ export class LogParser {
       else this.stats.broken++;
       return;
     }
+    if (hasHole) this.stats.broken++;
     const { type, uuid } = value;
     if (type === "progress") return;
     if (typeof uuid === "string" && uuid !== "") {

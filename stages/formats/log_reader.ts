@@ -21,6 +21,8 @@ export interface LogLine {
   readonly value: Readonly<Record<string, unknown>> | undefined;
   /** Whether it is the last, without its end. */
   readonly isUnfinished?: true;
+  /** Whether zeros stand before it, where a crash left room for what was never written. */
+  readonly hasHole?: true;
   /** Whether it is too long to be held: nobody knows what is in it. */
   readonly isOversized?: true;
 }
@@ -126,7 +128,7 @@ export class LogReader {
     } else {
       seen(this.#block.subarray(0, kept));
       this.offset += kept;
-      yield [{ number: ++this.lines, value }];
+      yield [{ number: ++this.lines, value, ...(last.startsWith("\0") && { hasHole: true }) }];
     }
   }
 
@@ -152,7 +154,9 @@ export class LogReader {
       if (next > at) {
         const line = letters.slice(at, next);
         const value = this.#parse(line, at);
-        if (value !== undefined || line.trim() !== "") into.push({ number: this.lines, value });
+        if (value !== undefined || line.trim() !== "") {
+          into.push({ number: this.lines, value, ...(line.startsWith("\0") && { hasHole: true }) });
+        }
       }
       at = next + 1;
     }
@@ -165,6 +169,10 @@ export class LogReader {
 
   /** @param start Where the line begins in the block. */
   #parse(line: string, start: number): LogLine["value"] {
+    if (line.startsWith("\0")) {
+      const begin = line.search(/[^\0]/);
+      return begin < 0 ? undefined : this.#parse(line.slice(begin), start + begin);
+    }
     const type = typeOf(line);
     if (type === "progress" && !this.#progress) {
       // Parsed all the same, for whether it is JSON; letters or bytes are alike for that.

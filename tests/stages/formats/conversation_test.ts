@@ -414,6 +414,18 @@ Deno.test("a log with ends of line that are none counts as broken", async () => 
   assert.match(manifest, /\n1 broken line\.\n/);
 });
 
+Deno.test("a line is read that zeros stand before, as after a crash, and counts as broken too", async () => {
+  using project = new Project();
+  const hole = "\0".repeat(5000);
+  const user = (text: string) => hole + JSON.stringify(project.user(text));
+  project.write([project.user("before"), user("after ü"), hole, "\0{broken", project.user("on")]);
+  const { text, details } = await project.digest();
+  for (const said of ["before", "after ü", "on"]) assert.ok(text.includes(`\n${said}\n`), text);
+  assert.deepEqual([details.lines, details.broken, details.prompts], [5, 3, 3]);
+  project.write([user("at last")]);
+  assert.ok((await project.digest()).text.includes("\nat last\n"));
+});
+
 Deno.test("a sub-agent that only the answer of its call names stands below the call", async () => {
   const prompt = 'look for "agentId":"a9" → there';
   const content = [{ type: "text", text: "found ".repeat(500) }];
