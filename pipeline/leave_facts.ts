@@ -64,8 +64,12 @@ function told({ status, stages, snapshots, failure }: RunReport) {
     ...stages.flatMap(({ id, status, message }) =>
       status === "failed" ? [`${id}: ${message}`] : []
     ),
-    ...unread.map(({ id, unreadable }) => `${id}: could not read ${unreadable.length} paths`),
+    ...unread.map(({ id, unreadable }) => `${id}: could not read ${sayPaths(unreadable.length)}`),
     ...(failure ? [failure.message] : []),
   ];
   return { status, failures };
+}
+
+function sayPaths(count: number): string {
+  return count === 1 ? "1 path" : `${count} paths`;
 }

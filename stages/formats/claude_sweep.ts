@@ -110,7 +110,7 @@ export function settingIn(text: string, file: string): Setting {
   if (typeof days === "number" && Number.isInteger(days) && days >= 1) {
     return { kind: "days", file, days };
   }
-  return { kind: "invalid", file, reason: `its ${KEY} is no whole number of days` };
+  return { kind: "invalid", file, reason: `its ${KEY} is no whole number of days from 1 on` };
 }
 
 const KEY = "cleanupPeriodDays";

@@ -100,7 +100,8 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
   return [
     "# Digests",
     "Each line of a log counts once, also where a resumed or forked conversation repeats it. " +
-    "Prompts are what you said, answers what Claude said, in main conversations and sub-agents.",
+    "Prompts are what you told Claude, and what it told its sub-agents; answers are what it said, " +
+    "also as a sub-agent.",
     table(WORK, 3, work),
     "## Tokens",
     table(TOKENS, 1, tokens),

@@ -52,6 +52,11 @@ Deno.test("a setting counts only as a whole number of days from 1 on", () => {
     wrong.map(() => "invalid"),
   );
   assert.deepEqual(kinds('{"cleanupPeriodDays": 30,'), ["invalid"]);
+  assert.deepEqual(settingIn('{"cleanupPeriodDays": 0}', "f"), {
+    kind: "invalid",
+    file: "f",
+    reason: "its cleanupPeriodDays is no whole number of days from 1 on",
+  });
 });
 
 Deno.test("settings of all scopes are read from their files", () => {
