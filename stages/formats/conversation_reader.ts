@@ -479,6 +479,36 @@ export class ConversationReader {
     readonly state: ConversationState;
   } {
     const { key, logs, agents, body, settled, places, open } = reading;
+    const { meta, head } = this.#headOf({ key, logs, agents }, all);
+    const states = logs.map(({ path, state }, place): [string, LogState] => [
+      path,
+      { ...state, open: place === 0 ? open : [] },
+    ]);
+    return {
+      fragment: { meta, head, body },
+      state: { meta, logs: Object.fromEntries(states), settled, places },
+    };
+  }
+
+  /** What stands above a conversation that did not change, where another one tells its title now. */
+  retitle(
+    { meta: { key, agents, title }, logs: held }: ConversationState,
+    all: readonly Reading[],
+  ): Pick<Fragment, "meta" | "head"> | undefined {
+    const logs = Object.entries(held).map(([path, state]) => ({ path, state }));
+    if (title === "" || logs[0]?.state.heading.titles.summary !== undefined) return undefined;
+    const made = this.#headOf({ key, logs, agents }, all);
+    return logs[0]?.state.heading.titles.summary === undefined ? undefined : made;
+  }
+
+  #headOf(
+    { key, logs, agents }: {
+      readonly key: string;
+      readonly logs: readonly Pick<KnownLog, "path" | "state">[];
+      readonly agents: number;
+    },
+    all: readonly Reading[],
+  ): Pick<Fragment, "meta" | "head"> {
     const stats = sumStats(logs.map(({ state }) => state.stats));
     const headings = logs.map(({ state }) => state.heading);
     const times = headings.flatMap(({ first, last }) => [first, last]).filter(isNumber);
@@ -498,17 +528,13 @@ export class ConversationReader {
       ...{ ...meta, session: basename(key), branch },
       origin: isOwn ? "" : basename(origin),
     });
-    const states = logs.map(({ path, state }, place): [string, LogState] => [
-      path,
-      { ...state, open: place === 0 ? open : [] },
-    ]);
-    return {
-      fragment: { meta, head, body },
-      state: { meta, logs: Object.fromEntries(states), settled, places },
-    };
+    return { meta, head };
   }
 
-  #titleOf(logs: readonly KnownLog[], all: readonly Reading[]): string | undefined {
+  #titleOf(
+    logs: readonly Pick<KnownLog, "path" | "state">[],
+    all: readonly Reading[],
+  ): string | undefined {
     const { owners } = this.#context;
     const headings: Heading[] = logs.map(({ state }) => state.heading);
     const own = headings[0]?.titles ?? {};

@@ -423,6 +423,15 @@ export class DigestRun {
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
     }
+    const read = new Set(readings.map(({ key }) => key));
+    const told = readings.some(({ logs: [main] }) => (main?.summaries ?? []).length > 0);
+    for (const [key, state] of Object.entries(told ? states : {})) {
+      const fragment = fragments.get(key);
+      const made = read.has(key) || !fragment ? undefined : reader.retitle(state, readings);
+      if (made === undefined) continue;
+      fragments.set(key, { ...fragment!, ...made });
+      states[key] = { ...state, meta: made.meta };
+    }
     if (fragments.size > 0 || leaving.size > 0) {
       for (const name of touched) await this.#setAside(name);
     }

@@ -426,6 +426,24 @@ Deno.test("a line is read that zeros stand before, as after a crash, and counts 
   assert.ok((await project.digest()).text.includes("\nat last\n"));
 });
 
+Deno.test("a title that another log tells later takes its place", async () => {
+  using project = new Project();
+  project.write([project.user("hello", { uuid: "leaf" })], "s1.jsonl");
+  project.write([project.user("once"), { type: "custom-title", customTitle: "Mine" }], "s2.jsonl");
+  await project.digest();
+  project.write([
+    { type: "summary", summary: "The tide", leafUuid: "leaf" },
+    { type: "summary", summary: "Of nobody", leafUuid: "gone" },
+    project.user("again"),
+  ], "s3.jsonl");
+  const { text, details } = await project.digest();
+  assert.equal(details.written.length, 1);
+  assert.ok(text.includes("\n## The tide\n") && text.includes("\n## Mine\n"), text);
+  assert.equal(text, await project.digestAnew());
+  await project.digest({ tools: "none" });
+  assert.ok((await project.digest()).text.includes("\n## The tide\n"));
+});
+
 Deno.test("a sub-agent that only the answer of its call names stands below the call", async () => {
   const prompt = 'look for "agentId":"a9" → there';
   const content = [{ type: "text", text: "found ".repeat(500) }];
