@@ -68,8 +68,8 @@ export interface HorizonReport {
   readonly withinHours: number;
   /** The conversations that go within that time and are in no destination. */
   readonly endangered: readonly Pick<Fate, "path" | "goes" | "preserved">[];
-  /** Settings for which Claude Code deletes nothing now, until they are put right. */
-  readonly paused: readonly Remark[];
+  /** Settings for which Claude Code deletes nothing in a folder, until they are put right. */
+  readonly paused: readonly (Remark & { readonly home: string })[];
   /** Where conversations may go of which nobody knows. */
   readonly unseen: readonly Remark[];
 }
@@ -79,7 +79,7 @@ export function reportOf(horizon: Horizon): HorizonReport {
   return {
     withinHours: NOTICE_MS / 3_600_000,
     endangered: endangered(horizon).map(({ path, goes, preserved }) => ({ path, goes, preserved })),
-    paused: horizon.sweeps.flatMap(({ paused }) => paused ?? []),
+    paused: horizon.sweeps.flatMap(({ home, paused }) => paused ? [{ ...paused, home }] : []),
     unseen: horizon.unseen,
   };
 }

@@ -19,9 +19,10 @@ export function renderHorizonReport(
 ): string[] {
   const lines = [
     ...sayUnseen(unseen, home).map((line) => style.bad(escapeControls(line))),
-    ...paused.map(({ path, reason }) =>
-      `Claude Code deletes no conversations for now, because of ${say(path, home)}: ${reason}`
-    ).map((line) => style.careful(escapeControls(line))),
+    ...paused.map(({ home: folder, path, reason }) => {
+      const kept = `Claude Code deletes no conversations in ${say(folder, home)} for now`;
+      return `${kept}, because of ${say(path, home)}: ${reason}`;
+    }).map((line) => style.careful(escapeControls(line))),
   ];
   if (endangered.length === 0) return lines;
   const one = endangered.length === 1;
@@ -76,7 +77,9 @@ export function renderHorizon(
   home: string | undefined,
   style: Style = PLAIN,
 ): string[] {
-  const sweeps = horizon.sweeps.map(({ home: folder, days, file }) => {
+  // Of those that are paused, the report tells.
+  const active = horizon.sweeps.filter(({ paused }) => paused === undefined);
+  const sweeps = active.map(({ home: folder, days, file }) => {
     const why = file === undefined ? "by its own rule" : `by ${say(file, home)}`;
     const kept = `keeps conversations for ${sayCount(days, "day")}, ${why}`;
     return escapeControls(`Claude Code ${kept} (${say(folder, home)})`);

@@ -4,7 +4,7 @@ import { Catalog } from "../../pipeline/catalog.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { endangered, horizonOf, reportOf, sweptBy } from "../../pipeline/horizon.ts";
 import { runPipeline } from "../../pipeline/mod.ts";
-import { renderHorizonReport } from "../../commands/ui/horizon_view.ts";
+import { renderHorizon, renderHorizonReport } from "../../commands/ui/horizon_view.ts";
 import { World } from "../end_to_end/world.ts";
 
 const DAY = 86_400_000;
@@ -116,6 +116,9 @@ Deno.test("settings that pause the sweep are told, and nothing is said to go the
   const { endangered, paused } = reportOf(horizonOf(pipeline, now)!);
   assert.deepEqual(endangered, []);
   assert.deepEqual(paused.map(({ path }) => path), [file]);
+  const said = renderHorizon(horizonOf(pipeline, now)!, undefined).join("\n");
+  assert.ok(said.includes(`deletes no conversations in ${world.source} for now, because of`), said);
+  assert.ok(!said.includes("keeps conversations for"), said);
 });
 
 Deno.test("a conversation is safe where its newest state was delivered, and not where it went on since", async () => {
