@@ -377,8 +377,9 @@ export class LogParser {
     let images = 0;
     const texts: string[] = [];
     for (const part of blocksOf(block.content)) {
-      if (part.type === "text" && typeof part.text === "string") texts.push(part.text);
-      else if (part.type === "image") images++;
+      if (part.type === "text" && typeof part.text === "string") {
+        if (texts.length === 0 || !isAgentNote(part.text)) texts.push(part.text);
+      } else if (part.type === "image") images++;
       else if (!SILENT_PARTS.has(part.type)) {
         this.#unknown("block", part.type, part);
       }
@@ -578,6 +579,13 @@ const COMMAND =
   /<command-name>([^]*?)<\/command-name>((?:\s*<(command-message|command-args|command-contents|skill-format)>[^]*?<\/\3>)*)/g;
 const TAGS =
   /<(bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|teammate-message|user-memory-input|ide_opened_file|ide_selection|ide_diagnostics|command-message|command-args)((?:\s[^>]*)?)>([^]*?)<\/\1>/g;
+/** What a sub-agent's answer ends with, for Claude alone: how to call it again, what it took. */
+const AGENT_NOTE = /^agentId: [\w-]+ \([^()]*\)\s*(?:<usage>[^<]*<\/usage>)?\s*$/;
+
+function isAgentNote(text: string): boolean {
+  return text.length < 500 && AGENT_NOTE.test(text);
+}
+
 /** What stands in the user's place when Claude was stopped. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set([
   "[Request interrupted by user]",

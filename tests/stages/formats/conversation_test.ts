@@ -426,6 +426,22 @@ Deno.test("a line is read that zeros stand before, as after a crash, and counts 
   assert.ok((await project.digest()).text.includes("\nat last\n"));
 });
 
+Deno.test("what a sub-agent's answer ends with for Claude alone is not shown", async () => {
+  using project = new Project();
+  const usage = "<usage>total_tokens: 24000\ntool_uses: 1\nduration_ms: 4200</usage>";
+  const note = `agentId: a7c0 (use SendMessage to continue this agent)\n${usage}`;
+  const answer = (...texts: string[]) => texts.map((text) => ({ type: "text", text }));
+  project.write([
+    project.call("t1", "Agent", { description: "scout", subagent_type: "x" }),
+    project.answer("t1", answer("The sea is wide", note)),
+    project.call("t2"),
+    project.answer("t2", answer("agentId: b1 (alone)")),
+  ]);
+  const { text } = await project.digest();
+  assert.ok(text.includes("```\nThe sea is wide\n```"), text);
+  assert.ok(text.includes("```\nagentId: b1 (alone)\n```"), text);
+});
+
 Deno.test("a title that another log tells later takes its place", async () => {
   using project = new Project();
   project.write([project.user("hello", { uuid: "leaf" })], "s1.jsonl");
