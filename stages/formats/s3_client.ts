@@ -86,15 +86,25 @@ export function warnOfExposure(place: S3Place, log: StageContext["log"]): void {
   log("warn", `Sends to "${addressOf(place)}" without TLS: others on the way can read along`);
 }
 
-/** Servers and proxies show a certificate also where `NODE_TLS_REJECT_UNAUTHORIZED` asks for none. */
-const CERTIFIED = { rejectUnauthorized: true };
+/**
+ * Servers and proxies show a certificate also where `NODE_TLS_REJECT_UNAUTHORIZED` asks for none, and
+ * no proxy is taken from the environment also where `NODE_USE_ENV_PROXY` asks for that.
+ */
+const OWN = { rejectUnauthorized: true, proxyEnv: {} };
 
 async function agentsFor({ proxy, timeout }: S3Place) {
-  if (proxy === undefined) return { httpsAgent: CERTIFIED };
-  const { HttpProxyAgent, HttpsProxyAgent } = await import("hpagent");
-  const options = {
-    ...CERTIFIED,
-    ...{ proxy, proxyRequestOptions: CERTIFIED, keepAlive: true, timeout },
-  };
+  if (proxy === undefined) return { httpAgent: OWN, httpsAgent: OWN };
+  const [{ HttpProxyAgent, HttpsProxyAgent }, { Agent }] = await Promise.all([
+    import("hpagent"),
+    new URL(proxy).protocol === "https:" ? import("node:https") : import("node:http"),
+  ]);
+  // What asks the proxy for a tunnel is sent by an agent that is made anew after the usual one.
+  class Direct extends Agent {
+    constructor() {
+      super(OWN);
+    }
+  }
+  const proxyRequestOptions = { ...OWN, _defaultAgent: new Direct() };
+  const options = { ...OWN, proxy, proxyRequestOptions, keepAlive: true, timeout };
   return { httpAgent: new HttpProxyAgent(options), httpsAgent: new HttpsProxyAgent(options) };
 }

@@ -266,19 +266,20 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     });
     const address = `http://127.0.0.1:${proxy.addr.port}`;
     const names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+    const tunnel = await Tunnel.open();
     for (const name of names) Deno.env.set(name, address);
+    Deno.env.set("NODE_USE_ENV_PROXY", "1");
     try {
       await place.run("list", {});
+      await place.run("list", {}, { proxy: tunnel.address });
     } finally {
-      for (const name of names) Deno.env.delete(name);
+      for (const name of [...names, "NODE_USE_ENV_PROXY"]) Deno.env.delete(name);
     }
     assert.equal(seen, 0);
-    const options = v.parse(s3.options, { ...place.options, proxy: address });
-    assert.deepEqual(s3.permissions(options, "run").net, [new URL(address).host]);
-    const tunnel = await Tunnel.open();
-    await place.run("list", {}, { proxy: tunnel.address });
     assert.deepEqual(tunnel.targets, [new URL(place.options.endpoint).host]);
     await tunnel.close();
+    const options = v.parse(s3.options, { ...place.options, proxy: address });
+    assert.deepEqual(s3.permissions(options, "run").net, [new URL(address).host]);
   },
 
   async "reads keys from the environment too"(place) {
