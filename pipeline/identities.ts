@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { BackupError, type FailureOptions, stateOf } from "../stages/errors.ts";
+import { BackupError, type FailureOptions } from "../stages/errors.ts";
 import { parseIdentities } from "../stages/formats/recipients.ts";
+import { readText as readSmallText } from "./config/read.ts";
+import { redactForms } from "./redact.ts";
 
 /**
  * Reads identity files.
@@ -30,16 +32,12 @@ const piped = new Map<string, string>();
 async function readText(file: string): Promise<string> {
   const known = piped.get(file);
   if (known !== undefined) return known;
-  try {
-    const { isFile } = await Deno.stat(file);
-    const text = await Deno.readTextFile(file);
-    if (!isFile) piped.set(file, text);
-    return text;
-  } catch (cause) {
-    const state = stateOf(cause, { ENOENT: MISSING });
-    const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';
-    throw unreadable(file, state, { hint, cause });
-  }
+  const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';
+  const reading = await readSmallText(file);
+  if (!reading.ok) throw unreadable(file, reading.reason, { hint, cause: reading.cause });
+  const isFile = await Deno.stat(file).then((info) => info.isFile, () => false);
+  if (!isFile) piped.set(file, reading.text);
+  return reading.text;
 }
 
 /** For a file of identities that is missing, and now it is known that it is needed. */
@@ -50,6 +48,8 @@ export function missingIdentity(file: string): BackupError {
 
 const MISSING = "there is no such file";
 
+/** Where a key itself stands in the place of its file, it is not shown. */
 function unreadable(file: string, state: string, options: FailureOptions): BackupError {
-  return new BackupError("identity-wrong", `Cannot read the identity "${file}": ${state}`, options);
+  const message = redactForms(`Cannot read the identity "${file}": ${state}`);
+  return new BackupError("identity-wrong", message, options);
 }

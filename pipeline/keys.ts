@@ -9,6 +9,7 @@ import type { ByteSink } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { optionTypeOf } from "./config/common.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import { readText } from "./config/read.ts";
 
 /** Something about keys that may cost everything one day. */
 export interface KeyWarning {
@@ -133,8 +134,9 @@ export async function findForeign(
 ): Promise<KeyWarning[]> {
   const sealing = stages.filter(isSealing);
   if (identity === undefined || sealing.length === 0) return [];
-  const text = await Deno.readTextFile(identity).catch(() => undefined);
-  if (text === undefined) return [];
+  const reading = await readText(identity);
+  if (!reading.ok) return [];
+  const { text } = reading;
   const foreignTo = (own: readonly string[]) =>
     sealing.filter((stage) => !recipientsOf(stage).some((recipient) => own.includes(recipient)));
   const noted = Array.from(text.matchAll(NOTED_REGEXP), ([, recipient]) => recipient!);

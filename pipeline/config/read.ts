@@ -15,6 +15,8 @@ interface Refusal {
   readonly reason: string;
   readonly missing: boolean;
   readonly hint: string;
+  /** What the system said, where it was the system. */
+  readonly cause?: unknown;
 }
 
 /** Bytes that a file of settings has at most. */
@@ -63,7 +65,7 @@ export async function readText(file: string): Promise<Reading> {
     const missing = reason === MISSING;
     const isDirectory = error instanceof Deno.errors.IsADirectory;
     const hint = missing ? HINT_MISSING : isDirectory ? HINT_DIRECTORY : HINT_ACCESS;
-    return { ok: false, reason, missing, hint };
+    return { ok: false, reason, missing, hint, cause: error };
   }
 }
 

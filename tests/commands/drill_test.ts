@@ -115,3 +115,25 @@ Deno.test("run tells of drills, and of one that is overdue", async () => {
   const { unproven: [one] } = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
   deepEqual([one.destination, one.id, one.max_unproven_seconds], ["local", "claude", 1]);
 });
+
+Deno.test("an identity that is no file of keys is refused, and not shown where it is a key", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const held = await Deno.readTextFile(home.at(".config/keepsake/identity.txt"));
+  const key = /^AGE-SECRET-KEY-.*$/m.exec(held)![0];
+  for (const words of [["drill"], ["drill", "--json"], ["verify"], ["list", "--json"]]) {
+    const { status, stdout, stderr } = await home.keepsake(words, {
+      env: { KEEPSAKE_IDENTITY: key },
+    });
+    equal(status, 3, stderr);
+    match(stdout + stderr, /Cannot read the identity \\?"\(hidden\)\\?": there is no such file/);
+    equal((stdout + stderr).includes(key), false);
+  }
+  // Without an end: reading it took all the memory there is.
+  const endless = await home.keepsake(["verify"], { env: { KEEPSAKE_IDENTITY: "/dev/zero" } });
+  equal(endless.status, 3, endless.stderr);
+  match(endless.stderr, /^Error: Cannot read the identity "\/dev\/zero": it is more than 256 KiB/);
+  const piped = await home.bash("keepsake verify --identity <(cat .config/keepsake/identity.txt)");
+  equal(piped.status, 0, piped.stderr);
+});
