@@ -74,10 +74,10 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
       terminal.say(removed ? `Removed the hooks from ${named}` : `There were no hooks in ${named}`);
       continue;
     }
-    const { silentProgram } = await import("./schedule/place.ts");
+    const { equippedProgram } = await import("./schedule/place.ts");
     const maxAge = values.maxAge === undefined ? undefined : parseAge(values.maxAge);
     const { state, file: config } = pipeline;
-    const program = silentProgram(new URL("./hook/main.ts", import.meta.url).href);
+    const program = equippedProgram(new URL("./hook/main.ts", import.meta.url).href);
     const entries = entriesFor({ program, state, file: config, maxAge });
     const added = await addHooks(file, entries, own);
     terminal.say(added ? `Added the hooks to ${named}` : `The hooks are in ${named} already`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { delimiter } from "node:path";
+import { delimiter, resolve } from "node:path";
 import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import { BackupError } from "../../pipeline/errors.ts";
@@ -67,23 +67,29 @@ export function thisProgram(module: string = Deno.mainModule): readonly [string,
 }
 
 /**
- * The same where nobody sets variables for it: what it starts stays silent, as schedules do. Windows
- * has no program for that.
+ * The same where nobody sets variables for it: it finds its libraries where they are now, and what it
+ * starts stays silent, as schedules do. Windows has no program for that.
  */
-export function silentProgram(module: string): readonly [string, ...string[]] {
+export function equippedProgram(module: string): readonly [string, ...string[]] {
   const program = thisProgram(module);
   const env = Deno.build.standalone ? undefined : findProgram("env");
   if (env === undefined) return program;
-  return [env, ...Object.entries(SILENCE).map((pair) => pair.join("=")), ...program];
+  // Sessions begin anywhere: what is said from here on has to hold there.
+  const variables = Object.entries(neededVariables())
+    .map(([name, value]) => `${name}=${PATHS.includes(name) ? resolve(value) : value}`);
+  return [env, ...variables, ...program];
 }
 
 /** Else Deno itself asks its maker, once a day, whether there is a newer one. */
 const SILENCE = { DENO_NO_UPDATE_CHECK: "1" } as const;
 
+/** Variables that say where Deno has its libraries. */
+const PATHS: readonly string[] = ["DENO_DIR", "XDG_CACHE_HOME"];
+
 /** What Deno has to be told: where its libraries are, if it was told so here, and to be silent. */
 export function neededVariables(): Readonly<Record<string, string>> {
   if (Deno.build.standalone) return {};
-  return { ...toldOf(["DENO_DIR", "XDG_CACHE_HOME"]), ...SILENCE };
+  return { ...toldOf(PATHS), ...SILENCE };
 }
 
 /**

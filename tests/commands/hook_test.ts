@@ -9,9 +9,8 @@ async function fire(
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const settings = JSON.parse(await Deno.readTextFile(home.at(".claude/settings.json")));
   const { command, args } = settings.hooks[event].at(-1).hooks[0];
-  const cache = Deno.env.get("DENO_DIR") ??
-    join(Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME")!, ".cache"), "deno");
-  const env = { HOME: home.path, PATH: Deno.env.get("PATH")!, DENO_DIR: cache };
+  // Where Deno has its libraries was said to `hook install` alone.
+  const env = { HOME: home.path, PATH: Deno.env.get("PATH")! };
   const child = new Deno.Command(command, {
     ...{ args, env, clearEnv: true, cwd: "/" },
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" } as const,
