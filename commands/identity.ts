@@ -15,7 +15,7 @@ export function settingsDirectory(): string {
   const home = homeDirectory();
   if (home !== undefined) return join(home, ".config", "keepsake");
   throw new BackupError("usage", "Cannot tell where settings belong: there is no home directory", {
-    hint: "Set HOME",
+    hint: "Set HOME to its absolute path",
   });
 }
 

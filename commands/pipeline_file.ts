@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAbsolute } from "node:path";
 import { BackupError } from "../pipeline/errors.ts";
 import { findPipelineFile, loadPipeline, PipelineError } from "../pipeline/config/load.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
@@ -75,7 +76,8 @@ export function identityFilesOf(flags: readonly string[]): readonly string[] | u
   return own ? [own] : undefined;
 }
 
-/** The home directory; `undefined` where there is none. */
+/** The home directory; `undefined` where there is none: a relative one would be another everywhere. */
 export function homeDirectory(): string | undefined {
-  return Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || undefined;
+  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || "";
+  return isAbsolute(home) ? home : undefined;
 }

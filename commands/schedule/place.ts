@@ -21,7 +21,7 @@ export function thisPlace(system: boolean): Place {
   const home = homeDirectory();
   if (home === undefined) {
     throw new BackupError("usage", "Cannot schedule: there is no home directory", {
-      hint: "Set HOME",
+      hint: "Set HOME to its absolute path",
     });
   }
   const { username, uid, homedir } = ownRecord();

@@ -111,7 +111,7 @@ function expandHome(text: string, home: string | undefined): string {
   if (home === undefined || home === "") {
     throw new Inexpansible(
       "Cannot expand ~: there is no home directory",
-      "Set HOME, or write the path in full",
+      "Set HOME to its absolute path, or write the path in full",
     );
   }
   return home + text.slice(1);

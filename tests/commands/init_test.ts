@@ -124,3 +124,19 @@ async function hasScript(): Promise<boolean> {
     return false;
   }
 }
+
+Deno.test("init and others go by no home directory that is another in every folder", async () => {
+  await using home = await Home.make();
+  for (const HOME of ["relative", ".", "~", ""]) {
+    const made = await home.keepsake(["init", "--yes"], { env: { HOME } });
+    equal(made.status, 3, made.stderr);
+    match(made.stderr, /there is no home directory\n {2}Set HOME to its absolute path$/m);
+    const plan = await home.keepsake(["plan"], { env: { HOME } });
+    equal(plan.status, 3, plan.stderr);
+    match(
+      plan.stderr,
+      /^Error: Cannot find a pipeline file: there is no "[^"]*\/pipeline\.toml"$/m,
+    );
+  }
+  deepEqual(await home.list("."), []);
+});

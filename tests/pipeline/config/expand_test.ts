@@ -67,7 +67,7 @@ Deno.test("a path below ~ is refused where there is no home directory", () => {
   assert.deepEqual(expansion, {
     ok: false,
     message: "Cannot expand ~: there is no home directory",
-    hint: "Set HOME, or write the path in full",
+    hint: "Set HOME to its absolute path, or write the path in full",
   });
 });
 
