@@ -51,9 +51,10 @@ export class Hashing {
 
   /**
    * XXH64, which loads in a millisecond and may be told at any time: not for what somebody might want
-   * to look the same.
+   * to look the same. SHA-256 where V8 runs without WebAssembly, as on hardened machines (`--jitless`).
    */
   static async quick(): Promise<Hashing> {
+    if (typeof WebAssembly === "undefined") return await Hashing.load();
     const { default: xxhash } = await import("xxhash-wasm");
     const { create64 } = await xxhash();
     return new Hashing(() => {

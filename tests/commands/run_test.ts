@@ -225,3 +225,18 @@ Deno.test("run stores what list shows beside a stray file from the end of all ye
   const { status, stderr } = await home.keepsake(["verify", "--all"]);
   equal(status, 0, stderr);
 });
+
+Deno.test("a machine that lets nothing compile makes backups, and knows what has not changed", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const options = { env: { DENO_V8_FLAGS: "--jitless" } };
+  for (const state of ["ok", "unchanged"]) {
+    const { status, stdout, stderr } = await home.keepsake(["run", "--json"], options);
+    equal(status, 0, stderr);
+    equal(JSON.parse(stdout).snapshots[0].destinations[0].status, state);
+  }
+  const to = home.at("back");
+  const { status, stderr } = await home.keepsake(["restore", "--to", to], options);
+  equal(status, 0, stderr);
+  equal(await Deno.readTextFile(`${to}/.claude/CLAUDE.md`), "Be kind.\n");
+});
