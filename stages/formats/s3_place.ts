@@ -230,7 +230,7 @@ const USUAL_VARIABLES: Readonly<Record<string, readonly string[]>> = {
 function usualFor(part: string, env: Environment): { variable: string; value: string } | undefined {
   for (const variable of USUAL_VARIABLES[part] ?? []) {
     const value = env.get(variable);
-    if (value !== undefined) return { variable, value };
+    if (value) return { variable, value };
   }
   return undefined;
 }

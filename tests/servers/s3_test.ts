@@ -455,6 +455,21 @@ Deno.test("s3 reads its own addresses back", () => {
   }
 });
 
+Deno.test("s3 takes a variable that is set to nothing for one that is not", () => {
+  const all: Readonly<Record<string, string>> = {
+    AWS_REGION: "",
+    AWS_DEFAULT_REGION: "eu-west-3",
+    AWS_ENDPOINT_URL_S3: "",
+    AWS_ENDPOINT_URL: "https://s3.example.org",
+  };
+  const found = parseAddress("s3://backups/", { get: (name) => all[name] });
+  assert.deepEqual(found, {
+    bucket: "backups",
+    endpoint: "https://s3.example.org",
+    region: "eu-west-3",
+  });
+});
+
 Deno.test("s3 says which part of an address is wrong, without its value", () => {
   const fault = (address: string) => {
     assert.equal(s3.fromAddress(address), undefined, address);
