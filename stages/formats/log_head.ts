@@ -37,9 +37,14 @@ export function lookAhead(
     }
     const { cwd, first = Infinity, session } = head;
     const isOwn = session === undefined || session === basename(name);
-    if (cwd !== undefined) return { cwd, isGuess: false, first, isOwn };
+    if (cwd !== undefined) return { cwd: withDrive(cwd), isGuess: false, first, isOwn };
   }
   return { cwd: guessFor(key), isGuess: true, first: Infinity, isOwn: true };
+}
+
+/** One place on Windows, whoever says it: editors write the drive in lower case. */
+function withDrive(cwd: string): string {
+  return cwd.replace(/^[a-z]:(?=[\\/])/, (drive) => drive.toUpperCase());
 }
 
 /** What stands for the place of a conversation as long as no line says where. */

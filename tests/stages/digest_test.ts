@@ -350,6 +350,18 @@ Deno.test("projects are told apart by what the lines say, not by the folder", as
   }
 });
 
+Deno.test("a place on Windows is one project, whoever wrote its drive", async () => {
+  using world = new World();
+  for (const [n, cwd] of ["C:\\work\\tide", "c:\\work\\tide", "c:/work/tide"].entries()) {
+    world.write(`w${n}/s${n}.jsonl`, [world.user(`said ${n}`, { cwd, session: `s${n}` })]);
+  }
+  await world.digest();
+  const texts = Object.values(world.digests());
+  assert.equal(texts.length, 2);
+  const [text] = texts.filter((text) => text.includes("said 0"));
+  assert.ok(text!.includes("said 1"), text);
+});
+
 Deno.test("a project's folder that is a link is read, once, and goes on", async () => {
   if (Deno.build.os === "windows") return; // It makes links for administrators alone.
   using world = new World();
