@@ -48,7 +48,12 @@ async function init(
   const { createPrivately } = await import("./private_file.ts");
   const { renderPipeline } = await import("./pipeline_template.ts");
   const compress = await bestCodec();
-  await createPrivately(file, renderPipeline({ ...answers, ...keys, compress }), HINT_EXISTS);
+  const { sayPath } = await import("./ui/format.ts");
+  // In a file, a dollar sign begins a variable.
+  const writable = (path: string) => path.includes("$") ? sayPath(path, homeDirectory()) : path;
+  const [identity, recipients] = [writable(keys.identity), writable(keys.recipients)];
+  const text = renderPipeline({ ...answers, identity, recipients, compress });
+  await createPrivately(file, text, HINT_EXISTS);
   await openPipeline(file); // What was written must be right: if not, this says what is wrong.
   await tell({ file, ...answers, ...keys }, terminal);
   return 0;

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
 import { parse } from "smol-toml";
 import { renderPipeline } from "../../commands/pipeline_template.ts";
 import { Home } from "./harness.ts";
@@ -139,4 +140,17 @@ Deno.test("init and others go by no home directory that is another in every fold
     );
   }
   deepEqual(await home.list("."), []);
+});
+
+Deno.test("init writes a file that can be used below a home with a dollar sign in its name", async () => {
+  await using home = await Home.make();
+  const HOME = home.at("a$b ${c}");
+  await Deno.mkdir(join(HOME, ".claude"), { recursive: true });
+  await Deno.writeTextFile(join(HOME, ".claude/CLAUDE.md"), "Be kind.\n");
+  const to = join(HOME, "back");
+  for (const words of [["init", "--yes"], ["run"], ["verify"], ["restore", "--to", to]]) {
+    const { status, stderr } = await home.keepsake(words, { env: { HOME } });
+    equal(status, 0, `${words}: ${stderr}`);
+  }
+  equal(await Deno.readTextFile(join(to, ".claude/CLAUDE.md")), "Be kind.\n");
 });
