@@ -592,7 +592,9 @@ function sayDone(
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
   return [
-    `${written.length} of ${count(projects, "digest")} updated`,
+    written.length === 0 && projects > 0
+      ? `${count(projects, "digest")}, nothing new`
+      : `${written.length} of ${count(projects, "digest")} updated`,
     ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
     ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),
     ...(oversized.length > 0 ? [`${count(oversized.length, "line")} too long`] : []),

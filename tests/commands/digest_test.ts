@@ -27,7 +27,9 @@ Deno.test("digest makes Markdown without a pipeline file, and says what it did",
   const [digest] = (await home.list(DIGESTS)).filter((name) => name.includes("tide-"));
   const text = await Deno.readTextFile(home.at(digest!));
   assert.ok(text.includes("Use [REDACTED:github] for it"), text);
-  assert.match((await home.keepsake(["digest"])).stdout, /1 digest, nothing new\n/);
+  for (const words of [["digest"], ["digest", "--days", "400"], ["digest", "--all"]]) {
+    assert.match((await home.keepsake(words)).stdout, /1 digest, nothing new\b/, words.join(" "));
+  }
 });
 
 Deno.test("digest takes its flags over what the pipeline says, and prints JSON alone", async () => {
