@@ -107,9 +107,11 @@ export function statusJson(
       status: last.status,
       ...(last.failure && { error: partJson(last.failure) }),
     },
-    open_run: open === undefined
-      ? null
-      : { started: say(open.since), process: open.process ?? null },
+    open_run: open === undefined ? null : {
+      started: say(open.since),
+      process: open.process ?? null,
+      at_work: open.isAtWork ?? null,
+    },
     next_run: next === undefined || next.trouble !== undefined
       ? null
       : { time: say(next.time), scheduler: next.scheduler },

@@ -83,28 +83,34 @@ async function requireFile(path: string): Promise<void> {
   });
 }
 
-/**
- * The process that took the lock last, if it is there: without a touch to the lock, which somebody may
- * be about to take. `undefined` as well where no one can tell.
- */
-export function holderOf(path: string): number | undefined {
+/** Who took a lock last. */
+export interface Holder {
+  readonly process: number;
+  /** Whether that process is there; `undefined` where no one can tell. */
+  readonly isThere: boolean | undefined;
+}
+
+/** Who took the lock last, without a touch to it: somebody may be about to take it. */
+export function holderOf(path: string): Holder | undefined {
   try {
-    const [, written] = /^process (\d+)\n$/.exec(Deno.readTextFileSync(path)) ?? [];
-    const holder = Number(written);
-    return Number.isSafeInteger(holder) && isAtWork(holder) ? holder : undefined;
+    const [, written] = /^process (\d{1,15})\n$/.exec(Deno.readTextFileSync(path)) ?? [];
+    if (written === undefined) return undefined;
+    const process = Number(written);
+    return { process, isThere: isThere(process) };
   } catch {
     return undefined;
   }
 }
 
-function isAtWork(process: number): boolean {
+function isThere(process: number): boolean | undefined {
   // Windows has no signal that does nothing.
-  if (Deno.build.os === "windows") return false;
+  if (Deno.build.os === "windows") return undefined;
   try {
     Deno.kill(process, 0 as unknown as Deno.Signal);
     return true;
   } catch (error) {
-    return error instanceof Deno.errors.PermissionDenied; // Somebody else's.
+    if (error instanceof Deno.errors.PermissionDenied) return true; // Somebody else's.
+    return error instanceof Deno.errors.NotFound ? false : undefined;
   }
 }
 

@@ -54,8 +54,10 @@ export interface DamagedCopy {
 /** A run of which no end is noted. */
 export interface OpenRun {
   readonly since: Date;
-  /** The process in which it is at work; `undefined`: it was cut off. */
+  /** Where it began; `undefined`: nobody knows. */
   readonly process: number | undefined;
+  /** `false`: it was cut off; `undefined`: nobody can tell. */
+  readonly isAtWork: boolean | undefined;
 }
 
 /** How a pipeline is. */
@@ -120,7 +122,9 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
 
 function openRun(state: string, catalog: Catalog | undefined): OpenRun | undefined {
   const since = catalog?.openRun();
-  return since && { since, process: holderOf(join(state, "lock")) };
+  if (since === undefined) return undefined;
+  const holder = holderOf(join(state, "lock"));
+  return { since, process: holder?.process, isAtWork: holder?.isThere };
 }
 
 /**

@@ -82,13 +82,10 @@ function sayLast(
 /** The run that is at work, or was cut off when it was. */
 function sayOpen({ open, now }: Status, { offsetMinutes }: StatusView, style: Style): string[] {
   if (open === undefined) return [];
-  const { since, process } = open;
-  const when = `began ${sayTime(since, offsetMinutes)}, ${sayAge(since, now)}`;
-  return [
-    process === undefined
-      ? `Cut off:  ${style.bad(`a run that ${when}`)}`
-      : `At work:  a run that ${when}, in process ${process}`,
-  ];
+  const { since, process, isAtWork } = open;
+  const run = `a run that began ${sayTime(since, offsetMinutes)}, ${sayAge(since, now)}`;
+  if (isAtWork === undefined) return [`Not over: ${run}: at work, or cut off`];
+  return [isAtWork ? `At work:  ${run}, in process ${process}` : `Cut off:  ${style.bad(run)}`];
 }
 
 function sayNext({ now }: Status, { next, offsetMinutes }: StatusView, style: Style): string {
@@ -192,7 +189,7 @@ function todoOf(status: Status, view: StatusView): string[] {
   const names = [...new Set(unproven.map(({ destination }) => destination))];
   return [
     ...failing,
-    ...(status.open !== undefined && status.open.process === undefined
+    ...(status.open?.isAtWork === false
       ? ["The last run was cut off. Make its backup: keepsake run"]
       : []),
     ...sayEnd(status),

@@ -246,9 +246,9 @@ Deno.test("status tells of a run that is at work, and of one that was killed, at
   const running = home.start(["run", "--quiet", "--force"]);
   let hasEnded = false;
   const output = running.output().then(() => hasEnded = true);
-  let open: { readonly process: number } | null = null;
+  let open: { readonly process: number; readonly at_work: boolean } | null = null;
   while (open === null && !hasEnded) open = await openRun();
-  equal(open?.process, running.pid);
+  deepEqual([open?.process, open?.at_work], [running.pid, true]);
   const atWork = (await home.keepsake(["status"])).stdout;
   match(
     atWork,
@@ -260,7 +260,7 @@ Deno.test("status tells of a run that is at work, and of one that was killed, at
   equal(status, 0);
   match(stdout, /^Cut off: {2}a run that began [-0-9: ]+, just now$/m);
   match(stdout, /^ {2}The last run was cut off\. Make its backup: keepsake run$/m);
-  equal((await openRun()).process, null);
+  equal((await openRun()).at_work, false);
   await Deno.remove(large);
   equal((await home.keepsake(["run", "--quiet"])).status, 0);
   equal(await openRun(), null);

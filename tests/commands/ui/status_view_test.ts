@@ -172,3 +172,16 @@ Deno.test("a repository's size is told with its history, once", () => {
   const told = lines.filter((line) => line.includes("in all"));
   deepEqual(told, ["git takes up 5 MB in all, with its history"]);
 });
+
+Deno.test("a status says of a run that has not ended what can be told", () => {
+  const said = (isAtWork: boolean | undefined) => {
+    const open = { since: ago(2), process: 42, isAtWork };
+    return renderStatus({ ...WELL, open }, VIEW).join("\n");
+  };
+  match(said(true), /^At work: {2}a run that began 2026-11-21 07:00, 2 hours ago, in process 42$/m);
+  match(said(true), /there is nothing to do$/);
+  match(said(false), /^Cut off: {2}a run that began 2026-11-21 07:00, 2 hours ago$/m);
+  match(said(false), /^ {2}The last run was cut off\. Make its backup: keepsake run$/m);
+  match(said(undefined), /^Not over: a run that began .*, 2 hours ago: at work, or cut off$/m);
+  match(said(undefined), /there is nothing to do$/);
+});
