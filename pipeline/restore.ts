@@ -254,9 +254,10 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
       isOf(placement, entry.path) || isOf(placement, content)
     )
   );
+  const { overwrite = "never" } = options;
   return {
     placements,
-    entries: await planEntries(entries, placements, options.overwrite ?? "never", cutIn(manifest)),
+    entries: await planEntries(entries, placements, overwrite, cutIn(manifest), options.signal),
   };
 }
 

@@ -6,7 +6,7 @@
 import { dirname, isAbsolute, join } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, stateOf } from "../stages/errors.ts";
-import { holds, joinNames } from "./hard_links.ts";
+import { Comparing, joinNames } from "./hard_links.ts";
 import type { Manifest } from "./manifest.ts";
 import { stampOf } from "./names.ts";
 import { hasPending, StaleFiles } from "./stale_files.ts";
@@ -114,6 +114,7 @@ export function chooseEntries(
  * Looks at what is there and decides, entry by entry.
  *
  * @param isCut Whether a path's content is not all that was there when the snapshot was made.
+ * @param signal Ends it, with its reason.
  * @throws {BackupError} `target-refused` when something is in the way: a link or a file where a
  *   directory has to be, or the reverse. `snapshot-damaged` for an entry of no root.
  */
@@ -122,7 +123,9 @@ export async function planEntries(
   placements: readonly Placement[],
   overwrite: Overwrite,
   isCut: (path: string) => boolean = () => false,
+  signal?: AbortSignal,
 ): Promise<PlannedEntry[]> {
+  const comparing = await Comparing.load(signal);
   for (const placement of placements) {
     if (chosen.some(({ entry }) => isOf(placement, entry.path))) await refuseLinks(placement);
   }
@@ -139,12 +142,15 @@ export async function planEntries(
     }
     const rest = entry.path.slice(placement.root.length).split("/").filter(Boolean);
     const target = join(placement.target, ...rest);
-    const isNew = fresh.has(dirname(target)) || !await exists(target);
-    if (isNew && entry.kind === "directory") fresh.add(target);
-    const action = isNew ? "create" : await decide(entry, target, overwrite);
+    const there = fresh.has(dirname(target)) ? undefined : infoOf(target);
+    if (there === undefined && entry.kind === "directory") fresh.add(target);
+    const action = there === undefined
+      ? "create"
+      : await decide(entry, { target, there }, overwrite, comparing);
     planned.push({ ...one, target, action });
+    if (comparing.pace.isDue) await comparing.pace.turn();
   }
-  const joined = overwrite === "always" ? planned : await joinNames(planned);
+  const joined = overwrite === "always" ? planned : await joinNames(planned, comparing);
   const word = `before-restore-${stampOf(new Date())}`;
   return setAsideStale(joined, overwrite, fresh, word, isCut);
 }
@@ -185,12 +191,18 @@ function setAsideStale(
   });
 }
 
+/** What stands where an entry goes. */
+interface Standing {
+  readonly target: string;
+  readonly there: Deno.FileInfo;
+}
+
 async function decide(
   entry: Entry,
-  target: string,
+  { target, there }: Standing,
   overwrite: Overwrite,
+  comparing: Comparing,
 ): Promise<"replace" | "keep"> {
-  const there = await Deno.lstat(target);
   if (entry.kind === "directory") {
     if (there.isDirectory) return "keep";
     throw inTheWay(target, there.isSymlink ? "a link" : "a file", "a directory");
@@ -198,10 +210,14 @@ async function decide(
   if (there.isDirectory) throw inTheWay(target, "a directory", `a ${entry.kind}`);
   if (overwrite === "never") return "keep";
   if (overwrite === "always") return "replace";
-  return await isSame(entry, target, there) ? "keep" : "replace";
+  return await isSame(entry, { target, there }, comparing) ? "keep" : "replace";
 }
 
-async function isSame(entry: Entry, target: string, there: Deno.FileInfo): Promise<boolean> {
+async function isSame(
+  entry: Entry,
+  { target, there }: Standing,
+  comparing: Comparing,
+): Promise<boolean> {
   if (entry.kind === "symlink") {
     return there.isSymlink && await Deno.readLink(target) === entry.link;
   }
@@ -210,8 +226,9 @@ async function isSame(entry: Entry, target: string, there: Deno.FileInfo): Promi
   const keepsModes = there.mode !== null && Deno.build.os !== "windows";
   if (keepsModes && (there.mode! & 0o777) !== (entry.mode & 0o777)) return false;
   try {
-    return await holds(target, entry);
+    return await comparing.holds(target, entry);
   } catch (error) {
+    comparing.pace.signal.throwIfAborted();
     throw lookFault(error, target);
   }
 }
@@ -237,13 +254,13 @@ function inTheWay(target: string, there: string, wanted: string): BackupError {
   );
 }
 
-async function exists(path: string): Promise<boolean> {
+/** What is at a path; `undefined`: nothing. */
+function infoOf(path: string): Deno.FileInfo | undefined {
   try {
-    await Deno.lstat(path);
-    return true;
+    return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
+      return undefined;
     }
     throw lookFault(error, path);
   }

@@ -15,7 +15,8 @@ const REPORT_MS = 5000;
 export class Pace {
   /** Bytes in all, once known. */
   total: number | undefined;
-  readonly #signal: AbortSignal;
+  /** Ends the work at its next turn. */
+  readonly signal: AbortSignal;
   readonly #progress: StageContext["progress"];
   readonly #now: () => number;
   #done = 0;
@@ -27,7 +28,7 @@ export class Pace {
     { signal, progress }: Pick<StageContext, "signal" | "progress">,
     now: () => number = () => performance.now(),
   ) {
-    this.#signal = signal;
+    this.signal = signal;
     this.#progress = progress;
     this.#now = now;
     this.#lastTurn = now();
@@ -53,7 +54,7 @@ export class Pace {
    */
   async turn(): Promise<void> {
     await takeTurn();
-    this.#signal.throwIfAborted();
+    this.signal.throwIfAborted();
     this.#lastTurn = this.#now();
     if (this.#lastTurn - this.#lastReport >= REPORT_MS) this.#report();
   }

@@ -121,3 +121,29 @@ Deno.test("planEntries() refuses an entry of no root", async () => {
   const placement = { root: "b", base: "/nowhere", target: "/nowhere/b" };
   await assert.rejects(planEntries(CHOSEN, [placement], "never"), { code: "snapshot-damaged" });
 });
+
+Deno.test("planEntries() hears of an abort while it compares", async () => {
+  const path = await Deno.makeTempDir({ prefix: "keepsake-" });
+  try {
+    const target = join(path, "large");
+    await Deno.writeTextFile(target, "");
+    await Deno.truncate(target, 2 ** 36); // Nothing on the disk, and half a minute to read.
+    const sha256 = "0".repeat(64);
+    const entry = {
+      path: "large",
+      kind: "file",
+      size: 2 ** 36,
+      mode: 0o644,
+      mtime: 0,
+      sha256,
+    } as const;
+    await Deno.chmod(target, 0o644);
+    const stop = new AbortController();
+    const placement = { root: "large", base: path, target };
+    const planning = planEntries([{ entry }], [placement], "changed", undefined, stop.signal);
+    stop.abort(new Error("enough"));
+    await assert.rejects(planning, /enough/);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
