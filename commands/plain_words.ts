@@ -1,6 +1,7 @@
 /**
  * The words after `run`, `digest` and `restore` where they are plain, as schedules and hooks write
- * them: read without the library that knows all words, which takes longer to load than it takes to begin.
+ * them: read without the library that knows all words, which takes longer to load than it takes to
+ * begin.
  *
  * @module
  */

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { Hash } from "node:crypto";
 import type { FileEntry } from "../stages/contract.ts";
 import { systemCode } from "../stages/errors.ts";
+import { Hashing } from "../stages/formats/hashing.ts";
 import { Pace } from "../stages/formats/pace.ts";
+import { ReadFault, SourceFile } from "../stages/formats/source_file.ts";
 import type { PlannedEntry } from "./restore_plan.ts";
 
 /** Makes a plan in which no file that is there, and the same, is made a second time. */
@@ -33,38 +34,39 @@ export async function joinNames(
   return planned.map((one) => joined.get(one) ?? one);
 }
 
-const PIECE_SIZE = 2 ** 18;
-
 /**
  * Compares files with what a snapshot has. Synchronous: with a hundred thousand files, the way to
  * another thread and back takes five times as long as all else. Takes turns meanwhile.
  */
 export class Comparing {
   readonly pace: Pace;
-  readonly #newHash: () => Hash;
-  readonly #piece = new Uint8Array(PIECE_SIZE);
+  /** Only where there is something to compare. */
+  #hashing: Hashing | undefined;
 
-  private constructor(newHash: () => Hash, pace: Pace) {
-    this.#newHash = newHash;
-    this.pace = pace;
+  constructor(signal: AbortSignal = new AbortController().signal) {
+    this.pace = new Pace({ signal, progress() {} });
   }
 
-  static async load(signal: AbortSignal = new AbortController().signal): Promise<Comparing> {
-    const { createHash } = await import("node:crypto");
-    return new Comparing(() => createHash("sha256"), new Pace({ signal, progress() {} }));
-  }
-
-  /** Whether a file is there with exactly what an entry says. */
-  async holds(target: string, { size, sha256 }: FileEntry): Promise<boolean> {
-    const there = Deno.lstatSync(target);
+  /**
+   * Whether a file is there with exactly what an entry says.
+   *
+   * @param there What is known of it.
+   */
+  async holds(
+    target: string,
+    { size, sha256 }: FileEntry,
+    there: Deno.FileInfo = Deno.lstatSync(target),
+  ): Promise<boolean> {
     if (!there.isFile || there.size !== size) return false;
-    const hash = this.#newHash();
-    using file = Deno.openSync(target);
-    for (;;) {
-      const count = file.readSync(this.#piece);
-      if (count === null) return hash.digest("hex") === sha256;
-      hash.update(this.#piece.subarray(0, count));
-      if (this.pace.isDue) await this.pace.turn();
+    this.#hashing ??= await Hashing.load();
+    try {
+      using file = SourceFile.open(target, there);
+      if (file.info.size !== size) return false;
+      return (await this.#hashing.read(file, size, this.pace)).hash === sha256;
+    } catch (error) {
+      if (!(error instanceof ReadFault)) throw error;
+      if (error.cause === undefined) return false; // Another was put in its place meanwhile.
+      throw error.cause;
     }
   }
 }

@@ -5,7 +5,7 @@
  */
 import { BackupError, type FailureOptions } from "../stages/errors.ts";
 import { parseIdentities } from "../stages/formats/recipients.ts";
-import { readText as readSmallText } from "./config/read.ts";
+import { MISSING, readText as readSmallText } from "./config/read.ts";
 import { redactForms } from "./redact.ts";
 
 /**
@@ -35,8 +35,7 @@ async function readText(file: string): Promise<string> {
   const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';
   const reading = await readSmallText(file);
   if (!reading.ok) throw unreadable(file, reading.reason, { hint, cause: reading.cause });
-  const isFile = await Deno.stat(file).then((info) => info.isFile, () => false);
-  if (!isFile) piped.set(file, reading.text);
+  if (!reading.isFile) piped.set(file, reading.text);
   return reading.text;
 }
 
@@ -45,8 +44,6 @@ export function missingIdentity(file: string): BackupError {
   const hint = "Bring it back from where you keep its copy, or name another with --identity FILE";
   return unreadable(file, MISSING, { hint });
 }
-
-const MISSING = "there is no such file";
 
 /** Where a key itself stands in the place of its file, it is not shown. */
 function unreadable(file: string, state: string, options: FailureOptions): BackupError {

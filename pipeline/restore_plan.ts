@@ -125,7 +125,7 @@ export async function planEntries(
   isCut: (path: string) => boolean = () => false,
   signal?: AbortSignal,
 ): Promise<PlannedEntry[]> {
-  const comparing = await Comparing.load(signal);
+  const comparing = new Comparing(signal);
   for (const placement of placements) {
     if (chosen.some(({ entry }) => isOf(placement, entry.path))) await refuseLinks(placement);
   }
@@ -226,7 +226,7 @@ async function isSame(
   const keepsModes = there.mode !== null && Deno.build.os !== "windows";
   if (keepsModes && (there.mode! & 0o777) !== (entry.mode & 0o777)) return false;
   try {
-    return await comparing.holds(target, entry);
+    return await comparing.holds(target, entry, there);
   } catch (error) {
     comparing.pace.signal.throwIfAborted();
     throw lookFault(error, target);

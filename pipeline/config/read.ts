@@ -7,7 +7,14 @@ import { systemFault } from "../../stages/errors.ts";
 import { quote, unreadableFile } from "./problems.ts";
 
 /** A text, or why there is none: a phrase that completes "Cannot read …:". */
-export type Reading = { readonly ok: true; readonly text: string } | Refusal;
+export type Reading =
+  | {
+    readonly ok: true;
+    readonly text: string;
+    /** `false`: a pipe or a device, which may tell it only once. */
+    readonly isFile: boolean;
+  }
+  | Refusal;
 
 /** Why there is no text, and what to do about it where it should be a pipeline file. */
 interface Refusal {
@@ -58,7 +65,7 @@ export async function readText(file: string): Promise<Reading> {
     if (bytes === undefined) {
       return refuse(tooLarge(`more than ${kibibytes(LARGEST_FILE)} KiB`), HINT_OTHER);
     }
-    return decode(bytes);
+    return decode(bytes, info.isFile);
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === undefined) throw error;
@@ -81,14 +88,14 @@ async function readBounded(handle: Deno.FsFile): Promise<Uint8Array | undefined>
   return undefined;
 }
 
-function decode(bytes: Uint8Array): Reading {
+function decode(bytes: Uint8Array, isFile: boolean): Reading {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     return refuse("it is UTF-16 text, and must be UTF-8", HINT_UTF8);
   }
   if (first === 0) return refuse(BINARY, HINT_OTHER); // Also what a crash left of a file.
   try {
-    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), isFile };
   } catch {
     if (bytes.includes(0)) return refuse(BINARY, HINT_OTHER);
     return refuse(`it is not UTF-8 text, in line ${firstUndecodable(bytes)}`, HINT_UTF8);
@@ -115,7 +122,8 @@ function reasonOf(error: unknown): string | undefined {
   return systemFault(error)?.state;
 }
 
-const MISSING = "there is no such file";
+/** The phrase for a file that is not there. */
+export const MISSING = "there is no such file";
 const DIRECTORY = "it is a directory";
 const BINARY = "it is binary, and must be text";
 

@@ -27,7 +27,7 @@ import {
   SILENT_SYSTEM,
 } from "./conversation_known.ts";
 import { InlineAgents, withInner } from "./inline_agents.ts";
-import type { LogLine } from "./log_reader.ts";
+import { isText, type LogLine } from "./log_reader.ts";
 import { briefInput, planOf } from "./tool_input.ts";
 
 /** How a log's lines become entries. */
@@ -602,10 +602,6 @@ const OUTPUTS = new Set([
 /** As much of a text as is of use. A copy: a part of a text keeps all of it in memory. */
 function beginningOf(text: string): string {
   return text.length > WINDOW ? ` ${text.slice(0, WINDOW)}`.slice(1) : text;
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }
 
 /** Of a value that was JSON: the keys that are asked for are none that every object has. */

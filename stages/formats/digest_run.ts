@@ -29,6 +29,7 @@ import {
   MANIFEST,
   renderingOf,
   type Sameness,
+  sayNothingNew,
   selectionOf,
 } from "./digest_settled.ts";
 import {
@@ -593,7 +594,7 @@ function sayDone(
   const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
   return [
     written.length === 0 && projects > 0
-      ? `${count(projects, "digest")}, nothing new`
+      ? sayNothingNew(projects)
       : `${written.length} of ${count(projects, "digest")} updated`,
     ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
     ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),

@@ -36,6 +36,11 @@ export const INDEX = `${STATE_FOLDER}/index.json`;
 /** The file with the totals. */
 export const MANIFEST = "_manifest.md";
 
+/** What a run says that had nothing to do. */
+export function sayNothingNew(digests: number): string {
+  return `${digests} ${digests === 1 ? "digest" : "digests"}, nothing new`;
+}
+
 /** What the digests look like follows from this. */
 export function renderingOf({ tools, redact, patterns }: DigestOptions): string {
   return JSON.stringify([VERSION, tools, redact, patterns]);

@@ -5,7 +5,7 @@
  */
 import type { PrepareResult } from "../contract.ts";
 import { StageError, systemCode, systemFault } from "../errors.ts";
-import { type DigestOptions, INDEX, isSettled, Sameness } from "./digest_settled.ts";
+import { type DigestOptions, INDEX, isSettled, Sameness, sayNothingNew } from "./digest_settled.ts";
 import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
 import { nameSafely } from "./log_names.ts";
@@ -148,5 +148,5 @@ function isFolderOfFolders(path: string): boolean {
 
 function sayAll({ files }: Index): string {
   const count = Object.keys(files).filter((name) => !name.startsWith(STATE_FOLDER)).length;
-  return `${count} ${count === 1 ? "digest" : "digests"}, nothing new`;
+  return sayNothingNew(count);
 }

@@ -6,7 +6,7 @@
 import { basename, join } from "node:path";
 import type { Remark } from "../contract.ts";
 import { systemFault } from "../errors.ts";
-import { LogReader } from "./log_reader.ts";
+import { isText, LogReader } from "./log_reader.ts";
 import type { Conversation, Log } from "./log_tree.ts";
 
 /** What the beginning of a conversation tells. */
@@ -129,8 +129,4 @@ export function newestTime(from: string, { logs }: Conversation): number | undef
   });
   const newest = Math.max(...times);
   return Number.isFinite(newest) ? newest : undefined;
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }

@@ -27,6 +27,11 @@ export interface LogLine {
   readonly isOversized?: true;
 }
 
+/** Whether a value in a line is a text with something in it. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
 /** Where to begin, and what is wanted. */
 export interface LogReaderOptions {
   /** Bytes to leave out, the end of a line. */
