@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { git, hasGit, works } from "../stages/git_harness.ts";
+import { freePort } from "./free_port.ts";
 import { startWithin } from "./start_limit.ts";
 
 /** Why there is no server by http: the end of a test's name; empty where there is one. */
@@ -274,11 +275,6 @@ function makeRepository(folder: string): string {
   const bare = join(folder, crypto.randomUUID(), "repo.git");
   git("init", "--quiet", "--bare", "--initial-branch=main", bare);
   return bare;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function sshdAt(): string | undefined {

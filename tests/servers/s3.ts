@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { freePort } from "./free_port.ts";
 import { startWithin } from "./start_limit.ts";
 
 /** What a key is made of. */
@@ -261,11 +262,6 @@ async function answers(endpoint: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function missing(): string {
