@@ -56,7 +56,7 @@ async function readWithoutLibrary(
     // What decrypts takes longest to come up: it does while the rest is loaded.
     const { ReadingPool } = await import(POOL) as typeof import("../pipeline/worker_pool.ts");
     const workers = new ReadingPool();
-    await workers.undoing(USUAL_SUFFIX);
+    await workers.warmUsual();
     const { bringBack } = await import(BRING_BACK) as typeof import("./bring_back.ts");
     return (context) => bringBack(restore, context, workers);
   }
@@ -67,9 +67,6 @@ const BACKUP = new URL("./backup.ts", import.meta.url).href;
 const DIGEST = new URL("./make_digests.ts", import.meta.url).href;
 const POOL = new URL("../pipeline/worker_pool.ts", import.meta.url).href;
 const BRING_BACK = new URL("./bring_back.ts", import.meta.url).href;
-
-/** What nearly all that is stored ends with. */
-const USUAL_SUFFIX = ".age";
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];
 const VERSION_FLAGS: readonly string[] = ["-V", "--version"];

@@ -8,7 +8,7 @@ import type { Codec } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import type { Step } from "./routes.ts";
 import type { Spool, Spooled, Written } from "./spool.ts";
-import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
+import { ChannelReader, type Coding, type Passed, PLAIN } from "./worker/channel.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { Inlet, Outlet } from "./worker/protocol.ts";
 
@@ -61,7 +61,7 @@ export function chainTo(streams: readonly Stream[], id: string): Stream[] {
 /** What writes the first stream. */
 export interface Origin {
   /** Writes everything and answers what was sent. */
-  send(output: Outlet, signal: AbortSignal): Promise<Sent | undefined>;
+  send(output: Outlet, signal: AbortSignal): Promise<Passed | undefined>;
   /** Goes on without one reader. */
   detach(reader: number, reason: string): void;
 }
@@ -87,7 +87,7 @@ export async function runFlow(
   context: FlowContext,
 ): Promise<FlowResult> {
   const nodes = new Map(streams.map((stream) => [stream.id, new Node(stream, context)]));
-  const writers = new Map<string, Promise<Sent | undefined>>();
+  const writers = new Map<string, Promise<Passed | undefined>>();
   const spools = new Map<string, Promise<Written>>();
   for (const node of nodes.values()) {
     const { id, transform, spooled } = node.stream;
@@ -184,7 +184,7 @@ async function runTransform(
   node: Node,
   nodes: ReadonlyMap<string, Node>,
   { workers, onProgress }: FlowContext,
-): Promise<Sent | undefined> {
+): Promise<Passed | undefined> {
   const { id, transform } = node.stream;
   const above = [...nodes.values()].find(({ stream }) => stream.readers.includes(id))!;
   const { sent } = await workers.get(transform!, { ahead: "run" }).call(
@@ -206,7 +206,7 @@ async function runTransform(
 function judge(
   id: string,
   spooled: PromiseSettledResult<Written>,
-  written: ReadonlyMap<string, PromiseSettledResult<Sent | undefined>>,
+  written: ReadonlyMap<string, PromiseSettledResult<Passed | undefined>>,
   streams: readonly Stream[],
 ): PromiseSettledResult<Spooled> {
   const writers = chainTo(streams, id).toReversed().map((stream) => written.get(stream.id)!);
@@ -220,7 +220,7 @@ function judge(
     };
   }
   const { value } = spooled as PromiseFulfilledResult<Written>;
-  const { value: sent } = writers[0] as PromiseFulfilledResult<Sent | undefined>;
+  const { value: sent } = writers[0] as PromiseFulfilledResult<Passed | undefined>;
   const sha256 = value.sha256 ?? sent?.sha256;
   if (sha256 !== undefined && (value.sha256 !== undefined || sent?.bytes === value.size)) {
     return { status: "fulfilled", value: { ...value, sha256 } };

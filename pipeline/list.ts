@@ -16,6 +16,7 @@ import {
   findPlaces,
   groupFiles,
   type HeldSnapshot,
+  isEncrypted,
   type Place,
   strayArchives,
 } from "./places.ts";
@@ -428,10 +429,6 @@ async function identitiesFor(lookup: Lookup, needed: boolean): Promise<string[]>
 
 function isMissingFile(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
-}
-
-function isEncrypted({ transforms }: HeldSnapshot): boolean {
-  return transforms.length > 0;
 }
 
 /** What the catalog knows of a snapshot; where that is not all, what its manifest says. */

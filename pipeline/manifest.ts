@@ -130,7 +130,8 @@ type WrittenEntry =
     readonly mode: string;
     readonly mtime: string;
   }
-  & { readonly size?: number; readonly sha256?: string; readonly link?: string };
+  & { readonly size?: number; readonly sha256?: string; readonly xxh64?: string }
+  & { readonly link?: string };
 
 function write({ mode, mtime, ...entry }: Entry): WrittenEntry {
   const time = new Date(mtime).toISOString();
@@ -162,10 +163,11 @@ function hasShape(value: unknown): value is WrittenManifest {
     manifest.entries!.every(isEntry);
 }
 
-function isEntry({ kind, mode, mtime, size, sha256, link }: WrittenEntry): boolean {
+function isEntry({ kind, mode, mtime, size, sha256, xxh64, link }: WrittenEntry): boolean {
   const known = /^[0-7]{4,5}$/.test(mode) && Number.isFinite(Date.parse(mtime));
   if (kind === "file") {
-    return known && Number.isSafeInteger(size) && size! >= 0 && /^[0-9a-f]{64}$/.test(sha256 ?? "");
+    return known && Number.isSafeInteger(size) && size! >= 0 &&
+      /^[0-9a-f]{64}$/.test(sha256 ?? "") && (xxh64 === undefined || /^[0-9a-f]{16}$/.test(xxh64));
   }
   if (kind === "directory") return known;
   return known && (kind === "symlink" || kind === "hardlink") && typeof link === "string";

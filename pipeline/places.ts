@@ -43,6 +43,11 @@ export interface HeldSnapshot {
   readonly transforms: readonly string[];
 }
 
+/** Whether whoever has no identity can read none of it, and change none unseen. */
+export function isEncrypted({ transforms }: HeldSnapshot): boolean {
+  return transforms.length > 0;
+}
+
 /** Paths and kinds only. */
 export type EntryHead = Pick<Entry, "path" | "kind">;
 

@@ -10,9 +10,9 @@ import { stages } from "../stages/mod.ts";
 import { missingIdentity } from "./identities.ts";
 import { type Manifest, MANIFEST_LIMIT, readManifest } from "./manifest.ts";
 import { parseKey } from "./names.ts";
-import type { HeldSnapshot, Place } from "./places.ts";
-import { ChannelReader, type Coding, PLAIN, type Sent } from "./worker/channel.ts";
-import type { Answer, StageWorker } from "./worker/host.ts";
+import { type HeldSnapshot, isEncrypted, type Place } from "./places.ts";
+import { ChannelReader, type Coding, type Passed, PLAIN } from "./worker/channel.ts";
+import type { StageWorker } from "./worker/host.ts";
 import type { Inlet } from "./worker/protocol.ts";
 import type { ReadingPool } from "./worker_pool.ts";
 
@@ -55,7 +55,7 @@ export class SnapshotReader {
    * @throws {BackupError} `snapshot-damaged`, `identity-wrong`.
    */
   async manifest({ id, name, manifest }: HeldSnapshot): Promise<Manifest> {
-    const text = await this.#read(manifest.key, async (inlet, signal) => {
+    const { result } = await this.#read(manifest.key, FOR_HERE, async (inlet, signal) => {
       const decoder = new TextDecoder("utf-8", { fatal: true });
       const parts: string[] = [];
       let size = 0;
@@ -66,7 +66,7 @@ export class SnapshotReader {
       }
       return parts.join("");
     });
-    return await readManifest(text.result, id, name);
+    return await readManifest(result, id, name);
   }
 
   /**
@@ -98,8 +98,11 @@ export class SnapshotReader {
     }
     const worker = this.#pool.unpacking(manifest.source);
     const { onProgress, onLog } = this.#options;
-    const { result, sent } = await this.#read(key, async (input, signal) => {
-      const context = { options: {}, into, wanted, entries: manifest.entries, inspect };
+    // To compare alone is to be thorough. And whoever could change what was never encrypted could
+    // have a quick hash stay the same.
+    const quickly = into !== undefined && isEncrypted(held);
+    const { result, passed } = await this.#read(key, FOR_WORKERS, async (input, signal) => {
+      const context = { options: {}, into, wanted, quickly, entries: manifest.entries, inspect };
       const answer = await worker.call<UnpackResult>(
         { operation: "restore", context, input },
         { signal, onProgress, onLog },
@@ -110,17 +113,23 @@ export class SnapshotReader {
       const lost = error instanceof BackupError && error.code === "identity-wrong";
       throw lost ? damaged(key, "its header is damaged") : error;
     });
-    if (sent.bytes !== archive.size || sent.sha256 !== archive.sha256) {
+    if (passed?.bytes !== archive.size || passed.sha256 !== archive.sha256) {
       throw damaged(key, "it is not the file that the manifest names");
     }
     return result;
   }
 
-  /** Sends a stored file through all that undoes its endings, and gives the rest to `consume`. */
+  /**
+   * Sends a stored file through all that undoes its endings, and gives the rest to `consume`. Answers
+   * what that made of it, and how much passed of what is stored.
+   *
+   * @param work Whether what is stored is hashed, and who decompresses.
+   */
   async #read<T>(
     key: string,
+    { isHashed, decodedBy }: Work,
     consume: (inlet: Inlet, signal: AbortSignal) => Promise<T>,
-  ): Promise<{ result: T; sent: Sent }> {
+  ): Promise<{ readonly result: T; readonly passed: Passed | undefined }> {
     const { codec, transforms } = parseKey(key)!;
     const undo = await Promise.all(
       transforms.toReversed().map((suffix) => this.#undoing(suffix, key)),
@@ -131,9 +140,11 @@ export class SnapshotReader {
     if (signal?.aborted) stopAll();
     signal?.addEventListener("abort", stopAll);
     const channels = Array.from({ length: undo.length + 1 }, () => new MessageChannel());
+    // Of what is stored alone, the manifest has the hash. What decrypts has loaded what hashes.
+    const hashedBy = !isHashed ? "nobody" : undo.length > 0 ? "reader" : "writer";
     const codingOf = (index: number): Coding => ({
-      ...index === undo.length && codec !== "none" ? { way: "decode", codec } : PLAIN,
-      ...index > 0 && { isUnhashed: true }, // Of what is stored alone, the manifest has the hash.
+      ...index === undo.length && codec !== "none" ? { way: "decode", codec, decodedBy } : PLAIN,
+      hashedBy: index === 0 ? hashedBy : "nobody",
     });
     const outlet = (index: number) => ({
       ports: [channels[index]!.port1],
@@ -175,8 +186,9 @@ export class SnapshotReader {
         : inContext(key, this.place, reason);
     }
     this.#pool.assertSound();
-    const { sent } = await fetching as Answer<unknown>;
-    return { result: await consuming, sent: sent! };
+    const [first] = undoing;
+    const passed = first === undefined ? (await fetching).sent : (await first).received;
+    return { result: await consuming, passed };
   }
 
   async #undoing(suffix: string, key: string): Promise<StageWorker> {
@@ -186,10 +198,14 @@ export class SnapshotReader {
   }
 }
 
-/** Loads what manifests are read with: for whoever waits for workers to come up anyway. */
-export async function warmReading(): Promise<void> {
-  await Promise.all([import("node:crypto"), import("node:zlib")]);
+interface Work {
+  readonly isHashed: boolean;
+  readonly decodedBy: NonNullable<Coding["decodedBy"]>;
 }
+
+/** For a manifest, which is read here: everything waits for that, so that nothing is loaded for it. */
+const FOR_HERE: Work = { isHashed: false, decodedBy: "writer" };
+const FOR_WORKERS: Work = { isHashed: true, decodedBy: "either" };
 
 /** The reason that started it: not that of a neighbour which only lost its stream. */
 function gravest(reasons: readonly unknown[]): unknown {

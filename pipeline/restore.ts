@@ -17,7 +17,7 @@ import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } 
 import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
 import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
-import { SnapshotReader, warmReading } from "./reader.ts";
+import { SnapshotReader } from "./reader.ts";
 import { realPath } from "./real_path.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
@@ -116,7 +116,6 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
   const early = base === undefined ? undefined : await makeStaging([base], sayTo(options));
   try {
-    await warmReading();
     return await restore(await finding, options, pool, early);
   } finally {
     await early?.remove();

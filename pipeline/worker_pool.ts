@@ -126,6 +126,11 @@ export class ReadingPool {
     for await (const stage of among) if (stage.kind === "transform") this.#undoing(stage);
   }
 
+  /** Starts the one that nearly all that is stored needs, and loads no other stage for that. */
+  async warmUsual(): Promise<void> {
+    await this.warmTransforms([(await stages[USUAL_TRANSFORM]!()).default]);
+  }
+
   /**
    * Starts the workers that unpack.
    *
@@ -156,6 +161,8 @@ export class ReadingPool {
     return worker;
   }
 }
+
+const USUAL_TRANSFORM = "encrypt";
 
 type Stages = Iterable<Stage> | AsyncIterable<Stage>;
 

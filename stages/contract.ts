@@ -96,6 +96,8 @@ export interface FileEntry extends EntryBase {
   readonly size: number;
   /** Of the content, in lower-case hexadecimal. */
   readonly sha256: string;
+  /** XXH64 of it, in 16 hexadecimal digits, where that was at hand: for what chance may change alone. */
+  readonly xxh64?: string;
 }
 
 /** A directory. */
@@ -284,6 +286,11 @@ export interface UnpackContext<S extends OptionsSchema> extends StageContext<S> 
   readonly entries: readonly Entry[];
   /** Paths to unpack; `undefined`: all. */
   readonly wanted: readonly string[] | undefined;
+  /**
+   * Whether contents may be compared by XXH64, where entries have it: whoever might change the bytes
+   * on purpose is found out elsewhere.
+   */
+  readonly quickly?: boolean | undefined;
   /** Whether to look into files as well, with an empty directory to put databases into meanwhile. */
   readonly inspect?: { readonly scratch: string } | undefined;
 }

@@ -35,7 +35,7 @@ export default defineDestination({
       ? { read: [path], write: [path] }
       : { read: [path] },
 
-  prepare: () => import("node:crypto"),
+  prepare: (operation) => Promise.all([operation === "run" && import("node:crypto")]),
   takesFiles: true,
   location: ({ path }) => path,
   byHand: ({ path }) => ({

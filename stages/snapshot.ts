@@ -94,8 +94,8 @@ export default defineSource({
   prepare: (operation) =>
     Promise.all([
       (LOAD as Partial<Record<Operation, () => Promise<unknown>>>)[operation]?.(),
-      operation === "run" || operation === "restore" ? import("node:crypto") : undefined,
-      operation === "run" || operation === "scan" ? import("xxhash-wasm") : undefined,
+      operation === "run" ? import("node:crypto") : undefined,
+      operation === "survey" ? undefined : import("xxhash-wasm"),
     ]),
   survey: async ({ options, ...context }) =>
     (await LOAD.survey()).survey(selectionOf(options), context),

@@ -9,7 +9,7 @@
  *                     taken                              the end was reached and the totals agree
  *                     abort { reason }
  *
- * At most {@linkcode CREDITS} frames are under way, so memory is bounded. A port that just falls
+ * A few frames at most are under way ({@linkcode CREDITS}), so memory is bounded. A port that just falls
  * silent is never an end. Compression belongs to the channel: a block goes raw while the reader has
  * time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses it.
  *
@@ -33,25 +33,33 @@ import { makeTurn } from "./turn.ts";
 /** Length of a block that nobody compresses. */
 const PLAIN_SIZE = 2 ** 18;
 
+/** Frames that may be under way to a reader that compresses, or takes what is. */
 const CREDITS = 2;
+/** The same to one that takes what was decompressed: it never has to wait for the next. */
+const DECODED_CREDITS = 4;
 const RAW_CREDITS = 2;
 
 /** What is done to the bytes on their way. */
 export interface Coding {
   readonly way: "encode" | "decode";
   readonly codec: Codec;
-  /** Nobody asks for the hash of what passes. */
-  readonly isUnhashed?: true;
+  /**
+   * Which end hashes what passes, as long as nothing is compressed or decompressed there: the writer,
+   * if nothing is said. Loading what hashes takes 12 ms, which whoever has done so spares the other.
+   */
+  readonly hashedBy?: "writer" | "reader" | "nobody";
+  /** Which end decompresses: the one that has the time, or the writer, to spare the reader the loading. */
+  readonly decodedBy?: "either" | "writer";
 }
 
 /** Bytes pass as they are. */
 export const PLAIN: Coding = { way: "encode", codec: "none" };
 
-/** What a writer has sent. */
-export interface Sent {
-  /** As the stage wrote them, before any coding. */
+/** What has passed an end of a channel. */
+export interface Passed {
+  /** At the writer as the stage wrote them, before any coding; at the reader as they arrived. */
   readonly bytes: number;
-  /** SHA-256 of them; only the count is at hand when they are to be compressed, or nobody asks. */
+  /** SHA-256 of them; only the count is at hand when they are compressed, or this end hashes nothing. */
   readonly sha256: string | undefined;
 }
 
@@ -85,12 +93,15 @@ export class ChannelWriter implements ByteSink {
   #encode: Encode | undefined;
   #cutter: Cutter | undefined;
   #decoder: Decoder | undefined;
+  readonly #decodesAll: boolean;
 
   private constructor(ports: readonly MessagePort[], coding: Coding, signal: AbortSignal) {
     this.#signal = signal;
     this.#codec = coding.way === "encode" ? coding.codec : "none";
     this.#blockSize = blockSizeOf(coding);
-    this.#lanes = ports.map((port) => new Lane(port));
+    this.#decodesAll = coding.decodedBy === "writer";
+    const credits = coding.way === "decode" ? DECODED_CREDITS : CREDITS;
+    this.#lanes = ports.map((port) => new Lane(port, credits));
     if (signal.aborted) this.abort(reasonOf(signal));
     else signal.addEventListener("abort", this.#onAbort);
   }
@@ -112,8 +123,8 @@ export class ChannelWriter implements ByteSink {
     signal: AbortSignal,
   ): Promise<ChannelWriter> {
     const writer = new ChannelWriter(ports, coding, signal);
-    const { way, codec, isUnhashed } = coding;
-    if (writer.#codec === "none" && !isUnhashed) {
+    const { way, codec, hashedBy = "writer" } = coding;
+    if (writer.#codec === "none" && hashedBy === "writer") {
       writer.#hash = (await import("node:crypto")).createHash("sha256");
     }
     if (codec !== "none" && way === "decode") {
@@ -144,7 +155,7 @@ export class ChannelWriter implements ByteSink {
   }
 
   /** Hands on what is left and waits until every reader has taken all of it. */
-  async finish(): Promise<Sent> {
+  async finish(): Promise<Passed> {
     const empty = this.#bytes === 0 && this.#used === 0;
     // A compressed file of nothing has a frame too, or stock tools refuse it.
     if (this.#used > 0 || (empty && this.#codec !== "none")) await this.#flush();
@@ -212,7 +223,7 @@ export class ChannelWriter implements ByteSink {
       for (const lane of this.#requireReader()) {
         await lane.ready(this.#signal);
         // The reader lags behind when half of the credits are out: then decompress here.
-        const decoded = this.#decoder !== undefined && lane.credits <= CREDITS / 2
+        const decoded = this.#decoder !== undefined && (this.#decodesAll || lane.isHalfUsed)
           ? this.#decoder.decode(piece) as Uint8Array<ArrayBuffer>
           : undefined;
         if (decoded !== undefined) discard(piece);
@@ -249,7 +260,7 @@ export async function sendAll(
   ports: readonly MessagePort[],
   coding: Coding,
   signal: AbortSignal,
-): Promise<Sent> {
+): Promise<Passed> {
   const writer = await ChannelWriter.open(ports, coding, signal);
   try {
     for await (const piece of pieces) await writer.write(piece);
@@ -268,13 +279,17 @@ class Lane {
   #frames = 0;
   #bytes = 0;
   #taken = false;
-  credits = CREDITS;
+  readonly #credits: number;
+  credits: number;
   rawCredits = RAW_CREDITS;
   /** Why this reader is gone. */
   lost: string | undefined;
 
-  constructor(port: MessagePort) {
+  /** @param credits How many frames may be under way. */
+  constructor(port: MessagePort, credits: number) {
     this.#port = port;
+    this.#credits = credits;
+    this.credits = credits;
     port.onmessage = ({ data }: MessageEvent<ToWriter>) => {
       if (data.type === "credit") {
         this.credits++;
@@ -319,6 +334,11 @@ class Lane {
     return this.#waiting.length > 0;
   }
 
+  /** Whether half of the credits are out. */
+  get isHalfUsed(): boolean {
+    return this.credits <= this.#credits / 2;
+  }
+
   takeSpare(): ArrayBuffer | undefined {
     return this.#spare.pop();
   }
@@ -353,6 +373,7 @@ export class ChannelReader implements ByteSource {
   #wake: () => void = () => {};
   #frames = 0;
   #bytes = 0;
+  #sha256: string | undefined;
   #ended = false;
   #isWaiting = false;
 
@@ -370,6 +391,11 @@ export class ChannelReader implements ByteSource {
   /** Bytes so far, to tell whether there is progress. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What came, once all of it has. */
+  get passed(): Passed {
+    return { bytes: this.#bytes, sha256: this.#sha256 };
   }
 
   /** Whether it waits for the writer. */
@@ -396,12 +422,16 @@ export class ChannelReader implements ByteSource {
   readonly #onAbort = () => this.#wake();
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
-    const { way, codec } = this.#coding;
+    const { way, codec, hashedBy, decodedBy } = this.#coding;
+    const isHashed = codec === "none" && hashedBy === "reader";
+    const hash = isHashed ? (await import("node:crypto")).createHash("sha256") : undefined;
     const encode = way === "encode" && codec !== "none" ? await loadEncoder(codec) : undefined;
-    const decoder = way === "decode" ? await loadDecoder(codec) : undefined;
+    const isDecoded = way === "decode" && !(codec === "zstd" && decodedBy === "writer");
+    const decoder = isDecoded ? await loadDecoder(codec) : undefined;
     try {
       for await (const frame of this.#receive()) {
         const bytes = new Uint8Array(frame.buffer, 0, frame.length);
+        hash?.update(bytes);
         if (encode !== undefined && !frame.encoded) {
           const encoded = encode(bytes);
           this.#release(frame);
@@ -424,6 +454,7 @@ export class ChannelReader implements ByteSource {
       }
       const rest = decoder?.end();
       if (rest !== undefined) yield* rest;
+      this.#sha256 = hash?.digest("hex");
       this.#ended = true;
       this.#port.postMessage({ type: "taken" } satisfies ToWriter);
       this.#letGo();

@@ -75,7 +75,7 @@ async function answer(
     const sent = await call.writer?.finish();
     // What fails aside ends the worker within this turn: an answer must not be ahead of that.
     await takeTurn();
-    post({ type: "done", id, result, sent });
+    post({ type: "done", id, result, sent, received: reader?.passed });
   } catch (thrown) {
     const failure = toRecord(thrown);
     // Neighbours must neither wait for ever nor take what they have for the whole.

@@ -7,7 +7,7 @@
 import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
 import type { Grants, Operation } from "../../stages/contract.ts";
 import { realPath } from "../real_path.ts";
-import type { Sent } from "./channel.ts";
+import type { Passed } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";
 
 /** A worker that says nothing for so long is taken for dead. */
@@ -81,7 +81,9 @@ export interface CallOptions {
 export interface Answer<T> {
   readonly result: T;
   /** What its output sent, counted and hashed in the worker. */
-  readonly sent: Sent | undefined;
+  readonly sent: Passed | undefined;
+  /** What its input brought, likewise. */
+  readonly received: Passed | undefined;
 }
 
 interface Pending {
@@ -238,7 +240,8 @@ export class StageWorker {
       pending.options.onProgress?.(message.done, message.total);
     } else if (message.type === "done") {
       this.#answered = true;
-      pending.resolve({ result: message.result, sent: message.sent });
+      const { result, sent, received } = message;
+      pending.resolve({ result, sent, received });
     } else pending.reject(fromRecord(message.failure));
   }
 

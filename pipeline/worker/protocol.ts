@@ -5,7 +5,7 @@
  */
 import type { FailureRecord } from "../../stages/errors.ts";
 import type { Operation, Team } from "../../stages/contract.ts";
-import type { Coding, Sent } from "./channel.ts";
+import type { Coding, Passed } from "./channel.ts";
 
 /** A stream's end, as it is handed to a worker. */
 export interface Inlet {
@@ -67,7 +67,8 @@ export type FromWorker =
     readonly type: "done";
     readonly id: number;
     readonly result: unknown;
-    /** What went out, counted and hashed where it was made. */
-    readonly sent: Sent | undefined;
+    /** What went out and came in, counted and hashed where that was. */
+    readonly sent: Passed | undefined;
+    readonly received: Passed | undefined;
   }
   | { readonly type: "failed"; readonly id: number; readonly failure: FailureRecord };

@@ -77,16 +77,18 @@ export class FileWriter {
     bytes: Uint8Array,
     fault: string | undefined,
   ): Promise<WrittenFile> {
+    const quick = this.#quick.of(bytes);
     const entry: FileEntry = {
       ...{ path, kind: "file", mode, mtime },
       size: bytes.length,
       sha256: this.#hashing.of(bytes),
+      ...this.#named(quick),
     };
     await putHeader(this.#output, entry);
     await this.#output.write(bytes);
     await putZeros(this.#output, paddingOf(bytes.length));
     this.#pace.add(bytes.length);
-    return { entry, fault, quick: this.#quick.of(bytes) };
+    return { entry, fault, quick };
   }
 
   async #tryToWrite(found: Found, tries: number): Promise<WrittenFile | undefined> {
@@ -108,8 +110,8 @@ export class FileWriter {
     if (!isSettled && tries < MAX_TRIES) return undefined;
 
     // What was read goes in, and it is what the header speaks of, be it less than it was to be.
-    const entry: FileEntry = { ...fieldsOf(found, file, count), sha256 };
     const quick = this.#quick.of(content);
+    const entry: FileEntry = { ...fieldsOf(found, file, count), sha256, ...this.#named(quick) };
     const end = header.length + count + paddingOf(count);
     room.set(count === size ? header : tarHeader(entry));
     room.fill(0, header.length + count, end);
@@ -127,7 +129,7 @@ export class FileWriter {
     const { size } = file.info;
     const fields = fieldsOf(found, file, size);
     await putHeader(this.#output, fields);
-    const [hash, quick] = [this.#hashing.begin(), this.#quick.begin()];
+    const [hash, quickHash] = [this.#hashing.begin(), this.#quick.begin()];
     let fault: string | undefined;
     for (let left = size; left > 0;) {
       const space = this.#output.space();
@@ -135,7 +137,7 @@ export class FileWriter {
       if (fault === undefined) fault = fillOrMakeUp(file, room);
       else room.fill(0);
       hash.update(room);
-      quick.update(room);
+      quickHash.update(room);
       left -= room.length;
       const full = this.#output.commit(room.length);
       if (full) await full;
@@ -145,7 +147,13 @@ export class FileWriter {
     await putZeros(this.#output, paddingOf(size));
     const sha256 = hash.digest();
     fault ??= await this.#faultAfter(file, size, sha256);
-    return { entry: { ...fields, sha256 }, fault, quick: quick.digest() };
+    const quick = quickHash.digest();
+    return { entry: { ...fields, sha256, ...this.#named(quick) }, fault, quick };
+  }
+
+  /** Under its name, if it is what entries have besides SHA-256. */
+  #named(quick: string): Pick<FileEntry, "xxh64"> {
+    return this.#quick.name === "xxh64" ? { xxh64: quick } : {};
   }
 
   async #faultAfter(file: SourceFile, size: number, sha256: string): Promise<string | undefined> {

@@ -27,11 +27,18 @@ const PIECE_SIZE = 2 ** 18;
 export class Hashing {
   /** A hash that is fed in pieces. */
   readonly begin: () => ContentHash;
+  /** What it is called where others read it. */
+  readonly name: "sha256" | "xxh64";
   readonly #small: ((bytes: Uint8Array) => string) | undefined;
   #piece: Uint8Array | undefined;
 
   /** @param small A quicker way with bytes that are all there. */
-  private constructor(begin: () => ContentHash, small?: (bytes: Uint8Array) => string) {
+  private constructor(
+    name: Hashing["name"],
+    begin: () => ContentHash,
+    small?: (bytes: Uint8Array) => string,
+  ) {
+    this.name = name;
     this.begin = begin;
     this.#small = small;
   }
@@ -46,7 +53,12 @@ export class Hashing {
         digest: () => sum.digest("hex"),
       };
     };
-    return new Hashing(begin, hash && ((bytes) => hash("sha256", bytes, "hex")));
+    return new Hashing("sha256", begin, hash && ((bytes) => hash("sha256", bytes, "hex")));
+  }
+
+  /** Whether there is XXH64 here. */
+  static get isQuick(): boolean {
+    return typeof WebAssembly !== "undefined";
   }
 
   /**
@@ -54,10 +66,10 @@ export class Hashing {
    * to look the same. SHA-256 where V8 runs without WebAssembly, as on hardened machines (`--jitless`).
    */
   static async quick(): Promise<Hashing> {
-    if (typeof WebAssembly === "undefined") return await Hashing.load();
+    if (!Hashing.isQuick) return await Hashing.load();
     const { default: xxhash } = await import("xxhash-wasm");
     const { create64 } = await xxhash();
-    return new Hashing(() => {
+    return new Hashing("xxh64", () => {
       const sum = create64();
       return {
         update: (bytes) => void sum.update(bytes),

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { Hash } from "node:crypto";
 import type { Entry, FileEntry, OptionsSchema, UnpackContext, UnpackResult } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import type { Inspector } from "./inspect.ts";
 import { checkEntries, checkNamesForWindows, HINT_DAMAGED, quoted } from "./entry_rules.ts";
+import { type ContentHash, Hashing } from "./hashing.ts";
 import { Staging } from "./staging.ts";
 import { TarReader, type TarVisitor } from "./untar.ts";
 import { TarError, type TarMember } from "./untar_header.ts";
@@ -36,9 +36,9 @@ export async function unpack(
   checkEntries(entries);
   const staging = into && new Staging(into, (message) => context.log("warn", message));
   if (staging) checkPlaces(entries, staging, wanted);
-  const { createHash } = await import("node:crypto");
+  const hashings = await hashingsFor(context);
   using inspector = await inspectorFor(context.inspect);
-  const unpacking = new Unpacking(entries, staging, wanted, () => createHash("sha256"), inspector);
+  const unpacking = new Unpacking(entries, staging, wanted, hashings, inspector);
   const reader = new TarReader(unpacking);
   const total = entries.reduce((sum, entry) => entry.kind === "file" ? sum + entry.size : sum, 0);
   try {
@@ -60,6 +60,28 @@ export async function unpack(
   return { files, bytes, inspection: await inspector.finish() };
 }
 
+/** What contents are compared by. */
+interface Hashings {
+  /** `undefined`: every entry is compared by its XXH64. */
+  readonly full: Hashing | undefined;
+  /** For entries that have one. */
+  readonly quick: Hashing | undefined;
+}
+
+/** Loads what it takes to compare these entries, and no more. */
+async function hashingsFor(
+  { entries, quickly = false }: Pick<UnpackContext<OptionsSchema>, "entries" | "quickly">,
+): Promise<Hashings> {
+  const isQuick = quickly && Hashing.isQuick;
+  const needsFull = !isQuick ||
+    entries.some((entry) => entry.kind === "file" && entry.xxh64 === undefined);
+  const [full, quick] = await Promise.all([
+    needsFull ? Hashing.load() : undefined,
+    isQuick ? Hashing.quick() : undefined,
+  ]);
+  return { full, quick };
+}
+
 async function inspectorFor(
   inspect: UnpackContext<OptionsSchema>["inspect"],
 ): Promise<Inspector | undefined> {
@@ -73,11 +95,12 @@ class Unpacking implements TarVisitor {
   readonly #entries: readonly Entry[];
   readonly #staging: Staging | undefined;
   readonly #wanted: ReadonlySet<string> | undefined;
-  readonly #newHash: () => Hash;
+  readonly #hashings: Hashings;
   readonly #inspector: Inspector | undefined;
   #next = 0;
   #entry: Entry | undefined;
-  #hash: Hash | undefined;
+  #hash: ContentHash | undefined;
+  #expected = "";
   #isWriting = false;
   /** Bytes of content compared so far. */
   read = 0;
@@ -88,13 +111,13 @@ class Unpacking implements TarVisitor {
     entries: readonly Entry[],
     staging: Staging | undefined,
     wanted: ReadonlySet<string> | undefined,
-    newHash: () => Hash,
+    hashings: Hashings,
     inspector: Inspector | undefined,
   ) {
     this.#entries = entries;
     this.#staging = staging;
     this.#wanted = wanted;
-    this.#newHash = newHash;
+    this.#hashings = hashings;
     this.#inspector = inspector;
   }
 
@@ -124,7 +147,7 @@ class Unpacking implements TarVisitor {
   end(): void {
     const entry = this.#entry!;
     if (entry.kind === "file") {
-      if (this.#hash!.digest("hex") !== entry.sha256) {
+      if (this.#hash!.digest() !== this.#expected) {
         throw damaged(entry.path, "its content is not what the manifest says");
       }
       if (this.#isWriting) this.#staging!.close(entry.mode);
@@ -150,7 +173,10 @@ class Unpacking implements TarVisitor {
   }
 
   #beginFile(entry: FileEntry, isWanted: boolean): void {
-    this.#hash = this.#newHash();
+    const { full, quick } = this.#hashings;
+    const isQuick = quick !== undefined && entry.xxh64 !== undefined;
+    this.#hash = (isQuick ? quick : full!).begin();
+    this.#expected = isQuick ? entry.xxh64 : entry.sha256;
     this.#inspector?.begin(entry);
     if (!isWanted) return;
     this.files++;

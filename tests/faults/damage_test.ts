@@ -4,13 +4,23 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { findPlaces, type HeldSnapshot } from "../../pipeline/places.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
+import type { Entry } from "../../stages/contract.ts";
 import type { BackupError } from "../../stages/errors.ts";
+import { entriesOf, tarOf } from "../stages/formats/tar_bytes.ts";
 import { encrypted, exists, filesIn, Look, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
+import { HostilePlace } from "./hostile_place.ts";
 
 const SMALL = { "a": "content" };
+
+const plaintext = (it: Sandbox) =>
+  [
+    it.stage("snapshot", { id: "m", paths: [it.tree] }),
+    it.stage("local", { id: "backups", path: it.destination(), plaintext: true }),
+  ].join("");
 
 // That no flipped bit passes the decryption is tried with each bit where that is tested, too.
 /** The stage's own tests change each bit; all of verify takes longer. */
@@ -156,11 +166,6 @@ Deno.test("a snapshot without its manifest is not listed, and one without its ar
 });
 
 Deno.test(`each byte of an archive in plaintext can be changed, and all are noticed${SAMPLE}`, async () => {
-  const plaintext = (it: Sandbox) =>
-    [
-      it.stage("snapshot", { id: "m", paths: [it.tree] }),
-      it.stage("local", { id: "backups", path: it.destination(), plaintext: true }),
-    ].join("");
   using sandbox = await Sandbox.make(plaintext, SMALL);
   await sandbox.backUp();
   using look = await sandbox.look();
@@ -177,6 +182,57 @@ Deno.test(`each byte of an archive in plaintext can be changed, and all are noti
     const { code } = await rejection(reader.unpack(held!, manifest, nowhere));
     assert.equal(code, "snapshot-damaged", `byte ${at}`);
   }
+});
+
+Deno.test("what memory spoilt between hashing and sealing is found, by restore and by verify", async () => {
+  using place = await HostilePlace.make();
+  const members = [{ path: "x", type: "5" }, { path: "x/file", content: "first" }];
+  const spoilt = [members[0]!, { path: "x/file", content: "fIrst" }];
+  const quick = "cc98257fe4be8f5a"; // xxhsum -H1 of "first".
+  const entries = entriesOf(members).map((entry): Entry =>
+    entry.kind === "file" ? { ...entry, xxh64: quick } : entry
+  );
+  const lookup = {
+    ...{ pipeline: undefined, from: place.backups, identityFiles: [place.identityFile] },
+  };
+  const says = /^Cannot read "x\/file" in the archive: its content is not what the manifest says/;
+  // As it would be made, and as it was made before manifests had quick hashes.
+  for (const made of [entries, entriesOf(members)]) {
+    await place.plant({ archive: tarOf(spoilt), entries: made });
+    assert.match((await rejection(place.restore())).message, says);
+    assert.ok(!exists(place.target));
+    const { verifications } = await verifySnapshots(lookup);
+    assert.match(verifications.at(-1)!.failure!.message, says);
+  }
+  await place.plant({ archive: tarOf(members), entries });
+  assert.equal((await place.restore()).files, 1);
+});
+
+Deno.test("verify goes by SHA-256, and restore by the quick hash unless what is stored is plaintext", async () => {
+  using place = await HostilePlace.make();
+  const members = [{ path: "x", type: "5" }, { path: "x/file", content: "first" }];
+  const entries = entriesOf(members).map((entry): Entry =>
+    entry.kind === "file" ? { ...entry, sha256: "0".repeat(64), xxh64: "cc98257fe4be8f5a" } : entry
+  );
+  await place.plant({ archive: tarOf(members), entries });
+  const { verifications } = await verifySnapshots({
+    ...{ pipeline: undefined, from: place.backups, identityFiles: [place.identityFile] },
+  });
+  assert.match(verifications[0]!.failure!.message, /its content is not what the manifest says/);
+  assert.equal((await place.restore()).files, 1);
+
+  using sandbox = await Sandbox.make(plaintext, SMALL);
+  await sandbox.backUp();
+  const [held] = await sandbox.held();
+  const path = join(sandbox.destination(), held!.manifest.key);
+  const text = zstdDecompressSync(await Deno.readFile(path)).toString();
+  assert.match(text, /"xxh64":"[0-9a-f]{16}"/);
+  const changed = text.replace(/"xxh64":"[0-9a-f]{16}"/, `"xxh64":"${"0".repeat(16)}"`);
+  await Deno.writeFile(path, zstdCompressSync(changed));
+  const { pipeline } = sandbox;
+  const directory = join(sandbox.folder, "target");
+  const report = await restoreSnapshot({ pipeline, snapshot: "latest", target: { directory } });
+  assert.equal(report.files, 1);
 });
 
 Deno.test("an identity that does not fit, or none, opens nothing and is no damage", async () => {

@@ -17,6 +17,7 @@ const ENTRIES: readonly Entry[] = [
     mtime: TIME,
     size: 3,
     sha256: "ab".repeat(32),
+    xxh64: "cd".repeat(8),
   },
   { path: ".claude/again", kind: "hardlink", mode: 0o644, mtime: TIME, link: ".claude/a\nb" },
   { path: ".claude/out", kind: "symlink", mode: 0o777, mtime: -1, link: '../"elsewhere"' },

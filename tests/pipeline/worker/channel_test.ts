@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   ChannelReader,
   ChannelWriter,
@@ -53,6 +53,38 @@ for (const size of [0, 1, 65_536, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 20_000_
     });
   }
 }
+
+Deno.test("whichever end of a channel is to hash what passes does, and the other one does not", async () => {
+  const bytes = randomBytes(1_000_000);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const size = bytes.length;
+  for (const hashedBy of [undefined, "writer", "reader", "nobody"] as const) {
+    const { signal } = new AbortController();
+    const { port1, port2 } = new MessageChannel();
+    const coding: Coding = { ...PLAIN, ...(hashedBy && { hashedBy }) };
+    const reader = new ChannelReader(port2, coding, signal);
+    const draining = drain(reader);
+    const sent = await sendAll([bytes], [port1], coding, signal);
+    await draining;
+    const isByReader = hashedBy === "reader";
+    const isByWriter = hashedBy === "writer" || hashedBy === undefined;
+    assert.deepEqual(sent, { bytes: size, sha256: isByWriter ? sha256 : undefined });
+    assert.deepEqual(reader.passed, { bytes: size, sha256: isByReader ? sha256 : undefined });
+  }
+});
+
+Deno.test("a writer that is to decompress leaves none of that to the reader", async () => {
+  const bytes = text(30_000_000);
+  const encoded = await pass(bytes, ENCODE);
+  const { signal } = new AbortController();
+  const { port1, port2 } = new MessageChannel();
+  const coding: Coding = { ...DECODE, decodedBy: "writer" };
+  // A reader that can decompress nothing.
+  const received = drain(new ChannelReader(port2, PLAIN, signal));
+  await sendAll([encoded], [port1], coding, signal);
+  assert.ok(Buffer.from(bytes).equals(await received));
+  assert.ok(Buffer.from(bytes).equals(await pass(encoded, coding)));
+});
 
 Deno.test("a channel with two readers gives both the same compressed bytes", async () => {
   const { signal } = new AbortController();

@@ -11,15 +11,19 @@ const MIB = 2 ** 20;
 
 /** Passes when keepsake's own reader finds in the archive what the entries say, to the byte. */
 async function assertWellFormed({ archive, entries }: Archived): Promise<void> {
-  await unpack({
-    entries,
-    input: sourceOf(archive),
-    into: undefined,
-    wanted: undefined,
-    signal: new AbortController().signal,
-    log: () => {},
-    progress: () => {},
-  });
+  for (const entry of entries) if (entry.kind === "file") assert.ok(entry.xxh64, entry.path);
+  for (const quickly of [false, true]) {
+    await unpack({
+      entries,
+      input: sourceOf(archive),
+      into: undefined,
+      wanted: undefined,
+      quickly,
+      signal: new AbortController().signal,
+      log: () => {},
+      progress: () => {},
+    });
+  }
 }
 
 function sha256(content: string | Uint8Array): string {
@@ -74,11 +78,18 @@ Deno.test("an archive holds every kind of entry, as its entries say", async () =
   assert.deepEqual(archived.roots, [{ name: "root", path: tree.at("root") }]);
   if (!onPosix) return;
   const entries = archived.entries.map(({ mtime: _, ...entry }) => entry);
+  // The quick hashes are what xxhsum -H1 says.
   assert.deepEqual(entries, [
     { path: "root", kind: "directory", mode: 0o755 },
-    { path: "root/empty", kind: "file", mode: 0o600, size: 0, sha256: sha256("") },
+    {
+      ...{ path: "root/empty", kind: "file", mode: 0o600, size: 0 },
+      ...{ sha256: sha256(""), xxh64: "ef46db3751d8e999" },
+    },
     { path: "root/sub", kind: "directory", mode: 0o1700 },
-    { path: "root/sub/again", kind: "file", mode: 0o4755, size: 5, sha256: sha256("hello") },
+    {
+      ...{ path: "root/sub/again", kind: "file", mode: 0o4755, size: 5 },
+      ...{ sha256: sha256("hello"), xxh64: "26c7827d889f6da3" },
+    },
     { path: "root/text", kind: "hardlink", mode: 0o4755, link: "root/sub/again" },
     { path: "root/way", kind: "symlink", mode: 0o777, link: "sub/again" },
   ]);

@@ -2,7 +2,7 @@ import { deepEqual as assertEquals, equal, ok, rejects } from "node:assert/stric
 import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { Entry } from "../../../stages/contract.ts";
+import type { Entry, FileEntry } from "../../../stages/contract.ts";
 import { StageError } from "../../../stages/errors.ts";
 import { unpack } from "../../../stages/formats/unpack.ts";
 import { runStage } from "../harness.ts";
@@ -24,6 +24,7 @@ interface Job {
   readonly entries?: readonly Entry[];
   readonly into?: Readonly<Record<string, string>>;
   readonly wanted?: readonly string[];
+  readonly quickly?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (done: number, total?: number) => void;
 }
@@ -226,6 +227,26 @@ Deno.test("unpack names the entry and what to do when archive and manifest diffe
   function changed(change: Readonly<Record<string, unknown>>, index = 1): Entry[] {
     return entries.with(index, { ...entries[index]!, ...change } as Entry);
   }
+});
+
+Deno.test("unpack compares by the quick hash where that will do and there is one, else by SHA-256", async () => {
+  // xxhsum -H1 of "first".
+  const [right, wrong] = ["cc98257fe4be8f5a", "0".repeat(16)];
+  const none = "0".repeat(64);
+  const entriesWith = (change: Partial<FileEntry>) =>
+    entriesOf(SAMPLE).with(1, { ...entriesOf(SAMPLE)[1] as FileEntry, ...change });
+  const archive = tarOf(SAMPLE);
+  const says = /"x\/a" .* its content is not what the manifest says$/;
+  const refused = async (change: Partial<FileEntry>, quickly: boolean) =>
+    await rejects(start({ archive, entries: entriesWith(change), quickly }), says);
+  const taken = async (change: Partial<FileEntry>, quickly: boolean) =>
+    assertEquals((await start({ archive, entries: entriesWith(change), quickly })).files, 4);
+  await taken({ xxh64: right }, true);
+  await refused({ xxh64: wrong }, true);
+  await taken({ xxh64: right, sha256: none }, true);
+  await refused({ sha256: none }, true);
+  await taken({ xxh64: wrong }, false);
+  await refused({ xxh64: right, sha256: none }, false);
 });
 
 Deno.test("unpack refuses an archive that is cut short at any byte, or has one more", async () => {
