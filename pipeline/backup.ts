@@ -445,11 +445,12 @@ class Backup {
         options: stage.options,
         owner: catalog.owner,
         message,
-        files: files.map(({ name, size, sha256 }) => ({
+        files: files.map(({ name, size, sha256, xxh64 }) => ({
           key: `${this.#route.source.id}/${name}`,
           path: join(directory, name),
           size,
           sha256,
+          ...(xxh64 && { xxh64 }),
         })),
       };
     };

@@ -138,7 +138,9 @@ class Node {
       { length: stream.readers.length + (this.inspects ? 1 : 0) + (stream.spooled ? 1 : 0) },
       () => new MessageChannel(),
     );
-    const coding: Coding = stream.transform === undefined ? { way: "encode", codec } : PLAIN;
+    const coding: Coding = stream.transform === undefined
+      ? { way: "encode", codec }
+      : { ...PLAIN, isQuickToo: true };
     this.outlet = { ports: channels.map(({ port1 }) => port1), coding };
     this.#inlets = channels.map(({ port2 }) => port2);
     this.#signal = signal;
@@ -221,9 +223,11 @@ function judge(
   }
   const { value } = spooled as PromiseFulfilledResult<Written>;
   const { value: sent } = writers[0] as PromiseFulfilledResult<Passed | undefined>;
-  const sha256 = value.sha256 ?? sent?.sha256;
-  if (sha256 !== undefined && (value.sha256 !== undefined || sent?.bytes === value.size)) {
-    return { status: "fulfilled", value: { ...value, sha256 } };
+  const { sha256 } = value;
+  if (sha256 !== undefined) return { status: "fulfilled", value: { ...value, sha256 } };
+  if (sent?.sha256 !== undefined && sent.bytes === value.size) {
+    const { sha256, xxh64 } = sent;
+    return { status: "fulfilled", value: { ...value, sha256, ...(xxh64 && { xxh64 }) } };
   }
   const state = `"${id}" sent ${sent?.bytes} bytes, and ${value.size} arrived`;
   const reason = new BackupError("stream-broken", `Cannot trust the spooled archive: ${state}`);

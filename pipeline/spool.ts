@@ -14,6 +14,7 @@ export interface Spooled {
   readonly size: number;
   /** In lower-case hexadecimal. */
   readonly sha256: string;
+  readonly xxh64?: string;
 }
 
 /** The same, before its hash is known for certain. */

@@ -355,6 +355,8 @@ export interface SpoolFile {
   readonly size: number;
   /** In lower-case hexadecimal. */
   readonly sha256: string;
+  /** XXH64, in 16 hexadecimal digits, where that was at hand: to read back what was just written. */
+  readonly xxh64?: string;
 }
 
 /** How to get at what a destination holds with stock tools alone. */

@@ -15,6 +15,7 @@ import {
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { Hashing } from "./formats/hashing.ts";
 import { takeTurn } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
@@ -35,7 +36,7 @@ export default defineDestination({
       ? { read: [path], write: [path] }
       : { read: [path] },
 
-  prepare: (operation) => Promise.all([operation === "run" && import("node:crypto")]),
+  prepare: (operation) => Promise.all([operation === "run" && import("xxhash-wasm")]),
   takesFiles: true,
   location: ({ path }) => path,
   byHand: ({ path }) => ({
@@ -194,7 +195,7 @@ async function store(
   if (there === undefined) {
     try {
       if (!await move(file.path, temp)) await copy(file, temp, final, pace);
-      const work = [differenceAt(temp, file, pace), flushFile(temp, final)] as const;
+      const work = [differenceAt(temp, file, pace, true), flushFile(temp, final)] as const;
       // Both to their end, also when one fails: the file is removed then.
       await Promise.allSettled(work);
       const [difference] = await Promise.all(work);
@@ -267,14 +268,20 @@ async function requireFlushed(flushing: Promise<unknown>): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-/** How the bytes at `path` differ from what they should be; `undefined` when they do not. */
+/**
+ * How the bytes at `path` differ from what they should be; `undefined` when they do not.
+ *
+ * @param isOurs Whether nobody else can have made them: then a quick hash will do, if there is one.
+ */
 async function differenceAt(
   path: string,
-  { size, sha256 }: SpoolFile,
+  { size, sha256, xxh64 }: SpoolFile,
   pace: Pace,
+  isOurs = false,
 ): Promise<string | undefined> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
+  const isQuick = isOurs && xxh64 !== undefined && Hashing.isQuick;
+  const expected = isQuick ? xxh64 : sha256;
+  const hash = (isQuick ? await Hashing.quick() : await Hashing.load()).begin();
   const block = new Uint8Array(BLOCK);
   using file = await Deno.open(path);
   let read = 0;
@@ -283,9 +290,9 @@ async function differenceAt(
     read += count;
     if (await pace.step(count)) pace.report(Math.min(read, size));
   }
-  const found = hash.digest("hex");
-  if (read !== size || found !== sha256) {
-    return `${read} bytes with hash ${found} for ${size} with ${sha256}`;
+  const found = hash.digest();
+  if (read !== size || found !== expected) {
+    return `${read} bytes with hash ${found} for ${size} with ${expected}`;
   }
   pace.report(size);
   return undefined;

@@ -28,6 +28,7 @@ import {
   loadDecoder,
   loadEncoder,
 } from "../../stages/formats/codec.ts";
+import { type ContentHash, Hashing } from "../../stages/formats/hashing.ts";
 import { makeTurn } from "./turn.ts";
 
 /** Length of a block that nobody compresses. */
@@ -48,6 +49,8 @@ export interface Coding {
    * if nothing is said. Loading what hashes takes 12 ms, which whoever has done so spares the other.
    */
   readonly hashedBy?: "writer" | "reader" | "nobody";
+  /** Whether a writer that hashes makes XXH64 as well, by which what was stored is read back. */
+  readonly isQuickToo?: true;
   /** Which end decompresses: the one that has the time, or the writer, to spare the reader the loading. */
   readonly decodedBy?: "either" | "writer";
 }
@@ -61,6 +64,8 @@ export interface Passed {
   readonly bytes: number;
   /** SHA-256 of them; only the count is at hand when they are compressed, or this end hashes nothing. */
   readonly sha256: string | undefined;
+  /** XXH64 of them, where the coding asks for it and this runtime has it. */
+  readonly xxh64?: string;
 }
 
 type ToReader =
@@ -88,7 +93,8 @@ export class ChannelWriter implements ByteSink {
   #block: Uint8Array<ArrayBuffer> | undefined;
   #used = 0;
   #bytes = 0;
-  #hash: import("node:crypto").Hash | undefined;
+  #hash: ContentHash | undefined;
+  #quick: ContentHash | undefined;
   readonly #codec: Codec;
   #encode: Encode | undefined;
   #cutter: Cutter | undefined;
@@ -123,9 +129,10 @@ export class ChannelWriter implements ByteSink {
     signal: AbortSignal,
   ): Promise<ChannelWriter> {
     const writer = new ChannelWriter(ports, coding, signal);
-    const { way, codec, hashedBy = "writer" } = coding;
+    const { way, codec, hashedBy = "writer", isQuickToo = false } = coding;
     if (writer.#codec === "none" && hashedBy === "writer") {
-      writer.#hash = (await import("node:crypto")).createHash("sha256");
+      writer.#hash = (await Hashing.load()).begin();
+      if (isQuickToo && Hashing.isQuick) writer.#quick = (await Hashing.quick()).begin();
     }
     if (codec !== "none" && way === "decode") {
       writer.#cutter = cutterOf(codec);
@@ -164,7 +171,8 @@ export class ChannelWriter implements ByteSink {
     for (const lane of this.#lanes) await lane.taken(this.#signal);
     this.#requireReader();
     this.#letGo();
-    return { bytes: this.#bytes, sha256: this.#hash?.digest("hex") };
+    const xxh64 = this.#quick?.digest();
+    return { bytes: this.#bytes, sha256: this.#hash?.digest(), ...(xxh64 && { xxh64 }) };
   }
 
   /** Gives up: readers fail instead of taking what they have for the whole. */
@@ -199,6 +207,7 @@ export class ChannelWriter implements ByteSink {
     this.#used = 0;
     this.#bytes += block.length;
     this.#hash?.update(block);
+    this.#quick?.update(block);
     await this.#turn.take(); // Credits and aborts are messages: without a turn they stay unseen.
     this.#signal.throwIfAborted();
     const [lane, ...others] = this.#requireReader();
@@ -424,7 +433,7 @@ export class ChannelReader implements ByteSource {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     const { way, codec, hashedBy, decodedBy } = this.#coding;
     const isHashed = codec === "none" && hashedBy === "reader";
-    const hash = isHashed ? (await import("node:crypto")).createHash("sha256") : undefined;
+    const hash = isHashed ? (await Hashing.load()).begin() : undefined;
     const encode = way === "encode" && codec !== "none" ? await loadEncoder(codec) : undefined;
     const isDecoded = way === "decode" && !(codec === "zstd" && decodedBy === "writer");
     const decoder = isDecoded ? await loadDecoder(codec) : undefined;
@@ -454,7 +463,7 @@ export class ChannelReader implements ByteSource {
       }
       const rest = decoder?.end();
       if (rest !== undefined) yield* rest;
-      this.#sha256 = hash?.digest("hex");
+      this.#sha256 = hash?.digest();
       this.#ended = true;
       this.#port.postMessage({ type: "taken" } satisfies ToWriter);
       this.#letGo();

@@ -104,6 +104,7 @@ Deno.test({
 for (
   const [what, change] of [
     ["hash", { sha256: "0".repeat(64) }],
+    ["quick hash", { xxh64: "0".repeat(16) }],
     ["size", { size: 6 }],
   ] as const
 ) {
@@ -130,6 +131,20 @@ Deno.test("local takes a file of the same bytes for its own", async () => {
   // As a second attempt does, after the first one failed at a later file.
   await place.store([place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")]);
   assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
+});
+
+Deno.test("local reads back by the quick hash, and takes no file for its own by that", async () => {
+  using place = new Place();
+  const xxh64 = "80e6854525d81ded"; // xxhsum -H1 of "archive".
+  // Were it SHA-256, this would not be stored.
+  await place.store([{ ...place.spool(ARCHIVE, "archive"), xxh64, sha256: "0".repeat(64) }]);
+  const other = { ...place.spool(ARCHIVE, "archive"), xxh64, sha256: "1".repeat(64) };
+  const error = await rejection(place.store([other]));
+  assert.match(
+    error.message,
+    /another file has that name, 7 bytes with hash [0-9a-f]{64} for 7 with 1/,
+  );
+  await place.store([{ ...place.spool(ARCHIVE, "archive"), xxh64: "0".repeat(16) }]);
 });
 
 Deno.test("local never replaces a file of other bytes", async () => {

@@ -73,6 +73,19 @@ Deno.test("whichever end of a channel is to hash what passes does, and the other
   }
 });
 
+Deno.test("a writer makes a quick hash as well where it is asked for, and hashes at all", async () => {
+  const { signal } = new AbortController();
+  for (const hashedBy of ["writer", "nobody"] as const) {
+    const { port1, port2 } = new MessageChannel();
+    const coding: Coding = { ...PLAIN, hashedBy, isQuickToo: true };
+    const draining = drain(new ChannelReader(port2, coding, signal));
+    const sent = await sendAll([new TextEncoder().encode("first")], [port1], coding, signal);
+    await draining;
+    // xxhsum -H1 of "first".
+    assert.equal(sent.xxh64, hashedBy === "writer" ? "cc98257fe4be8f5a" : undefined);
+  }
+});
+
 Deno.test("a writer that is to decompress leaves none of that to the reader", async () => {
   const bytes = text(30_000_000);
   const encoded = await pass(bytes, ENCODE);
