@@ -41,8 +41,8 @@ for (const [signal, status] of STATUSES) {
           path,
         );
         assert.equal(code, status, `${moment}: ${stderr}`);
-        assert.match(stderr, /Stopping/, moment);
-        assert.match(stderr, new RegExp(`Stopped by ${signal}`), moment);
+        assert.match(stderr, /Stopping/, `${moment}: ${stderr}`);
+        assert.match(stderr, new RegExp(`Stopped by ${signal}`), `${moment}: ${stderr}`);
         assert.ok(seconds < 8, `${moment}: ${seconds} s`);
         assertTidy({ state: sandbox.state, destination: sandbox.destination() });
         assert.ok(!exists(join(sandbox.state, "spool")), moment);
