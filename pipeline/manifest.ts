@@ -167,10 +167,14 @@ function isEntry({ kind, mode, mtime, size, sha256, xxh64, link }: WrittenEntry)
   const known = /^[0-7]{4,5}$/.test(mode) && Number.isFinite(Date.parse(mtime));
   if (kind === "file") {
     return known && Number.isSafeInteger(size) && size! >= 0 &&
-      /^[0-9a-f]{64}$/.test(sha256 ?? "") && (xxh64 === undefined || /^[0-9a-f]{16}$/.test(xxh64));
+      /^[0-9a-f]{64}$/.test(sha256 ?? "") && (xxh64 === undefined || isQuickHash(xxh64));
   }
   if (kind === "directory") return known;
   return known && (kind === "symlink" || kind === "hardlink") && typeof link === "string";
+}
+
+function isQuickHash(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
 }
 
 function isList(value: unknown, texts: readonly string[]): boolean {

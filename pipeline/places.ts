@@ -43,7 +43,7 @@ export interface HeldSnapshot {
   readonly transforms: readonly string[];
 }
 
-/** Whether whoever has no identity can read none of it, and change none unseen. */
+/** Whether it went through what encrypts: there is no other transform. */
 export function isEncrypted({ transforms }: HeldSnapshot): boolean {
   return transforms.length > 0;
 }

@@ -120,8 +120,8 @@ export class SnapshotReader {
   }
 
   /**
-   * Sends a stored file through all that undoes its endings, and gives the rest to `consume`. Answers
-   * what that made of it, and how much passed of what is stored.
+   * Sends a stored file through all that undoes its endings, and gives the rest to `consume`.
+   * Answers what that made of it, and what passed of the stored file.
    *
    * @param work Whether what is stored is hashed, and who decompresses.
    */
@@ -203,7 +203,7 @@ interface Work {
   readonly decodedBy: NonNullable<Coding["decodedBy"]>;
 }
 
-/** For a manifest, which is read here: everything waits for that, so that nothing is loaded for it. */
+/** For a manifest, which is read here: everything waits for it, so that nothing is loaded for it. */
 const FOR_HERE: Work = { isHashed: false, decodedBy: "writer" };
 const FOR_WORKERS: Work = { isHashed: true, decodedBy: "either" };
 

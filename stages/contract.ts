@@ -96,7 +96,7 @@ export interface FileEntry extends EntryBase {
   readonly size: number;
   /** Of the content, in lower-case hexadecimal. */
   readonly sha256: string;
-  /** XXH64 of it, in 16 hexadecimal digits, where that was at hand: for what chance may change alone. */
+  /** XXH64 of it, in 16 hexadecimal digits, where that was at hand: for what only chance changes. */
   readonly xxh64?: string;
 }
 
@@ -287,8 +287,8 @@ export interface UnpackContext<S extends OptionsSchema> extends StageContext<S> 
   /** Paths to unpack; `undefined`: all. */
   readonly wanted: readonly string[] | undefined;
   /**
-   * Whether contents may be compared by XXH64, where entries have it: whoever might change the bytes
-   * on purpose is found out elsewhere.
+   * Whether XXH64 alone will do to compare contents with, where entries have it: whoever might change
+   * the bytes on purpose is found out elsewhere. Otherwise both hashes have to agree.
    */
   readonly quickly?: boolean | undefined;
   /** Whether to look into files as well, with an empty directory to put databases into meanwhile. */
@@ -355,7 +355,7 @@ export interface SpoolFile {
   readonly size: number;
   /** In lower-case hexadecimal. */
   readonly sha256: string;
-  /** XXH64, in 16 hexadecimal digits, where that was at hand: to read back what was just written. */
+  /** XXH64, in 16 hexadecimal digits, where it was at hand: to read back what was just written. */
   readonly xxh64?: string;
 }
 

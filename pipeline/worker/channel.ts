@@ -9,7 +9,7 @@
  *                     taken                              the end was reached and the totals agree
  *                     abort { reason }
  *
- * A few frames at most are under way ({@linkcode CREDITS}), so memory is bounded. A port that just falls
+ * A few frames at most are under way ({@linkcode creditsFor}), so memory is bounded. A port that just falls
  * silent is never an end. Compression belongs to the channel: a block goes raw while the reader has
  * time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses it.
  *
@@ -34,9 +34,9 @@ import { makeTurn } from "./turn.ts";
 /** Length of a block that nobody compresses. */
 const PLAIN_SIZE = 2 ** 18;
 
-/** Frames that may be under way to a reader that compresses, or takes what is. */
+/** Frames that may be under way. */
 const CREDITS = 2;
-/** The same to one that takes what was decompressed: it never has to wait for the next. */
+/** The same where they are decompressed: whoever writes files never has to wait for the next. */
 const DECODED_CREDITS = 4;
 const RAW_CREDITS = 2;
 
@@ -45,13 +45,13 @@ export interface Coding {
   readonly way: "encode" | "decode";
   readonly codec: Codec;
   /**
-   * Which end hashes what passes, as long as nothing is compressed or decompressed there: the writer,
-   * if nothing is said. Loading what hashes takes 12 ms, which whoever has done so spares the other.
+   * Which end hashes what passes, as long as nothing is compressed or decompressed there: the
+   * writer, if nothing is said. Loading what hashes takes 12 ms, which the one spares the other.
    */
   readonly hashedBy?: "writer" | "reader" | "nobody";
   /** Whether a writer that hashes makes XXH64 as well, by which what was stored is read back. */
   readonly isQuickToo?: true;
-  /** Which end decompresses: the one that has the time, or the writer, to spare the reader the loading. */
+  /** Which end decompresses zstd: who has the time, or the writer, to spare the reader the loading. */
   readonly decodedBy?: "either" | "writer";
 }
 
@@ -62,7 +62,7 @@ export const PLAIN: Coding = { way: "encode", codec: "none" };
 export interface Passed {
   /** At the writer as the stage wrote them, before any coding; at the reader as they arrived. */
   readonly bytes: number;
-  /** SHA-256 of them; only the count is at hand when they are compressed, or this end hashes nothing. */
+  /** SHA-256 of them; `undefined` where they are compressed, or this end hashes nothing. */
   readonly sha256: string | undefined;
   /** XXH64 of them, where the coding asks for it and this runtime has it. */
   readonly xxh64?: string;
@@ -106,8 +106,7 @@ export class ChannelWriter implements ByteSink {
     this.#codec = coding.way === "encode" ? coding.codec : "none";
     this.#blockSize = blockSizeOf(coding);
     this.#decodesAll = coding.decodedBy === "writer";
-    const credits = coding.way === "decode" ? DECODED_CREDITS : CREDITS;
-    this.#lanes = ports.map((port) => new Lane(port, credits));
+    this.#lanes = ports.map((port) => new Lane(port, creditsFor(coding)));
     if (signal.aborted) this.abort(reasonOf(signal));
     else signal.addEventListener("abort", this.#onAbort);
   }
@@ -509,6 +508,11 @@ export class ChannelReader implements ByteSource {
       if (buffer.byteLength > 0) buffer.transfer(0);
     }
   }
+}
+
+/** How many frames may be under way. */
+function creditsFor({ way }: Coding): number {
+  return way === "decode" ? DECODED_CREDITS : CREDITS;
 }
 
 /** A block that is to be compressed becomes one frame. */

@@ -1,6 +1,6 @@
 /**
- * Hashes files: with SHA-256, which says to anybody what was stored, or with XXH64, which says to
- * this machine alone whether something is as it was, in a fifth of the time.
+ * Hashes files: with SHA-256, which says to anybody what was stored, or with XXH64, which says
+ * whether something that nobody else could change is as it was, in a fifth of the time.
  *
  * @module
  */

@@ -62,24 +62,43 @@ export async function unpack(
 
 /** What contents are compared by. */
 interface Hashings {
-  /** `undefined`: every entry is compared by its XXH64. */
+  /** `undefined`: every entry has a quick one, and that will do. */
   readonly full: Hashing | undefined;
-  /** For entries that have one. */
+  /** For entries that have one; `undefined`: this runtime has none. */
   readonly quick: Hashing | undefined;
+  /** Whether the quick one will do where there is one. */
+  readonly quickly: boolean;
 }
 
 /** Loads what it takes to compare these entries, and no more. */
 async function hashingsFor(
   { entries, quickly = false }: Pick<UnpackContext<OptionsSchema>, "entries" | "quickly">,
 ): Promise<Hashings> {
-  const isQuick = quickly && Hashing.isQuick;
-  const needsFull = !isQuick ||
+  const needsFull = !quickly || !Hashing.isQuick ||
     entries.some((entry) => entry.kind === "file" && entry.xxh64 === undefined);
   const [full, quick] = await Promise.all([
     needsFull ? Hashing.load() : undefined,
-    isQuick ? Hashing.quick() : undefined,
+    Hashing.isQuick ? Hashing.quick() : undefined,
   ]);
-  return { full, quick };
+  return { full, quick, quickly };
+}
+
+/** A hash of what is being read, and what it should come to. */
+interface Check {
+  readonly hash: ContentHash;
+  readonly expected: string;
+}
+
+/**
+ * By SHA-256, by the quick hash, or by both: whoever wants to know whether all is well wants to know
+ * whether a restore will find it so.
+ */
+function checksOf({ sha256, xxh64 }: FileEntry, { full, quick, quickly }: Hashings): Check[] {
+  const own = quick !== undefined && xxh64 !== undefined
+    ? { hash: quick.begin(), expected: xxh64 }
+    : undefined;
+  if (own !== undefined && quickly) return [own];
+  return [{ hash: full!.begin(), expected: sha256 }, ...(own ? [own] : [])];
 }
 
 async function inspectorFor(
@@ -99,8 +118,7 @@ class Unpacking implements TarVisitor {
   readonly #inspector: Inspector | undefined;
   #next = 0;
   #entry: Entry | undefined;
-  #hash: ContentHash | undefined;
-  #expected = "";
+  #checks: readonly Check[] = [];
   #isWriting = false;
   /** Bytes of content compared so far. */
   read = 0;
@@ -138,7 +156,7 @@ class Unpacking implements TarVisitor {
   }
 
   data(bytes: Uint8Array): void {
-    this.#hash!.update(bytes);
+    for (const { hash } of this.#checks) hash.update(bytes);
     if (this.#isWriting) this.#staging!.write(bytes);
     this.#inspector?.data(bytes);
     this.read += bytes.length;
@@ -147,7 +165,7 @@ class Unpacking implements TarVisitor {
   end(): void {
     const entry = this.#entry!;
     if (entry.kind === "file") {
-      if (this.#hash!.digest() !== this.#expected) {
+      if (this.#checks.some(({ hash, expected }) => hash.digest() !== expected)) {
         throw damaged(entry.path, "its content is not what the manifest says");
       }
       if (this.#isWriting) this.#staging!.close(entry.mode);
@@ -173,10 +191,7 @@ class Unpacking implements TarVisitor {
   }
 
   #beginFile(entry: FileEntry, isWanted: boolean): void {
-    const { full, quick } = this.#hashings;
-    const isQuick = quick !== undefined && entry.xxh64 !== undefined;
-    this.#hash = (isQuick ? quick : full!).begin();
-    this.#expected = isQuick ? entry.xxh64 : entry.sha256;
+    this.#checks = checksOf(entry, this.#hashings);
     this.#inspector?.begin(entry);
     if (!isWanted) return;
     this.files++;

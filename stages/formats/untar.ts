@@ -134,5 +134,5 @@ export class TarReader {
 
 const END_BLOCKS = 2;
 
-/** Bytes that are handed on at a time: once they are hashed, the processor's cache still has them. */
+/** Bytes that are handed on at a time: once hashed, the processor's cache still has them. */
 const PIECE_SIZE = 2 ** 17;

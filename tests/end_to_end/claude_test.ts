@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { renderRestore } from "../../commands/ui/restore_view.ts";
+import { readSnapshot } from "../../pipeline/list.ts";
 import { planOf } from "../../pipeline/plan.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { surveySources } from "../../pipeline/survey.ts";
@@ -162,6 +163,9 @@ Deno.test("the file of state goes in without credentials unless every destinatio
     assert.ok(snapshot?.skipped.some((one) => one.path === path && one.reason === reason));
     const files = await restored(sandbox, stages === both ? "closed" : undefined);
     assert.deepEqual(JSON.parse(files[".claude.json"]!), cut);
+    const from = stages === both ? { from: "closed" } : {};
+    const { entries } = await readSnapshot({ pipeline: sandbox.pipeline, ...from }, "latest");
+    for (const entry of entries) if (entry.kind === "file") assert.ok(entry.xxh64, entry.path);
     if (stages === both) continue;
     // Another session is no change of what is kept.
     const other = { ...STATE, oauthAccount: { accountUuid: "canary-other" } };

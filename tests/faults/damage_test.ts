@@ -3,12 +3,14 @@
  * nothing.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { Decrypter, Encrypter } from "age-encryption";
 import { findPlaces, type HeldSnapshot } from "../../pipeline/places.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
-import type { Entry } from "../../stages/contract.ts";
+import type { Entry, FileEntry } from "../../stages/contract.ts";
 import type { BackupError } from "../../stages/errors.ts";
 import { entriesOf, tarOf } from "../stages/formats/tar_bytes.ts";
 import { encrypted, exists, filesIn, Look, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
@@ -208,31 +210,69 @@ Deno.test("what memory spoilt between hashing and sealing is found, by restore a
   assert.equal((await place.restore()).files, 1);
 });
 
-Deno.test("verify goes by SHA-256, and restore by the quick hash unless what is stored is plaintext", async () => {
+Deno.test("verify goes by both hashes, and restore of what is encrypted by the quick one", async () => {
   using place = await HostilePlace.make();
   const members = [{ path: "x", type: "5" }, { path: "x/file", content: "first" }];
-  const entries = entriesOf(members).map((entry): Entry =>
-    entry.kind === "file" ? { ...entry, sha256: "0".repeat(64), xxh64: "cc98257fe4be8f5a" } : entry
-  );
-  await place.plant({ archive: tarOf(members), entries });
-  const { verifications } = await verifySnapshots({
-    ...{ pipeline: undefined, from: place.backups, identityFiles: [place.identityFile] },
-  });
-  assert.match(verifications[0]!.failure!.message, /its content is not what the manifest says/);
+  const says = /its content is not what the manifest says/;
+  const plant = (change: Partial<FileEntry>) =>
+    place.plant({
+      archive: tarOf(members),
+      entries: entriesOf(members).map((entry): Entry =>
+        entry.kind === "file" ? { ...entry, ...change } : entry
+      ),
+    });
+  const verified = async () => {
+    const { verifications } = await verifySnapshots({
+      ...{ pipeline: undefined, from: place.backups, identityFiles: [place.identityFile] },
+    });
+    return verifications.at(-1)!;
+  };
+  await plant({ xxh64: "0".repeat(16) });
+  assert.match((await verified()).failure!.message, says);
+  await plant({ sha256: "0".repeat(64), xxh64: "cc98257fe4be8f5a" });
+  assert.match((await verified()).failure!.message, says);
   assert.equal((await place.restore()).files, 1);
+});
 
+Deno.test("content in plaintext that was chosen to have the same quick hash does not come back", async () => {
   using sandbox = await Sandbox.make(plaintext, SMALL);
   await sandbox.backUp();
   const [held] = await sandbox.held();
-  const path = join(sandbox.destination(), held!.manifest.key);
-  const text = zstdDecompressSync(await Deno.readFile(path)).toString();
-  assert.match(text, /"xxh64":"[0-9a-f]{16}"/);
-  const changed = text.replace(/"xxh64":"[0-9a-f]{16}"/, `"xxh64":"${"0".repeat(16)}"`);
-  await Deno.writeFile(path, zstdCompressSync(changed));
-  const { pipeline } = sandbox;
-  const directory = join(sandbox.folder, "target");
-  const report = await restoreSnapshot({ pipeline, snapshot: "latest", target: { directory } });
-  assert.equal(report.files, 1);
+  const pathOf = (key: string) => join(sandbox.destination(), key);
+  const [archive] = held!.archives;
+  const tar = zstdDecompressSync(await Deno.readFile(pathOf(archive!.key)));
+  tar.write("CONTENT", tar.indexOf("content"));
+  const forged = zstdCompressSync(tar);
+  const text = zstdDecompressSync(await Deno.readFile(pathOf(held!.manifest.key))).toString();
+  const manifest = JSON.parse(text);
+  manifest.archives[0].size = forged.length;
+  manifest.archives[0].sha256 = createHash("sha256").update(forged).digest("hex");
+  const file = manifest.entries.find((entry: Entry) => entry.kind === "file");
+  assert.match(file.xxh64, /^[0-9a-f]{16}$/);
+  file.xxh64 = "95036cf766ecb897"; // xxhsum -H1 of "CONTENT".
+  await Deno.writeFile(pathOf(archive!.key), forged);
+  await Deno.writeFile(pathOf(held!.manifest.key), zstdCompressSync(JSON.stringify(manifest)));
+  const error = await failToRestore(sandbox);
+  assert.match(error.message, /its content is not what the manifest says/);
+});
+
+Deno.test("an archive that was sealed once more is not the one that the manifest names", async () => {
+  using sandbox = await Sandbox.make(encrypted, SMALL);
+  await sandbox.backUp();
+  const [held] = await sandbox.held();
+  const path = join(sandbox.destination(), held!.archives[0]!.key);
+  const sealed = await Deno.readFile(path);
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(sandbox.identity);
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(sandbox.recipient);
+  const again = await encrypter.encrypt(await decrypter.decrypt(sealed));
+  assert.equal(again.length, sealed.length);
+  await Deno.writeFile(path, again);
+  const says = /it is not the file that the manifest names/;
+  assert.match((await failToRestore(sandbox)).message, says);
+  const { verifications } = await verifySnapshots({ pipeline: sandbox.pipeline });
+  assert.match(verifications[0]!.failure!.message, says);
 });
 
 Deno.test("an identity that does not fit, or none, opens nothing and is no damage", async () => {

@@ -229,7 +229,7 @@ Deno.test("unpack names the entry and what to do when archive and manifest diffe
   }
 });
 
-Deno.test("unpack compares by the quick hash where that will do and there is one, else by SHA-256", async () => {
+Deno.test("unpack compares by the quick hash where that will do and there is one, else by SHA-256 and it", async () => {
   // xxhsum -H1 of "first".
   const [right, wrong] = ["cc98257fe4be8f5a", "0".repeat(16)];
   const none = "0".repeat(64);
@@ -245,7 +245,10 @@ Deno.test("unpack compares by the quick hash where that will do and there is one
   await refused({ xxh64: wrong }, true);
   await taken({ xxh64: right, sha256: none }, true);
   await refused({ sha256: none }, true);
-  await taken({ xxh64: wrong }, false);
+  await taken({ xxh64: right }, false);
+  await taken({}, false);
+  // What is found well has to come back, by whichever hash that is judged.
+  await refused({ xxh64: wrong }, false);
   await refused({ xxh64: right, sha256: none }, false);
 });
 
