@@ -22,7 +22,7 @@ for (const [signal, status] of STATUSES) {
     async fn() {
       using sandbox = await bulky();
       const all = {
-        "as soon as it has the lock": [sandbox.state, /catalog\.db$/],
+        "as soon as it has the lock": [sandbox.state, /catalog\.db-wal$/],
         "while it spools": [sandbox.state, /spool\/\d$/],
         "while it hands over": [sandbox.state, /spool\/to-/],
         "while it stores": [sandbox.destination(), /\.part$/],
