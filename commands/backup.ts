@@ -9,7 +9,8 @@ import { BackupError } from "../pipeline/errors.ts";
 import type { Listener, RunReport } from "../pipeline/events.ts";
 import { runPipeline } from "../pipeline/run.ts";
 import type { Context } from "./command.ts";
-import { FileError, homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { FileError, openPipeline } from "./pipeline_file.ts";
 import { reporterFor } from "./ui/reporter.ts";
 import type { Style } from "./ui/style.ts";
 

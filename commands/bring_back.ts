@@ -9,7 +9,8 @@ import { type RestoreOptions, type RestoreReport, restoreSnapshot } from "../pip
 import { ReadingPool } from "../pipeline/worker_pool.ts";
 import type { Context } from "./command.ts";
 import { printJson } from "./json.ts";
-import { homeDirectory, lookUp } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { lookUp } from "./pipeline_file.ts";
 import { partJson, statusWithout } from "./ui/errors.ts";
 import { reporterFor } from "./ui/reporter.ts";
 import { escapeControls } from "./ui/text.ts";

@@ -12,7 +12,8 @@ import { type Context, defineCommand } from "./command.ts";
 import { drillJson } from "./drill_json.ts";
 import { readingFlags, type ReadingValues } from "./flags.ts";
 import { printJson } from "./json.ts";
-import { homeDirectory, identityFilesOf, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
 
 export default defineCommand({

@@ -8,17 +8,25 @@ import { multiple, optional } from "@optique/core/modifiers";
 import type { Parser, Suggestion } from "@optique/core/parser";
 import { option } from "@optique/core/primitives";
 import { string, type ValueParser } from "@optique/core/valueparser";
+import { expandTilde } from "../pipeline/config/expand.ts";
+import { homeDirectory } from "./home.ts";
 import { sayOr } from "./ui/format.ts";
 
 type Flag<T> = Parser<"sync", T>;
 
-/** A path, which a shell completes. */
+/** A path, which a shell completes; a leading `~/` is the home directory, whatever a shell does. */
 export function pathValue(
   metavar: "FILE" | "DIR" | "DESTINATION",
   type: "file" | "directory",
 ): ValueParser<"sync", string> {
+  const plain = string({ metavar });
   return {
-    ...string({ metavar }),
+    ...plain,
+    parse(input: string) {
+      const result = plain.parse(input);
+      if (!result.success) return result;
+      return { ...result, value: expandTilde(result.value, homeDirectory()) };
+    },
     *suggest(prefix: string): Iterable<Suggestion> {
       yield { kind: "file", type, pattern: prefix };
     },

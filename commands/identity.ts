@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { BackupError } from "../pipeline/errors.ts";
-import { homeDirectory } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
 import { appendPrivately, createPrivately } from "./private_file.ts";
 
 /** Where settings are: `$XDG_CONFIG_HOME/keepsake`, else `~/.config/keepsake`. */

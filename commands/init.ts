@@ -7,11 +7,13 @@ import { join, resolve } from "node:path";
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
+import { expandTilde } from "../pipeline/config/expand.ts";
 import { BackupError, systemFault } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { LOSING_IT } from "./keygen.ts";
-import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { openPipeline } from "./pipeline_file.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -33,7 +35,8 @@ async function init(
   { terminal }: Context,
 ): Promise<number> {
   const { settingsDirectory } = await import("./identity.ts");
-  const named = config ?? (Deno.env.get("KEEPSAKE_CONFIG") || undefined);
+  const own = Deno.env.get("KEEPSAKE_CONFIG");
+  const named = config ?? (own ? expandTilde(own, homeDirectory()) : undefined);
   const file = named ? resolve(named) : join(settingsDirectory(), "pipeline.toml");
   await refuseToOverwrite(file);
   if (!yes && !Deno.stdin.isTerminal()) {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { isAbsolute } from "node:path";
 import { BackupError } from "../pipeline/errors.ts";
 import { findPipelineFile, loadPipeline, PipelineError } from "../pipeline/config/load.ts";
+import { expandTilde } from "../pipeline/config/expand.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
 import type { Lookup } from "../pipeline/list.ts";
+import { homeDirectory } from "./home.ts";
 
 /** A pipeline file that cannot be used, and all that is wrong with it. */
 export class FileError extends BackupError {
@@ -73,11 +74,5 @@ export async function lookUp(
 export function identityFilesOf(flags: readonly string[]): readonly string[] | undefined {
   if (flags.length > 0) return flags;
   const own = Deno.env.get("KEEPSAKE_IDENTITY");
-  return own ? [own] : undefined;
-}
-
-/** The home directory; `undefined` where there is none: a relative one would be another everywhere. */
-export function homeDirectory(): string | undefined {
-  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || "";
-  return isAbsolute(home) ? home : undefined;
+  return own ? [expandTilde(own, homeDirectory())] : undefined;
 }

@@ -106,7 +106,7 @@ export function readPlainRestore(words: readonly string[]): RestoreValues | unde
   };
 }
 
-/** Not plain is any other word, and one that is there twice. */
+/** Not plain is any other word, one that is there twice, and a path below `~`. */
 function readPlainly<Switch extends string, Named extends string>(
   words: readonly string[],
   { switches, named: names }: Flags<Switch, Named>,
@@ -122,7 +122,7 @@ function readPlainly<Switch extends string, Named extends string>(
     } else if (Object.hasOwn(names, word)) {
       const name = names[word]!;
       const value = words[++at];
-      if (!value || value.startsWith("-") || named.has(name)) return undefined;
+      if (!value || /^[-~]/.test(value) || named.has(name)) return undefined;
       named.set(name, value);
     } else return undefined;
   }

@@ -19,7 +19,8 @@ import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
 import { horizonJson } from "./horizon_json.ts";
 import { printJson } from "./json.ts";
-import { homeDirectory, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { openPipeline } from "./pipeline_file.ts";
 import type { Terminal } from "./ui/terminal.ts";
 
 export default defineCommand({

@@ -13,7 +13,8 @@ import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, identityFlag, missing } from "./flags.ts";
 import { askForKey, skipKeyCheckFlag } from "./key_check.ts";
-import { homeDirectory, identityFilesOf, openPipeline } from "./pipeline_file.ts";
+import { homeDirectory } from "./home.ts";
+import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import {
   type Installer,
   type Place,

@@ -8,7 +8,7 @@ import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import { BackupError } from "../../pipeline/errors.ts";
 import { findIn } from "../../pipeline/programs.ts";
-import { homeDirectory } from "../pipeline_file.ts";
+import { homeDirectory } from "../home.ts";
 import type { Place } from "./installer.ts";
 
 /**

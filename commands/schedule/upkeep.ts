@@ -4,7 +4,8 @@
  * @module
  */
 import { BackupError } from "../../pipeline/errors.ts";
-import { homeDirectory, openPipeline } from "../pipeline_file.ts";
+import { homeDirectory } from "../home.ts";
+import { openPipeline } from "../pipeline_file.ts";
 import type { Terminal } from "../ui/terminal.ts";
 import { escapeControls } from "../ui/text.ts";
 import type { Installed, Named } from "./installed.ts";

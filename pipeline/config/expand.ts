@@ -100,9 +100,19 @@ function endOfDefault(text: string, at: number): number {
   return -1;
 }
 
+/**
+ * A path with its leading `~/` as the home directory, where there is one: shells leave it as it is in
+ * `--to=~/x`, and so does what sets variables for schedules and services.
+ */
+export function expandTilde(path: string, home: string | undefined): string {
+  return home !== undefined && STARTS_AT_HOME.test(path) ? home + path.slice(1) : path;
+}
+
+const STARTS_AT_HOME = /^~([/\\]|$)/;
+
 function expandHome(text: string, home: string | undefined): string {
   if (!text.startsWith("~")) return text;
-  if (!/^~([/\\]|$)/.test(text)) {
+  if (!STARTS_AT_HOME.test(text)) {
     throw new Inexpansible(
       "Cannot expand this path: only ~ and ~/ stand for a home directory",
       "Write that directory in full, or ./ in front of a name that starts with ~",

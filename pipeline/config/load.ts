@@ -9,7 +9,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { BackupError } from "../../stages/errors.ts";
 import { stages as builtin } from "../../stages/mod.ts";
-import type { Surroundings } from "./expand.ts";
+import { expandTilde, type Surroundings } from "./expand.ts";
 import { locate } from "./locate.ts";
 import { checkOverlaps } from "./overlaps.ts";
 import { parseToml } from "./parse.ts";
@@ -46,7 +46,7 @@ export async function findPipelineFile(search: Search): Promise<string> {
     });
   }
   const named = flag ?? (environment["KEEPSAKE_CONFIG"] || undefined);
-  if (named !== undefined) return resolve(cwd, named);
+  if (named !== undefined) return resolve(cwd, expandTilde(named, home));
 
   const places = [join(cwd, "pipeline.toml")];
   // By the XDG Base Directory Specification, a relative path there counts as none.

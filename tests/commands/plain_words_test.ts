@@ -67,7 +67,7 @@ Deno.test("plain words of digest say what the library reads in them", () => {
 
 const RESTORE_PLAIN = ["--to", "--in-place", "--from", "--path", "-i", "--identity", "-n"];
 const RESTORE_MORE = ["--dry-run", "--preserve-mtime", "-c", "--config", "-q", "--quiet", "--json"];
-const RESTORE_OTHERS = ["", "-", "--", "--overwrite", "always", "--to=/a", "-qn", "--help"];
+const RESTORE_OTHERS = ["", "-", "--", "~/x", "--overwrite", "always", "--to=/a", "-qn", "--help"];
 
 Deno.test("plain words of restore say what the library reads in them", () => {
   const flags = [...RESTORE_PLAIN, ...RESTORE_MORE];

@@ -38,6 +38,9 @@ Deno.test("$KEEPSAKE_CONFIG comes next, unless it is empty", async () => {
       findPipelineFile({ flag: undefined, environment: { KEEPSAKE_CONFIG }, cwd, home });
     assert.equal(await find("/elsewhere.toml"), "/elsewhere.toml");
     assert.equal(await find(""), join(cwd, "pipeline.toml"));
+    // Services and crontabs hand it over as it is written.
+    assert.equal(await find("~/mine.toml"), join(home!, "mine.toml"));
+    assert.equal(await find("~mine.toml"), join(cwd, "~mine.toml"));
   });
 });
 
