@@ -11,8 +11,8 @@ import { string } from "@optique/core/valueparser";
 import { type Context, defineCommand } from "./command.ts";
 import { drillJson } from "./drill_json.ts";
 import { readingFlags, type ReadingValues } from "./flags.ts";
-import { printJson } from "./json.ts";
 import { homeDirectory } from "./home.ts";
+import { printJson } from "./json.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
 

@@ -3,17 +3,18 @@
  *
  * @module
  */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
 import { expandTilde } from "../pipeline/config/expand.ts";
+import { namedPipelineFile } from "../pipeline/config/load.ts";
 import { BackupError, systemFault } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
-import { LOSING_IT } from "./keygen.ts";
 import { homeDirectory } from "./home.ts";
-import { openPipeline } from "./pipeline_file.ts";
+import { LOSING_IT } from "./keygen.ts";
+import { openPipeline, searchFor } from "./pipeline_file.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -35,9 +36,7 @@ async function init(
   { terminal }: Context,
 ): Promise<number> {
   const { settingsDirectory } = await import("./identity.ts");
-  const own = Deno.env.get("KEEPSAKE_CONFIG");
-  const named = config ?? (own ? expandTilde(own, homeDirectory()) : undefined);
-  const file = named ? resolve(named) : join(settingsDirectory(), "pipeline.toml");
+  const file = namedPipelineFile(searchFor(config)) ?? join(settingsDirectory(), "pipeline.toml");
   await refuseToOverwrite(file);
   if (!yes && !Deno.stdin.isTerminal()) {
     throw new BackupError("usage", "Cannot ask questions: there is no terminal", {
@@ -140,7 +139,7 @@ async function tell(
     & Keys,
   terminal: Terminal,
 ): Promise<void> {
-  const folder = source.replace(/^~(?=\/|$)/, homeDirectory() ?? "~");
+  const folder = expandTilde(source, homeDirectory());
   const isThere = await Deno.stat(folder).then(() => true, () => false);
   terminal.say([
     `Wrote ${escapeControls(file)}`,

@@ -6,8 +6,8 @@
 import type { PrepareResult } from "../pipeline/alone.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Context } from "./command.ts";
-import { printJson } from "./json.ts";
 import { homeDirectory } from "./home.ts";
+import { printJson } from "./json.ts";
 import { openPipeline } from "./pipeline_file.ts";
 
 /** What the words of `digest` say. */

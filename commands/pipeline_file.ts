@@ -4,8 +4,13 @@
  * @module
  */
 import { BackupError } from "../pipeline/errors.ts";
-import { findPipelineFile, loadPipeline, PipelineError } from "../pipeline/config/load.ts";
 import { expandTilde } from "../pipeline/config/expand.ts";
+import {
+  findPipelineFile,
+  loadPipeline,
+  PipelineError,
+  type Search,
+} from "../pipeline/config/load.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
 import type { Lookup } from "../pipeline/list.ts";
 import { homeDirectory } from "./home.ts";
@@ -23,6 +28,16 @@ export class FileError extends BackupError {
   }
 }
 
+/** Where to look for a pipeline file, and what is around it. */
+export function searchFor(flag: string | undefined): Search {
+  return {
+    flag,
+    cwd: Deno.cwd(),
+    environment: Deno.env.toObject(),
+    home: homeDirectory(),
+  };
+}
+
 /**
  * Reads the pipeline file that `--config` names, or the one there is.
  *
@@ -30,10 +45,10 @@ export class FileError extends BackupError {
  * @throws {BackupError} `pipeline-invalid` when there is none.
  */
 export async function openPipeline(flag: string | undefined): Promise<Pipeline> {
-  const surroundings = { environment: Deno.env.toObject(), home: homeDirectory() };
-  const file = await findPipelineFile({ flag, cwd: Deno.cwd(), ...surroundings });
+  const search = searchFor(flag);
+  const file = await findPipelineFile(search);
   try {
-    return await loadPipeline(file, surroundings);
+    return await loadPipeline(file, search);
   } catch (error) {
     if (error instanceof PipelineError) throw new FileError(file, error.problems, error);
     throw error;

@@ -17,9 +17,9 @@ import type { Plan, PlannedMessenger } from "../pipeline/plan.ts";
 import type { Survey } from "../pipeline/survey.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag } from "./flags.ts";
+import { homeDirectory } from "./home.ts";
 import { horizonJson } from "./horizon_json.ts";
 import { printJson } from "./json.ts";
-import { homeDirectory } from "./home.ts";
 import { openPipeline } from "./pipeline_file.ts";
 import type { Terminal } from "./ui/terminal.ts";
 

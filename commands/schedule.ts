@@ -12,8 +12,8 @@ import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, identityFlag, missing } from "./flags.ts";
-import { askForKey, skipKeyCheckFlag } from "./key_check.ts";
 import { homeDirectory } from "./home.ts";
+import { askForKey, skipKeyCheckFlag } from "./key_check.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
 import {
   type Installer,

@@ -130,8 +130,12 @@ type WrittenEntry =
     readonly mode: string;
     readonly mtime: string;
   }
-  & { readonly size?: number; readonly sha256?: string; readonly xxh64?: string }
-  & { readonly link?: string };
+  & {
+    readonly size?: number;
+    readonly sha256?: string;
+    readonly xxh64?: string;
+    readonly link?: string;
+  };
 
 function write({ mode, mtime, ...entry }: Entry): WrittenEntry {
   const time = new Date(mtime).toISOString();
@@ -167,14 +171,14 @@ function isEntry({ kind, mode, mtime, size, sha256, xxh64, link }: WrittenEntry)
   const known = /^[0-7]{4,5}$/.test(mode) && Number.isFinite(Date.parse(mtime));
   if (kind === "file") {
     return known && Number.isSafeInteger(size) && size! >= 0 &&
-      /^[0-9a-f]{64}$/.test(sha256 ?? "") && (xxh64 === undefined || isQuickHash(xxh64));
+      isHash(sha256, 64) && (xxh64 === undefined || isHash(xxh64, 16));
   }
   if (kind === "directory") return known;
   return known && (kind === "symlink" || kind === "hardlink") && typeof link === "string";
 }
 
-function isQuickHash(value: unknown): boolean {
-  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
+function isHash(value: unknown, digits: number): boolean {
+  return typeof value === "string" && value.length === digits && /^[0-9a-f]+$/.test(value);
 }
 
 function isList(value: unknown, texts: readonly string[]): boolean {

@@ -36,7 +36,7 @@ export default defineDestination({
       ? { read: [path], write: [path] }
       : { read: [path] },
 
-  prepare: (operation) => Promise.all([operation === "run" && import("xxhash-wasm")]),
+  prepare: async (operation) => operation === "run" && await import("xxhash-wasm"),
   takesFiles: true,
   location: ({ path }) => path,
   byHand: ({ path }) => ({

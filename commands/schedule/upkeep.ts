@@ -4,8 +4,7 @@
  * @module
  */
 import { BackupError } from "../../pipeline/errors.ts";
-import { homeDirectory } from "../home.ts";
-import { openPipeline } from "../pipeline_file.ts";
+import { openPipeline, searchFor } from "../pipeline_file.ts";
 import type { Terminal } from "../ui/terminal.ts";
 import { escapeControls } from "../ui/text.ts";
 import type { Installed, Named } from "./installed.ts";
@@ -22,8 +21,7 @@ export async function subjectOf(config: string | undefined, terminal: Terminal):
   } catch (error) {
     if (!(error instanceof BackupError) || error.code === "usage") throw error;
     const { findPipelineFile } = await import("../../pipeline/config/load.ts");
-    const surroundings = { environment: Deno.env.toObject(), home: homeDirectory() };
-    const file = await findPipelineFile({ flag: config, cwd: Deno.cwd(), ...surroundings });
+    const file = await findPipelineFile(searchFor(config));
     terminal.say(`Warning: going by its path alone. ${error.message.split("\n")[0]}`);
     return { file, name: undefined, state: undefined };
   }

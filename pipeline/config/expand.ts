@@ -124,7 +124,7 @@ function expandHome(text: string, home: string | undefined): string {
       "Set HOME to its absolute path, or write the path in full",
     );
   }
-  return home + text.slice(1);
+  return expandTilde(text, home);
 }
 
 function unset(name: string): never {

@@ -31,6 +31,12 @@ export interface Search extends Surroundings {
   readonly cwd: string;
 }
 
+/** The absolute path of the file that `--config`, or else `$KEEPSAKE_CONFIG`, names, if one does. */
+export function namedPipelineFile({ flag, environment, cwd, home }: Search): string | undefined {
+  const named = flag ?? environment["KEEPSAKE_CONFIG"];
+  return named ? resolve(cwd, expandTilde(named, home)) : undefined;
+}
+
 /**
  * The absolute path of the pipeline file: `--config`, else `$KEEPSAKE_CONFIG`, else
  * `./pipeline.toml`, else `$XDG_CONFIG_HOME/keepsake/pipeline.toml`. The first two are taken at
@@ -45,8 +51,8 @@ export async function findPipelineFile(search: Search): Promise<string> {
       hint: "Name a file after it",
     });
   }
-  const named = flag ?? (environment["KEEPSAKE_CONFIG"] || undefined);
-  if (named !== undefined) return resolve(cwd, expandTilde(named, home));
+  const named = namedPipelineFile(search);
+  if (named !== undefined) return named;
 
   const places = [join(cwd, "pipeline.toml")];
   // By the XDG Base Directory Specification, a relative path there counts as none.

@@ -9,9 +9,10 @@
  *                     taken                              the end was reached and the totals agree
  *                     abort { reason }
  *
- * A few frames at most are under way ({@linkcode creditsFor}), so memory is bounded. A port that just falls
- * silent is never an end. Compression belongs to the channel: a block goes raw while the reader has
- * time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses it.
+ * A few frames at most are under way ({@linkcode creditsFor}), so memory is bounded. A port that
+ * just falls silent is never an end. Compression belongs to the channel: a block goes raw while the
+ * reader has time to compress it (at most {@linkcode RAW_CREDITS} such), else the writer compresses
+ * it.
  *
  * Longer than most files here: the two ends are one protocol, and are read together.
  *

@@ -8,9 +8,8 @@ Deno.test("a leading ~/ is the home directory, also where a shell leaves it as i
   const file = ".config/keepsake/pipeline.toml";
   await Deno.mkdir(home.at("here"));
   const cwd = home.at("here");
-  const bare = { cwd, env: { KEEPSAKE_CONFIG: "" } };
   const told = async (words: readonly string[], env: Readonly<Record<string, string>> = {}) => {
-    const { status, stderr } = await home.keepsake([...words], { ...bare, env });
+    const { status, stderr } = await home.keepsake(words, { cwd, env });
     equal(status, 0, stderr);
     return stderr;
   };
