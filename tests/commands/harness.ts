@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { addRecipients, createIdentity, recipientsFileOf } from "../../commands/identity.ts";
 import { renderPipeline } from "../../commands/pipeline_template.ts";
+import { writeScript } from "../scripts.ts";
 
 /** What a process said and how it ended. */
 export interface Outcome {
@@ -41,7 +42,7 @@ export class Home implements AsyncDisposable {
     await Deno.mkdir(join(base, "home"));
     await Deno.mkdir(join(base, "bin"));
     const script = `#!/bin/sh\nexec ${words} "$@"\n`;
-    await Deno.writeTextFile(join(base, "bin", "keepsake"), script, { mode: 0o755 });
+    await writeScript(join(base, "bin", "keepsake"), script);
     return new Home(base);
   }
 

@@ -12,6 +12,7 @@ import { parseAddress } from "../../stages/formats/git_remote.ts";
 import { Home } from "../commands/harness.ts";
 import { rejection } from "../faults/harness.ts";
 import { commitTo, git as stock, GitPlace, hasGit } from "../stages/git_harness.ts";
+import { writeScript } from "../scripts.ts";
 
 const unless = hasGit && Deno.build.os !== "windows" ? "" : " (ignored: there is no git)";
 const C = "canary";
@@ -227,7 +228,7 @@ Deno.test({
     using attack = new Attack();
     const home = join(attack.path, "home");
     const exec = join(attack.path, "exec");
-    const hooks = attack.hooks("template", "environment-hooks");
+    const hooks = await attack.hooks("template", "environment-hooks");
     for (const folder of [home, join(home, ".config", "git"), exec]) {
       await Deno.mkdir(folder, { recursive: true });
     }
@@ -342,9 +343,9 @@ Deno.test({
           "[core]\n\tbare = true\n\trepositoryformatversion = 1\n[extensions]\n\tpartialClone = x\n" +
             `[remote "x"]\n\turl = ext::${attack.touch("promisor")}\n`,
         ),
-      "another common directory": () => {
-        attack.hooks(join(attack.path, "common", "hooks"), "commondir");
-        Deno.writeTextFileSync(join(clone, "commondir"), join(attack.path, "common"));
+      "another common directory": async () => {
+        await attack.hooks(join(attack.path, "common", "hooks"), "commondir");
+        await Deno.writeTextFile(join(clone, "commondir"), join(attack.path, "common"));
       },
       "a configuration of a work tree": () =>
         Deno.writeTextFile(
@@ -362,7 +363,7 @@ Deno.test({
       "a link in its place": async () => {
         await Deno.rename(clone, `${clone}.real`);
         await Deno.symlink(`${clone}.real`, clone);
-        attack.hooks(join(`${clone}.real`, "hooks"), "linked-hooks");
+        await attack.hooks(join(`${clone}.real`, "hooks"), "linked-hooks");
       },
       "a link in the place of its objects": async () => {
         await Deno.rename(join(clone, "objects"), join(attack.path, "objects"));
@@ -402,7 +403,7 @@ Deno.test({
   async fn() {
     using attack = new Attack();
     const { place } = attack;
-    attack.hooks(join(place.bare, "hooks"), "remote-hooks");
+    await attack.hooks(join(place.bare, "hooks"), "remote-hooks");
     const set = (key: string, name: string) => place.git("config", key, attack.touch(name));
     set("core.fsmonitor", "remote-fsmonitor");
     set("core.alternateRefsCommand", "remote-alternate-refs");
@@ -506,7 +507,7 @@ Deno.test({
   async fn() {
     using attack = new Attack();
     const { place } = attack;
-    attack.hooks(join(place.bare, "hooks"), "remote-hooks");
+    await attack.hooks(join(place.bare, "hooks"), "remote-hooks");
     place.pushAsOther("README.md", "x");
     assert.match(attack.canaries().join(), /remote-hooks-pre-receive/);
     const child = await new Deno.Command("git", {
@@ -559,18 +560,17 @@ class Attack implements Disposable {
 
   /** A program that leaves a canary. */
   async script(path: string, name: string): Promise<string> {
-    await Deno.writeTextFile(path, `#!/bin/sh\n${this.touch(name)}\n`, { mode: 0o755 });
+    await writeScript(path, `#!/bin/sh\n${this.touch(name)}\n`);
     return path;
   }
 
   /** Every hook that git knows, each with a canary of its own. */
-  hooks(directory: string, name: string): string {
+  async hooks(directory: string, name: string): Promise<string> {
     const path = join(this.path, directory);
     const place = directory.startsWith("/") ? directory : path;
-    Deno.mkdirSync(place, { recursive: true });
+    await Deno.mkdir(place, { recursive: true });
     for (const hook of HOOKS) {
-      const text = `#!/bin/sh\n${this.touch(`${name}-${hook}`)}\n`;
-      Deno.writeTextFileSync(join(place, hook), text, { mode: 0o755 });
+      await this.script(join(place, hook), `${name}-${hook}`);
     }
     return place;
   }

@@ -12,6 +12,7 @@ import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { run } from "../../../commands/schedule/program.ts";
 import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
+import { writeScript } from "../../scripts.ts";
 
 const place = placeWith({ env: "/usr/bin/env" });
 
@@ -109,7 +110,7 @@ Deno.test("whatever a path holds, cron's shell passes it on as it is and runs no
   const folder = await Deno.makeTempDir({ prefix: "keepsake-cron-" });
   try {
     const echo = join(folder, "echo");
-    await Deno.writeTextFile(echo, '#!/bin/sh\nprintf "%s\\0" "$DENO_DIR" "$@"\n', { mode: 0o755 });
+    await writeScript(echo, '#!/bin/sh\nprintf "%s\\0" "$DENO_DIR" "$@"\n');
     const jobs = names.map((name) => jobWith(name, { program: [echo, name] }));
     const script = jobs.map((job) => `${takenByCron(commandFor(job, "due", place))}\n`).join("");
     // All at once: one that broke out would take the others with it.

@@ -8,6 +8,7 @@ import { messengersOf } from "../../../pipeline/watch/planned.ts";
 import { noticeOf } from "../../../pipeline/watch/notice.ts";
 import { StageWorker } from "../../../pipeline/worker/host.ts";
 import { Hooks } from "../../servers/hooks.ts";
+import { writeScript } from "../../scripts.ts";
 
 /** Whose `deno.json` programs take that are started there. */
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -177,7 +178,7 @@ Deno.test("a program gets title and text as words and JSON as input, and is ende
     await channel!.tell(NOTICE);
   };
   const tellProgram = async (script: string) => {
-    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await writeScript(program, `#!/bin/sh\n${script}\n`);
     await tell();
   };
   try {
@@ -190,7 +191,7 @@ Deno.test("a program gets title and text as words and JSON as input, and is ende
       await refusal(tellProgram("exec sleep 60")),
       /: it did not end within 0\.3 s, and was ended$/,
     );
-    await Deno.writeTextFile(program, "#!/nowhere/sh\n");
+    await writeScript(program, "#!/nowhere/sh\n");
     match(await refusal(tell()), /^Cannot start ".*": there is no such program, or none that its/);
     await Deno.chmod(program, 0o644);
     equal(await refusal(tell()), `Cannot start "${program}": permission denied`);
@@ -207,7 +208,7 @@ Deno.test("a program that hangs is ended with all that it started, traps or none
     const pipe = join(folder, "pipe");
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     const script = `trap "" TERM\nsleep 60 > "${pipe}" &\nwait`;
-    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await writeScript(program, `#!/bin/sh\n${script}\n`);
     const watch = { alerts: [], heartbeat: undefined, log: undefined, metrics: undefined };
     const [channel] = await channelsOf({ ...watch, command: [program] }, {
       ...QUICK,
