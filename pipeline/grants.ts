@@ -57,12 +57,12 @@ export function pruneGrants({ stage, options, retention }: PipelineStage): Grant
   return prunes ? withPrograms(stage.permissions(options, "remove")) : {};
 }
 
-/** Where runs of a pipeline write to: its state, and what its destinations may write. */
+/** Where runs of a pipeline write to: its state, and the directories that its destinations are. */
 export function ownPlaces(stages: readonly PipelineStage[], state: string): string[] {
-  const written = stages.flatMap(({ stage, options }) =>
-    stage.kind === "destination" ? stage.permissions(options, "run").write ?? [] : []
+  const directories = stages.flatMap(({ stage, options }) =>
+    stage.kind === "destination" ? stage.directory?.(options) ?? [] : []
   );
-  const { read = [] } = resolveGrants({ read: [state, ...written] });
+  const { read = [] } = resolveGrants({ read: [state, ...directories] });
   return [...read];
 }
 

@@ -137,16 +137,16 @@ async function refuseBackups(
     ...pipeline === undefined ? [] : placesOf(pipeline),
   ];
   for (const { stage, options } of places) {
-    for (const path of stage.permissions(options, "run").write ?? []) {
-      const kept = realPath(path);
-      for (const target of targets) {
-        if (wayInto(kept, realPath(target)) === undefined) continue;
-        throw new BackupError(
-          "target-refused",
-          `Cannot restore to "${target}": backups are kept in "${path}"`,
-          { hint: "Choose another directory" },
-        );
-      }
+    const path = stage.directory?.(options);
+    if (path === undefined) continue;
+    const kept = realPath(path);
+    for (const target of targets) {
+      if (wayInto(kept, realPath(target)) === undefined) continue;
+      throw new BackupError(
+        "target-refused",
+        `Cannot restore to "${target}": backups are kept in "${path}"`,
+        { hint: "Choose another directory" },
+      );
     }
   }
 }

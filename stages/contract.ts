@@ -581,6 +581,11 @@ export interface DestinationStage<S extends OptionsSchema = OptionsSchema> exten
   location(options: Options<S>): string;
   /** The same for all ways to a place that has several locations; left out where it has one. */
   place?(options: Options<S>): string;
+  /**
+   * The directory on this machine that is nothing but the place: no backup holds it, and nothing is
+   * restored into it. `undefined`: there is no such.
+   */
+  directory?(options: Options<S>): string | undefined;
   /** How to get everything back without keepsake; left out where there is no way. */
   byHand?(options: Options<S>): ByHand;
   /** How its addresses look, for a person: `a directory, such as "/mnt/usb/keepsake"`. */

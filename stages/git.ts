@@ -20,6 +20,7 @@ import { SSH_AGENT } from "./formats/git_program.ts";
 import {
   addressOf,
   BRANCH_REGEXP,
+  directoryOf,
   parseAddress,
   parseRemote,
   REMOTE_REGEXP,
@@ -102,6 +103,7 @@ export default defineDestination({
   needsPlaintext: ({ layout }) =>
     layout === "files" ? 'layout = "files" shows what is in it' : undefined,
   location: ({ remote, branch }) => addressOf(remote, branch),
+  directory: ({ remote }) => directoryOf(remote),
   byHand: ({ remote, branch, layout }) => ({
     tools: ["git"],
     before: [

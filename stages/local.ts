@@ -39,6 +39,7 @@ export default defineDestination({
   prepare: async (operation) => operation === "run" && await import("xxhash-wasm"),
   takesFiles: true,
   location: ({ path }) => path,
+  directory: ({ path }) => path,
   byHand: ({ path }) => ({
     tools: [],
     before: [

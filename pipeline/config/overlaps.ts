@@ -45,9 +45,10 @@ function stateAt(path: string): OwnPlace {
 
 function placesOf({ id, stage, options, complete }: DraftStage): OwnPlace[] {
   if (stage?.kind !== "destination" || !complete) return [];
-  const { write = [] } = stage.permissions(options as never, "run");
+  const path = stage.directory?.(options as never);
+  if (path === undefined) return [];
   const hint = `Choose a place for "${id}" outside of what is backed up`;
-  return write.map((path) => ({ path, whose: `"${id}" writes its backups`, hint }));
+  return [{ path, whose: `"${id}" writes its backups`, hint }];
 }
 
 /** The path, and where it truly is. */

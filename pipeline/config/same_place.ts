@@ -18,9 +18,7 @@ export function placeNameOf(
   const place = stage.place?.(options as never);
   if (place !== undefined) return place;
   const location = stage.location(options as never);
-  if (stage.permissions(options as never, "run").write?.includes(location)) {
-    return realPath(location);
-  }
+  if (stage.directory?.(options as never) === location) return realPath(location);
   // A repository on this machine, or elsewhere: `git+/mnt/usb/x#main`, `https://host/x.git/#main`.
   const [, address = "", branch = ""] = /^(?:git\+)?(?:file:\/\/)?(.*?)\/*(#[^#]*)?$/s
     .exec(location)!;

@@ -48,6 +48,12 @@ export function parseRemote(written: string): Remote | undefined {
   return { protocol: new RegExp(`^${LOCAL}$`).test(written) ? "file" : "ssh", address: written };
 }
 
+/** The directory that a remote is; `undefined` for one that is not on this machine. */
+export function directoryOf(remote: string): string | undefined {
+  const parsed = parseRemote(remote);
+  return parsed?.protocol === "file" ? resolve(parsed.address) : undefined;
+}
+
 /**
  * Reads an address of a repository as a command line has it, perhaps with `#branch` at its end:
  * anything that can be nothing else (`ssh://…`, `me@host:…`, `file://…`), anything that ends in

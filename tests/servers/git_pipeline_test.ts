@@ -71,6 +71,26 @@ test("archives go to a repository and come back, with a pipeline and from its ad
   await assertComesBack(world, undefined, remote);
 });
 
+test("a repository among what is backed up is in no backup, and nothing is restored into it", async () => {
+  using world = await World.make();
+  const remote = join(world.source, "backup.git");
+  git("init", "--quiet", "--bare", "--initial-branch=main", remote);
+  const pipeline = await world.pipeline(filesIn(world, remote));
+  const [snapshot] = (await runPipeline(pipeline)).snapshots;
+  assert.deepEqual(snapshot!.destinations.map(({ status }) => status), ["ok"]);
+  const { stages } = await runPipeline(pipeline);
+  assert.deepEqual([...new Set(stages.map(({ status }) => status))], ["unchanged"]);
+  assert.equal(git("--git-dir", remote, "rev-list", "--count", "main"), "1");
+  assert.doesNotMatch(git("--git-dir", remote, "ls-tree", "-r", "--name-only", "main"), /backup/);
+  for (const from of ["git", remote]) {
+    const target = { directory: join(remote, "new") };
+    await assert.rejects(
+      restoreSnapshot({ pipeline, from, identityFiles: [], snapshot: "latest", target }),
+      /^BackupError: Cannot restore to ".*new": backups are kept in ".*backup\.git"$/,
+    );
+  }
+});
+
 test("unchanged content over three runs makes one commit, in either layout", async () => {
   for (const stagesIn of [archivesIn, filesIn]) {
     using world = await World.make();

@@ -2,7 +2,7 @@ import { deepEqual, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { loadPipeline, PipelineError } from "../../../pipeline/config/load.ts";
 
-/** Loads a file with these paths, a destination at `usb` and its state at `state`. */
+/** Loads a file with these paths, destinations at `usb` and `notes.git`, its state at `state`. */
 async function problemsOf(home: string, sources: string): Promise<string[]> {
   const file = join(home, "pipeline.toml");
   const lines = [
@@ -10,6 +10,8 @@ async function problemsOf(home: string, sources: string): Promise<string[]> {
     ...["[[stage]]", 'use = "snapshot"', sources],
     ...["[[stage]]", 'use = "local"', "plaintext = true"],
     `path = ${JSON.stringify(join(home, "usb"))}`,
+    ...["[[stage]]", 'use = "git"', "plaintext = true"],
+    `remote = ${JSON.stringify(`file://${join(home, "notes.git")}/`)}`,
   ];
   await Deno.writeTextFile(file, lines.join("\n"));
   try {
@@ -29,6 +31,8 @@ Deno.test("what lies where backups are written is refused, as it would be left o
     await Deno.symlink(join(home, "usb/notes"), join(home, "link"));
     const usb = (path: string, where = 'to "~/usb"') =>
       `Cannot back up "~/${path}": "local" writes its backups ${where}, which no backup holds`;
+    const repository = 'Cannot back up "~/notes.git/objects": "git" writes its backups to ' +
+      '"~/notes.git", which no backup holds';
     const state = 'Cannot back up "~/state/claude/x": keepsake writes its state to ' +
       '"~/state/claude", which no backup holds';
     const cases: readonly (readonly [string, readonly string[]])[] = [
@@ -38,6 +42,7 @@ Deno.test("what lies where backups are written is refused, as it would be left o
       ['paths = ["~/link"]', [usb("link")]],
       ['paths = ["~"]\nsqlite = ["~/usb/a.db"]', [usb("usb/a.db")]],
       ['paths = ["~/state/claude/x"]', [state]],
+      ['paths = ["~/notes.git/objects"]', [repository]],
       ['claude = true\npaths = ["~/usb/.claude"]', [usb("usb/.claude")]],
       // What merely holds such places goes without them.
       ['paths = ["~"]', []],
