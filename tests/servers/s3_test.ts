@@ -26,7 +26,7 @@ import s3 from "../../stages/s3.ts";
 import { type Answer, FaultProxy } from "./fault_proxy.ts";
 import { type S3Server, startS3, unlessS3 } from "./s3.ts";
 import { rejection } from "../faults/harness.ts";
-import { runStage, type StageJob } from "../stages/harness.ts";
+import { childFor, runStage, type StageJob } from "../stages/harness.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";
 const ARCHIVE = `claude/${NAME}.tar.zst.age`;
@@ -267,14 +267,12 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     const address = `http://127.0.0.1:${proxy.addr.port}`;
     const names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
     const tunnel = await Tunnel.open();
-    for (const name of names) Deno.env.set(name, address);
-    Deno.env.set("NODE_USE_ENV_PROXY", "1");
-    try {
-      await place.run("list", {});
-      await place.run("list", {}, { proxy: tunnel.address });
-    } finally {
-      for (const name of [...names, "NODE_USE_ENV_PROXY"]) Deno.env.delete(name);
-    }
+    const env = {
+      ...Object.fromEntries(names.map((name) => [name, address])),
+      NODE_USE_ENV_PROXY: "1",
+    };
+    assert.deepEqual(await place.listWith(env), []);
+    assert.deepEqual(await place.listWith(env, { proxy: tunnel.address }), []);
     assert.equal(seen, 0);
     assert.deepEqual(tunnel.targets, [new URL(place.options.endpoint).host]);
     await tunnel.close();
@@ -287,14 +285,8 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     const credentials = "env";
     const missing = await rejection(place.run("list", {}, { credentials }));
     assert.match(missing.message, /the environment has no AWS_ACCESS_KEY_ID$/);
-    Deno.env.set("AWS_ACCESS_KEY_ID", accessKeyId);
-    Deno.env.set("AWS_SECRET_ACCESS_KEY", secretAccessKey);
-    try {
-      assert.deepEqual((await place.run("list", {}, { credentials })).result, []);
-    } finally {
-      Deno.env.delete("AWS_ACCESS_KEY_ID");
-      Deno.env.delete("AWS_SECRET_ACCESS_KEY");
-    }
+    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    assert.deepEqual(await place.listWith(env, { credentials }), []);
   },
 
   async "says what is wrong with a file of keys"(place) {
@@ -646,6 +638,20 @@ class Place implements AsyncDisposable {
       output: operation === "fetch",
       ...(operation === "run" && { grants: { read: [this.#folder.path] } }),
     });
+  }
+
+  /** What `list` answers in a process that has these in its environment, which all tests here share. */
+  async listWith(
+    env: Readonly<Record<string, string>>,
+    options: Record<string, unknown> = {},
+  ): Promise<unknown> {
+    const [program, ...args] = childFor({
+      ...{ use: "s3", operation: "list", options: { ...this.options, ...options } },
+    });
+    const { stdout } = await new Deno.Command(program, { args, env, stderr: "inherit" }).output();
+    const { result, failure } = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(failure, undefined);
+    return result;
   }
 
   /** Hash of what is stored, by way of the stage, past the proxy's faults. */

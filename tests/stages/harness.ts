@@ -5,6 +5,7 @@
  * @module
  */
 import { ok as assert } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import type { Grants, Operation, Team } from "../../stages/contract.ts";
 import { stages } from "../../stages/mod.ts";
@@ -42,6 +43,13 @@ export interface StageJob {
 export interface StageOutcome<T> extends Answer<T> {
   /** All that the stage wrote. */
   readonly output: Uint8Array<ArrayBuffer>;
+}
+
+const CHILD = fileURLToPath(new URL("./stage_child.ts", import.meta.url));
+
+/** The words that run the job in a process of its own, which prints `{ result }` or `{ failure }`. */
+export function childFor(job: StageJob): [program: string, ...args: string[]] {
+  return [Deno.execPath(), "run", "-A", "--quiet", "--cached-only", CHILD, JSON.stringify(job)];
 }
 
 /** Runs the job to its end; rejects with what the stage raised. */

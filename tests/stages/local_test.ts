@@ -5,10 +5,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.ts";
 import type { BackupError, FailureRecord } from "../../stages/errors.ts";
-import { runStage, type StageJob, type StageOutcome } from "./harness.ts";
+import { childFor, runStage, type StageJob, type StageOutcome } from "./harness.ts";
 
 const OWNER = "machine-claude";
 const ARCHIVE = "claude/20260102T030405Z-0123456789ab.tar.zst.age";
@@ -609,8 +608,7 @@ class Place {
   }
 
   #child(job: Omit<StageJob, "use">): string[] {
-    const child = fileURLToPath(new URL("local_child.ts", import.meta.url));
-    return [Deno.execPath(), "run", "-A", "--quiet", child, JSON.stringify(this.job(job))];
+    return childFor(this.job(job));
   }
 
   [Symbol.dispose](): void {
