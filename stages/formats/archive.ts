@@ -141,7 +141,7 @@ class Archive {
     this.entries.push(written.entry);
     this.#fingerprint.add(written.entry, written.quick);
     await this.#watch.add(written.entry, found.source);
-    if (found.nlink > 1 && found.standIn === undefined) {
+    if (found.nlink > 1 && found.standIn === undefined && !written.isOther) {
       this.#firsts.set(idOf(found), written.entry);
     }
     if (written.fault === undefined) return;

@@ -26,6 +26,8 @@ export interface WrittenFile {
   readonly fault: string | undefined;
   /** A quick hash of its content. */
   readonly quick: string;
+  /** Whether it is another file than the one that was met, whose further names are not this one's. */
+  readonly isOther?: true;
 }
 
 /**
@@ -118,7 +120,7 @@ export class FileWriter {
     if (isInPlace) await this.#output.commit(end);
     else await this.#output.write(room.subarray(0, end));
     this.#pace.add(count);
-    return { entry, fault: isSettled ? undefined : CHANGED, quick };
+    return { entry, fault: isSettled ? undefined : CHANGED, quick, ...otherwise(found, file) };
   }
 
   /**
@@ -148,7 +150,8 @@ export class FileWriter {
     const sha256 = hash.digest();
     fault ??= await this.#faultAfter(file, size, sha256);
     const quick = quickHash.digest();
-    return { entry: { ...fields, sha256, ...this.#named(quick) }, fault, quick };
+    const entry: FileEntry = { ...fields, sha256, ...this.#named(quick) };
+    return { entry, fault, quick, ...otherwise(found, file) };
   }
 
   /** Under its name, if it is what entries have besides SHA-256. */
@@ -178,6 +181,10 @@ export class FileWriter {
 
 const CHANGED = "it changed while it was read";
 const ROOM_FOR_HEADER = 2 ** 14;
+
+function otherwise(found: Found, file: SourceFile): Pick<WrittenFile, "isOther"> {
+  return file.is(found) ? {} : { isOther: true };
+}
 
 /** Bits and time as they were when the content was read; of a stand-in, those of the file. */
 function fieldsOf(

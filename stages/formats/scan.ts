@@ -6,6 +6,7 @@
 import type { OptionsSchema, Remark, ScanContext, ScanResult } from "../contract.ts";
 import { requireContent } from "./content.ts";
 import type { DatabaseCopies } from "./database.ts";
+import type { WrittenFile } from "./file_writer.ts";
 import { type Hashed, Hashing } from "./hashing.ts";
 import { Pace } from "./pace.ts";
 import { Fingerprint, Signature } from "./signature.ts";
@@ -82,7 +83,10 @@ type Task = readonly [place: number, source: string, dev: number, ino: number | 
 /** What came of it. */
 type Outcome = readonly [place: number, content: Content];
 
-type Content = Hashed | { readonly reason: string; readonly kind: ReadFault["kind"] };
+type Content = Hashed & Pick<WrittenFile, "isOther"> | {
+  readonly reason: string;
+  readonly kind: ReadFault["kind"];
+};
 
 /** Few enough for both to come to an end at about the same time. */
 const BATCH_FILES = 256;
@@ -136,7 +140,8 @@ function hashFiles(hashing: Hashing, pace: Pace): Work<Task, Outcome> {
       if (isStopped()) break;
       try {
         using file = await openPatiently(source, { dev, ino }, pauseBriefly);
-        outcomes.push([place, await hashing.read(file, file.info.size, pace)]);
+        const content = await hashing.read(file, file.info.size, pace);
+        outcomes.push([place, file.is({ dev, ino }) ? content : { ...content, isOther: true }]);
       } catch (error) {
         if (!(error instanceof ReadFault)) throw error;
         const { reason, kind } = error;
@@ -217,7 +222,7 @@ async function takeAll(
     if ("hash" in content) {
       fingerprint.add({ path, kind, mode }, content.hash);
       hasContent = true;
-      if (isShared) firstPaths.set(idOf(found), path);
+      if (isShared && !content.isOther) firstPaths.set(idOf(found), path);
     } else if (content.kind !== "removed") {
       unreadable.push({ path: found.shown, reason: content.reason });
     }

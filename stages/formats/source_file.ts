@@ -71,6 +71,11 @@ export class SourceFile implements Disposable {
     }
   }
 
+  /** Whether it is the file that had been met. */
+  is({ dev, ino }: Identity): boolean {
+    return this.info.dev === dev && this.info.ino === ino;
+  }
+
   /**
    * Reads the next bytes, as many as there is room for.
    *

@@ -235,6 +235,23 @@ Deno.test("a log that grows while it is read is cut where it was, and not flagge
   }
 });
 
+Deno.test("a further name of a file keeps its content when another file comes in the place of the first", async () => {
+  for (const size of [1000, 6 * MIB]) {
+    using tree = new SourceTree();
+    tree.write("root/a", "is read first");
+    await Deno.link(tree.write("root/b", content(size)), tree.at("root/c"));
+    const output = new WatchedSink();
+    let times = 0;
+    output.onSpace = () => {
+      if (++times === 2) Deno.renameSync(tree.write("new", content(size, 2)), tree.at("root/b"));
+    };
+    const archived = await archiveOf(selectionOf([tree.at("root")]), { output });
+    await assertWellFormed(archived);
+    assert.equal(fileIn(archived.entries, "root/b").sha256, sha256(content(size, 2)));
+    assert.equal(fileIn(archived.entries, "root/c").sha256, sha256(content(size)));
+  }
+});
+
 Deno.test("a file that is touched while it is read is not flagged", async () => {
   for (const size of [1000, 6 * MIB]) {
     const { unreadable, pauses } = await archiveWhile((path, time) => {

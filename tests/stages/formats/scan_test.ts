@@ -109,6 +109,16 @@ Deno.test({
   },
 });
 
+Deno.test("a scan knows a further name of a file when another file comes in the place of the first", async () => {
+  using tree = new SourceTree();
+  for (let index = 0; index < 20; index++) tree.write(`root/${index}`, "x".repeat(2 ** 21));
+  await Deno.link(tree.write("root/b", "old"), tree.at("root/c"));
+  const progress = () => Deno.renameSync(tree.write("new", "new"), tree.at("root/b"));
+  const paths = [tree.at("root")];
+  const { fingerprint } = await scan(selectionOf(paths), { ...ALONE, progress });
+  assert.equal(fingerprint, (await scan(selectionOf(paths), ALONE)).fingerprint);
+});
+
 Deno.test("a scan tells how far it has come, of how much", async () => {
   using tree = new SourceTree();
   for (let index = 0; index < 20; index++) tree.write(`root/${index}`, "x".repeat(2 ** 21));
