@@ -11,6 +11,7 @@ import { choice } from "@optique/core/valueparser";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { openPipeline } from "./pipeline_file.ts";
+import { escapeControls } from "./ui/text.ts";
 
 const FORMATS = ["markdown", "html"] as const;
 
@@ -33,12 +34,20 @@ interface Values {
 }
 
 async function print({ format, config }: Values, { terminal }: Context): Promise<number> {
-  const [pipeline, { recoveryOf }, { sheetAsHtml, sheetAsMarkdown }] = await Promise.all([
-    openPipeline(config),
-    import("../pipeline/recovery.ts"),
-    import("./ui/recovery_view.ts"),
-  ]);
-  const recovery = recoveryOf(pipeline);
+  const [pipeline, { findForeign, isSealing }, { recoveryOf }, { sheetAsHtml, sheetAsMarkdown }] =
+    await Promise.all([
+      openPipeline(config),
+      import("../pipeline/keys.ts"),
+      import("../pipeline/recovery.ts"),
+      import("./ui/recovery_view.ts"),
+    ]);
+  const foreign = await findForeign(pipeline);
+  for (const { message, hint } of foreign) {
+    terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
+  }
+  const sealing = pipeline.stages.filter(isSealing);
+  const isForeign = sealing.length > 0 && foreign.length === sealing.length;
+  const recovery = recoveryOf(pipeline, isForeign);
   const origin = { host: Deno.hostname(), printed: new Date() };
   terminal.print(
     format === "html" ? sheetAsHtml(recovery, origin) : sheetAsMarkdown(recovery, origin),

@@ -24,7 +24,7 @@ export interface WayBack {
   readonly before: readonly string[];
   /**
    * Lines for a shell, in an empty folder, with the identity in `identity.txt` where it takes one:
-   * they leave the newest of every snapshot id in `restored`. Empty where there is no way without
+   * they leave the newest of every snapshot id in `restored/ID`. Empty where there is no way without
    * keepsake.
    */
   readonly lines: readonly string[];
@@ -37,6 +37,8 @@ export interface Recovery {
   readonly file: string;
   /** Where the identity is kept, as the file says; `undefined`: it does not say. Never what it holds. */
   readonly identity: string | undefined;
+  /** Whether that one opens nothing of what is encrypted now. */
+  readonly isForeign: boolean;
   /** The public halves of the identities that open what is encrypted. */
   readonly recipients: readonly string[];
   /** What is backed up: snapshot id and paths. */
@@ -44,8 +46,15 @@ export interface Recovery {
   readonly ways: readonly WayBack[];
 }
 
-/** Finds the way back from every destination. */
-export function recoveryOf({ name, file, identity, stages }: Pipeline): Recovery {
+/**
+ * Finds the way back from every destination.
+ *
+ * @param isForeign Whether the pipeline's identity belongs to none of its recipients.
+ */
+export function recoveryOf(
+  { name, file, identity, stages }: Pipeline,
+  isForeign = false,
+): Recovery {
   const recipients = stages.filter(isSealing).flatMap(recipientsOf);
   const sources = stages.filter(({ stage }) => stage.kind === "source").map((source) => (
     { id: source.id, paths: source.stage.permissions(source.options, "run").read ?? [] }
@@ -60,10 +69,13 @@ export function recoveryOf({ name, file, identity, stages }: Pipeline): Recovery
     }
     const unpacking = unpackingFrom(id, stages, byHand.restore);
     const tools = [...new Set([...byHand.tools, ...unpacking.tools, "tar"])];
-    const lines = [...byHand.lines, "mkdir restored", ...unpacking.lines, RENEW_TIMES];
+    const lines = [...byHand.lines, ...unpacking.lines, RENEW_TIMES];
     return [{ ...about, sealed: unpacking.sealed, tools, before: byHand.before, lines }];
   });
-  return { pipeline: name, file, identity, recipients: [...new Set(recipients)], sources, ways };
+  return {
+    ...{ pipeline: name, file, identity, isForeign, sources, ways },
+    recipients: [...new Set(recipients)],
+  };
 }
 
 /** In an archive all times are those of 1970, by which Claude Code deletes conversations as old. */
@@ -79,7 +91,9 @@ function unpackingFrom(
   let sealed = false;
   const lines = routesOf(stages).flatMap(({ source, steps }) => {
     if (!steps.some(({ stage }) => stage.id === destination)) return [];
-    if (restore !== undefined) return restore(source.id);
+    const target = `restored/${source.id}`;
+    const room = `mkdir -p ${target}`;
+    if (restore !== undefined) return [room, ...restore(source.id)];
     const streams = streamsFor(source.id, steps, new Set([destination]));
     const transforms = streams.flatMap(({ transform }) =>
       transform?.stage.kind === "transform" ? [transform.stage] : []
@@ -95,12 +109,13 @@ function unpackingFrom(
     tools.push(...undoing.map((command) => command.split(" ")[0]!));
     const folder = `stored/${source.id}`;
     return [
+      room,
       // A snapshot exists when its manifest does; names sort by time. Large files may be divided.
       `newest=$(ls ${folder} | grep '\\.json' | sort | tail -n 1)`,
       [
         `cat ${folder}/"\${newest%%.*}"${ending}*`,
         ...undoing,
-        "tar -x -f - -C restored",
+        `tar -x -f - -C ${target}`,
       ].join(" | "),
     ];
   });

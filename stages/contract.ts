@@ -368,8 +368,8 @@ export interface ByHand {
   /** Lines for a shell, which leave what it holds in the new folder `stored`. */
   readonly lines: readonly string[];
   /**
-   * Lines that bring the newest files of a snapshot id from there into the folder `restored`; left
-   * out where there are archives to unpack.
+   * Lines that bring the newest files of a snapshot id from there into the folder `restored/ID`, which
+   * is there; left out where there are archives to unpack.
    */
   restore?(id: string): readonly string[];
 }

@@ -118,7 +118,7 @@ export default defineDestination({
     ],
     ...(layout === "files" && {
       restore: (id: string) => [
-        `git -C stored -c tar.umask=022 archive HEAD ${id}/files | tar -x -f - -C restored --strip-components=2`,
+        `git -C stored -c tar.umask=022 archive HEAD ${id}/files | tar -x -f - -C restored/${id} --strip-components=2`,
       ],
     }),
   }),

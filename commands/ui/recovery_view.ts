@@ -73,7 +73,7 @@ const STYLE = [
 ].join("");
 
 function blocksOf(recovery: Recovery, { host, printed }: Origin): Block[] {
-  const { pipeline, file, identity, recipients, sources, ways } = recovery;
+  const { pipeline, file, recipients, sources, ways } = recovery;
   const text = (text: string): Block => ({ type: "text", text });
   const sealed = recipients.length > 0;
   return [
@@ -95,9 +95,9 @@ function blocksOf(recovery: Recovery, { host, printed }: Origin): Block[] {
     ...(sealed
       ? [
         text(
-          `Kept in ${
-            identity ?? "a file that the pipeline file does not name"
-          }, and wherever you keep its copy: ______________________________. It is not on this page, and without it nothing below opens. It belongs to one of these recipients; the comment in its file names them, and age-keygen -y identity.txt prints its own:`,
+          `${
+            placeOf(recovery)
+          }: ______________________________. It is not on this page, and without it nothing below opens. It belongs to one of these recipients; the comment in its file names them, and age-keygen -y identity.txt prints its own:`,
         ),
         { type: "list", items: recipients } as const,
       ]
@@ -105,9 +105,18 @@ function blocksOf(recovery: Recovery, { host, printed }: Origin): Block[] {
     ...ways.flatMap(blocksOfWay),
     { type: "heading", text: "Then" },
     text(
-      "The files lie below restored, each under the last name of its path, with the present time: by older ones, Claude Code would sweep conversations away. Compare before you replace anything. With keepsake at hand, keepsake verify and keepsake restore check every byte on the way.",
+      "The files lie below restored, in a folder for each snapshot id, each under the last name of its path, with the present time: by older ones, Claude Code would sweep conversations away. Compare before you replace anything. With keepsake at hand, keepsake verify and keepsake restore check every byte on the way.",
     ),
   ];
+}
+
+function placeOf({ identity, isForeign }: Recovery): string {
+  if (isForeign) {
+    return `NOT ${identity}, which the pipeline file names and which opens nothing that is stored now. Write down where the right one is`;
+  }
+  return `Kept in ${
+    identity ?? "a file that the pipeline file does not name"
+  }, and wherever you keep its copy`;
 }
 
 function blocksOfWay({ destination, sealed, tools, before, lines }: WayBack): Block[] {

@@ -1,8 +1,8 @@
 /** What the pages on recovery say is done, word by word, with the programs that they name. */
 import { deepEqual, equal, match } from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sheetAsHtml, sheetAsMarkdown } from "../../commands/ui/recovery_view.ts";
-import { recoveryOf } from "../../pipeline/recovery.ts";
+import { recoveryOf, type WayBack } from "../../pipeline/recovery.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { Home } from "../commands/harness.ts";
 import { startS3, unlessS3 } from "./s3.ts";
@@ -25,8 +25,8 @@ const BLOCKS = {
   fromBucket: /^aws s3 sync /,
   newest: /^ls stored/,
   check: /^cat stored\/"\$ID"\/"\$NAME"\.json/,
-  unpack: /^mkdir restored\ncat /,
-  files: /^mkdir restored\necho /,
+  unpack: /^mkdir -p restored\/"\$ID"\ncat /,
+  files: /^mkdir -p restored\/"\$ID"\necho /,
   look: /^find restored /,
 } as const;
 
@@ -71,7 +71,7 @@ async function follow(
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   equal(success, true, decode(stderr));
-  world.assertRestored(join(folder, "restored", ".claude"));
+  world.assertRestored(join(folder, "restored", "claude", ".claude"));
   return decode(stdout);
 }
 
@@ -106,6 +106,25 @@ Deno.test({
     for (const [index, { tools }] of recovery.ways.entries()) {
       await follow(world, blocks[index]!, tools);
     }
+  },
+});
+
+Deno.test({
+  name: `a sheet keeps snapshots apart whose folders have one name${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    using world = await World.make();
+    const other = world.at("other", ".claude", "CLAUDE.md");
+    await Deno.mkdir(dirname(other), { recursive: true });
+    await Deno.writeTextFile(other, "# Another\n");
+    const [snapshot, ...more] = world.usual().split("[[stage]]").slice(1);
+    const second = snapshot!.replace('"claude"', '"other"').replace(world.source, dirname(other));
+    const stages = [snapshot, second, ...more].map((stage) => `[[stage]]${stage}`);
+    const pipeline = await world.pipeline(stages.join("\n"));
+    equal((await runPipeline(pipeline)).status, 0);
+    const [{ lines, tools }] = recoveryOf(pipeline).ways as [WayBack];
+    const said = await follow(world, [...lines, "cat restored/other/.claude/*"].join("\n"), tools);
+    equal(said, "# Another\n");
   },
 });
 
@@ -319,4 +338,14 @@ Deno.test("recovery-sheet prints Markdown, or HTML, and nothing else", async () 
   const html = await home.keepsake(["recovery-sheet", "--format", "html"]);
   match(html.stdout, /^<!doctype html>\n[^]*<\/html>\n$/);
   equal((await home.keepsake(["recovery-sheet", "--format", "pdf"])).status, 3);
+
+  await home.keepsake(["keygen", "--output", home.at("other.txt")]);
+  await Deno.copyFile(home.at("other.txt"), home.at(".config/keepsake/identity.txt"));
+  const foreign = await home.keepsake(["recovery-sheet"]);
+  equal(foreign.status, 0);
+  match(foreign.stderr, /^Warning: The identity ".*" belongs to none of the recipients/);
+  match(
+    foreign.stdout,
+    /^NOT \S+identity\.txt, which the pipeline file names and which opens nothing/m,
+  );
 });
