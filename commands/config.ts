@@ -56,25 +56,27 @@ interface ConfigJson {
 export async function configJson(pipeline: Pipeline): Promise<ConfigJson> {
   const { optionTypeOf } = await import("../pipeline/config/common.ts");
   const { retentionKeys } = await import("../pipeline/config/retention.ts");
-  const { file, name, state, identity, drillEvery, stages, watch } = pipeline;
+  const { file, name, state, knownSecrets, identity, drillEvery, stages, watch } = pipeline;
   return {
     file,
     // The engine's own is the folder that has this pipeline's name in it.
     pipeline: {
       name,
       state: dirname(state),
+      ...(knownSecrets !== undefined && { known_secrets: knownSecrets }),
       ...(identity !== undefined && { identity }),
       ...(drillEvery !== undefined && { drill_every: sayDuration(drillEvery) }),
       ...(watch !== undefined && watchJson(watch)),
     },
     stages: stages.map((
-      { id, use, only, input, plaintext, retention, stage, options, ...rest },
+      { id, use, only, input, plaintext, secrets, retention, stage, options, ...rest },
     ) => ({
       use,
       id,
       ...(only !== undefined && { only }),
       ...(input !== undefined && { input }),
       ...(plaintext && { plaintext }),
+      ...(secrets !== undefined && { secrets }),
       ...(retention && retentionKeys(retention)),
       ...proofKeys(rest),
       options: Object.fromEntries(

@@ -247,7 +247,7 @@ function hookText(): v.GenericSchema<string> {
   return v.pipe(
     v.string(),
     v.regex(
-      /^(https?:\/\/[^\s/?#]+([/?#]\S*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/,
+      /^(https?:\/\/[^\s/?#]+([/?#](?!\(hidden\)$)\S*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/,
       'Expected an address such as "https://example.org/…", or where it stands: "env:NAME" or "file:PATH"',
     ),
   );

@@ -1,4 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { parse } from "smol-toml";
+import { COMMON_OPTIONS, pipelineOptions } from "../../pipeline/config/common.ts";
 import * as options from "../../stages/options.ts";
 import { defineDestination } from "../../stages/contract.ts";
 import { configJson } from "../../commands/config.ts";
@@ -18,6 +20,39 @@ Deno.test("config shows the file as it is understood, in a form that is the file
   const { file: _, ...rest } = JSON.parse((await home.keepsake(["config", "--json"])).stdout);
   const { file: __, ...others } = JSON.parse(again.stdout);
   deepEqual(others, rest);
+});
+
+Deno.test("config shows every key that a file may have, but for what it hides", async () => {
+  await using home = await Home.make();
+  await home.write("key.txt", "none");
+  const lines = (lines: Record<string, string>) =>
+    Object.entries(lines).map(([key, value]) => `${key} = ${value}\n`).join("");
+  const pipeline = {
+    ...{ name: '"all"', state: '"s"', known_secrets: '"known"', identity: '"key.txt"' },
+    ...{ drill_every: '"7d"', alert: '["env:ALERT", "https://a.example/b"]' },
+    ...{ command: '["notify-send"]', heartbeat: '"env:BEAT"', log: '"log"', metrics: '"m.prom"' },
+  };
+  const stage = {
+    ...{ use: '"local"', id: '"disk"', only: '["notes"]', input: '"notes"', path: '"disk"' },
+    ...{ plaintext: "true", secrets: '"block"', drill_every: '"2d"', max_unproven: '"9d"' },
+    ...{ keep_last: "1", keep_daily: "2", keep_weekly: "3", keep_monthly: "4", keep_yearly: "5" },
+    ...{ keep_within: '"3d"', forget_deleted: "true" },
+  };
+  deepEqual(Object.keys(pipelineOptions.entries).filter((key) => !(key in pipeline)), []);
+  deepEqual(Object.keys(COMMON_OPTIONS.destination).filter((key) => !(key in stage)), []);
+  const source = '[[stage]]\nuse = "snapshot"\nid = "notes"\npaths = ["notes"]\n';
+  await home.write("p.toml", `[pipeline]\n${lines(pipeline)}${source}[[stage]]\n${lines(stage)}`);
+  const { stdout, stderr, status } = await home.keepsake(["config", "--config", "p.toml"]);
+  equal(status, 0, stderr);
+  const shown = parse(stdout) as { pipeline: object; stage: object[] };
+  deepEqual(Object.keys(pipeline).filter((key) => !(key in shown.pipeline)), []);
+  deepEqual(Object.keys(stage).filter((key) => !(key in shown.stage[1]!)), []);
+
+  // An address without what is hidden in it would be another one.
+  await home.write("again.toml", stdout);
+  const again = await home.keepsake(["config", "--config", "again.toml"]);
+  equal(again.status, 3);
+  match(again.stderr, /alert\[2\]: Expected an address/);
 });
 
 Deno.test("config hides secrets, and what addresses carry with them", async () => {
