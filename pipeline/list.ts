@@ -352,11 +352,19 @@ export function chooseCopy(
 }
 
 /**
- * Refuses what a variable that is not set leaves of a name: that is no wish for the newest.
+ * Refuses what a variable that is not set leaves of a name, which is no wish for the newest, and what
+ * goes on behind the name.
  *
  * @throws {BackupError} `usage`.
  */
 export function requireName(wanted: string): void {
+  const [snapshot, name, ...path] = wanted.split("/");
+  if (path.length > 0 && snapshot !== "" && name !== "") {
+    const message = `Cannot find snapshot "${wanted}": its name ends at the second slash`;
+    throw new BackupError("usage", message, {
+      hint: `Write "${snapshot}/${name}"; what of it comes back is for "restore --path" to say`,
+    });
+  }
   if (wanted !== "" && !wanted.endsWith("/") && !wanted.startsWith("/")) return;
   const id = wanted.startsWith("/") ? "" : wanted;
   throw new BackupError("usage", `Cannot find snapshot "${wanted}": its name is empty`, {

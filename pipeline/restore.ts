@@ -287,11 +287,25 @@ function requireKnownRoots({ snapshot, roots }: Manifest, pipeline: Pipeline | u
   );
 }
 
+/** Longer ones, and such with more stars, could be compared with one name for hours. */
+const MAX_GLOB = 1000;
+const MAX_STARS = 5;
+
 /** A glob over whole paths; one without a slash means a name anywhere. */
 function matcherOf(glob: string): (path: string) => boolean {
   if (glob === "") {
     throw new BackupError("usage", 'Cannot restore "": --path is empty', {
       hint: "Leave --path out for everything",
+    });
+  }
+  const fault = glob.length > MAX_GLOB
+    ? "long"
+    : glob.split("/").some((part) => part.split("*").length > MAX_STARS + 1)
+    ? "complicated"
+    : undefined;
+  if (fault !== undefined) {
+    throw new BackupError("usage", `Cannot restore "${glob}": the glob is too ${fault}`, {
+      hint: `Write at most ${MAX_GLOB} letters, and ${MAX_STARS} stars between two slashes`,
     });
   }
   const pattern = globToRegExp(glob.includes("/") ? glob : `**/${glob}`, { globstar: true });

@@ -4,6 +4,7 @@
  * @module
  */
 import { resolve } from "node:path";
+import { BackupError } from "../../stages/errors.ts";
 
 /** What a path can refer to. */
 export interface Surroundings {
@@ -101,13 +102,21 @@ function endOfDefault(text: string, at: number): number {
 }
 
 /**
- * A path with its leading `~/` as the home directory, where there is one: shells leave it as it is in
- * `--to=~/x`, and so does what sets variables for schedules and services.
+ * A path with its leading `~/` as the home directory: shells leave it as it is in `--to=~/x`, and so
+ * does what sets variables for schedules and services.
+ *
+ * @throws {BackupError} `usage` where there is no home directory.
  */
 export function expandTilde(path: string, home: string | undefined): string {
-  return home !== undefined && STARTS_AT_HOME.test(path) ? home + path.slice(1) : path;
+  if (!STARTS_AT_HOME.test(path)) return path;
+  if (home === undefined || home === "") {
+    throw new BackupError("usage", `Cannot expand "${path}": ${HOMELESS}`, { hint: HINT_HOMELESS });
+  }
+  return home + path.slice(1);
 }
 
+const HOMELESS = "there is no home directory";
+const HINT_HOMELESS = "Set HOME to its absolute path, or write the path in full";
 const STARTS_AT_HOME = /^~([/\\]|$)/;
 
 function expandHome(text: string, home: string | undefined): string {
@@ -119,10 +128,7 @@ function expandHome(text: string, home: string | undefined): string {
     );
   }
   if (home === undefined || home === "") {
-    throw new Inexpansible(
-      "Cannot expand ~: there is no home directory",
-      "Set HOME to its absolute path, or write the path in full",
-    );
+    throw new Inexpansible(`Cannot expand ~: ${HOMELESS}`, HINT_HOMELESS);
   }
   return expandTilde(text, home);
 }

@@ -165,6 +165,32 @@ Deno.test("what a variable that is not set leaves of a name is not taken for the
   }
 });
 
+Deno.test("what goes on behind the name of a snapshot is not passed over", async () => {
+  await using home = await backedUp();
+  for (
+    const words of [
+      ["restore", "claude/latest/.claude/CLAUDE.md", "--to", "back"],
+      ["verify", "claude/latest/"],
+      ["list", "--files", "claude/latest/x"],
+    ]
+  ) {
+    const { status, stderr } = await home.keepsake(words);
+    equal(status, 3, stderr);
+    match(stderr, /^Error: Cannot find snapshot ".*": its name ends at the second slash\n/);
+    match(stderr, /^ {2}Write "claude\/latest"; what of it comes back is for "restore --path" to/m);
+  }
+  equal(await Deno.stat(home.at("back")).then(() => true, () => false), false);
+});
+
+Deno.test("a glob that would be compared for ever is refused", async () => {
+  await using home = await backedUp();
+  for (const glob of ["*a*a*a*a*a*z", "x".repeat(2000)]) {
+    const { status, stderr } = await home.keepsake(["restore", "--path", glob, "--to", "back"]);
+    equal(status, 3, stderr);
+    match(stderr, /^Error: Cannot restore ".*": the glob is too (?:long|complicated)\n/);
+  }
+});
+
 Deno.test("restore from an address goes on without a pipeline file that is wrong", async () => {
   await using home = await backedUp();
   await home.write(".config/keepsake/pipeline.toml", "[[[");

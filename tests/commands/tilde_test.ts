@@ -38,3 +38,22 @@ Deno.test("a leading ~/ is the home directory, also where a shell leaves it as i
   deepEqual(await namesIn(cwd), ["~"]);
   deepEqual(await namesIn(`${cwd}/~`), ["three"]);
 });
+
+Deno.test("without a home directory, a leading ~/ is no path, and nothing is made of it", async () => {
+  await using home = await Home.make();
+  for (const HOME of ["", "relative"]) {
+    for (
+      const [words, env] of [
+        [["keygen", "--output=~/key.txt"], {}],
+        [["restore", "--to", "~/back", "--from", "./backups"], {}],
+        [["list", "--from", "./backups"], { KEEPSAKE_IDENTITY: "~/key.txt" }],
+        [["run"], { KEEPSAKE_CONFIG: "~/pipeline.toml" }],
+      ] as const
+    ) {
+      const { status, stderr } = await home.keepsake(words, { env: { HOME, ...env } });
+      equal(status, 3, stderr);
+      match(stderr, /^Error: Cannot expand "~\/.*": there is no home directory\n {2}Set HOME to/);
+    }
+  }
+  deepEqual(await Array.fromAsync(Deno.readDir(home.path)), []);
+});
