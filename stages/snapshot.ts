@@ -122,6 +122,7 @@ function selectionOf<
 >({ claude, paths = [], sqlite = [], ...rest }: T) {
   return {
     ...rest,
+    named: paths,
     paths: [...new Set([...paths, ...claude?.paths ?? []])],
     databases: [...new Set([...sqlite, ...claude?.databases ?? []])],
     homes: claude?.wanted ? claude.homes : undefined,

@@ -154,7 +154,8 @@ export function findRoots(paths: readonly string[], unreadable: Remark[]): Found
   );
 }
 
-function realPathOf(path: string): string {
+/** The true place of a path that is there; of another one, the path. */
+export function realPathOf(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {

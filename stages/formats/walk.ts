@@ -24,13 +24,15 @@ import { listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
 import { ListedDatabases } from "./listed_databases.ts";
 import { childPath } from "./paths.ts";
-import { findRoots, type FoundRoot, wayInto } from "./roots.ts";
+import { findRoots, type FoundRoot, realPathOf, wayInto } from "./roots.ts";
 import { mtimeOf, ReadFault, reasonOf } from "./source_file.ts";
 
 /** What is to be backed up. */
 export interface Selection extends ClaudeChoice {
   /** Absolute paths of directories and files. */
   readonly paths: readonly string[];
+  /** Those of them that somebody asked for: one that another one holds must not be left out silently. */
+  readonly named?: readonly string[] | undefined;
   /** In gitignore syntax, relative to each path. */
   readonly exclude: readonly string[];
   /** Absolute paths of databases, which are copied as a whole. */
@@ -114,6 +116,8 @@ export class Walk {
    * met below the root but by them.
    */
   readonly #avoidedNames: ReadonlySet<string>;
+  /** Paths that are named, lie in another one and were not met yet, by their true places. */
+  readonly #awaited = new Map<string, string>();
   /** Roots that could not be listed. */
   #lost = 0;
 
@@ -125,10 +129,16 @@ export class Walk {
     this.#selection = selection;
     this.#remarks = remarks;
     this.#isExcluded = isExcluded;
-    const { paths, databases = [], avoid = [] } = selection;
+    const { paths, named = [], databases = [], avoid = [] } = selection;
     this.#avoidedNames = new Set(avoid.map((place) => basename(resolve(place)).toLowerCase()));
     this.roots = findRoots([...paths, ...databases], remarks.unreadable);
     this.#databases = new ListedDatabases(databases);
+    const roots = new Set(this.roots.map(({ real }) => real));
+    const told = new Set(remarks.unreadable.map(({ path }) => path));
+    for (const path of named) {
+      const real = realPathOf(path);
+      if (!roots.has(real) && !told.has(path)) this.#awaited.set(real, path);
+    }
   }
 
   /**
@@ -156,8 +166,8 @@ export class Walk {
       if (met.found.kind === "directory") stack.push(inReverse(this.#meetChildren(met)));
     }
     const told = new Set(this.#remarks.unreadable.map(({ path }) => path));
-    const missed = this.#databases.missed().filter(({ path }) => !told.has(path));
-    this.#remarks.unreadable.push(...missed);
+    const missed = [...this.#databases.missed(), ...Array.from(this.#awaited, missing)];
+    this.#remarks.unreadable.push(...missed.filter(({ path }) => !told.has(path)));
     this.#requireContent();
   }
 
@@ -262,14 +272,17 @@ export class Walk {
     const claude = claudeFoldersBelow(claudeHere, name);
     const shown = childPath(directory.found.shown, name);
     const source = childPath(directory.found.source, name);
-    // What is listed by name is wanted, but for secrets.
+    // What somebody asks for by name is wanted, but for secrets.
     const isListed = info.isFile && this.#databases.has(source);
-    const choice = isListed ? { ...this.#selection, include_caches: true } : this.#selection;
-    const reason = reasonToLeaveOut(claude, choice) ??
+    const isNamed = isListed || this.#awaited.has(source);
+    const choice = isNamed ? { ...this.#selection, include_caches: true } : this.#selection;
+    const policy = reasonToLeaveOut(claude, choice);
+    const reason = policy ??
       (this.#avoidedNames.has(name.toLowerCase()) && this.#isAvoided(shown, source)
         ? AVOIDED
         : undefined) ??
       (isListed ? undefined : this.#reasonAgainst(way, source, info));
+    if (reason === undefined || policy !== undefined) this.#awaited.delete(source);
     if (reason !== undefined) {
       this.#remarks.skipped.push({ path: shown, reason });
       return;
@@ -310,6 +323,17 @@ export class Walk {
     );
     if (isInside) return;
     this.#remarks.notes.push({ path: shown, reason: `a link to "${link}", outside of the backup` });
+  }
+}
+
+/** Why a path that is named was not met, although what holds it was. */
+function missing([place, path]: readonly [place: string, path: string]): Remark {
+  try {
+    Deno.lstatSync(place);
+    return { path, reason: "it lies in what is left out, or cannot be listed" };
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound;
+    return { path, reason: isGone ? "it does not exist" : reasonOf(error) };
   }
 }
 

@@ -201,6 +201,33 @@ Deno.test("the walk leaves secrets out that a path names itself, not caches", as
   ]);
 });
 
+Deno.test("the walk tells of a path that is named, lies in another one, and is not met there", async () => {
+  using tree = new SourceTree({
+    ...HOME,
+    "x/a": "a",
+    "x/build/keep/b": "b",
+    "x/build/c": "c",
+    "x/deep/d": "d",
+    "x/e": "e",
+  });
+  const x = ["x", "x/build/keep", "x/deep/d", "x/e", "x/gone"];
+  const claude = ["me/.claude", "me/.claude/logs", "me/.claude/.credentials.json"];
+  const named = [...x, ...claude].map((name) => tree.at(name));
+  const { paths, unreadable, skipped } = await walk(named, { named, exclude: ["build/", "/e"] });
+  const below = (path: string) => path.slice(tree.path.length + 1);
+  assert.deepEqual(unreadable.map(({ path, reason }) => `${below(path)}: ${reason}`), [
+    "x/build/keep: it lies in what is left out, or cannot be listed",
+    "x/e: it lies in what is left out, or cannot be listed",
+    "x/gone: it does not exist",
+  ]);
+  assert.equal(paths.includes("x/deep/d"), true);
+  assert.equal(paths.includes(".claude/logs/a"), true);
+  const secret = skipped.map(({ path }) => below(path)).filter((path) => /credentials/.test(path));
+  assert.deepEqual(secret, ["me/.claude/.credentials.json"]);
+  const { unreadable: none } = await walk(named, { exclude: ["build/", "/e"] });
+  assert.deepEqual(none, []);
+});
+
 Deno.test({
   name: "the walk leaves secrets out that a path leads to by another name, or in another folder",
   ignore: !onPosix,
