@@ -5,8 +5,9 @@
  */
 import { join } from "node:path";
 import type { Grants, Operation } from "../stages/contract.ts";
-import type { PipelineStage } from "./config/pipeline.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { findPrograms } from "./programs.ts";
+import { scratchDirectory } from "./scratch.ts";
 import { resolveGrants } from "./worker/host.ts";
 
 /** Where finished files wait for destination `id`, in a pipeline's state directory. */
@@ -55,6 +56,15 @@ export function withPrograms(grants: Grants): Grants {
 export function pruneGrants({ stage, options, retention }: PipelineStage): Grants {
   const prunes = stage.kind === "destination" && retention !== undefined;
   return prunes ? withPrograms(stage.permissions(options, "remove")) : {};
+}
+
+/** What the worker may touch that looks, after a run, into what a drill brought back. */
+export function drillGrants({ stages, state, drillEvery }: Pipeline): Grants {
+  const drills = stages.some((stage) =>
+    stage.stage.kind === "destination" && (stage.drillEvery ?? drillEvery) !== undefined
+  );
+  const places = drills ? [scratchDirectory(state)] : [];
+  return { read: places, write: places };
 }
 
 /** Where runs of a pipeline write to: its state, and the directories that its destinations are. */

@@ -6,7 +6,7 @@
  */
 import type { StageKind } from "../stages/contract.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import { pruneGrants, runGrants, union } from "./grants.ts";
+import { drillGrants, pruneGrants, runGrants, union } from "./grants.ts";
 import { sayPolicy } from "./retention.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { type SecretPolicy, secretPolicyOf } from "./secret_policy.ts";
@@ -27,7 +27,7 @@ export interface PlannedStage {
   readonly secrets: SecretPolicy | null;
   /** Ids of the stages whose output it takes. */
   readonly inputs: readonly string[];
-  /** The eight keys of what its workers get, that which removes included. */
+  /** The eight keys of what its workers get, those that remove and that drill included. */
   readonly permissions: Permissions;
   readonly seesPlaintext: boolean;
   readonly reachesNetwork: boolean;
@@ -60,11 +60,12 @@ export interface Plan {
 
 /** Plans a pipeline. */
 export function planOf(
-  { name, file, state, stages }: Pipeline,
+  pipeline: Pipeline,
   messengers: readonly PlannedMessenger[] = [],
 ): Plan {
+  const { name, file, state, stages } = pipeline;
   const routes = routesOf(stages);
-  const planned = stages.map((stage) => planStage(stage, routes, state));
+  const planned = stages.map((stage) => planStage(stage, routes, pipeline));
   const breaches = planned
     .filter(({ seesPlaintext, reachesNetwork }) => seesPlaintext && reachesNetwork)
     .map(({ id, location }) =>
@@ -77,14 +78,17 @@ export function planOf(
 function planStage(
   pipelineStage: PipelineStage,
   routes: readonly Route[],
-  state: string,
+  pipeline: Pipeline,
 ): PlannedStage {
   const { id, use, stage, options, retention } = pipelineStage;
   const steps = routes.flatMap((route) => route.steps.filter((step) => step.stage.id === id));
-  const permissions = permissionsOf(
-    // With the true places of links, as the worker gets them.
-    resolveGrants(union(runGrants(pipelineStage, state), pruneGrants(pipelineStage))),
+  const granted = union(
+    runGrants(pipelineStage, pipeline.state),
+    pruneGrants(pipelineStage),
+    stage.kind === "source" ? drillGrants(pipeline) : {},
   );
+  // With the true places of links, as the worker gets them.
+  const permissions = permissionsOf(resolveGrants(granted));
   return {
     id,
     use,

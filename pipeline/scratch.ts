@@ -21,7 +21,7 @@ export interface Scratch extends AsyncDisposable {
  */
 export async function openScratch(state: string): Promise<Scratch> {
   const home = homeOf(state);
-  const path = join(home, "scratch");
+  const path = scratchDirectory(state);
   await makeStateDirectory(home);
   const lock = await acquireLock(join(home, "lock")).catch((error) => {
     const isTaken = error instanceof BackupError && error.code === "run-in-progress";
@@ -44,13 +44,18 @@ export async function openScratch(state: string): Promise<Scratch> {
 
 /** Removes what a drill that was killed left behind; one that is under way is left alone. */
 export async function clearScratch(state: string): Promise<void> {
-  const isThere = await Deno.lstat(join(homeOf(state), "scratch")).then(() => true, () => false);
+  const isThere = await Deno.lstat(scratchDirectory(state)).then(() => true, () => false);
   if (!isThere) return;
   try {
     await using _ = await openScratch(state);
   } catch {
     // It is under way, or its disk is not well, which is told by what needs it.
   }
+}
+
+/** Where it is, in a pipeline's state directory. */
+export function scratchDirectory(state: string): string {
+  return join(homeOf(state), "scratch");
 }
 
 function homeOf(state: string): string {

@@ -57,6 +57,16 @@ Deno.test("plan shows eight permission keys of every stage, and what stages take
   assert.deepEqual(stages[2]!.permissions.write, ["/mnt/backup", "/state/claude/spool/to-local"]);
 });
 
+Deno.test("plan shows where a drill of a run puts what it looks into", async () => {
+  const pipeline = await pipelineOf("snapshot", "encrypt", REMOTE);
+  const { read, write } = planOf({ ...pipeline, drillEvery: 1 }).stages[0]!.permissions;
+  assert.deepEqual(read, ["/home/me/.claude", "/state/claude/drill/scratch"]);
+  assert.deepEqual(write, ["/state/claude/drill/scratch"]);
+  const own = pipeline.stages.map((stage) => ({ ...stage, drillEvery: 1 }));
+  assert.deepEqual(planOf({ ...pipeline, stages: own }).stages[0]!.permissions.write, write);
+  assert.equal(planOf(pipeline).stages[0]!.permissions.write, false);
+});
+
 Deno.test("plan shows where links lead, as that is granted as well", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-plan-" }));
   try {
