@@ -250,6 +250,7 @@ export async function findSnapshot(
   if (copies.length === 0 && error !== undefined) throw error;
   const copy = chooseCopy(copies, wanted, addressIn(lookup), lost);
   warnOfNewer(copy, copies, strays, lookup.listener);
+  warnOfLoss(copy, lookup);
   // Whoever says which one it is has it.
   const unanswered = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
   for (const { destination, failure } of unanswered) {
@@ -273,6 +274,20 @@ function warnOfNewer(
     const message = `"${key}" at "${destination}" is newer, and has no manifest: this is not the ` +
       "last state that was stored";
     listener?.({ type: "log", level: "warn", stage: undefined, message });
+  }
+}
+
+/** Whoever gets a snapshot has to know that something was lost before it was made. */
+function warnOfLoss({ held }: Copy, { pipeline, listener }: Lookup): void {
+  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  try {
+    if (!catalog?.suspicions.isSuspect(held.id, held.name)) return;
+    const good = catalog.suspicions.open(held.id)?.good;
+    const message = `"${held.id}/${held.name}" is suspect: something was lost before it was made` +
+      (good ? `; "${held.id}/${good}" may still have it` : "");
+    listener?.({ type: "log", level: "warn", stage: undefined, message });
+  } finally {
+    catalog?.close();
   }
 }
 

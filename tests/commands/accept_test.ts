@@ -22,6 +22,11 @@ Deno.test("run tells of what seems to be lost, list marks it, and accept ends it
   const { snapshots: [snapshot] } = JSON.parse((await home.keepsake(["run", "--json"])).stdout);
   deepEqual(snapshot.suspect.missing.map(({ what }: { what: string }) => what), ["memory-gone"]);
   match((await home.keepsake(["list"])).stdout, /^claude {2}\S+-\w{12}, suspect {2}/m);
+  const { stderr: warned } = await home.keepsake(["restore", "--to", "back"]);
+  match(
+    warned,
+    /^Warning: "(\S+)" is suspect: something was lost before it was made; "(?!\1)\S+" may/m,
+  );
   const day = new Date(Date.now() + 40 * 86_400_000).toISOString().slice(0, 10);
   const file = home.at(".config/keepsake/pipeline.toml");
   await Deno.writeTextFile(file, `${await Deno.readTextFile(file)}keep_last = 1\n`);
