@@ -12,7 +12,6 @@ import type { Context } from "./command.ts";
 import { homeDirectory } from "./home.ts";
 import { FileError, openPipeline } from "./pipeline_file.ts";
 import { reporterFor } from "./ui/reporter.ts";
-import type { Style } from "./ui/style.ts";
 
 /** What the words after `run` say. */
 export interface RunValues {
@@ -64,40 +63,12 @@ export async function backUp(
     const { printJson } = await import("./json.ts");
     printJson(terminal, runJson(report));
   } else if (!quiet || !report.ok || report.snapshots.some(({ suspect }) => suspect?.news.length)) {
-    const { renderRun } = await import("./ui/run_summary.ts");
+    const { renderReport } = await import("./ui/run_summary.ts");
     const { styleFor } = await import("./ui/style.ts");
-    const style = styleFor(terminal.err);
-    const lines = [
-      ...await drillLines(report, quiet, style),
-      ...await suspicionLines(report, style),
-      ...renderRun(report, homeDirectory(), style, quiet),
-    ];
+    const lines = await renderReport(report, homeDirectory(), styleFor(terminal.err), quiet);
     terminal.say(lines.join("\n"));
   }
   return report.status;
-}
-
-/** What there is to say of drills; mostly nothing, and nothing is loaded for that. */
-async function drillLines(
-  { drills = [], unproven = [] }: RunReport,
-  quiet: boolean,
-  style: Style,
-): Promise<string[]> {
-  if (drills.length === 0 && unproven.length === 0) return [];
-  const { renderDrillFailures, renderUnproven, sayProven } = await import("./ui/drill_view.ts");
-  return [
-    ...(quiet ? [] : sayProven(drills)),
-    ...renderDrillFailures(drills, style),
-    ...renderUnproven(unproven, style),
-  ];
-}
-
-/** What seems to be lost at the source; mostly nothing. */
-async function suspicionLines({ snapshots }: RunReport, style: Style): Promise<string[]> {
-  const suspects = snapshots.filter(({ suspect }) => suspect !== undefined);
-  if (suspects.length === 0) return [];
-  const { renderSuspicion } = await import("./ui/suspicion_view.ts");
-  return suspects.flatMap(({ id, suspect }) => renderSuspicion(id, suspect!, style));
 }
 
 /** Opens the pipeline file; those are told whom it named last when it cannot be used any more. */

@@ -84,7 +84,7 @@ async function summary(
     printJson(terminal, report === undefined ? endingJson(ending) : runJson(report));
     return 0;
   }
-  const { renderRun } = await import("./ui/run_summary.ts");
+  const { renderReport } = await import("./ui/run_summary.ts");
   const { styleFor } = await import("./ui/style.ts");
   const { sayTime } = await import("./ui/format.ts");
   const style = styleFor(terminal.out);
@@ -92,7 +92,7 @@ async function summary(
     `Run ${ending.run}, ${sayTime(ending.started)}`,
     ...report === undefined
       ? await renderEnding(ending, style)
-      : renderRun(report, homeDirectory(), style),
+      : await renderReport(report, homeDirectory(), style),
   ].join("\n"));
   return 0;
 }

@@ -211,11 +211,11 @@ async function sayOutcome(
 ): Promise<string[]> {
   const { lastReport } = await import("../pipeline/history.ts");
   const report = lastReport(pipeline);
-  const { renderRun } = await import("./ui/run_summary.ts");
+  const { renderReport } = await import("./ui/run_summary.ts");
   return [
     ...(report === undefined || report.started < began
       ? []
-      : renderRun(report, homeDirectory(), undefined, status !== 0)),
+      : await renderReport(report, homeDirectory(), undefined, status !== 0)),
     status === 0
       ? `The backup ended well where ${name} starts it`
       : `The backup ended with status ${status} where ${name} starts it`,

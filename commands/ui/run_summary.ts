@@ -17,6 +17,43 @@ import { sayRemoved } from "./prune_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls, pad, widthOf } from "./text.ts";
 
+/** Says all that there is to say of a run: of drills and of what seems to be lost as well. */
+export async function renderReport(
+  report: RunReport,
+  home: string | undefined,
+  style: Style = PLAIN,
+  quiet = false,
+): Promise<string[]> {
+  return [
+    ...await drillLines(report, quiet, style),
+    ...await suspicionLines(report, style),
+    ...renderRun(report, home, style, quiet),
+  ];
+}
+
+/** What there is to say of drills; mostly nothing, and nothing is loaded for that. */
+async function drillLines(
+  { drills = [], unproven = [] }: RunReport,
+  quiet: boolean,
+  style: Style,
+): Promise<string[]> {
+  if (drills.length === 0 && unproven.length === 0) return [];
+  const { renderDrillFailures, renderUnproven, sayProven } = await import("./drill_view.ts");
+  return [
+    ...(quiet ? [] : sayProven(drills)),
+    ...renderDrillFailures(drills, style),
+    ...renderUnproven(unproven, style),
+  ];
+}
+
+/** What seems to be lost at the source; mostly nothing. */
+async function suspicionLines({ snapshots }: RunReport, style: Style): Promise<string[]> {
+  const suspects = snapshots.filter(({ suspect }) => suspect !== undefined);
+  if (suspects.length === 0) return [];
+  const { renderSuspicion } = await import("./suspicion_view.ts");
+  return suspects.flatMap(({ id, suspect }) => renderSuspicion(id, suspect!, style));
+}
+
 /**
  * Says what a run did. Everything that went wrong is named; the rest is counted, or left out when it
  * is to be quiet.

@@ -5,8 +5,10 @@
  * @module
  */
 import { join } from "node:path";
-import type { Event } from "../events.ts";
+import type { Event, RunReport } from "../events.ts";
 import { fileFault, requireFile } from "./file_fault.ts";
+import { sayPlace } from "./notice.ts";
+import { observe, partsOf } from "./troubles.ts";
 
 /** Bytes after which a new file is begun. */
 export const LONGEST = 5 * 1024 * 1024;
@@ -92,6 +94,42 @@ export function lineOf(event: Event): Omit<LogLine, "time" | "run"> | undefined 
     }
   }
 }
+
+/** What of a run's report no event told: all that is wrong, and how the run ended. */
+export function linesOf(report: RunReport): Omit<LogLine, "time" | "run">[] {
+  const { ok, snapshots, failure } = report;
+  const unread = snapshots.flatMap(({ id, unreadable }) => {
+    const more = unreadable.length - NAMED;
+    const messages = unreadable.slice(0, NAMED).map(({ path, reason }) =>
+      `Cannot read "${path}": ${reason}`
+    );
+    return [...messages, ...(more > 0 ? [`Cannot read ${more} more`] : [])]
+      .map((message) => ({ level: "error", stage: id, message }) as const);
+  });
+  const seen = observe(report).seen.flatMap(({ subject, message, hint }) => {
+    const level = LEVELS[partsOf(subject)[0]];
+    const told = `${sayPlace(subject)}: ${message}${hint === undefined ? "" : `. ${hint}`}`;
+    return level === undefined ? [] : [{ level, stage: undefined, message: told }];
+  });
+  const suspects = snapshots.filter(({ suspect }) => suspect !== undefined).map(({ id }) => id);
+  const well = suspects.length === 0
+    ? "The run ended well"
+    : `The run ended well, but something seems to be lost in ${suspects.join(", ")}`;
+  const told = failure === undefined ? "" : `: ${failure.message}`;
+  const message = ok ? well : `The run ended, and not everything is safe${told}`;
+  const level = !ok ? "error" : suspects.length > 0 ? "warn" : "info";
+  return [...unread, ...seen, { level, stage: undefined, message }];
+}
+
+/** Paths that are named each. */
+const NAMED = 1000;
+
+/** Of what a run showed: the rest stands in its events, or where it ended. */
+const LEVELS: Readonly<Record<string, LogLine["level"]>> = {
+  drill: "error",
+  proof: "error",
+  loss: "warn",
+};
 
 /** `2026-11-21T03:00:04.123Z 12 info s3: ok: stored`. */
 export function renderLine({ time, run, level, stage, message }: LogLine): string {

@@ -10,7 +10,7 @@ import type { Pipeline, Watch } from "../config/pipeline.ts";
 import type { Event, Listener, RunReport } from "../events.ts";
 import { type Redact, redactorFor } from "../redact.ts";
 import { addressOf, beat, type Channel, channelsOf, type Patience } from "./channels.ts";
-import { lineOf, LogFile, type LogLine } from "./log_file.ts";
+import { lineOf, linesOf, LogFile, type LogLine } from "./log_file.ts";
 import { recall, remember } from "./memory.ts";
 import { noticeOf } from "./notice.ts";
 import {
@@ -114,13 +114,11 @@ class Watcher {
 
   /** All that is to happen after a run that came to a report. */
   async end(report: RunReport): Promise<void> {
-    const { ok, status, failure } = report;
-    const end = ok ? "The run ended well" : "The run ended, and not everything is safe";
-    const told = failure === undefined ? "" : `: ${failure.message}`;
-    this.#add({ level: ok ? "info" : "error", stage: undefined, message: `${end}${told}` });
+    for (const line of linesOf(report)) this.#add(line);
     if (this.#options.extent === "nothing") return;
     await this.#told;
-    const isGood = status === 0 && isComplete(report, this.#pipeline) && await this.#isSound();
+    const isGood = report.status === 0 && isComplete(report, this.#pipeline) &&
+      await this.#isSound();
     await Promise.all([this.#alert(undefined), this.#beat(isGood ? "" : "/fail")]);
     await this.attempt(() => this.#writeMetrics());
   }
