@@ -63,7 +63,9 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
   }
   const pipeline = await openPipeline(values.config);
   const folders = await foldersFor(pipeline);
-  const { addHooks, entriesFor, ownHooks, removeHooks } = await import("./hook/install.ts");
+  const { addHooks, entriesFor, findHooks, ownHooks, removeHooks } = await import(
+    "./hook/install.ts"
+  );
   const own = ownHooks(pipeline.state);
   const home = homeDirectory();
   if (action === "show") return await show(pipeline, folders, terminal);
@@ -82,12 +84,16 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
     const entries = entriesFor({ program, state, file: config, maxAge });
     const added = await addHooks(file, entries, own);
     terminal.say(added ? `Added the hooks to ${named}` : `The hooks are in ${named} already`);
+    const { disabled } = await findHooks(file, own);
+    if (disabled) terminal.say(`Claude Code starts no hook while ${DISABLED} stands in ${named}`);
   }
   if (action === "install") {
     terminal.say("Sessions that run already may notice only when they are started again");
   }
   return 0;
 }
+
+const DISABLED = '"disableAllHooks": true';
 
 /** Which hooks are in which settings, and what they say. Changes nothing. */
 async function show(
@@ -105,12 +111,16 @@ async function show(
   let found = false;
   for (const folder of folders) {
     const file = join(folder, "settings.json");
-    const hooks = await findHooks(file, ownHooks(state));
+    const { hooks, disabled } = await findHooks(file, ownHooks(state));
     const events = hooks.map(({ event }) => event).join(", ");
-    lines.push(`${sayPath(file, homeDirectory())}: ${events || `no hooks of "${name}"`}`);
-    for (const { args } of hooks) {
-      found = true;
-      if (args.includes("--max-age")) maxAge = args.at(-1);
+    const named = sayPath(file, homeDirectory());
+    lines.push(`${named}: ${events || `no hooks of "${name}"`}`);
+    if (disabled) lines.push(`  Claude Code starts no hook while ${DISABLED} stands there`);
+    if (!disabled) {
+      for (const { args } of hooks) {
+        found = true;
+        if (args.includes("--max-age")) maxAge = args.at(-1);
+      }
     }
   }
   const told = found
@@ -118,7 +128,7 @@ async function show(
     : "With the hooks, a session that begins now would be told";
   const { context } = sayNow(state, maxAge, peekPending);
   lines.push(
-    context.length === 0 ? `${told} nothing: all is well` : `${told}:`,
+    context.length === 0 ? `${told} nothing` : `${told}:`,
     ...context.flatMap((text) => text.split("\n")).map((line) => `  ${line}`),
   );
   terminal.print(lines.map(escapeControls).join("\n"));

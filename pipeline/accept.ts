@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { BackupError } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { leaveDoubts } from "./leave_facts.ts";
 import { acquireLock } from "./lock.ts";
 import type { OpenSuspicion } from "./suspicions.ts";
 
@@ -35,9 +36,10 @@ export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicio
  *   against the catalog.
  */
 export async function acceptLosses(
-  { stages, state }: Pipeline,
+  pipeline: Pipeline,
   id: string | undefined,
 ): Promise<OpenSuspicion[]> {
+  const { stages, state } = pipeline;
   const ids = stages.filter(({ stage }) => stage.kind === "source").map((source) => source.id);
   if (id !== undefined && !ids.includes(id)) {
     throw new BackupError("usage", `Cannot accept "${id}": there is no such snapshot id`, {
@@ -54,6 +56,7 @@ export async function acceptLosses(
       catalog.suspicions.accept(one.id);
       catalog.watch.accept(one.id);
     }
+    leaveDoubts(pipeline);
     return meant;
   } finally {
     catalog?.close();

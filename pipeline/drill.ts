@@ -9,6 +9,7 @@ import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Drill, Failure, Listener, Unproven } from "./events.ts";
+import { leaveDoubts } from "./leave_facts.ts";
 import { deliveriesTo, findCopies, readerOptions } from "./list.ts";
 import { type Place, placesOf } from "./places.ts";
 import { isDrillDue, isOverdue, type Verdict } from "./proofs.ts";
@@ -71,6 +72,7 @@ export async function drillPipeline(
       });
     }
     for (const drill of drills) note(catalog, drill, clock());
+    leaveDoubts(pipeline);
     const ok = drills.every(({ verdict }) => verdict === "proven");
     return { ok, drills, status: statusFor(drills, false) };
   } finally {

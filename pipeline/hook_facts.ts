@@ -47,6 +47,21 @@ export function readHookFacts(state: string): HookFacts | undefined {
   }
 }
 
+/** Reads what was known, when somebody last looked, to be lost or damaged: one sentence each. */
+export function readDoubts(state: string): readonly string[] {
+  try {
+    const doubts: unknown = JSON.parse(Deno.readTextFileSync(doubtsFile(state)));
+    return Array.isArray(doubts) ? doubts.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Leaves it for the next hook. Whoever looked may do so, beside a run: it is a file of its own. */
+export function writeDoubts(state: string, doubts: readonly string[]): void {
+  replace(doubtsFile(state), JSON.stringify(doubts));
+}
+
 /** Whether there is no knowing what runs left: it may be another user's. */
 export function areFactsClosed(state: string): boolean {
   try {
@@ -59,12 +74,17 @@ export function areFactsClosed(state: string): boolean {
 
 /** Leaves it for the next hook: as a whole, or not at all. */
 export function writeHookFacts(state: string, facts: HookFacts): void {
-  const file = hookFile(state);
-  const part = `${file}.part`; // Whoever writes holds the pipeline's lock.
-  Deno.writeTextFileSync(part, `${JSON.stringify({ version: VERSION, ...facts })}\n`, {
-    mode: 0o600,
-  });
+  replace(hookFile(state), JSON.stringify({ version: VERSION, ...facts }));
+}
+
+function replace(file: string, text: string): void {
+  const part = `${file}.${Deno.pid}.part`;
+  Deno.writeTextFileSync(part, `${text}\n`, { mode: 0o600 });
   Deno.renameSync(part, file);
+}
+
+function doubtsFile(state: string): string {
+  return join(state, "doubts.json");
 }
 
 /** Of the file: another one is none of use. */

@@ -4,10 +4,14 @@
  * @module
  */
 import { FAILURES, toRecord } from "../stages/errors.ts";
+import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { RunReport } from "./events.ts";
-import { type HookFacts, readHookFacts, writeHookFacts } from "./hook_facts.ts";
+import { type HookFacts, readHookFacts, writeDoubts, writeHookFacts } from "./hook_facts.ts";
 import type { Horizon } from "./horizon.ts";
+import { placesIn, type PlaceStatus } from "./status.ts";
+import type { OpenSuspicion } from "./suspicions.ts";
+import { sayShrinkage } from "./tripwire.ts";
 
 /** How a run ended. */
 export interface RunEnd {
@@ -53,23 +57,70 @@ export function leaveFacts({ name, state, stages }: Pipeline, end: RunEnd): void
   writeHookFacts(state, facts);
 }
 
+/**
+ * Leaves what the catalog now knows to be lost or damaged: after a run, and after whatever else looked.
+ * Whatever is in the way of that is in the way of more, and told there.
+ */
+export function leaveDoubts(pipeline: Pipeline): void {
+  let catalog: Catalog | undefined;
+  try {
+    catalog = Catalog.openIfThere(pipeline.state);
+    if (catalog === undefined) return;
+    const doubts = doubtsOf(catalog.suspicions.all(), placesIn(pipeline, catalog));
+    writeDoubts(pipeline.state, doubts.slice(0, MOST));
+  } catch {
+    // What was left before stays.
+  } finally {
+    catalog?.close();
+  }
+}
+
+function doubtsOf(
+  suspicions: readonly OpenSuspicion[],
+  places: readonly PlaceStatus[],
+): readonly string[] {
+  return [
+    ...suspicions.map(({ id, shrinkages: [first, ...others] }) => {
+      const what = first === undefined ? "" : `: ${sayShrinkage(first)}`;
+      const more = others.length === 0 ? "" : `, and ${others.length} more`;
+      return `${id}: something seems to be lost, and nothing of it is pruned${what}${more}`;
+    }),
+    ...places.flatMap(({ destination, snapshot, missing, damaged, drillFailed }) => [
+      ...(missing === 0 ? [] : [
+        `${destination}: ${sayCount(missing, "snapshot")} of ${snapshot} ${
+          missing === 1 ? "was stored there and is" : "were stored there and are"
+        } there no more`,
+      ]),
+      ...(damaged === undefined
+        ? []
+        : [`${destination}: ${snapshot}/${damaged.name} was found damaged there`]),
+      ...(damaged === undefined && drillFailed !== undefined
+        ? [`${destination}: the last drill of ${snapshot} failed`]
+        : []),
+    ]),
+  ];
+}
+
 function endedBy(error: unknown) {
   const { code, message } = toRecord(error);
   return { status: FAILURES[code].status as number, failures: [message] };
 }
 
-function told({ status, stages, snapshots, failure }: RunReport) {
+function told({ status, stages, snapshots, unproven = [], failure }: RunReport) {
   const unread = snapshots.filter(({ unreadable }) => unreadable.length > 0);
   const failures = [
     ...stages.flatMap(({ id, status, message }) =>
       status === "failed" ? [`${id}: ${message}`] : []
     ),
-    ...unread.map(({ id, unreadable }) => `${id}: could not read ${sayPaths(unreadable.length)}`),
+    ...unread.map(({ id, unreadable }) =>
+      `${id}: could not read ${sayCount(unreadable.length, "path")}`
+    ),
+    ...unproven.map(({ destination, id }) => `${destination}: ${id} is overdue for a drill`),
     ...(failure ? [failure.message] : []),
   ];
   return { status, failures };
 }
 
-function sayPaths(count: number): string {
-  return count === 1 ? "1 path" : `${count} paths`;
+function sayCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

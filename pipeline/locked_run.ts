@@ -18,7 +18,7 @@ import {
   seeConversations,
   type Sighting,
 } from "./horizon.ts";
-import { leaveFacts, type RunEnd } from "./leave_facts.ts";
+import { leaveDoubts, leaveFacts, type RunEnd } from "./leave_facts.ts";
 import { findForeign, lookAtKeys } from "./keys.ts";
 import { runPrepare } from "./preparing.ts";
 import { redactError, redactorFor } from "./redact.ts";
@@ -184,6 +184,7 @@ async function prove(
 function leave(pipeline: Pipeline, end: RunEnd, log: StageLog): void {
   try {
     leaveFacts(pipeline, end);
+    leaveDoubts(pipeline);
   } catch (error) {
     log.say("warn", undefined, `Cannot leave word for hooks: ${stateOf(error)}`);
   }

@@ -8,6 +8,7 @@ import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Failure } from "./events.ts";
 import { findPlaces, type Place } from "./places.ts";
+import { leaveDoubts } from "./leave_facts.ts";
 import { proveCopy, type Verification } from "./prove.ts";
 import {
   addressIn,
@@ -106,6 +107,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
     if (pipeline !== undefined) noteMissing(asked, copies, pipeline);
     verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
   }
+  if (pipeline !== undefined) leaveDoubts(pipeline);
   const ok = failures.length === 0 &&
     verifications.every(({ status }) => status === "ok" || status === "forgotten");
   const status = statusFor(verifications, failures.length > 0);

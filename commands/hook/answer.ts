@@ -6,7 +6,7 @@
  * @module
  */
 import { join } from "node:path";
-import { areFactsClosed, readHookFacts } from "../../pipeline/hook_facts.ts";
+import { areFactsClosed, readDoubts, readHookFacts } from "../../pipeline/hook_facts.ts";
 import { type PendingDigests, renderAnswer, type Said, sayFacts } from "./session_start.ts";
 
 /** When the last good backup is stale, unless the hook was told otherwise. */
@@ -54,7 +54,8 @@ export function sayNow(
   const pending = (facts?.made ?? []).map(look);
   const now = Date.now();
   const closed = facts === undefined && areFactsClosed(state);
-  return sayFacts({ facts, closed, pending, now, maxAge: Number(maxAge) || USUAL_MAX_AGE });
+  const doubts = readDoubts(state);
+  return sayFacts({ facts, closed, doubts, pending, now, maxAge: Number(maxAge) || USUAL_MAX_AGE });
 }
 
 /** Starts a run that outlives this program and the session. */

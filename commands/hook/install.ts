@@ -7,6 +7,7 @@
 import { dirname, join } from "node:path";
 import { BackupError, stateOf } from "../../pipeline/errors.ts";
 import {
+  areDisabled,
   type Entry,
   hasHooks,
   holds,
@@ -101,12 +102,16 @@ export function removeHooks(file: string, isOwn: IsOwn): Promise<boolean> {
   });
 }
 
-/** Ours in a file of settings; none where there is no such file. */
-export async function findHooks(file: string, isOwn: IsOwn): Promise<ReturnType<typeof hooksIn>> {
+/** Ours in a file of settings, none where there is no such file, and whether any are started. */
+export async function findHooks(
+  file: string,
+  isOwn: IsOwn,
+): Promise<{ readonly hooks: ReturnType<typeof hooksIn>; readonly disabled: boolean }> {
   const text = await read(file);
+  const content = text.slice(bom(text).length);
   return naming(
     `Cannot find hooks in "${file}"`,
-    () => hooksIn(text.slice(bom(text).length), isOwn),
+    () => ({ hooks: hooksIn(content, isOwn), disabled: areDisabled(content) }),
   );
 }
 

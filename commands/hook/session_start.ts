@@ -19,6 +19,8 @@ export interface Circumstances {
   readonly facts: HookFacts | undefined;
   /** Whether that is so because it may not be read. */
   readonly closed?: boolean;
+  /** What was known to be lost or damaged when somebody last looked: one sentence each. */
+  readonly doubts?: readonly string[];
   readonly pending: readonly PendingDigests[];
   readonly now: number;
   /** Milliseconds after which the last good backup is stale. */
@@ -41,9 +43,10 @@ const NOTICE_MS = 48 * 3_600_000;
 const NAMED = 20;
 
 /** Says what is new and what is wrong. */
-export function sayFacts({ facts, closed, pending, now, maxAge }: Circumstances): Said {
+export function sayFacts(circumstances: Circumstances): Said {
+  const { facts, closed, doubts = [], pending, now, maxAge } = circumstances;
   const backup = closed ? [CLOSED] : sayBackup(facts, now, maxAge);
-  const warnings = [...backup, ...sayEndangered(facts, now)];
+  const warnings = [...backup, ...sayDoubts(doubts, facts), ...sayEndangered(facts, now)];
   return { context: [...pending.flatMap(sayPending), ...warnings], warnings };
 }
 
@@ -115,6 +118,15 @@ function sayBackup(facts: HookFacts | undefined, now: number, maxAge: number): s
     lines.push(`The last run of ${name} that ended well was ${sayAge(now - succeeded)}`);
   }
   return lines;
+}
+
+function sayDoubts(doubts: readonly string[], facts: HookFacts | undefined): string[] {
+  if (doubts.length === 0) return [];
+  const named = doubts.slice(0, NAMED).map((doubt) => `\n  ${printable(doubt)}`).join("");
+  const more = doubts.length - NAMED;
+  const where = facts === undefined ? "" : ` in backup "${printable(facts.pipeline)}"`;
+  const title = `Keepsake knows of loss or damage${where}, as of the last look:`;
+  return [title + named + (more > 0 ? `\n  and ${more} more` : "")];
 }
 
 function sayEndangered(facts: HookFacts | undefined, now: number): string[] {

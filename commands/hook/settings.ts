@@ -84,6 +84,14 @@ export function hooksIn(
   );
 }
 
+/** Whether a key says that Claude Code is to start none of them. */
+export function areDisabled(text: string): boolean {
+  if (text.trim() === "") return false;
+  at(text, []);
+  return membersOf(parseTree(text)).findLast(([name]) => name === "disableAllHooks")
+    ?.[1].value === true;
+}
+
 /** Whether one of ours is there. */
 export function hasHooks(text: string, isOwn: IsOwn): boolean {
   return text.trim() !== "" && findOwn(text, isOwn) !== undefined;

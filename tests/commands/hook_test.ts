@@ -62,7 +62,7 @@ Deno.test("hooks tell a session how the backup is, and make one when it ends", a
   equal(
     (await home.keepsake(["hook", "show"])).stdout,
     '~/.claude/settings.json: no hooks of "claude"\n' +
-      "With the hooks, a session that begins now would be told nothing: all is well\n",
+      "With the hooks, a session that begins now would be told nothing\n",
   );
 });
 
@@ -109,6 +109,62 @@ Deno.test("a session hears once of new digests, and each time of what failed", a
     const { status, stderr } = await home.keepsake(["hook", "run", ...words]);
     deepEqual([status, stderr], [0, ""]);
   }
+});
+
+Deno.test("a session hears of loss and damage that a run, verify or a drill found, until it is over", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const memory = ".claude/projects/-tmp-a/memory/MEMORY.md";
+  await home.write(memory, "green\n");
+  const told = async () => {
+    const state = home.at(".local/state/keepsake/claude");
+    const { stdout } = await home.keepsake(["hook", "run", "session-start", "--state", state]);
+    const shown = (await home.keepsake(["hook", "show"])).stdout;
+    equal(shown.includes("would be told nothing\n"), stdout === "", shown);
+    if (stdout === "") return [];
+    const [title, ...doubts] = JSON.parse(stdout).systemMessage.split("\n");
+    equal(title, 'Keepsake knows of loss or damage in backup "claude", as of the last look:');
+    for (const doubt of doubts) equal(shown.includes(doubt), true, shown);
+    return doubts.map((doubt: string) => doubt.trim());
+  };
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  deepEqual(await told(), []);
+  await Deno.remove(home.at(memory));
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const lost =
+    `claude: something seems to be lost, and nothing of it is pruned: ${memory} is gone (6 bytes)`;
+  deepEqual(await told(), [lost]);
+
+  const stored = ".local/share/keepsake/backups/claude";
+  const archives = (await home.list(stored)).filter((name) => name.includes(".tar.")).sort();
+  await Deno.remove(home.at(archives[0]!));
+  equal((await home.keepsake(["verify", "--quiet"])).status, 4);
+  const gone = "local: 1 snapshot of claude was stored there and is there no more";
+  deepEqual(await told(), [lost, gone]);
+  equal((await home.keepsake(["accept"])).status, 0);
+  deepEqual(await told(), [gone]);
+
+  const newest = home.at(archives[1]!);
+  const bytes = await Deno.readFile(newest);
+  bytes[bytes.length - 20]! ^= 1;
+  await Deno.writeFile(newest, bytes);
+  equal((await home.keepsake(["drill", "--quiet"])).status, 4);
+  const [, name] = /(\w+-\w+)\.tar/.exec(newest)!;
+  deepEqual(await told(), [gone, `local: claude/${name} was found damaged there`]);
+});
+
+Deno.test("hook says that Claude Code starts no hooks where its settings say so", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write(".claude/settings.json", '{"disableAllHooks": true}');
+  const said = 'Claude Code starts no hook while "disableAllHooks": true stands';
+  const { status, stderr } = await home.keepsake(["hook", "install"]);
+  equal(status, 0, stderr);
+  match(stderr, new RegExp(`^${said} in ~/.claude/settings.json$`, "m"));
+  match(
+    (await home.keepsake(["hook", "show"])).stdout,
+    new RegExp(`: SessionStart, SessionEnd\n  ${said} there\nWith the hooks, a session that`),
+  );
 });
 
 Deno.test("hook says what it cannot do with settings that are broken", async () => {

@@ -49,6 +49,17 @@ Deno.test("a session hears of a backup that failed, is stale or never was", () =
   ]);
 });
 
+Deno.test("a session hears of loss and damage, the first of it by name", () => {
+  const doubts = Array.from({ length: 22 }, (_, index) => `local: \n${index}`);
+  const { warnings } = sayFacts({ facts: GOOD, doubts, pending: [], now, maxAge: 36 * HOUR });
+  const [title, ...lines] = warnings[0]!.split("\n");
+  assert.equal(
+    title,
+    'Keepsake knows of loss or damage in backup "claude", as of the last look:',
+  );
+  assert.deepEqual([lines.length, lines[0], lines.at(-1)], [21, "  local: �0", "  and 2 more"]);
+});
+
 Deno.test("a session hears which sessions go within 48 hours and are nowhere", () => {
   const goes = [-5, 47, 49].map((hours) => now + hours * HOUR);
   const endangered = goes.map((goes, index) => ({ path: `/p/${index}.jsonl`, changed: 0, goes }));
