@@ -8,9 +8,11 @@ import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Listener, RunReport } from "../pipeline/events.ts";
 import { runPipeline } from "../pipeline/run.ts";
+import type { WatchOptions } from "../pipeline/watch/watcher.ts";
 import type { Context } from "./command.ts";
 import { homeDirectory } from "./home.ts";
 import { FileError, openPipeline } from "./pipeline_file.ts";
+import { nextCommandsFor } from "./ui/next_command.ts";
 import { reporterFor } from "./ui/reporter.ts";
 
 /** What the words after `run` say. */
@@ -51,7 +53,8 @@ export async function backUp(
   const extent = dryRun ? "nothing" : only.length > 0 ? "part" : "all";
   let report: RunReport;
   try {
-    report = await watched(pipeline, extent, reporter.listener, work);
+    const options = { extent, listener: reporter.listener, home: homeDirectory() } as const;
+    report = await watched(pipeline, config, options, work);
   } catch (error) {
     const isBusy = error instanceof BackupError && error.code === "run-in-progress";
     if (ifMissed !== undefined && isBusy) return 0; // What was missed is being made up for.
@@ -91,13 +94,14 @@ async function openWatched(
 /** Runs, and tells those who watch. Whoever has nobody told waits for nothing that tells. */
 async function watched(
   pipeline: Pipeline,
-  extent: "all" | "part" | "nothing",
-  listener: Listener,
+  config: string | undefined,
+  options: WatchOptions,
   work: (listener: Listener) => Promise<RunReport>,
 ): Promise<RunReport> {
   const { watch } = pipeline;
-  if (watch === undefined) return await work(listener);
+  if (watch === undefined) return await work(options.listener);
   const { watchRun } = await import("../pipeline/watch/watcher.ts");
-  const options = { listener, home: homeDirectory(), extent };
-  return await watchRun({ ...pipeline, watch }, options, work);
+  // Whoever is told may be anywhere.
+  const nextCommands = nextCommandsFor(config === undefined ? [] : ["--config", pipeline.file]);
+  return await watchRun({ ...pipeline, watch }, { ...options, nextCommands }, work);
 }

@@ -5,10 +5,15 @@
  */
 import type { Terminal } from "./ui/terminal.ts";
 
-/** Prints a value as JSON. */
+/** Prints a value as JSON, with commands that can be typed as they stand there. */
 export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.print(escapeData(JSON.stringify(value, null, 2)));
+  const replace = (key: string, value: unknown) =>
+    ADVICE.has(key) && typeof value === "string" ? terminal.nextCommands(value) : value;
+  terminal.print(escapeData(JSON.stringify(value, replace, 2)));
 }
+
+/** Keys of what is said in words of ours, and is no data. */
+const ADVICE = new Set(["hint", "restore"]);
 
 /**
  * Escapes what JSON and TOML let stand in a text and a terminal would obey. Both read it the same

@@ -23,14 +23,14 @@ export interface Sink {
 export class Terminal {
   readonly out: Sink;
   readonly err: Sink;
-  readonly #nextCommands: (text: string) => string;
+  /** Puts what these words named into the commands that a person is told to type next. */
+  readonly nextCommands: (text: string) => string;
   #status = "";
 
-  /** @param nextCommands What is done to commands that a person is told to type next. */
   constructor(out: Sink, err: Sink, nextCommands = (text: string) => text) {
     this.out = out;
     this.err = err;
-    this.#nextCommands = nextCommands;
+    this.nextCommands = nextCommands;
   }
 
   /** Prints a result: a line or more, without the last line break. */
@@ -42,13 +42,13 @@ export class Terminal {
 
   /** Prints a result in words of ours, for a person: no data, and nothing that a program reads. */
   show(text: string): void {
-    this.print(this.#nextCommands(text));
+    this.print(this.nextCommands(text));
   }
 
   /** Tells the person something: a line or more, without the last line break. */
   say(text: string): void {
     this.#erase();
-    this.err.write(`${this.#nextCommands(text)}\n`);
+    this.err.write(`${this.nextCommands(text)}\n`);
     this.#draw();
   }
 

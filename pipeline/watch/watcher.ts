@@ -30,6 +30,8 @@ export interface WatchOptions {
   readonly home: string | undefined;
   /** What is to be stored: in a dry run nothing, and then nobody is told of anything. */
   readonly extent: "all" | "part" | "nothing";
+  /** What is done to commands that a person is told to type next. */
+  readonly nextCommands?: (text: string) => string;
   readonly clock?: () => Date;
   readonly patience?: Patience;
 }
@@ -79,6 +81,7 @@ class Watcher {
   readonly #pipeline: Watched;
   readonly #options: WatchOptions;
   readonly #clock: () => Date;
+  readonly #nextCommands: (text: string) => string;
   readonly #redact: Redact;
   readonly #log: LogFile | undefined;
   #run: number | undefined;
@@ -89,6 +92,7 @@ class Watcher {
     this.#pipeline = pipeline;
     this.#options = options;
     this.#clock = options.clock ?? (() => new Date());
+    this.#nextCommands = options.nextCommands ?? ((text) => text);
     this.#redact = redactorFor(pipeline);
     const { log } = pipeline.watch;
     this.#log = log === undefined ? undefined : new LogFile(log, pipeline.name);
@@ -183,7 +187,7 @@ class Watcher {
   readonly #clean = (trouble: Trouble): Trouble => ({
     ...trouble,
     message: this.#redact(trouble.message),
-    hint: trouble.hint && this.#redact(trouble.hint),
+    hint: trouble.hint && this.#redact(this.#nextCommands(trouble.hint)),
   });
 
   /** A run of a part says nothing of the whole. */
@@ -247,7 +251,7 @@ class Watcher {
   #add(line: Omit<LogLine, "time" | "run">): void {
     if (this.#log === undefined || this.#logFailed) return;
     try {
-      const message = this.#redact(line.message);
+      const message = this.#redact(this.#nextCommands(line.message));
       this.#log.write({ ...line, message, time: this.#clock(), run: this.#run });
     } catch (error) {
       this.#logFailed = true; // Once is enough.

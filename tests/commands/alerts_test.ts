@@ -61,3 +61,28 @@ Deno.test("log says what is in the way of the log that the pipeline file names",
     /^Error: Cannot read the log ".*\/log\/claude\.log": a part of its path is no directory\n {2}Move away what is there, or choose another place with log = "…" under \[pipeline\]\n$/,
   );
 });
+
+Deno.test("commands in alerts, the log and JSON name the pipeline file of the run", async () => {
+  await using hooks = new Hooks();
+  await using home = await Home.make();
+  await home.furnish();
+  const memory = await home.write(".claude/projects/-tmp-a/memory/MEMORY.md", "green\n");
+  const text = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
+  const keys = `alert = ["${hooks.at("/alert")}"]\nlog = "~/log"`;
+  const file = await home.write("cl.toml", text.replace("[pipeline]", `[pipeline]\n${keys}`));
+  equal((await home.keepsake(["run", "-c", "cl.toml", "--quiet"])).status, 0);
+  await Deno.remove(memory);
+  const run = await home.keepsake(["run", "-c", "cl.toml", "--json"]);
+  equal(run.status, 0, run.stderr);
+  const named = /^keepsake restore --config cl\.toml claude\/\S+ --to restored$/;
+  match(JSON.parse(run.stdout).snapshots[0].suspect.restore, named);
+  const accepted = await home.keepsake(["accept", "-c", "cl.toml", "--json"]);
+  match(JSON.parse(accepted.stdout).suspicions[0].restore, named);
+
+  const whole = `keepsake restore --config ${file} claude/`;
+  const [alert] = hooks.take();
+  const { text: told, failed: [loss] } = alert as { text: string; failed: { hint: string }[] };
+  for (const said of [told, loss!.hint, await Deno.readTextFile(home.at("log/claude.log"))]) {
+    equal(said.includes(whole), true, said);
+  }
+});
