@@ -17,7 +17,6 @@ import { homeDirectory } from "./home.ts";
 import { printJson } from "./json.ts";
 import { lookUp } from "./pipeline_file.ts";
 import { styleFor } from "./ui/style.ts";
-import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
 export default defineCommand({
@@ -71,7 +70,12 @@ function placeOf({ place, from }: Values): string | undefined {
 async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Promise<number> {
   const { addressIn, HINT_ADDRESS, listSnapshots } = await import("../pipeline/list.ts");
   const listing = await listSnapshots(lookup);
-  if (json && listing.answers === 0) await refuse(listing.failures, terminal);
+  if (json && listing.answers === 0) {
+    // Where nobody answered there is no list, not even an empty one.
+    const { unanswered } = await import("../pipeline/unanswered.ts");
+    const error = unanswered(listing.failures, 0);
+    if (error !== undefined) throw error;
+  }
   if (json) printJson(terminal, listingJson(listing));
   else if (listing.snapshots.length > 0 || listing.failures.length === 0) {
     const { renderListing } = await import("./ui/list_view.ts");
@@ -105,18 +109,6 @@ async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Pr
   const { renderUnanswered, statusWithout } = await import("./ui/errors.ts");
   terminal.say(renderUnanswered(failures, styleFor(terminal.err)).join("\n"));
   return statusWithout(failures);
-}
-
-/** Where nobody answered there is no list, not even an empty one: the gravest failure stands for it. */
-async function refuse(failures: Listing["failures"], terminal: Terminal): Promise<void> {
-  const { renderUnanswered, statusWithout } = await import("./ui/errors.ts");
-  const status = statusWithout(failures);
-  const gravest = failures.find((one) => statusWithout([one]) === status);
-  if (gravest === undefined) return; // Nobody was asked.
-  const others = failures.filter((one) => one !== gravest);
-  if (others.length > 0) terminal.say(renderUnanswered(others, styleFor(terminal.err)).join("\n"));
-  const { code, message, hint } = gravest.failure;
-  throw new BackupError(code, message, { hint });
 }
 
 async function listFiles(

@@ -82,7 +82,9 @@ async function rekey(values: Values, { terminal, signal }: Context): Promise<num
   const { out, err } = terminal;
   const { snapshots } = report;
   const shown = quiet ? snapshots.filter(({ status }) => status === "failed") : snapshots;
-  if (!quiet || shown.length > 0) {
+  // Where somebody did not answer, no snapshot that is known is not the same as none.
+  const isKnown = snapshots.length > 0 || report.failures.length === 0;
+  if (shown.length > 0 || !quiet && isKnown) {
     terminal.print(renderRekeyed(shown, out.width, styleFor(out)).join("\n"));
   }
   const changes = snapshots.some(({ status }) => status === "due" || status === "rekeyed");

@@ -16,6 +16,7 @@ import { isDrillDue, isOverdue, type Verdict } from "./proofs.ts";
 import { proveCopy, type Verification } from "./prove.ts";
 import { openScratch } from "./scratch.ts";
 import { lostCopies, newestCopies, statusFor, stillMeant, wasPruned } from "./verify.ts";
+import { unanswered } from "./unanswered.ts";
 import { sightingOfDrill, subjectOfDrill } from "./watch/troubles.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
@@ -150,8 +151,8 @@ async function drillPlace(
   using pool = new ReadingPool();
   await pool.warmTransforms();
   await pool.warmSources([scratch]);
-  const { copies, errors } = await findCopies(lookup, pool);
-  const [error] = errors;
+  const { copies, answers, failures } = await findCopies(lookup, pool);
+  const error = unanswered(failures, answers);
   if (error !== undefined) {
     const known = new Set(deliveries.map(({ id }) => id));
     return [...known.size > 0 ? known : [null]].map((id) => undone(place, id, error));

@@ -6,7 +6,7 @@
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { Catalog, type RememberedSnapshot } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Failure, Listener } from "./events.ts";
+import type { Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { isTorn } from "./missing.ts";
@@ -22,6 +22,7 @@ import {
 } from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import type { CallOptions } from "./worker/host.ts";
+import { type Unanswered, unanswered } from "./unanswered.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 /** Where to look and with what to open it. */
@@ -86,7 +87,7 @@ export interface Listing {
   readonly hasIdentity: boolean;
   /** How many places did answer. */
   readonly answers: number;
-  readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
+  readonly failures: readonly Unanswered[];
 }
 
 /** A snapshot at one place. */
@@ -102,8 +103,7 @@ export interface Copies {
   /** Of the places that did answer. */
   readonly lost: readonly Lost[];
   readonly answers: number;
-  readonly failures: Listing["failures"];
-  readonly errors: readonly unknown[];
+  readonly failures: readonly Unanswered[];
 }
 
 /** Lists the snapshots at one destination or all. */
@@ -175,8 +175,7 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];
   const strays: StrayArchive[] = [];
-  const failures: { destination: string; failure: Failure }[] = [];
-  const errors: unknown[] = [];
+  const failures: Unanswered[] = [];
   for (const [index, outcome] of found.entries()) {
     const place = places[index]!;
     if (outcome.status === "fulfilled") {
@@ -187,7 +186,6 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
     const { code, message, hint } = toRecord(outcome.reason);
     if (code === "bug") throw outcome.reason;
     failures.push({ destination: place.id, failure: { code, message, hint } });
-    errors.push(outcome.reason);
   }
   copies.sort((a, b) => a.held.name < b.held.name ? -1 : a.held.name > b.held.name ? 1 : 0);
   // Asked once more: what was pruned meanwhile is not lost.
@@ -202,7 +200,7 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
       .filter((key) => !there.has(key) && stillMeant.has(key)).length;
     return count === 0 ? [] : [{ destination: place.id, count }];
   });
-  return { copies, strays, lost, answers: places.length - failures.length, failures, errors };
+  return { copies, strays, lost, answers: places.length - failures.length, failures };
 }
 
 function keyOf({ id, name }: { readonly id: string; readonly name: string }): string {
@@ -230,7 +228,7 @@ export function deliveriesTo(
 
 /** A snapshot that was found, and the places that might hold one that is meant rather. */
 export interface Finding extends Copy {
-  readonly unanswered: Listing["failures"];
+  readonly unanswered: readonly Unanswered[];
 }
 
 /**
@@ -245,19 +243,19 @@ export async function findSnapshot(
   pool: ReadingPool,
 ): Promise<Finding> {
   requireName(wanted);
-  const { copies, strays, lost, failures, errors } = await findCopies(lookup, pool);
-  const [error] = errors;
+  const { copies, strays, lost, answers, failures } = await findCopies(lookup, pool);
+  const error = unanswered(failures, answers);
   if (copies.length === 0 && error !== undefined) throw error;
-  const copy = chooseCopy(copies, wanted, addressIn(lookup), lost);
+  const copy = chooseCopy(copies, wanted, lookup, lost);
   warnOfNewer(copy, copies, strays, lookup.listener);
   warnOfLoss(copy, lookup);
   // Whoever says which one it is has it.
-  const unanswered = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
-  for (const { destination, failure } of unanswered) {
+  const doubtful = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
+  for (const { destination, failure } of doubtful) {
     const message = `There may be a newer one at "${destination}". ${failure.message}`;
     lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
   }
-  return { ...copy, unanswered };
+  return { ...copy, unanswered: doubtful };
 }
 
 /** Whoever gets the newest snapshot has to know of an archive that is newer and cannot be used. */
@@ -291,8 +289,11 @@ function warnOfLoss({ held }: Copy, { pipeline, listener }: Lookup): void {
   }
 }
 
+/** Where somebody wants to look. */
+type Where = Pick<Lookup, "pipeline" | "from">;
+
 /** The address at which to look; `undefined` for destinations of the pipeline. */
-export function addressIn({ pipeline, from }: Lookup): string | undefined {
+export function addressIn({ pipeline, from }: Where): string | undefined {
   return pipeline?.stages.some(({ id }) => id === from) ? undefined : from;
 }
 
@@ -303,15 +304,19 @@ export const HINT_ADDRESS = "Name the very place that holds a folder for each sn
  * The copy that a user means by `latest`, an id, a name or its beginning, or `id/name`. Pure.
  *
  * @param copies Oldest first; of those with one name, the first place comes first.
- * @param address Where they were looked for, if that was no destination of the pipeline.
+ * @param where Where they were looked for.
  * @param lost What was stored there and is gone: whoever finds nothing has to know of it.
  */
 export function chooseCopy(
   copies: readonly Copy[],
   wanted: string,
-  address?: string,
+  where: Where = { pipeline: undefined },
   lost: readonly Lost[] = [],
 ): Copy {
+  const { from } = where;
+  const address = addressIn(where);
+  // Others may hold what this one does not.
+  const hintAside = `Only "${from}" was asked: see "keepsake list" for what all destinations hold`;
   const ids = idsIn(copies);
   const list = ids.map((id) => `"${id}"`).join(", ");
   const missing = (state: string, hint: string) =>
@@ -326,9 +331,11 @@ export function chooseCopy(
   }
   if (copies.length === 0) {
     throw missing(
-      address === undefined ? "there are no snapshots" : `there are no snapshots at "${address}"`,
-      address === undefined
+      from === undefined ? "there are no snapshots" : `there are no snapshots at "${from}"`,
+      from === undefined
         ? 'Make one with "keepsake run", or look elsewhere with --from'
+        : address === undefined
+        ? hintAside
         : HINT_ADDRESS,
     );
   }
@@ -344,7 +351,11 @@ export function chooseCopy(
         },
       );
     }
-    return newest(among) ?? fail(missing(`there is none of "${id}"`, `Name one of ${list}`));
+    const nowhere = from === undefined
+      ? `there is none of "${id}"`
+      : `"${from}" has none of "${id}"`;
+    const own = from === undefined || address !== undefined;
+    return newest(among) ?? fail(missing(nowhere, own ? `Name one of ${list}` : hintAside));
   }
   const matching = among.filter(({ held }) =>
     held.name.startsWith(name) || endsSo(held.name, name)
@@ -361,8 +372,12 @@ export function chooseCopy(
   }
   return wholeFirst(matching)[0] ??
     fail(missing(
-      "no destination holds one",
-      `See what there is with "keepsake list${address === undefined ? "" : ` --from ${address}`}"`,
+      from === undefined ? "no destination holds one" : `"${from}" holds none`,
+      from !== undefined && address === undefined
+        ? hintAside
+        : `See what there is with "keepsake list${
+          address === undefined ? "" : ` --from ${address}`
+        }"`,
     ));
 }
 

@@ -11,6 +11,7 @@ export * from "./plan.ts";
 export * from "./run.ts";
 export * from "./history.ts";
 export * from "./list.ts";
+export * from "./unanswered.ts";
 export * from "./restore.ts";
 export * from "./verify.ts";
 export * from "./prune.ts";

@@ -6,12 +6,10 @@
 import { FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Failure } from "./events.ts";
 import { findPlaces, type Place } from "./places.ts";
 import { leaveDoubts } from "./leave_facts.ts";
 import { proveCopy, type Verification } from "./prove.ts";
 import {
-  addressIn,
   chooseCopy,
   type Copy,
   deliveriesTo,
@@ -24,6 +22,7 @@ import {
 } from "./list.ts";
 import { LATEST } from "./names.ts";
 import { findMissing, isTorn, type Named } from "./missing.ts";
+import { type Unanswered, unanswered } from "./unanswered.ts";
 import { ReadingPool } from "./worker_pool.ts";
 
 export type { Verification } from "./prove.ts";
@@ -48,7 +47,7 @@ export interface VerifyReport {
   /** Archives that have no manifest, and so cannot be verified. */
   readonly strays: readonly StrayArchive[];
   /** Destinations that could not be asked what they hold. */
-  readonly failures: readonly { readonly destination: string; readonly failure: Failure }[];
+  readonly failures: readonly Unanswered[];
   /** Exit status by the table of `stages/errors.ts`. */
   readonly status: number;
 }
@@ -71,8 +70,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
   await pool.warmSources([]);
-  const { copies, strays, lost: gone, failures, errors } = await finding;
-  const [error] = errors;
+  const { copies, strays, lost: gone, answers, failures } = await finding;
+  const error = unanswered(failures, answers);
   // Where all is gone there is nothing to prove, but a loss to tell.
   const isAllGone = copies.length === 0 && options.snapshot === undefined && gone.length > 0;
   if (copies.length === 0 && error !== undefined && !isAllGone) throw error;
@@ -240,7 +239,7 @@ function choose(
   const { snapshot, all } = options;
   if (all && snapshot === undefined && copies.length > 0) return copies;
   if (snapshot !== undefined || copies.length === 0) {
-    const { held } = chooseCopy(copies, snapshot ?? LATEST, addressIn(options), lost);
+    const { held } = chooseCopy(copies, snapshot ?? LATEST, options, lost);
     return copies.filter((copy) => copy.held.id === held.id && copy.held.name === held.name);
   }
   // What has lost its archive is known for that without being fetched.

@@ -5,8 +5,8 @@
  */
 import { type FailureRecord, FAILURES, isDenied, toRecord } from "../../pipeline/errors.ts";
 import type { Failure } from "../../pipeline/events.ts";
-import type { Listing } from "../../pipeline/list.ts";
 import { redactForms } from "../../pipeline/redact.ts";
+import { type Unanswered, UnansweredError } from "../../pipeline/unanswered.ts";
 import { printJson } from "../json.ts";
 import { FileError } from "../pipeline_file.ts";
 import { type Style, styleFor } from "./style.ts";
@@ -30,11 +30,13 @@ export function failureJson(thrown: unknown): unknown {
   const { code, message } = recordOf(thrown);
   const hint = hintOf(thrown) ?? null;
   const problems = thrown instanceof FileError ? { problems: thrown.problems } : {};
-  return { ok: false, error: { code, message, hint, ...problems } };
+  const failures = thrown instanceof UnansweredError ? { failures: failuresJson(thrown) } : {};
+  return { ok: false, error: { code, message, hint, ...problems, ...failures } };
 }
 
 /** Says what was thrown. What is no failure that was foreseen is a bug, and comes with its stack. */
 export function renderFailure(thrown: unknown, style: Style): string[] {
+  if (thrown instanceof UnansweredError) return renderUnanswered(cleaned(thrown), style);
   const record = recordOf(thrown);
   const hint = hintOf(thrown);
   return [
@@ -45,7 +47,7 @@ export function renderFailure(thrown: unknown, style: Style): string[] {
 }
 
 /** Says which destinations could not be asked, and why. */
-export function renderUnanswered(failures: Listing["failures"], style: Style): string[] {
+export function renderUnanswered(failures: readonly Unanswered[], style: Style): string[] {
   return failures.flatMap(({ destination, failure: { message, hint } }) => {
     const line = `${style.bad("Error:")} ${escapeControls(`${destination}: ${message}`)}`;
     return hint === undefined ? [line] : [line, `  ${escapeControls(hint)}`];
@@ -53,8 +55,21 @@ export function renderUnanswered(failures: Listing["failures"], style: Style): s
 }
 
 /** How a command ends that went on without these; 0 where all answered. */
-export function statusWithout(failures: Listing["failures"]): number {
+export function statusWithout(failures: readonly Unanswered[]): number {
   return Math.max(0, ...failures.map(({ failure }) => FAILURES[failure.code].status));
+}
+
+function failuresJson(thrown: UnansweredError): unknown[] {
+  return cleaned(thrown).map(({ destination, failure }) => (
+    { destination, failure: partJson(failure) }
+  ));
+}
+
+function cleaned({ failures }: UnansweredError): Unanswered[] {
+  return failures.map(({ destination, failure: { code, message, hint } }) => ({
+    destination,
+    failure: { code, message: redactForms(message), hint: hint && redactForms(hint) },
+  }));
 }
 
 /** A failure that is a part of a document. */

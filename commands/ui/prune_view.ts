@@ -62,7 +62,10 @@ const KEEPERS = {
 } as const;
 
 /** What went in all, and what that is worth. */
-function saySum({ items, removal }: Pruning, dryRun: boolean): string {
+function saySum({ items, removal, failure }: Pruning, dryRun: boolean): string {
+  if (failure !== undefined && items.length === 0) {
+    return `Nothing ${dryRun ? "would be" : "was"} removed: what is there is not known`;
+  }
   const going = items.filter(({ keep, removed }) => dryRun ? !keep : removed);
   const kept = items.length - going.length;
   if (going.length === 0) {

@@ -111,8 +111,63 @@ Deno.test("list --json prints the error where no place answered, and what there 
   const none = await home.keepsake(["list", "--json"]);
   equal(none.status, 2);
   const told = JSON.parse(none.stdout);
-  deepEqual([told.ok, told.error.message.includes("backups")], [false, true]);
-  match(none.stderr, /^Error: usb: /);
+  deepEqual([told.ok, none.stderr], [false, ""]);
+  match(told.error.message, /^local: .*backups.*; usb: /);
+});
+
+Deno.test("every destination that did not answer is named where nothing is known without them", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const usb = `[[stage]]\nuse = "local"\nid = "usb"\npath = "~/usb"\nkeep_last = 1\n`;
+  await Deno.writeTextFile(file, `${await Deno.readTextFile(file)}\n${usb}`);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  for (const path of [BACKUPS, "usb"]) {
+    await Deno.rename(home.at(path), home.at(`${path}-away`));
+    await home.write(path, "no directory");
+  }
+  const both = /^Error: local: Cannot list .*\n {2}.*\nError: usb: Cannot list .*\n {2}.*\n$/;
+  const readers = [["verify"], ["restore", "--to", "back"], ["list", "--files", "latest"]];
+  for (const words of [...readers, ["list"], ["rekey", "--plan"]]) {
+    const { status, stdout, stderr } = await home.keepsake(words);
+    deepEqual([status, stdout], [2, ""], words.join(" "));
+    match(stderr, both);
+  }
+  for (const words of readers) {
+    const { stdout } = await home.keepsake([...words, "--json"]);
+    const { error: { code, failures } } = JSON.parse(stdout);
+    deepEqual([code, failures.map(({ destination }: { destination: string }) => destination)], [
+      "destination-unreachable",
+      ["local", "usb"],
+    ]);
+  }
+  const pruned = await home.keepsake(["prune"]);
+  equal(pruned.status, 2);
+  match(pruned.stdout, /^usb: keep_last = 1\nNothing was removed: what is there is not known$/m);
+});
+
+Deno.test("where one destination was asked, no other is said to hold nothing", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const usb = `[[stage]]\nuse = "local"\nid = "usb"\npath = "~/usb"\n`;
+  await Deno.writeTextFile(file, `${await Deno.readTextFile(file)}\n${usb}`);
+  const only = 'Only "usb" was asked: see "keepsake list" for what all destinations hold';
+  const ask = async (...words: string[]) => (await home.keepsake(words)).stderr;
+  const files = ["list", "usb", "--files", "claude"];
+  const none = `Error: Cannot find snapshot "claude": there are no snapshots at "usb"\n  ${only}\n`;
+  equal(await ask(...files), none);
+  equal(await ask("restore", "claude", "--from", "usb", "--to", "back"), none);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal(
+    await ask("list", "usb", "--files", "other"),
+    `Error: Cannot find snapshot "other": "usb" holds none\n  ${only}\n`,
+  );
+  equal(
+    await ask("verify", "other/latest", "--from", "usb"),
+    `Error: Cannot find snapshot "other/latest": "usb" has none of "other"\n  ${only}\n`,
+  );
 });
 
 Deno.test("what was stored and is gone is told where nothing at all is left", async () => {

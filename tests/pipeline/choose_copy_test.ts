@@ -49,7 +49,10 @@ Deno.test("chooseCopy() asks which one when several may be meant", () => {
 
 Deno.test("chooseCopy() says when there is none", () => {
   assert.throws(() => chooseCopy([], "latest"), /there are no snapshots$/);
-  assert.throws(() => chooseCopy([], "latest", "/mnt"), /there are no snapshots at "\/mnt"$/);
+  assert.throws(
+    () => chooseCopy([], "latest", { pipeline: undefined, from: "/mnt" }),
+    /there are no snapshots at "\/mnt"$/,
+  );
   assert.throws(() => chooseCopy(COPIES, "1999"), { code: "snapshot-missing" });
   assert.throws(() => chooseCopy(COPIES, "other/latest"), { code: "snapshot-missing" });
 });
