@@ -36,7 +36,7 @@ export const parameters = object({
 export default defineCommand({
   summary: "makes readable Markdown of conversation logs",
   description:
-    "Makes or updates the digests, one Markdown file a project, as the pipeline's digest stage would; without a pipeline file, or without such a stage in it, as the stage does by itself.",
+    "Makes or updates the digests, one Markdown file a project, as the pipeline's digest stages would; without a pipeline file, or without such a stage in it, as the stage does by itself.",
   parameters,
   execute: digest,
 });

@@ -56,6 +56,40 @@ Deno.test("digest takes its flags over what the pipeline says, and prints JSON a
   assert.match((await home.keepsake(["run"])).stderr, /^digest: 0 (of 0 )?digests/m);
 });
 
+Deno.test("digest makes what each of several stages makes, and one that fails keeps no other from it", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write("a/-home-ada-tide/1.jsonl", LINE("one"));
+  await home.write("b/-home-ada-tide/2.jsonl", LINE("two"));
+  const pipeline = ".config/keepsake/pipeline.toml";
+  const before = await Deno.readTextFile(home.at(pipeline));
+  const stages = ["a", "b"].map((name) =>
+    `[[stage]]\nuse = "digest"\nid = "of-${name}"\nfrom = "~/${name}"\nto = "~/out-${name}"\n\n`
+  ).join("");
+  await home.write(pipeline, before.replace("[[stage]]", `${stages}[[stage]]`));
+  const both = await home.keepsake(["digest", "--days", "3"]);
+  assert.equal(both.status, 0, both.stderr);
+  assert.match(both.stdout, /out-a: 1 of 1 digest updated[^]*out-b: 1 of 1 digest updated/);
+  const { digests } = JSON.parse((await home.keepsake(["digest", "--json"])).stdout);
+  assert.deepEqual(
+    digests.map(({ id, to }: { id: string; to: string }) => [id, to]),
+    [["of-a", home.at("out-a")], ["of-b", home.at("out-b")]],
+  );
+  const aside = await home.keepsake(["digest", "--to", "x"]);
+  assert.deepEqual([aside.status, aside.stderr], [
+    3,
+    'Error: Cannot use "--to": there are several digest stages, "of-a", "of-b"\n' +
+    "  Leave it out: each has its own in the pipeline file\n",
+  ]);
+  await Deno.remove(home.at("out-a"), { recursive: true });
+  await home.write("out-a", "in the way");
+  await home.write("b/-home-ada-tide/3.jsonl", LINE("three"));
+  const half = await home.keepsake(["digest"]);
+  assert.equal(half.status, 2);
+  assert.match(half.stderr, /^Error: Cannot write digests in ".*out-a": it is a file\n/);
+  assert.match(half.stdout, /^\S*out-b: 1 of 1 digest updated/);
+});
+
 Deno.test("digest says what is in the way of its directory, alone and in a run", async () => {
   await using home = await Home.make();
   await home.furnish();
