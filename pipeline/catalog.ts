@@ -5,7 +5,7 @@
  * @module
  */
 import type { Entry } from "../stages/contract.ts";
-import { type FailureCode, FAILURES } from "../stages/errors.ts";
+import { BackupError, type FailureCode, FAILURES } from "../stages/errors.ts";
 import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
 import { Database, putAside } from "./database.ts";
 import type { Changes, Failure, RunReport } from "./events.ts";
@@ -155,7 +155,8 @@ export class Catalog {
   /**
    * Opens what there is, for answers that rest on nothing else: `undefined` only where there is none.
    *
-   * @throws {BackupError} What the disk has against it: it may be another user's.
+   * @throws {BackupError} What the disk has against it: it may be another user's; and, at any time,
+   *   that it is damaged.
    */
   static openToTell(state: string): Catalog | undefined {
     const path = catalogFile(state);
@@ -165,7 +166,13 @@ export class Catalog {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw stateFault(error, `Cannot use the catalog "${path}"`);
     }
-    return new Catalog(new Database(path, SCHEMA));
+    const refuse = () => {
+      throw new BackupError("stage-failed", `Cannot use the catalog "${path}": it is damaged`, {
+        hint:
+          "Begin a new one with keepsake run: it puts this one aside, and asks the destinations what they hold",
+      });
+    };
+    return new Catalog(new Database(path, SCHEMA, refuse));
   }
 
   /** A random name for this installation, the same for as long as the catalog lives. */

@@ -25,7 +25,7 @@ export class Database {
    *
    * @param schema Statements that make what is not there yet.
    * @param putAside Told when the database is damaged, as may show at any time: it moves the file
-   *   away, and a new one is begun. Without it, what is damaged holds and takes nothing.
+   *   away, and a new one is begun, or throws. Without it, what is damaged holds and takes nothing.
    * @throws {BackupError} What the disk has against it; so do all methods.
    */
   constructor(path: string, schema: string, putAside?: () => void) {

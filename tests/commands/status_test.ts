@@ -205,6 +205,30 @@ Deno.test("a run that ended without a report is what log and status tell, and no
   deepEqual([unknown.status, /Cannot show run 9: /.test(unknown.stderr)], [3, true]);
 });
 
+Deno.test("a catalog that is damaged is no fresh start: what rests on it says so, and what to do", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const catalog = home.at(".local/state/keepsake/claude/catalog.db");
+  await Deno.writeFile(catalog, crypto.getRandomValues(new Uint8Array(5000)));
+  const day = new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 10);
+  const asking = [["status"], ["accept", "--dry-run"], ["accept"], ["log"]];
+  for (const words of [...asking, ["plan", "--at", day]]) {
+    const { status, stdout, stderr } = await home.keepsake(words);
+    deepEqual([status, stdout], [2, ""], words.join(" "));
+    equal(
+      stderr,
+      `Error: Cannot use the catalog "${catalog}": it is damaged\n` +
+        "  Begin a new one with keepsake run: it puts this one aside, and asks the destinations what they hold\n",
+    );
+  }
+  const told = await home.keepsake(["status", "--json"]);
+  deepEqual([told.status, JSON.parse(told.stdout).ok], [2, false]);
+  equal((await home.keepsake(["list"])).status, 0);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  equal((await home.keepsake(["status"])).status, 0);
+});
+
 /** Becomes a user that the system has no record of, in a namespace. */
 const AS_UNKNOWN = "unshare --user --map-user=12345 --map-group=12345";
 const becomes = await works("sh", "-c", `${AS_UNKNOWN} true`);

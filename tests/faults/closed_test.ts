@@ -140,12 +140,13 @@ Deno.test("a catalog that may not be read is a failure of what rests on it, and 
       await Deno.chmod(closed, mode! & 0o777);
     }
   }
-  // What is damaged stays as good as empty.
+  // What is damaged is no empty one either, and is no failure of what rests on more.
   for (const rest of ["", "-wal", "-shm"]) {
     await Deno.remove(catalog + rest).catch(() => {});
   }
   await Deno.writeTextFile(catalog, "no database at all, of any kind that there is ".repeat(40));
-  const { code, stdout } = await sandbox.keepsake(["status"]);
-  assert.equal(code, 0);
-  assert.match(stdout, /^Last run: none is known$/m);
+  const { code, stderr } = await sandbox.keepsake(["status"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^Error: Cannot use the catalog ".*": it is damaged\n {2}\S.* keepsake run/);
+  assert.equal((await sandbox.keepsake(["list"])).code, 0);
 });
