@@ -7,14 +7,14 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
-import { integer, string } from "@optique/core/valueparser";
+import { string } from "@optique/core/valueparser";
 import { defineCommand } from "./command.ts";
-import { configFlag, jsonFlag, pathValue, quietFlag } from "./flags.ts";
+import { configFlag, jsonFlag, numberValue, pathValue, quietFlag } from "./flags.ts";
 import { digest } from "./make_digests.ts";
 
 /** The one declaration of its words. */
 export const parameters = object({
-  days: optional(option("--days", integer({ metavar: "N", min: 1, max: 36500 }), {
+  days: optional(option("--days", numberValue("N", 36500), {
     description: message`Take in conversations of so many days; those that are in stay.`,
   })),
   all: option("--all", { description: message`Take in every conversation, however old.` }),

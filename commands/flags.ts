@@ -7,7 +7,7 @@ import { type Message, message, text } from "@optique/core/message";
 import { multiple, optional } from "@optique/core/modifiers";
 import type { Parser, Suggestion } from "@optique/core/parser";
 import { option } from "@optique/core/primitives";
-import { string, type ValueParser } from "@optique/core/valueparser";
+import { integer, string, type ValueParser } from "@optique/core/valueparser";
 import { expandTilde } from "../pipeline/config/expand.ts";
 import { homeDirectory } from "./home.ts";
 import { sayOr } from "./ui/format.ts";
@@ -31,6 +31,16 @@ export function pathValue(
       yield { kind: "file", type, pattern: prefix };
     },
   };
+}
+
+/** A number from 1 on. */
+export function numberValue(
+  metavar: "N" | "NUMBER",
+  max: number = Number.MAX_SAFE_INTEGER,
+): ValueParser<"sync", number> {
+  // The library's own sentence tells programmers what to do.
+  const unsafeInteger = (input: string) => message`Expected a smaller number, but got ${input}.`;
+  return integer({ metavar, min: 1, max, errors: { unsafeInteger } });
 }
 
 /** `--config FILE` */

@@ -7,13 +7,12 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
-import { integer } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Ending } from "../pipeline/history.ts";
 import type { LogLine } from "../pipeline/watch/log_file.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, jsonFlag } from "./flags.ts";
+import { configFlag, jsonFlag, numberValue } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
 import { printJson } from "./json.ts";
 import { openPipeline } from "./pipeline_file.ts";
@@ -27,7 +26,7 @@ export default defineCommand({
   description:
     "Shows the log of the last run, line by line; without a log in the pipeline file, the summary of the last run.",
   parameters: object({
-    run: optional(option("--run", integer({ metavar: "NUMBER", min: 1 }), {
+    run: optional(option("--run", numberValue("NUMBER"), {
       description: message`The run of this number in place of the last.`,
     })),
     config: configFlag(),
@@ -48,11 +47,18 @@ async function log({ run, config, json }: Values, { terminal }: Context): Promis
   if (directory === undefined) return await summary(pipeline, run, json, terminal);
   const { readRun, renderLine } = await import("../pipeline/watch/log_file.ts");
   const lines = readRun(directory, pipeline.name, run);
+  if (lines.length === 0 && run !== undefined) throw unknownRun(run, "it is in no log");
   if (json) printJson(terminal, lines.map(lineJson));
   else if (lines.length > 0) {
     terminal.print(lines.map((line) => escapeControls(renderLine(line))).join("\n"));
-  } else terminal.say(run === undefined ? "Nothing is logged yet" : `Run ${run} is in no log`);
+  } else terminal.say("Nothing is logged yet");
   return 0;
+}
+
+function unknownRun(run: number, state: string): BackupError {
+  return new BackupError("usage", `Cannot show run ${run}: ${state}`, {
+    hint: "Leave --run out to see the last one that is",
+  });
 }
 
 function lineJson({ time, run, level, stage, message }: LogLine): unknown {
@@ -69,9 +75,7 @@ async function summary(
   const { endingOf } = await import("../pipeline/history.ts");
   const ending = endingOf(pipeline, run);
   if (ending === undefined && run !== undefined) {
-    throw new BackupError("usage", `Cannot show run ${run}: it is not known to have ended`, {
-      hint: "Leave --run out to see the last one that is",
-    });
+    throw unknownRun(run, "it is not known to have ended");
   }
   if (ending === undefined) {
     if (json) printJson(terminal, null);

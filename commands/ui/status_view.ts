@@ -173,9 +173,11 @@ function todoOf(status: Status, view: StatusView): string[] {
     ...places.flatMap((place) => sayFailedDrill(place, told, now)),
     ...status.suspicions.map((suspicion) => saySuspicion(suspicion, view)),
   ];
+  const isShared = (id: string) =>
+    places.filter(({ destination }) => destination === id).length > 1;
   const old = view.tooOld.filter(({ destination }) => !told.has(`stage ${destination}`)).map(
-    ({ destination, confirmed }) =>
-      `${destination} is too old: ${
+    ({ destination, snapshot, confirmed }) =>
+      `${isShared(destination) ? `${snapshot} in ` : ""}${destination} is too old: ${
         confirmed === undefined
           ? "it never held what it should"
           : `checked ${sayExactAge(confirmed, now)}, which is ${
@@ -218,8 +220,9 @@ function sayEnd({ last, troubles }: Status): string[] {
   if (failure === undefined || troubles.some(({ message }) => message === failure.message)) {
     return [];
   }
-  const { message, hint } = failure;
-  return [`The last run ended: ${message}${hint === undefined ? "" : `. ${hint}`}`];
+  const { code, message, hint } = failure;
+  const todo = code === "interrupted" ? "Make its backup: keepsake run" : hint;
+  return [`The last run ended: ${message}${todo === undefined ? "" : `. ${todo}`}`];
 }
 
 /** "Just now" may still be too long ago. */

@@ -52,3 +52,20 @@ Deno.test("the log of a run that ended well says so of the run, and not of what 
     / 2 warn The run ended well, but something seems to be lost in claude\n$/,
   );
 });
+
+Deno.test("log refuses a number that no run has, with a log in the pipeline file and without", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  for (const [keys, state] of [["", "not known to have ended"], ['log = "~/log"', "in no log"]]) {
+    await Deno.writeTextFile(file, text.replace("[pipeline]", `[pipeline]\n${keys}`));
+    const { status, stdout, stderr } = await home.keepsake(["log", "--run", "999"]);
+    equal(status, 3, stdout);
+    match(stderr, new RegExp(`^Error: Cannot show run 999: it is ${state}\n {2}\\S`));
+  }
+  const { status, stderr } = await home.keepsake(["log", "--run", "9".repeat(20)]);
+  equal(status, 3);
+  match(stderr, /: --run: expected a smaller number, but got 9{20}\n {2}See /);
+});

@@ -115,6 +115,27 @@ Deno.test("a status says of what is too old how old that is, also when it is a m
   equal(line, "  local is too old: checked 4.0 s ago, which is more than 1s. Run keepsake run");
 });
 
+Deno.test("a status tells two snapshots of one destination apart that are too old", () => {
+  const places = [LOCAL, { ...LOCAL, snapshot: "notes" }];
+  const lines = renderStatus({ ...WELL, places }, { ...VIEW, tooOld: places, maxAge: "1h" });
+  deepEqual(lines.slice(-2).map((line) => line.split(":")[0]), [
+    "  claude in local is too old",
+    "  notes in local is too old",
+  ]);
+});
+
+Deno.test("a status says what to do after a run that was stopped", () => {
+  const failure = {
+    ...{ code: "interrupted" as const, hint: undefined },
+    message: "Stopped by SIGINT before the end",
+  };
+  const last = { ...WELL.last!, status: 130, failure };
+  equal(
+    renderStatus({ ...WELL, last }, { ...VIEW, width: Infinity }).at(-1),
+    "  The last run ended: Stopped by SIGINT before the end. Make its backup: keepsake run",
+  );
+});
+
 Deno.test("a status fits the terminal, and moves no cursor", () => {
   const hostile = { ...FAILING, troubles: [{ ...FAILING.troubles[0]!, message: "\x1b[2J\nok" }] };
   for (const width of [80, 100, Infinity]) {
