@@ -117,7 +117,10 @@ Deno.test("a status says of what is too old how old that is, also when it is a m
 
 Deno.test("a status tells two snapshots of one destination apart that are too old", () => {
   const places = [LOCAL, { ...LOCAL, snapshot: "notes" }];
-  const lines = renderStatus({ ...WELL, places }, { ...VIEW, tooOld: places, maxAge: "1h" });
+  const lines = renderStatus({ ...WELL, places }, {
+    ...VIEW,
+    ...{ width: Infinity, tooOld: places, maxAge: "1h" },
+  });
   deepEqual(lines.slice(-2).map((line) => line.split(":")[0]), [
     "  claude in local is too old",
     "  notes in local is too old",
