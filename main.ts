@@ -38,8 +38,16 @@ async function main(words: readonly string[]): Promise<number> {
   const warning = oldDenoWarning();
   if (warning !== undefined && !json) terminal.say(`Warning: ${warning}`);
   try {
-    const invocation = await parseWords(words);
-    const status = await invocation({ terminal, signal: signals.signal });
+    const work = async () => {
+      const invocation = await parseWords(words);
+      return await invocation({
+        terminal,
+        get signal() {
+          return signals.signal;
+        },
+      });
+    };
+    const status = await Promise.race([work(), signals.cut]);
     // A backup is made whether or not anyone can be told; of all else, telling is the point.
     if (words[0] !== "run") terminal.assertPrinted();
     return status === 0 ? 0 : signals.status ?? status;

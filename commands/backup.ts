@@ -30,8 +30,9 @@ export interface RunValues {
 /** Makes a backup, tells what came of it, and answers the exit status. */
 export async function backUp(
   values: RunValues,
-  { terminal, signal }: Context,
+  context: Context,
 ): Promise<number> {
+  const { terminal } = context;
   const { config, dryRun, only, force, message, ifMissed, json } = values;
   const quiet = values.quiet || json;
   using reporter = reporterFor(terminal, { quiet });
@@ -41,6 +42,7 @@ export async function backUp(
     const { lastAttempt } = await import("../pipeline/history.ts");
     if (!isMissed(ifMissed, lastAttempt(pipeline)?.started, new Date())) return 0;
   }
+  const { signal } = context;
   const work = (listener: Listener) =>
     runPipeline(pipeline, {
       dryRun,

@@ -38,16 +38,18 @@ export interface RestoreValues {
  */
 export async function bringBack(
   values: RestoreValues,
-  { terminal, signal }: Context,
+  context: Context,
   workers: ReadingPool = new ReadingPool(),
 ): Promise<number> {
   using pool = workers;
+  const { terminal } = context;
   const { snapshot, path, overwrite, preserveMtime, dryRun, json } = values;
   const target = targetOf(values);
   const quiet = values.quiet || json;
   const lookup = await lookUp(values, (line) => terminal.say(escapeControls(line)));
   using reporter = reporterFor(terminal, { quiet });
   const { listener } = reporter;
+  const { signal } = context;
   const report = await restoreSnapshot({
     ...lookup,
     ...{ snapshot, target, path, preserveMtime, dryRun, signal, listener, pool },

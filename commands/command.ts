@@ -11,7 +11,10 @@ import type { Terminal } from "./ui/terminal.ts";
 /** What a command has at hand. */
 export interface Context {
   readonly terminal: Terminal;
-  /** Aborts when the user or the system wants the program to end. */
+  /**
+   * Aborts when the user or the system wants the program to end. Whoever takes it ends by itself, with
+   * all in order; until somebody does, the program ends at once.
+   */
   readonly signal: AbortSignal;
 }
 

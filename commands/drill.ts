@@ -33,7 +33,8 @@ interface Values extends ReadingValues {
   readonly destination: string | undefined;
 }
 
-async function drill(values: Values, { terminal, signal }: Context): Promise<number> {
+async function drill(values: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   const { destination, json } = values;
   const quiet = values.quiet || json;
   const [pipeline, { drillPipeline }, { reporterFor }] = await Promise.all([
@@ -45,7 +46,7 @@ async function drill(values: Values, { terminal, signal }: Context): Promise<num
   const report = await drillPipeline(pipeline, {
     destination,
     identityFiles: identityFilesOf(values.identity),
-    signal,
+    signal: context.signal,
     listener: reporter.listener,
   });
   terminal.status("");

@@ -54,7 +54,8 @@ interface Values {
   readonly state: string | undefined;
 }
 
-async function hook({ action, ...values }: Values, { terminal }: Context): Promise<number> {
+async function hook({ action, ...values }: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   // `hook run` itself is answered before any command is looked for: see parse.ts.
   if (action === "run" || values.event !== undefined || values.state !== undefined) {
     throw new BackupError("usage", "Cannot use these words together: they are for hook run", {
@@ -69,6 +70,7 @@ async function hook({ action, ...values }: Values, { terminal }: Context): Promi
   const own = ownHooks(pipeline.state);
   const home = homeDirectory();
   if (action === "show") return await show(pipeline, folders, terminal);
+  context.signal.throwIfAborted(); // From here on, it goes to its end.
   for (const folder of folders) {
     const file = join(folder, "settings.json");
     const named = escapeControls(sayPath(file, home));

@@ -33,8 +33,9 @@ export default defineCommand({
 
 async function init(
   { yes, config }: { readonly yes: boolean; readonly config: string | undefined },
-  { terminal }: Context,
+  context: Context,
 ): Promise<number> {
+  const { terminal } = context;
   const { settingsDirectory } = await import("./identity.ts");
   const file = namedPipelineFile(searchFor(config)) ?? join(settingsDirectory(), "pipeline.toml");
   await refuseToOverwrite(file);
@@ -45,6 +46,7 @@ async function init(
   }
   const usual = usualAnswers();
   const answers = yes ? usual : await ask(usual, terminal);
+  context.signal.throwIfAborted(); // From here on, it goes to its end.
   const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
 
   const { createPrivately } = await import("./private_file.ts");

@@ -48,12 +48,12 @@ interface Values {
 }
 
 async function list(values: Values, context: Context): Promise<number> {
-  const { terminal, signal } = context;
+  const { terminal } = context;
   const from = placeOf(values);
   const found = await lookUp({ ...values, from }, (line) => terminal.say(escapeControls(line)));
   const { reporterFor } = await import("./ui/reporter.ts");
   using reporter = reporterFor(terminal, { quiet: true });
-  const lookup = { ...found, signal, listener: reporter.listener };
+  const lookup = { ...found, signal: context.signal, listener: reporter.listener };
   return values.files === undefined
     ? await listAll(lookup, values.json, context)
     : await listFiles(lookup, values.files, values.json, context);

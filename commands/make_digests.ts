@@ -32,7 +32,8 @@ interface Digester {
 }
 
 /** Makes the digests, and tells what was done. One stage that fails keeps no other from its own. */
-export async function digest(values: DigestValues, { terminal, signal }: Context): Promise<number> {
+export async function digest(values: DigestValues, context: Context): Promise<number> {
+  const { terminal } = context;
   const { json } = values;
   const quiet = values.quiet || json;
   const [{ runPrepareStage, stageNamed }, { unreadFailure }, { reporterFor }] = await Promise.all([
@@ -43,6 +44,7 @@ export async function digest(values: DigestValues, { terminal, signal }: Context
   const digesters = await digestersOf(values);
   using reporter = reporterFor(terminal, { quiet });
   const { listener } = reporter;
+  const { signal } = context;
   const made: { readonly id: string; readonly document: ReturnType<typeof digestJson> }[] = [];
   const failures: unknown[] = [];
   for (const { id, options } of digesters) {

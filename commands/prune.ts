@@ -37,7 +37,8 @@ interface Values extends ReadingValues {
   readonly dryRun: boolean;
 }
 
-async function prune(values: Values, { terminal, signal }: Context): Promise<number> {
+async function prune(values: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   const { destination, dryRun, json } = values;
   const quiet = values.quiet || json;
   const [pipeline, { prunePipeline }, { reporterFor }] = await Promise.all([
@@ -48,6 +49,7 @@ async function prune(values: Values, { terminal, signal }: Context): Promise<num
   using reporter = reporterFor(terminal, { quiet });
   const identityFiles = identityFilesOf(values.identity);
   const { listener } = reporter;
+  const { signal } = context;
   const options = { destination, dryRun, identityFiles, signal, listener };
   const report = await prunePipeline(pipeline, options);
   terminal.status("");

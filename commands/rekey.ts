@@ -42,7 +42,8 @@ interface Values extends ReadingValues {
   readonly skipKeyCheck: boolean;
 }
 
-async function rekey(values: Values, { terminal, signal }: Context): Promise<number> {
+async function rekey(values: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   const { destination, plan, apply, skipKeyCheck, json } = values;
   if (plan === apply) {
     const state = plan ? "it is one of --plan and --apply" : "neither --plan nor --apply is given";
@@ -70,7 +71,7 @@ async function rekey(values: Values, { terminal, signal }: Context): Promise<num
     planOnly: plan,
     destination,
     identityFiles,
-    signal,
+    signal: context.signal,
     listener: reporter.listener,
   });
   terminal.status("");

@@ -70,7 +70,8 @@ interface Values {
 
 const USUAL_TIME = "0 3 * * *";
 
-async function schedule(values: Values, { terminal, signal }: Context): Promise<number> {
+async function schedule(values: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   const { action, at, system, print } = values;
   if (action !== "install" && (at !== undefined || print)) {
     throw new BackupError(
@@ -85,9 +86,11 @@ async function schedule(values: Values, { terminal, signal }: Context): Promise<
     const { remove, show, subjectOf } = await import("./schedule/upkeep.ts");
     const subject = await subjectOf(values.config, terminal);
     const installers = await chosenInstallers(values.with, place);
+    if (action === "remove") context.signal.throwIfAborted(); // From here on, it goes to its end.
     return await (action === "show" ? show : remove)(subject, place, installers, terminal);
   }
   const pipeline = await openPipeline(values.config);
+  const { signal } = context;
   if (action === "install") return await install(pipeline, place, values, terminal, signal);
   const installers = await chosenInstallers(values.with, place);
   const job = await jobFor(pipeline, USUAL_TIME);

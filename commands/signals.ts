@@ -8,8 +8,10 @@ import type { Terminal } from "./ui/terminal.ts";
 
 /** Whether we are to end. */
 export interface Signals {
-  /** Aborts on the first signal. */
+  /** Aborts on the first signal. Whoever takes it puts things in order and ends by itself. */
   readonly signal: AbortSignal;
+  /** Fails on the first signal if nobody has taken {@linkcode signal}: nothing is to be put in order. */
+  readonly cut: Promise<never>;
   /** Exit status by the signal that came, as shells have it; `undefined`: none came. */
   readonly status: number | undefined;
 }
@@ -22,6 +24,8 @@ const STATUSES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
  */
 export function watchSignals(terminal: Terminal): Signals {
   const controller = new AbortController();
+  const { promise: cut, reject } = Promise.withResolvers<never>();
+  let isTaken = false;
   let status: number | undefined;
   const watch = (signal: keyof typeof STATUSES) => {
     Deno.addSignalListener(signal, () => {
@@ -29,8 +33,13 @@ export function watchSignals(terminal: Terminal): Signals {
       if (status !== undefined && signal === "SIGHUP") return;
       if (status !== undefined) Deno.exit(status);
       status = STATUSES[signal];
-      terminal.say("Stopping: putting things in order. Once more stops at once");
-      controller.abort(new BackupError("interrupted", `Stopped by ${signal} before the end`));
+      const reason = new BackupError("interrupted", `Stopped by ${signal} before the end`);
+      if (isTaken) terminal.say("Stopping: putting things in order. Once more stops at once");
+      else {
+        if (terminal.err.interactive) terminal.err.write("\n"); // After a question, and ^C.
+        reject(reason);
+      }
+      controller.abort(reason);
     });
   };
   // Asked before the first listener, with which Deno begins to catch this one, too.
@@ -43,7 +52,11 @@ export function watchSignals(terminal: Terminal): Signals {
     else watch("SIGHUP");
   }
   return {
-    signal: controller.signal,
+    cut,
+    get signal() {
+      isTaken = true;
+      return controller.signal;
+    },
     get status() {
       return status;
     },

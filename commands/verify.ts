@@ -45,7 +45,8 @@ interface Values extends ReadingValues {
   readonly forgetMissing: boolean;
 }
 
-async function verify(values: Values, { terminal, signal }: Context): Promise<number> {
+async function verify(values: Values, context: Context): Promise<number> {
+  const { terminal } = context;
   const { snapshot, all, forgetMissing, json } = values;
   if (snapshot !== undefined && (all || forgetMissing)) {
     throw new BackupError(
@@ -63,7 +64,8 @@ async function verify(values: Values, { terminal, signal }: Context): Promise<nu
     import("./ui/reporter.ts"),
   ]);
   using reporter = reporterFor(terminal, { quiet });
-  const listener = reporter.listener;
+  const { listener } = reporter;
+  const { signal } = context;
   const report = await verifySnapshots(
     { ...lookup, snapshot, all, forgetMissing, signal, listener },
   );

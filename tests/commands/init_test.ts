@@ -108,6 +108,24 @@ Deno.test("init asks on a terminal", { ignore: !await hasScript() }, async () =>
   match(text, /^path = "my\/backups"$/m);
 });
 
+Deno.test("init ends at its questions on Ctrl-C, and has written nothing", {
+  ignore: !await hasScript(),
+}, async () => {
+  await using home = await Home.make();
+  const { status, stdout } = await home.bash(`
+    coproc script -qec 'keepsake init' /dev/null
+    pid=$COPROC_PID
+    exec {from}<&\${COPROC[0]} {to}>&\${COPROC[1]}
+    IFS= read -r -d '[' -t 60 <&$from
+    printf '\\003' >&$to
+    timeout 60 cat <&$from || kill $pid
+    wait $pid
+  `);
+  equal(status, 130, stdout);
+  match(stdout, /^.*\^C\r\n.*Stopped by SIGINT before the end\r\n$/);
+  deepEqual(await home.list("."), []);
+});
+
 Deno.test("the template is valid TOML whatever the paths are", () => {
   const source = 'C:\\Users\\"me"\u007f\n\u{1f995}';
   const keys = { identity: "/i", recipients: "/r", compress: "gzip" } as const;

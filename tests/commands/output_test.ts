@@ -106,6 +106,25 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
+Deno.test("a signal ends at once what has nothing to put in order", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using home = await Home.make();
+  await home.bash("mkfifo pipe");
+  for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    for (const words of [["plan", "--json"], ["status"], ["run"]]) {
+      const process = home.start([...words, "--config", "pipe"]);
+      using _pipe = await Deno.open(home.at("pipe"), { write: true }); // When it is read.
+      process.kill(signal);
+      const { code, stdout, stderr } = await process.output();
+      const said = new TextDecoder().decode(stderr);
+      equal(code, status, said);
+      if (!words.includes("--json")) equal(said, `Error: Stopped by ${signal} before the end\n`);
+      else equal(JSON.parse(new TextDecoder().decode(stdout)).error.code, "interrupted");
+    }
+  }
+});
+
 /** A file that takes longer to read than it takes to notice that the run has begun. */
 async function endless(home: Home): Promise<{ file: Promise<void>; stop: () => void }> {
   const file = await home.write(".claude/big.bin", "");
