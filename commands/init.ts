@@ -7,14 +7,15 @@ import { join } from "node:path";
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
-import { expandTilde } from "../pipeline/config/expand.ts";
-import { namedPipelineFile } from "../pipeline/config/load.ts";
+import { expandPath } from "../pipeline/config/expand.ts";
+import { namedPipelineFile, type Search } from "../pipeline/config/load.ts";
 import { BackupError, systemFault } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
 import { LOSING_IT } from "./keygen.ts";
 import { openPipeline, searchFor } from "./pipeline_file.ts";
+import { sayPath } from "./ui/format.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -37,7 +38,8 @@ async function init(
 ): Promise<number> {
   const { terminal } = context;
   const { settingsDirectory } = await import("./identity.ts");
-  const file = namedPipelineFile(searchFor(config)) ?? join(settingsDirectory(), "pipeline.toml");
+  const search = searchFor(config);
+  const file = namedPipelineFile(search) ?? join(settingsDirectory(), "pipeline.toml");
   await refuseToOverwrite(file);
   if (!yes && !Deno.stdin.isTerminal()) {
     throw new BackupError("usage", "Cannot ask questions: there is no terminal", {
@@ -45,21 +47,20 @@ async function init(
     });
   }
   const usual = usualAnswers();
-  const answers = yes ? usual : await ask(usual, terminal);
+  const { source, destination } = yes ? usual : await ask(usual, terminal);
+  const answers = { source: fromHere(source, search), destination: fromHere(destination, search) };
   context.signal.throwIfAborted(); // From here on, it goes to its end.
   const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
 
   const { createPrivately } = await import("./private_file.ts");
   const { renderPipeline } = await import("./pipeline_template.ts");
   const compress = await bestCodec();
-  const { sayPath } = await import("./ui/format.ts");
-  // In a file, a dollar sign begins a variable.
-  const writable = (path: string) => path.includes("$") ? sayPath(path, homeDirectory()) : path;
   const [identity, recipients] = [writable(keys.identity), writable(keys.recipients)];
   const text = renderPipeline({ ...answers, identity, recipients, compress });
   await createPrivately(file, text, HINT_EXISTS);
   await openPipeline(file); // What was written must be right: if not, this says what is wrong.
-  await tell({ file, ...answers, ...keys }, terminal);
+  const isThere = await Deno.stat(expand(source, search)).then(() => true, () => false);
+  tell({ file, ...answers, isThere, ...keys }, terminal);
   return 0;
 }
 
@@ -102,7 +103,7 @@ async function refuseToOverwrite(file: string): Promise<void> {
 /** Written out where the environment of a nightly run would lack it. */
 function usualAnswers(): Answers {
   return {
-    source: Deno.env.get("CLAUDE_CONFIG_DIR") || "~/.claude",
+    source: writable(Deno.env.get("CLAUDE_CONFIG_DIR") || "~/.claude"),
     destination: "~/.local/share/keepsake/backups",
   };
 }
@@ -112,6 +113,24 @@ async function ask(usual: Answers, terminal: Terminal): Promise<Answers> {
   const source = await ask("Folder of Claude Code", usual.source, terminal);
   const destination = await ask("Keep backups in", usual.destination, terminal);
   return { source, destination };
+}
+
+/** What is relative is meant from here; the file takes it from its own folder. */
+function fromHere(path: string, search: Search): string {
+  const absolute = expand(path, search);
+  const isRelative = expand(path, { ...search, cwd: join(search.cwd, "elsewhere") }) !== absolute;
+  return isRelative ? writable(absolute) : path;
+}
+
+function expand(path: string, search: Search): string {
+  const expansion = expandPath(path, search.cwd, search);
+  if (expansion.ok) return expansion.path;
+  throw new BackupError("usage", expansion.message, { hint: expansion.hint });
+}
+
+/** In a file, a dollar sign begins a variable. */
+function writable(path: string): string {
+  return path.includes("$") ? sayPath(path, homeDirectory()) : path;
 }
 
 /** An identity that is there is used as it is: backups made before open with it. */
@@ -134,15 +153,13 @@ async function bestCodec(): Promise<"zstd" | "gzip"> {
   return "createZstdCompress" in zlib ? "zstd" : "gzip";
 }
 
-async function tell(
-  { file, source, identity, recipients, isNew, opens }:
-    & { readonly file: string }
+function tell(
+  { file, source, isThere, identity, recipients, isNew, opens }:
+    & { readonly file: string; readonly isThere: boolean }
     & Answers
     & Keys,
   terminal: Terminal,
-): Promise<void> {
-  const folder = expandTilde(source, homeDirectory());
-  const isThere = await Deno.stat(folder).then(() => true, () => false);
+): void {
   terminal.say([
     `Wrote ${escapeControls(file)}`,
     `The identity is in ${escapeControls(identity)}${isNew ? "" : ", as before"}`,

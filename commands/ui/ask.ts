@@ -5,6 +5,7 @@
  */
 import { BackupError } from "../../pipeline/errors.ts";
 import type { Terminal } from "./terminal.ts";
+import { escapeControls } from "./text.ts";
 
 /**
  * Asks, and takes the usual answer for an empty one.
@@ -12,7 +13,7 @@ import type { Terminal } from "./terminal.ts";
  * @throws {BackupError} `usage` when nobody is there to answer any more.
  */
 export async function ask(question: string, usual: string, terminal: Terminal): Promise<string> {
-  terminal.err.write(`${question} [${usual}]: `);
+  terminal.err.write(`${question} [${escapeControls(usual)}]: `);
   const line = await readLine();
   if (line === undefined) {
     throw new BackupError("usage", "Cannot go on: the answers ended", {

@@ -31,8 +31,17 @@ export interface Search extends Surroundings {
   readonly cwd: string;
 }
 
-/** The absolute path of the file that `--config`, or else `$KEEPSAKE_CONFIG`, names, if one does. */
+/**
+ * The absolute path of the file that `--config`, or else `$KEEPSAKE_CONFIG`, names, if one does.
+ *
+ * @throws {BackupError} `usage` when `--config` names nothing.
+ */
 export function namedPipelineFile({ flag, environment, cwd, home }: Search): string | undefined {
+  if (flag === "") {
+    throw new BackupError("usage", 'Cannot use "--config": it names no file', {
+      hint: "Name a file after it",
+    });
+  }
   const named = flag ?? environment["KEEPSAKE_CONFIG"];
   return named ? resolve(cwd, expandTilde(named, home)) : undefined;
 }
@@ -42,15 +51,10 @@ export function namedPipelineFile({ flag, environment, cwd, home }: Search): str
  * `./pipeline.toml`, else `$XDG_CONFIG_HOME/keepsake/pipeline.toml`. The first two are taken at
  * their word: that there is such a file is for {@linkcode loadPipeline} to find.
  *
- * @throws {BackupError} `pipeline-invalid` when there is none.
+ * @throws {BackupError} `pipeline-invalid` when there is none; `usage` when `--config` names nothing.
  */
 export async function findPipelineFile(search: Search): Promise<string> {
-  const { flag, environment, cwd, home } = search;
-  if (flag === "") {
-    throw new BackupError("usage", 'Cannot use "--config": it names no file', {
-      hint: "Name a file after it",
-    });
-  }
+  const { environment, cwd, home } = search;
   const named = namedPipelineFile(search);
   if (named !== undefined) return named;
 

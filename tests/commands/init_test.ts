@@ -105,7 +105,58 @@ Deno.test("init asks on a terminal", { ignore: !await hasScript() }, async () =>
   match(stdout, /Folder of Claude Code \[~\/\.claude\]: /);
   match(stdout, /Keep backups in \[~\/\.local\/share\/keepsake\/backups\]: /);
   const text = await Deno.readTextFile(home.at(".config/keepsake/pipeline.toml"));
-  match(text, /^path = "my\/backups"$/m);
+  match(text, new RegExp(`^path = "${home.at("my/backups")}"$`, "m"));
+});
+
+Deno.test("init takes a relative answer from where it is given, and ~ and variables as they are", {
+  ignore: !await hasScript(),
+}, async () => {
+  await using home = await Home.make();
+  await home.write("work/claude/CLAUDE.md", "Be kind.\n");
+  const answers = [["claude", "./b"], ["$HOME/work/claude", "~/b"], [
+    "../work//claude",
+    "${NO:-b}",
+  ]];
+  for (const [index, [source, destination]] of answers.entries()) {
+    const { stdout } = await home.bash(
+      `printf '%s\\n' "$SOURCE" "$DESTINATION" | script -qec 'keepsake init -c ${index}.toml' /dev/null`,
+      { cwd: home.at("work"), env: { SOURCE: source!, DESTINATION: destination! } },
+    );
+    equal(/^Note: there is no/m.test(stdout), false, stdout);
+    const config = ["config", "--json", "--config", `${index}.toml`];
+    const shown = await home.keepsake(config, { cwd: home.at("work") });
+    const { stages } = JSON.parse(shown.stdout);
+    deepEqual(stages[0].options.paths, [home.at("work/claude")]);
+    equal(stages[3].options.path, index === 1 ? home.at("b") : home.at("work/b"));
+    const text = await Deno.readTextFile(home.at(`work/${index}.toml`));
+    equal(text.includes(`path = "${destination}"`), index === 1);
+  }
+  const wrong = await home.bash(
+    `printf '\\n$NONE/x\\n' | script -qec 'keepsake init -c wrong.toml' /dev/null`,
+  );
+  match(wrong.stdout, /Cannot expand \$NONE: it is not set\r\n {2}Set it, or write a default/);
+  deepEqual(await home.list("work/claude"), ["work/claude/CLAUDE.md"]);
+  equal((await home.list(".")).includes("wrong.toml"), false);
+});
+
+Deno.test("init asks in letters alone", { ignore: !await hasScript() }, async () => {
+  await using home = await Home.make();
+  const { stdout } = await home.bash("script -qec 'keepsake init' /dev/null < /dev/null", {
+    env: { CLAUDE_CONFIG_DIR: "/a\x1b[5mblink", NO_COLOR: "1" },
+  });
+  match(stdout, /^Folder of Claude Code \[\/a\\u\{1b\}\[5mblink\]: /);
+});
+
+Deno.test("init refuses a --config that names no file, as the others do", async () => {
+  await using home = await Home.make();
+  for (const words of [["init", "--yes"], ["plan"]]) {
+    const { status, stderr } = await home.keepsake([...words, "--config", ""]);
+    deepEqual([status, stderr], [
+      3,
+      'Error: Cannot use "--config": it names no file\n  Name a file after it\n',
+    ]);
+  }
+  deepEqual(await home.list("."), []);
 });
 
 Deno.test("init ends at its questions on Ctrl-C, and has written nothing", {
