@@ -7,8 +7,10 @@ import type { Context } from "./command.ts";
 import { helpOf, rowsOf } from "../pipeline/config/describe.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { runStageAlone, type Stage } from "../pipeline/alone.ts";
+import { homeDirectory } from "./home.ts";
 import { tell } from "./ui/errors.ts";
 import { processTerminal } from "./ui/terminal.ts";
+import { escapeControls } from "./ui/text.ts";
 import { watchSignals } from "./signals.ts";
 
 /** What each kind of stage does alone. */
@@ -26,6 +28,7 @@ export async function main(stage: Stage, words: readonly string[]): Promise<neve
   const signals = watchSignals(terminal);
   try {
     await serve(stage, words, { terminal, signal: signals.signal });
+    terminal.assertPrinted();
   } catch (error) {
     Deno.exit(signals.status ?? tell(error, terminal, false));
   }
@@ -34,7 +37,7 @@ export async function main(stage: Stage, words: readonly string[]): Promise<neve
 
 async function serve(stage: Stage, words: readonly string[], context: Context): Promise<void> {
   const { terminal, signal } = context;
-  if (words.includes("--help") || stage.kind === "gate") {
+  if (words.includes("--help") || words.includes("-h") || stage.kind === "gate") {
     return terminal.print(
       `${helpOf(stage)}\n\n${USES[stage.kind]} Options are flags: ${usage(stage)}`,
     );
@@ -44,16 +47,18 @@ async function serve(stage: Stage, words: readonly string[], context: Context): 
       hint: "Send it to a file or a program: > FILE",
     });
   }
-  const { lines } = await runStageAlone(stage, tableOf(stage, words), {
+  const { lines, files } = await runStageAlone(stage, tableOf(stage, words), {
     cwd: Deno.cwd(),
     environment: Deno.env.toObject(),
-    home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
+    home: homeDirectory(),
     input: Deno.stdin.readable,
     output: Deno.stdout.writable,
     signal,
-    say: (message) => terminal.say(message),
+    say: (message) => terminal.say(escapeControls(message)),
   });
-  for (const line of lines) terminal.print(line);
+  for (const line of lines) terminal.print(escapeControls(line));
+  for (const { key, size } of files ?? []) terminal.print(`${escapeControls(key)}\t${size}`);
+  if (files?.length === 0) terminal.say("It holds nothing");
 }
 
 /** Options as a pipeline file would hold them. What may be several is given several times. */

@@ -36,14 +36,14 @@ export interface AloneContext extends Surroundings {
  * destination lists what it holds.
  *
  * @param table The options, as a pipeline file holds them.
- * @returns Lines for a person to read.
+ * @returns Lines for a person to read, and what a destination holds.
  * @throws {BackupError} `usage` for options that are wrong; what the stage raises.
  */
 export async function runStageAlone(
   stage: Stage,
   table: Readonly<Record<string, unknown>>,
   context: AloneContext,
-): Promise<{ readonly lines: readonly string[]; readonly result?: PrepareResult | void }> {
+): Promise<{ readonly lines: readonly string[]; readonly files?: readonly StoredFile[] }> {
   const options = await resolveOptions(stage, table, context);
   const { signal, say } = context;
   const call = { signal, onLog: (_: string, message: string) => say(message) };
@@ -51,7 +51,7 @@ export async function runStageAlone(
     const result = await runPrepareStage(stage, options, call);
     const unread = unreadFailure(result);
     if (unread !== undefined) throw unread;
-    return { lines: result === undefined ? [] : [result.message], result };
+    return { lines: result === undefined ? [] : [result.message] };
   }
   const inPipeline: PipelineStage = {
     id: stage.name,
@@ -74,7 +74,7 @@ export async function runStageAlone(
       { operation: "list", context: { options } },
       call,
     );
-    return { lines: result.map(({ key, size }) => `${key}\t${size}`) };
+    return { lines: [], files: result };
   }
   const [up, down] = [new MessageChannel(), new MessageChannel()];
   const codec = stage.kind === "source" ? stage.codec(options) : "none";

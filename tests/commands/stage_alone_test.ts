@@ -4,12 +4,20 @@ import { World } from "../end_to_end/world.ts";
 
 const STAGES = fileURLToPath(new URL("../../stages/", import.meta.url));
 
-async function runFile(file: string, args: readonly string[], input = new Uint8Array()) {
+async function runFile(
+  file: string,
+  args: readonly string[],
+  { input = new Uint8Array(), env = {} }: {
+    readonly input?: Uint8Array<ArrayBuffer>;
+    readonly env?: Record<string, string>;
+  } = {},
+) {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", `${STAGES}${file}.ts`, ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
+    env,
   }).spawn();
   const writer = process.stdin.getWriter();
   // Side by side: a stage that nobody reads from does not read on.
@@ -31,6 +39,7 @@ for (const file of ["local", "git", "s3"]) {
 for (const file of ["snapshot", "hash_gate", "encrypt", "local"]) {
   Deno.test(`stages/${file}.ts explains itself when it is run with --help`, async () => {
     const { code, out } = await runFile(file, ["--help"]);
+    assert.deepEqual(await runFile(file, ["-h"]).then(({ out }) => out), out);
     assert.equal(code, 0);
     assert.match(out, new RegExp(`^${file.replace("_", "-")}: [A-Z]`));
   });
@@ -42,11 +51,41 @@ Deno.test("stages run as scripts make an archive, encrypt it, and list a destina
   assert.equal(archive.code, 0, archive.err);
   assert.equal(archive.bytes.length % 512, 0);
   assert.ok(archive.out.startsWith(".claude/"));
-  const sealed = await runFile("encrypt", ["--to", world.recipient], archive.bytes);
+  const sealed = await runFile("encrypt", ["--to", world.recipient], {
+    input: archive.bytes,
+  });
   assert.equal(sealed.code, 0, sealed.err);
   assert.ok(sealed.out.startsWith("age-encryption.org/v1\n"));
   const listed = await runFile("local", ["--path", world.at("nothing")]);
-  assert.deepEqual([listed.code, listed.out], [0, ""]);
+  assert.deepEqual([listed.code, listed.out, listed.err], [0, "", "It holds nothing\n"]);
+});
+
+Deno.test("no file name reaches the terminal as anything but letters from a stage alone", async () => {
+  await using world = await World.make();
+  const script = String
+    .raw`printf x > "$0/"$'bad\x1b[31m\xff'; mkdir "$0/d"; printf x > "$0/d/"$'a\x1b[2J\nb'`;
+  await new Deno.Command("bash", { args: ["-c", script, world.source] }).output();
+  const told = await runFile("snapshot", ["--paths", world.source]);
+  assert.match(told.err, /^Not in the archive: .*bad\\u\{1b\}\[31m/m);
+  const listed = await runFile("local", ["--path", world.source]);
+  assert.match(listed.out, /^d\/a\\u\{1b\}\[2J\\nb\t1$/m);
+  assert.deepEqual([...(told.err + listed.out).matchAll(/[^\n\t\x20-\x7e\u00a0-\uffff]/g)], []);
+});
+
+Deno.test("what a stage alone could not print is not passed off as printed", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const line = `"$0" run -A --quiet "$1" --help > /dev/full`;
+  const args = ["-c", line, Deno.execPath(), `${STAGES}local.ts`];
+  const { code, stderr } = await new Deno.Command("bash", { args }).output();
+  assert.equal(code, 2);
+  assert.match(new TextDecoder().decode(stderr), /^Error: Cannot write to standard output: /);
+});
+
+Deno.test("a stage alone goes by no home directory that is another in every folder", async () => {
+  const { code, err } = await runFile("local", ["--path", "~/x"], { env: { HOME: "relative" } });
+  assert.equal(code, 3);
+  assert.match(err, /Cannot expand ~: there is no home directory/);
 });
 
 Deno.test("a stage run as a script refuses an unknown or wrong option with status 3", async () => {
