@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import { BackupError } from "../pipeline/errors.ts";
+import { BackupError, systemFault } from "../pipeline/errors.ts";
 import { homeDirectory } from "./home.ts";
 import { appendPrivately, createPrivately } from "./private_file.ts";
 
@@ -27,9 +27,17 @@ export function recipientsFileOf(identityFile: string): string {
 /**
  * Makes an identity in the format of age-keygen, and answers its recipient.
  *
- * @throws {BackupError} `usage` when the file exists: an identity is never overwritten.
+ * @param otherwise How another file is named, for the end of a hint.
+ * @throws {BackupError} `usage` when the file exists: an identity is never overwritten. Also when
+ *   recipients next to it could not be added to.
  */
-export async function createIdentity(file: string, postQuantum: boolean): Promise<string> {
+export async function createIdentity(
+  file: string,
+  postQuantum: boolean,
+  otherwise = "name another file with --output FILE",
+): Promise<string> {
+  const recipients = recipientsFileOf(file);
+  if (await readIfThere(recipients) !== "") await appendPrivately(recipients, "");
   const { generateHybridIdentity, generateX25519Identity, identityToRecipient } = await import(
     "age-encryption"
   );
@@ -37,7 +45,7 @@ export async function createIdentity(file: string, postQuantum: boolean): Promis
   const recipient = await identityToRecipient(identity);
   const created = `${new Date().toISOString().slice(0, 19)}Z`;
   const text = `# created: ${created}\n# public key: ${recipient}\n${identity}\n`;
-  await createPrivately(file, text, "Go on using it, or name another file with --output FILE");
+  await createPrivately(file, text, otherwise);
   return recipient;
 }
 
@@ -77,8 +85,11 @@ async function readIfThere(file: string): Promise<string> {
     return await Deno.readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
-    throw new BackupError("usage", `Cannot read "${file}": ${(error as Error).name}`, {
-      hint: "See who may read it",
+    if (error instanceof Deno.errors.NotADirectory) return "";
+    const fault = systemFault(error);
+    if (fault === undefined) throw error;
+    throw new BackupError("usage", `Cannot read "${file}": ${fault.state}`, {
+      hint: fault.kind === "forbidden" ? "See that you may read it" : "Put a file in its place",
       cause: error,
     });
   }

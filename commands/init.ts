@@ -9,7 +9,7 @@ import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
 import { expandPath } from "../pipeline/config/expand.ts";
 import { namedPipelineFile, type Search } from "../pipeline/config/load.ts";
-import { BackupError, systemFault } from "../pipeline/errors.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
@@ -40,7 +40,8 @@ async function init(
   const { settingsDirectory } = await import("./identity.ts");
   const search = searchFor(config);
   const file = namedPipelineFile(search) ?? join(settingsDirectory(), "pipeline.toml");
-  await refuseToOverwrite(file);
+  const { assertFree, createPrivately } = await import("./private_file.ts");
+  await assertFree(file, OTHERWISE);
   if (!yes && !Deno.stdin.isTerminal()) {
     throw new BackupError("usage", "Cannot ask questions: there is no terminal", {
       hint: 'Take what is usual with "keepsake init --yes"',
@@ -52,12 +53,11 @@ async function init(
   context.signal.throwIfAborted(); // From here on, it goes to its end.
   const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
 
-  const { createPrivately } = await import("./private_file.ts");
   const { renderPipeline } = await import("./pipeline_template.ts");
   const compress = await bestCodec();
   const [identity, recipients] = [writable(keys.identity), writable(keys.recipients)];
   const text = renderPipeline({ ...answers, identity, recipients, compress });
-  await createPrivately(file, text, HINT_EXISTS);
+  await createPrivately(file, text, OTHERWISE);
   await openPipeline(file); // What was written must be right: if not, this says what is wrong.
   const isThere = await Deno.stat(expand(source, search)).then(() => true, () => false);
   tell({ file, ...answers, isThere, ...keys }, terminal);
@@ -81,24 +81,7 @@ interface Keys {
   readonly opens: boolean;
 }
 
-const HINT_EXISTS = "Go on with it, or name another file with --config FILE";
-
-async function refuseToOverwrite(file: string): Promise<void> {
-  try {
-    await Deno.lstat(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    const fault = systemFault(error);
-    if (fault === undefined) throw error;
-    throw new BackupError("usage", `Cannot write "${file}": ${fault.state}`, {
-      hint: "Name another file with --config FILE",
-      cause: error,
-    });
-  }
-  throw new BackupError("usage", `Cannot write "${file}": it exists already`, {
-    hint: HINT_EXISTS,
-  });
-}
+const OTHERWISE = "name another file with --config FILE";
 
 /** Written out where the environment of a nightly run would lack it. */
 function usualAnswers(): Answers {
@@ -140,7 +123,8 @@ async function prepareKeys(identity: string): Promise<Keys> {
   const recipients = recipientsFileOf(identity);
   let own = await recipientsOfFile(identity);
   const isNew = own.length === 0;
-  if (isNew) own = [await createIdentity(identity, false)];
+  const otherwise = "set XDG_CONFIG_HOME to another directory";
+  if (isNew) own = [await createIdentity(identity, false, otherwise)];
   const listed = await recipientsInFile(recipients);
   if (isNew || listed.length === 0) await addRecipients(recipients, own);
   const opens = isNew || listed.length === 0 || own.some((one) => listed.includes(one));

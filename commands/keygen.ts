@@ -8,6 +8,7 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
+import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { pathValue } from "./flags.ts";
 import { escapeControls } from "./ui/text.ts";
@@ -36,9 +37,15 @@ async function keygen(
     "./identity.ts"
   );
   const file = output ? resolve(output) : join(settingsDirectory(), "identity.txt");
+  const recipientsFile = recipientsFileOf(file);
+  // Some file systems take upper and lower case for one.
+  if (file.toLowerCase() === recipientsFile.toLowerCase()) {
+    throw new BackupError("usage", `Cannot write "${file}": its recipient is to be kept there`, {
+      hint: "Name another file with --output FILE",
+    });
+  }
   const recipient = await createIdentity(file, pq);
   terminal.print(recipient);
-  const recipientsFile = recipientsFileOf(file);
   await addRecipients(recipientsFile, [recipient]);
   terminal.say([
     `The identity is in ${escapeControls(file)}, its recipient in ${

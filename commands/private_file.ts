@@ -9,17 +9,39 @@ import { BackupError, systemFault } from "../pipeline/errors.ts";
 /**
  * Writes a new file of mode 0600, with its directories of mode 0700 where there are none.
  *
- * @param hint What to do when there is one already.
+ * @param otherwise How another one is named, for the end of a hint.
  * @throws {BackupError} `usage` when there is one already; `storage-full`.
  */
-export async function createPrivately(path: string, text: string, hint: string): Promise<void> {
-  await naming(path, hint, async () => {
+export async function createPrivately(
+  path: string,
+  text: string,
+  otherwise: string,
+): Promise<void> {
+  await naming(path, `, or ${otherwise}`, async () => {
     await makeDirectory(dirname(path));
     await using cleanup = new AsyncDisposableStack();
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
     cleanup.defer(() => Deno.remove(path));
     await writeAll(file, text);
     cleanup.move();
+  });
+}
+
+/**
+ * Makes sure that there is nothing in the place of a new file.
+ *
+ * @param otherwise How another one is named, for the end of a hint.
+ * @throws {BackupError} `usage` when there is something, or nobody can tell.
+ */
+export async function assertFree(path: string, otherwise: string): Promise<void> {
+  await naming(path, `, or ${otherwise}`, async () => {
+    try {
+      await Deno.lstat(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    throw Object.assign(new Deno.errors.AlreadyExists(path), { code: "EEXIST" });
   });
 }
 
@@ -47,20 +69,23 @@ async function writeAll(file: Deno.FsFile, text: string): Promise<void> {
   await file.sync();
 }
 
-/** Says what went wrong with which file. */
-async function naming(path: string, hint: string, work: () => Promise<void>): Promise<void> {
+/** Says what went wrong with which file; hints end with what else can be done. */
+async function naming(path: string, otherwise: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (cause) {
     const isDirectory = await Deno.stat(path).then((info) => info.isDirectory, () => false);
     if (cause instanceof Deno.errors.AlreadyExists && !isDirectory) {
-      throw new BackupError("usage", `Cannot write "${path}": it exists already`, { hint, cause });
+      throw new BackupError("usage", `Cannot write "${path}": it exists already`, {
+        hint: `Go on with it${otherwise}`,
+        cause,
+      });
     }
     const fault = systemFault(cause, isDirectory ? { EEXIST: "it is a directory" } : {});
     if (fault === undefined) throw cause;
     const code = fault.kind === "full" ? "storage-full" : "usage";
     throw new BackupError(code, `Cannot write "${path}": ${fault.state}`, {
-      hint: "Name another file, or put that right",
+      hint: `Put that right${otherwise}`,
       cause,
     });
   }

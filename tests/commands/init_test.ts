@@ -51,13 +51,23 @@ Deno.test("init says what is in the way of the file it is to write, and changes 
     const [file, said] of [
       ["f1/p.toml", "a part of its path is no directory"],
       ["n".repeat(300), "its name or its path is too long for this system"],
+      ["", "it is a directory"],
     ]
   ) {
-    const { status, stderr } = await home.keepsake(["init", "--yes", "-c", file!]);
+    const { status, stderr } = await home.keepsake(["init", "--yes", "-c", home.at(file!)]);
     equal(status, 3, stderr);
     ok(stderr.startsWith(`Error: Cannot write "${home.at(file!)}": ${said}\n`), stderr);
-    match(stderr, /\n {2}Name another file with --config FILE\n$/);
+    match(stderr, /\n {2}Put that right, or name another file with --config FILE\n$/);
   }
+  const { stderr } = await home.keepsake(["init", "--yes", "-c", "my.toml"], {
+    env: { XDG_CONFIG_HOME: home.at("f1") },
+  });
+  equal(
+    stderr,
+    `Error: Cannot write "${home.at("f1/keepsake/identity.txt")}": ` +
+      "a part of its path is no directory\n" +
+      "  Put that right, or set XDG_CONFIG_HOME to another directory\n",
+  );
   deepEqual(await home.list("."), ["f1"]);
 });
 

@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Home } from "./harness.ts";
 
 Deno.test("keygen makes an identity that only its owner can read, and says what losing it means", async () => {
@@ -32,7 +32,10 @@ Deno.test("keygen never overwrites, and adds recipients to those that are there"
   match(again.stderr, /^Error: Cannot write ".*key\.txt": it exists already\n/);
   const directory = await home.keepsake(["keygen", "--output", home.path]);
   equal(directory.status, 3);
-  match(directory.stderr, /^Error: Cannot write ".*": it is a directory\n {2}Name another file/);
+  match(
+    directory.stderr,
+    /^Error: Cannot write ".*": it is a directory\n {2}Put that right, or name/,
+  );
   equal(await Deno.readTextFile(home.at("key.txt")), before);
 
   const second = await home.keepsake(["keygen", "-o", "second.txt"]);
@@ -54,6 +57,23 @@ Deno.test("keygen says what is wrong with the place it cannot write to", async (
   const { status, stderr } = await home.keepsake(["keygen", "--output", "file/key.txt"]);
   equal(status, 3);
   match(stderr, /^Error: Cannot write ".*\/file\/key\.txt": a part of its path is no directory\n/);
+});
+
+Deno.test("keygen makes no identity whose recipient could not be kept, or only beside the secret", async () => {
+  await using home = await Home.make();
+  await home.write("a/recipients.txt/file", "");
+  for (
+    const [file, said] of [
+      ["a/key.txt", `Cannot read "${home.at("a/recipients.txt")}": it is a directory`],
+      ["b/recipients.txt", `Cannot write "${home.at("b/recipients.txt")}": its recipient is to be`],
+      ["b/Recipients.txt", `Cannot write "${home.at("b/Recipients.txt")}": its recipient is to be`],
+    ]
+  ) {
+    const { status, stdout, stderr } = await home.keepsake(["keygen", "-o", file!]);
+    deepEqual([status, stdout], [3, ""]);
+    ok(stderr.startsWith(`Error: ${said}`), stderr);
+  }
+  deepEqual(await home.list("."), ["a/recipients.txt/file"]);
 });
 
 Deno.test("stock age reads what keygen makes", { ignore: !await hasAge() }, async () => {
