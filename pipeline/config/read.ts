@@ -36,7 +36,7 @@ export async function readPipelineFile(file: string): Promise<string> {
     throw unreadableFile(`Cannot read ${quote(file)}: ${reading.reason}`, reading.hint);
   }
   if (reading.text.trim() === "") {
-    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, HINT_NONE);
+    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, HINT_EMPTY);
   }
   return reading.text;
 }
@@ -48,6 +48,9 @@ const HINT_ACCESS = "See that you may read it, or name another file with --confi
 
 /** It was named, or else it would have been looked for elsewhere. */
 const HINT_MISSING = 'Correct its path, or write one with "keepsake init"';
+
+/** What to do where there is nothing in a pipeline file: `init` overwrites none. */
+const HINT_EMPTY = 'Remove it, and write one with "keepsake init"';
 
 /** What to do where there is no pipeline file. */
 export const HINT_NONE = 'Write one with "keepsake init", or name it with --config FILE';

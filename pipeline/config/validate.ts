@@ -11,7 +11,6 @@ import { COMMON_OPTIONS, NAME_REGEXP, pipelineOptions } from "./common.ts";
 import { isTable, type Table } from "./parse.ts";
 import type { PipelineStage } from "./pipeline.ts";
 import { type Finding, type Path, sayChoices } from "./problems.ts";
-import { HINT_NONE } from "./read.ts";
 import { checkRetention, policyOf } from "./retention.ts";
 import { suggest } from "./suggest.ts";
 import { checkTable, expected, HINT_STAGES, MOST_SUGGESTIONS, unknownKey } from "./table.ts";
@@ -109,7 +108,9 @@ function stageTables(file: Table, findings: Finding[]): { table: Table; index: n
     const misspelt = findings.some(({ message }) => message.endsWith('did you mean "stage"?'));
     if (!misspelt) {
       const message = "Cannot find a stage: there is no [[stage]]";
-      findings.push({ path: [], at: "key", message, hint: HINT_NONE });
+      const hint =
+        'Add stages, which "keepsake help" lists, or move it away and write one with "keepsake init"';
+      findings.push({ path: [], at: "key", message, hint });
     }
     return [];
   }

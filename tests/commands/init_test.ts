@@ -157,6 +157,24 @@ Deno.test("init asks in letters alone", { ignore: !await hasScript() }, async ()
   match(stdout, /^Folder of Claude Code \[\/a\\u\{1b\}\[5mblink\]: /);
 });
 
+Deno.test("what the errors of an empty file say to do leads to a pipeline that works", async () => {
+  await using home = await Home.make();
+  for (const flags of [["--config", "e.toml"], []]) {
+    for (const text of ["", "# nothing\n"]) {
+      const file = await home.write(flags[1] ?? "pipeline.toml", text);
+      const { status, stderr } = await home.keepsake(["plan", ...flags]);
+      equal(status, 3, stderr);
+      const [, command] =
+        /(?:Remove it,|move it away) and write one with "keepsake (.*)"\n$/.exec(stderr) ?? [];
+      await Deno.remove(file);
+      await Deno.remove(home.at(".config"), { recursive: true }).catch(() => {});
+      equal((await home.keepsake([...command!.split(" "), "--yes"])).status, 0, command);
+      equal((await home.keepsake(["config", ...flags])).status, 0);
+      await Deno.remove(file).catch(() => {});
+    }
+  }
+});
+
 Deno.test("init refuses a --config that names no file, as the others do", async () => {
   await using home = await Home.make();
   for (const words of [["init", "--yes"], ["plan"]]) {
