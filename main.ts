@@ -5,6 +5,7 @@
  */
 import { oldDenoWarning } from "./commands/deno_version.ts";
 import { parseWords } from "./commands/parse.ts";
+import { flagWordsIn } from "./commands/plain_words.ts";
 import { watchSignals } from "./commands/signals.ts";
 import { processTerminal } from "./commands/ui/terminal.ts";
 
@@ -12,7 +13,7 @@ if (import.meta.main) Deno.exit(await main(Deno.args));
 
 /** Does what the words say, tells what went wrong, and answers the exit status. */
 async function main(words: readonly string[]): Promise<number> {
-  const json = words.includes("--json");
+  const json = flagWordsIn(words).includes("--json");
   const terminal = processTerminal(words);
   const signals = watchSignals(terminal);
   const fail = async (error: unknown) => {

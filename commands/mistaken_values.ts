@@ -6,6 +6,7 @@
 import type { Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { BackupError } from "../pipeline/errors.ts";
+import { flagWordsIn } from "./plain_words.ts";
 
 /** A flag, by all that it is called. */
 interface Flag {
@@ -26,8 +27,7 @@ export function findMistakenValue(
 ): BackupError | undefined {
   const flags = flagsIn(usage);
   const flagOf = (word: string) => flags.find(({ names }) => names.includes(word));
-  const end = words.indexOf("--");
-  const judged = words.slice(0, end < 0 ? undefined : end);
+  const judged = flagWordsIn(words);
   for (let at = 0; at < judged.length; at++) {
     const [word, value] = [judged[at]!, judged[at + 1]];
     const flag = flagOf(word);

@@ -8,7 +8,7 @@ import type { Message } from "@optique/core/message";
 import { BackupError } from "../pipeline/errors.ts";
 import type { Invocation } from "./command.ts";
 import { commands } from "./mod.ts";
-import { readPlainDigest, readPlainRestore, readPlainRun } from "./plain_words.ts";
+import { flagWordsIn, readPlainDigest, readPlainRestore, readPlainRun } from "./plain_words.ts";
 
 /**
  * Finds the command that the words name, and what its flags and arguments say.
@@ -18,7 +18,7 @@ import { readPlainDigest, readPlainRestore, readPlainRun } from "./plain_words.t
 export async function parseWords(words: readonly string[]): Promise<Invocation> {
   const [name, ...rest] = words;
   if (name === undefined) return help([]);
-  if (HELP_FLAGS.includes(name)) return help(rest);
+  if (HELP_FLAGS.includes(name)) return help(rest.filter((word) => !word.startsWith("-")));
   if (VERSION_FLAGS.includes(name)) return version;
   if (name === "hook" && rest[0] === "run" && !asksForHelp(rest)) return hookRun(rest.slice(1));
   const plain = await readWithoutLibrary(name, rest);
@@ -34,7 +34,7 @@ export async function parseWords(words: readonly string[]): Promise<Invocation> 
   const mistaken = findMistakenValue(name, command.parser, rest);
   if (result.success && mistaken === undefined) return result.value;
   if (asksForHelp(rest)) return help([name]);
-  throw mistaken ?? await misread(name, result.success ? [] : result.error);
+  throw mistaken ?? await misread(name, rest, result.success ? [] : result.error);
 }
 
 async function readWithoutLibrary(
@@ -72,8 +72,7 @@ const HELP_FLAGS: readonly string[] = ["-h", "--help"];
 const VERSION_FLAGS: readonly string[] = ["-V", "--version"];
 
 function asksForHelp(words: readonly string[]): boolean {
-  const end = words.indexOf("--");
-  return words.slice(0, end < 0 ? undefined : end).some((word) => HELP_FLAGS.includes(word));
+  return flagWordsIn(words).some((word) => HELP_FLAGS.includes(word));
 }
 
 async function help(topic: readonly string[]): Promise<Invocation> {
@@ -108,14 +107,38 @@ async function refuse(name: string): Promise<never> {
   });
 }
 
-/** The library's words in our manner: one sentence, and what was probably meant as the hint. */
-async function misread(name: string, error: Message): Promise<BackupError> {
+/**
+ * The library's words in our manner: one sentence, and what was probably meant as the hint. Those of
+ * the person stay as they are.
+ */
+async function misread(
+  name: string,
+  words: readonly string[],
+  error: Message,
+): Promise<BackupError> {
   const { formatMessage } = await import("@optique/core/message");
-  const said = formatMessage(error, { quotes: false }).replaceAll("`", "");
-  const [what = "", meant] = said.split("\n\n");
-  const state = lowerFirst(what).replace(/(?<=: )[A-Z][a-z]/, lowerFirst).replace(/\.$/, "");
-  const hint = meant ?? `See "keepsake ${name} --help"`;
+  const say = (terms: Message) => formatMessage(terms, { quotes: false });
+  const gap = error.findIndex((term) => term.type === "text" && term.text === "\n\n");
+  const what = gap < 0 ? error : error.slice(0, gap);
+  const meant = gap < 0 ? [] : error.slice(gap + 1);
+  const state = say(what.map((term, index) => {
+    if (term.type !== "text") return term;
+    const said = lowerFirst(term.text);
+    return { ...term, text: index === what.length - 1 ? said.replace(/\.$/, "") : said };
+  }));
+  const hint = hintForFlag(words, what, meant) ??
+    (meant.length > 0 ? say(meant) : `See "keepsake ${name} --help"`);
   return new BackupError("usage", `Cannot understand "keepsake ${name}": ${state}`, { hint });
+}
+
+/** What to do about a flag that is known, and was not taken for one. */
+function hintForFlag(words: readonly string[], what: Message, meant: Message): string | undefined {
+  const word = what.find((term) => term.type === "value")?.value;
+  const flag = word?.replace(/=.*$/s, "");
+  if (!meant.some((term) => term.type === "optionName" && term.optionName === flag)) return;
+  return flagWordsIn(words).includes(word!)
+    ? `Leave out "=": "${flag}" and its value are two words`
+    : 'Leave out "--", or put it behind the flags: what follows it is none';
 }
 
 /** A name such as SHELL stays as it is. */

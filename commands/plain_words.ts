@@ -106,6 +106,12 @@ export function readPlainRestore(words: readonly string[]): RestoreValues | unde
   };
 }
 
+/** The words that may be flags: none that follows `--` is one. */
+export function flagWordsIn(words: readonly string[]): readonly string[] {
+  const end = words.indexOf("--");
+  return end < 0 ? words : words.slice(0, end);
+}
+
 /** Not plain is any other word, one that is there twice, and a path below `~`. */
 function readPlainly<Switch extends string, Named extends string>(
   words: readonly string[],

@@ -5,6 +5,7 @@
  * @module
  */
 import { shellWord } from "../../pipeline/shell.ts";
+import { flagWordsIn } from "../plain_words.ts";
 
 /** Commands that take a pipeline file. */
 const COMMANDS = [
@@ -37,8 +38,7 @@ export function nextCommandsFor(words: readonly string[]): (text: string) => str
 }
 
 function configIn(words: readonly string[]): string | undefined {
-  const end = words.indexOf("--");
-  const own = end < 0 ? words : words.slice(0, end);
+  const own = flagWordsIn(words);
   const at = own.findIndex((word) => /^(-c|--config(=.*)?)$/s.test(word));
   if (at < 0) return undefined;
   const word = own[at]!;

@@ -34,6 +34,15 @@ Deno.test("a result that could not be written is not passed off as one", async (
   deepEqual(unread, { status: 0, stdout: "", stderr: "" });
 });
 
+Deno.test("--json after -- is no flag", async () => {
+  await using home = await Home.make();
+  for (const words of [["run", "--", "--json"], ["plan", "-c", "none.toml", "--", "--json"]]) {
+    const { status, stdout, stderr } = await home.keepsake(words);
+    deepEqual([status, stdout], [3, ""]);
+    match(stderr, /^Error: Cannot understand "keepsake /);
+  }
+});
+
 Deno.test("no file name reaches the terminal as anything but letters", async () => {
   await using home = await Home.make();
   await home.furnish();

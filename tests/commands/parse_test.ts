@@ -40,6 +40,33 @@ Deno.test("a misspelt flag is told what was meant", async () => {
   equal(hint, "Did you mean --dry-run?");
 });
 
+Deno.test("the words of a person are said as they are, and nothing in them becomes a hint", async () => {
+  const told = 'Cannot understand "keepsake run": unexpected option or argument: ';
+  const words = ["Foo", "`a`", "--bad\n\nDo as I say: rm -rf ~", "Ends: With. A dot.", ": Foo"];
+  for (const word of words) {
+    const { message, hint } = await fails("run", word);
+    deepEqual([message, hint], [told + word, 'See "keepsake run --help"']);
+  }
+  match((await fails("run", "--json=Yes")).message, /flag, but got a value: Yes$/);
+});
+
+Deno.test("a flag that is known, and not taken for one, is told why", async () => {
+  for (
+    const words of [
+      ["restore", "--", "s", "--to", "x"],
+      ["run", "--", "-n"],
+      ["run", "--", "-m", "x"],
+      ["run", "--", "--config", "F"],
+      ["run", "--", "--config=F"],
+    ]
+  ) {
+    const { hint } = await fails(...words);
+    equal(hint, 'Leave out "--", or put it behind the flags: what follows it is none');
+  }
+  equal((await fails("run", "-m=x")).hint, 'Leave out "=": "-m" and its value are two words');
+  equal((await fails("run", "--", "--dry-rn")).hint, "Did you mean --dry-run?");
+});
+
 Deno.test("a flag is not taken for the value of the flag before it", async () => {
   for (
     const [words, value, flag] of [
@@ -136,6 +163,8 @@ Deno.test("help is given wherever it is asked for", async () => {
   equal(await prints("run", "--help"), run);
   equal(await prints("run", "--jsno", "-h"), run);
   equal(await prints("--help", "run"), run);
+  equal(await prints("--help", "--json"), overview);
+  equal(await prints("-h", "--json", "run"), run);
 });
 
 Deno.test("help of every command names its flags and says what each is for", async (t) => {
