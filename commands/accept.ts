@@ -56,7 +56,7 @@ async function accept(values: Values, { terminal }: Context): Promise<number> {
   }
   const { renderSuspicion } = await import("./ui/suspicion_view.ts");
   const style = styleFor(terminal.out);
-  const lines = suspicions.flatMap((one) => renderSuspicion(one.id, one, style));
+  const lines = suspicions.flatMap((one) => renderSuspicion(one.id, one, style, !dryRun));
   if (lines.length > 0) terminal.show(lines.join("\n"));
   terminal.say(sayEnd(suspicions.length, dryRun));
   return 0;

@@ -11,11 +11,16 @@ import { escapeControls } from "./text.ts";
 /** Files that are named each. */
 const NAMED = 20;
 
-/** Says what is missing since when, and what can be done about it. */
+/**
+ * Says what is missing since when, and what can be done about it.
+ *
+ * @param isAccepted Whether that is accepted now, and no more in the way of pruning.
+ */
 export function renderSuspicion(
   id: string,
   { since, good, shrinkages }: Suspicion,
   style: Style = PLAIN,
+  isAccepted = false,
 ): string[] {
   const command = restoreCommand(id, good);
   const more = shrinkages.length - NAMED;
@@ -24,8 +29,10 @@ export function renderSuspicion(
     ...shrinkages.slice(0, NAMED).map((one) => `    ${escapeControls(sayShrinkage(one))}`),
     ...(more > 0 ? [`    and ${more} more: see --json`] : []),
     ...(command === undefined ? [] : [`  How it was before: ${escapeControls(command)}`]),
-    `  Until it is back, or "keepsake accept ${
-      escapeControls(id)
-    }" says that it may be gone, nothing is pruned`,
+    ...(isAccepted ? [] : [
+      `  Until it is back, or "keepsake accept ${
+        escapeControls(id)
+      }" says that it may be gone, nothing is pruned`,
+    ]),
   ];
 }

@@ -68,6 +68,10 @@ Deno.test("what run, status and accept say to type next names the pipeline file 
   const dry = await home.keepsake(["accept", "--dry-run", ...words]);
   match(dry.stdout, /How it was before: keepsake restore --config 'my file\.toml' claude\//);
   match(dry.stderr, /"keepsake accept --config 'my file\.toml'" does that/);
+  match(dry.stdout, /nothing is pruned$/m);
+  const accepted = await home.keepsake(["accept", ...words]);
+  match(accepted.stdout, /tea\.md is gone .*\n {2}How it was before: .* --to restored\n$/);
+  match(accepted.stderr, /^Accepted: .*, and pruning goes on$/m);
   const [, snapshot = ""] = /restore --config 'my file\.toml' (\S+) /.exec(told.stderr) ?? [];
   const back = ["restore", ...words, snapshot, "--to", "restored"];
   equal((await home.keepsake(back)).status, 0);
