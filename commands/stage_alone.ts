@@ -30,9 +30,19 @@ export async function main(stage: Stage, words: readonly string[]): Promise<neve
     await serve(stage, words, { terminal, signal: signals.signal });
     terminal.assertPrinted();
   } catch (error) {
-    Deno.exit(signals.status ?? tell(error, terminal, false));
+    Deno.exit(signals.status ?? tell(outputFailure(error) ?? error, terminal, false));
   }
   Deno.exit(signals.status ?? 0);
+}
+
+/** An archive of which somebody read the beginning is none. */
+function outputFailure(error: unknown): BackupError | undefined {
+  if (!(error instanceof Deno.errors.BrokenPipe)) return undefined;
+  const message = "Cannot write to standard output: nobody reads it any more";
+  return new BackupError("destination-refused", message, {
+    hint: "See why what reads it ended",
+    cause: error,
+  });
 }
 
 async function serve(stage: Stage, words: readonly string[], context: Context): Promise<void> {

@@ -82,6 +82,17 @@ Deno.test("what a stage alone could not print is not passed off as printed", {
   assert.match(new TextDecoder().decode(stderr), /^Error: Cannot write to standard output: /);
 });
 
+Deno.test("an archive that nobody reads to its end is a failure, and no bug", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using world = await World.make();
+  const line = `"$0" run -A --quiet "$1" --paths "$2" | head -c 0; exit \${PIPESTATUS[0]}`;
+  const args = ["-c", line, Deno.execPath(), `${STAGES}snapshot.ts`, world.source];
+  const { code, stderr } = await new Deno.Command("bash", { args }).output();
+  assert.equal(code, 2);
+  assert.match(new TextDecoder().decode(stderr), /^Error: .*: nobody reads it any more$/m);
+});
+
 Deno.test("a stage alone goes by no home directory that is another in every folder", async () => {
   const { code, err } = await runFile("local", ["--path", "~/x"], { env: { HOME: "relative" } });
   assert.equal(code, 3);
