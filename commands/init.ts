@@ -8,7 +8,7 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { option } from "@optique/core/primitives";
 import { expandPath } from "../pipeline/config/expand.ts";
-import { namedPipelineFile, type Search } from "../pipeline/config/load.ts";
+import { findPipelineFile, namedPipelineFile, type Search } from "../pipeline/config/load.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
@@ -60,7 +60,8 @@ async function init(
   await createPrivately(file, text, OTHERWISE);
   await openPipeline(file); // What was written must be right: if not, this says what is wrong.
   const isThere = await Deno.stat(expand(source, search)).then(() => true, () => false);
-  tell({ file, ...answers, isThere, ...keys }, terminal);
+  const found = await findPipelineFile(search);
+  tell({ file, found, ...answers, isThere, ...keys }, terminal);
   return 0;
 }
 
@@ -138,8 +139,8 @@ async function bestCodec(): Promise<"zstd" | "gzip"> {
 }
 
 function tell(
-  { file, source, isThere, identity, recipients, isNew, opens }:
-    & { readonly file: string; readonly isThere: boolean }
+  { file, found, source, isThere, identity, recipients, isNew, opens }:
+    & { readonly file: string; readonly found: string; readonly isThere: boolean }
     & Answers
     & Keys,
   terminal: Terminal,
@@ -151,6 +152,9 @@ function tell(
     ...(opens ? [] : [
       `Warning: ${escapeControls(recipients)} does not hold its recipient: ` +
       "backups will not open with it",
+    ]),
+    ...(found === file ? [] : [
+      `Note: in this directory, ${escapeControls(found)} comes before it`,
     ]),
     ...(isThere ? [] : [`Note: there is no ${escapeControls(source)} yet`]),
     'Next: "keepsake plan" shows what will happen, "keepsake run" makes the first backup',

@@ -175,6 +175,14 @@ Deno.test("what the errors of an empty file say to do leads to a pipeline that w
   }
 });
 
+Deno.test("init says which file comes before the one that it wrote", async () => {
+  await using home = await Home.make();
+  await home.write("work/pipeline.toml", "");
+  const { status, stderr } = await home.keepsake(["init", "--yes"], { cwd: home.at("work") });
+  equal(status, 0, stderr);
+  match(stderr, /^Note: in this directory, .*\/work\/pipeline\.toml comes before it$/m);
+});
+
 Deno.test("init refuses a --config that names no file, as the others do", async () => {
   await using home = await Home.make();
   for (const words of [["init", "--yes"], ["plan"]]) {
