@@ -49,8 +49,7 @@ async function main(words: readonly string[]): Promise<number> {
       });
     };
     const status = await Promise.race([work(), signals.cut]);
-    // A backup is made whether or not anyone can be told; of all else, telling is the point.
-    if (words[0] !== "run") terminal.assertPrinted();
+    terminal.assertPrinted();
     return status === 0 ? 0 : signals.status ?? status;
   } catch (error) {
     return await fail(error);

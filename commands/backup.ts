@@ -14,6 +14,7 @@ import { homeDirectory } from "./home.ts";
 import { FileError, openPipeline } from "./pipeline_file.ts";
 import { nextCommandsFor } from "./ui/next_command.ts";
 import { reporterFor } from "./ui/reporter.ts";
+import type { Terminal } from "./ui/terminal.ts";
 
 /** What the words after `run` say. */
 export interface RunValues {
@@ -40,7 +41,9 @@ export async function backUp(
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
     const { lastAttempt } = await import("../pipeline/history.ts");
-    if (!isMissed(ifMissed, lastAttempt(pipeline)?.started, new Date())) return 0;
+    if (!isMissed(ifMissed, lastAttempt(pipeline)?.started, new Date())) {
+      return await leaveOut("Nothing was missed", values, terminal);
+    }
   }
   const { signal } = context;
   const work = (listener: Listener) =>
@@ -59,8 +62,9 @@ export async function backUp(
     report = await watched(pipeline, config, options, work);
   } catch (error) {
     const isBusy = error instanceof BackupError && error.code === "run-in-progress";
-    if (ifMissed !== undefined && isBusy) return 0; // What was missed is being made up for.
-    throw error;
+    if (ifMissed === undefined || !isBusy) throw error;
+    // What was missed is being made up for.
+    return await leaveOut("Another run of this pipeline is under way", values, terminal);
   }
   terminal.status("");
   if (json) {
@@ -74,6 +78,20 @@ export async function backUp(
     terminal.say(lines.join("\n"));
   }
   return report.status;
+}
+
+/** Ends where no run was called for: schedules look often, so that a program alone is told. */
+async function leaveOut(
+  reason: string,
+  { dryRun, json }: RunValues,
+  terminal: Terminal,
+): Promise<number> {
+  if (json) {
+    const { noRunJson } = await import("./run_json.ts");
+    const { printJson } = await import("./json.ts");
+    printJson(terminal, noRunJson(reason, dryRun, new Date()));
+  }
+  return 0;
 }
 
 /** Opens the pipeline file; those are told whom it named last when it cannot be used any more. */

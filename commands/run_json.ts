@@ -10,6 +10,15 @@ import { roundSeconds } from "./json.ts";
 import { pruningJson } from "./pruning_json.ts";
 import { suspicionJson } from "./suspicion_json.ts";
 
+/** The same, where no run was called for. */
+export function noRunJson(message: string, dryRun: boolean, now: Date): unknown {
+  const time = now.toISOString();
+  return {
+    ...{ ok: true, run: null, dry_run: dryRun, started: time, finished: time },
+    ...{ stages: [], snapshots: [], message },
+  };
+}
+
 /** A run's report, as it is printed. */
 export function runJson(report: RunReport): unknown {
   return {

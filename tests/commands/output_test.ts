@@ -10,14 +10,14 @@ Deno.test("a backup is made whatever becomes of its output", async () => {
   await using home = await Home.make();
   await home.furnish();
   const lines = [
-    "keepsake run > /dev/full 2>&1",
-    "keepsake run --json > /dev/full 2> /dev/full",
-    "keepsake run --json >&- 2>&-",
-    "keepsake run --force 2>&1 | head -c 0; exit ${PIPESTATUS[0]}",
-  ];
-  for (const [index, line] of lines.entries()) {
+    ["keepsake run > /dev/full 2>&1", 0],
+    ["keepsake run --json > /dev/full 2> /dev/full", 2],
+    ["keepsake run --json >&- 2>&-", 0],
+    ["keepsake run --force 2>&1 | head -c 0; exit ${PIPESTATUS[0]}", 0],
+  ] as const;
+  for (const [index, [line, status]] of lines.entries()) {
     await home.write(".claude/CLAUDE.md", `${index}\n`);
-    equal((await home.bash(line)).status, 0, line);
+    equal((await home.bash(line)).status, status, line);
     const { stdout } = await home.keepsake(["list", "--json"]);
     equal(JSON.parse(stdout).length, index + 1, line);
   }
@@ -29,7 +29,9 @@ Deno.test("a result that could not be written is not passed off as one", async (
   const full = await home.bash("keepsake plan > /dev/full");
   equal(full.status, 2);
   match(full.stderr, /^Error: Cannot write to standard output: the disk is full\n/);
-  equal((await home.bash("keepsake plan --json > /dev/full")).status, 2);
+  for (const words of ["plan --json", "run --json", "run --help"]) {
+    deepEqual(await home.bash(`keepsake ${words} > /dev/full`), full, words);
+  }
   const unread = await home.bash("keepsake plan | head -c 0; exit ${PIPESTATUS[0]}");
   deepEqual(unread, { status: 0, stdout: "", stderr: "" });
 });

@@ -440,7 +440,13 @@ Deno.test("run --if-missed does nothing when a run has begun since it was due", 
   assert.equal((await home.keepsake(["run", "--dry-run", "--quiet"])).status, 0);
   const [first, second] = [await run(), await run()];
   assert.equal(JSON.parse(first.stdout).ok, true);
-  assert.deepEqual(second, { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual({ ...second, stdout: "" }, { status: 0, stdout: "", stderr: "" });
+  const { started, ...report } = JSON.parse(second.stdout);
+  assert.equal(new Date(started).toISOString(), started);
+  assert.deepEqual(report, {
+    ...{ ok: true, run: null, dry_run: false, finished: started, stages: [], snapshots: [] },
+    message: "Nothing was missed",
+  });
 });
 
 Deno.test("run --if-missed does not repeat what an error ended, and makes up for what was interrupted", async () => {
@@ -465,9 +471,12 @@ Deno.test("run --if-missed leaves a run that is under way alone, without an erro
   await Deno.mkdir(state, { recursive: true, mode: 0o700 });
   const lock = await acquireLock(join(state, "lock"));
   const missed = await home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--quiet"]);
+  const asked = await home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--json"]);
   const due = await home.keepsake(["run", "--quiet"]);
   lock.release();
   assert.deepEqual(missed, { status: 0, stdout: "", stderr: "" });
+  assert.equal(asked.status, 0);
+  assert.equal(JSON.parse(asked.stdout).message, "Another run of this pipeline is under way");
   assert.equal(due.status, 11);
 });
 
