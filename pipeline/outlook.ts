@@ -1,9 +1,10 @@
 /**
  * What a run would meet if it began now: sources that are not there or cannot be read, directories
- * of destinations that would have to be made.
+ * of destinations that would have to be made, a state that it could not keep.
  *
  * @module
  */
+import { dirname, join } from "node:path";
 import { FAILURES, stateOf } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -11,13 +12,13 @@ import type { Survey } from "./survey.ts";
 
 /** One path that is not as a run would like it. */
 export interface Finding {
-  /** Id of the stage that needs it. */
-  readonly stage: string;
+  /** Id of the stage that needs it; `null`: every run does, for its state. */
+  readonly stage: string | null;
   readonly path: string;
   /**
    * Of a source: `missing` or `unreadable`, or `new` when a run makes it. Of a destination: `new` when
    * a run would make it, `blocked` when it could not, `gone` when it would not, because snapshots were
-   * there.
+   * there. Of the state: `blocked`.
    */
   readonly state: "missing" | "unreadable" | "new" | "blocked" | "gone";
   /** A short phrase without a full stop: `it does not exist`. */
@@ -31,7 +32,7 @@ export interface Outlook {
   readonly status: number;
 }
 
-/** Looks at the paths of sources and destinations. Makes nothing, and opens no file's content. */
+/** Looks at the paths of sources, of destinations and of the state. Makes nothing, and opens no file's content. */
 export async function lookAhead({ stages, state }: Pipeline): Promise<Outlook> {
   const catalog = Catalog.openIfThere(state);
   try {
@@ -43,7 +44,10 @@ export async function lookAhead({ stages, state }: Pipeline): Promise<Outlook> {
     const found = (await Promise.all(stages.map(findingsOf))).flat().map((finding): Finding =>
       finding.state === "missing" && made.has(finding.path) ? { ...finding, state: "new" } : finding
     );
-    const findings = found.map((finding) => catalog ? asRemembered(finding, catalog) : finding);
+    const findings = [
+      ...await lookAtState(state),
+      ...found.map((finding) => catalog ? asRemembered(finding, catalog) : finding),
+    ];
     return { findings, status: statusOf(stages, findings) };
   } finally {
     catalog?.close();
@@ -105,7 +109,17 @@ async function lookAtSource(stage: string, path: string): Promise<Finding[]> {
   }
 }
 
-async function lookAtDirectory(stage: string, path: string): Promise<Finding[]> {
+/** A run takes its lock there before all else. */
+async function lookAtState(path: string): Promise<Finding[]> {
+  const [found] = await lookAtDirectory(null, path);
+  if (found?.state === "new") return [];
+  const lock = () =>
+    Deno.open(join(path, "lock"), { read: true, write: true }).then((file) => file.close());
+  const reason = found?.reason ?? await obstacleIn(path) ?? await refusalOf(lock());
+  return reason === undefined ? [] : [{ stage: null, path, state: "blocked", reason }];
+}
+
+async function lookAtDirectory(stage: string | null, path: string): Promise<Finding[]> {
   try {
     if ((await Deno.stat(path)).isDirectory) {
       await Array.fromAsync(first(Deno.readDir(path)));
@@ -117,14 +131,44 @@ async function lookAtDirectory(stage: string, path: string): Promise<Finding[]> 
       return [{ stage, path, state: "blocked", reason: reasonOf(error) }];
     }
     const isLink = await Deno.lstat(path).then(() => true, () => false);
-    return isLink
-      ? [{ stage, path, state: "blocked", reason: "its link leads nowhere" }]
-      : [{ stage, path, state: "new", reason: reasonOf(error) }];
+    const obstacle = isLink ? "its link leads nowhere" : await obstacleIn(dirname(path));
+    return obstacle === undefined
+      ? [{ stage, path, state: "new", reason: reasonOf(error) }]
+      : [{ stage, path, state: "blocked", reason: obstacle }];
   }
 }
 
-/** What there is at least goes on; where nothing of any source is there, the request is wrong. */
+/** Why nothing could be made in a directory, or in the nearest that is there, as far as looks tell. */
+async function obstacleIn(directory: string): Promise<string | undefined> {
+  const there = await Deno.stat(directory).catch(() => undefined);
+  if (there === undefined) {
+    const parent = dirname(directory);
+    return parent === directory ? undefined : await obstacleIn(parent);
+  }
+  const user = Deno.uid();
+  // Root may do all, and what groups may do, the system alone knows.
+  const needed = there.uid === user ? 0o200 : 0o022;
+  if (there.mode !== null && user !== 0 && (there.mode & needed) === 0) return "permission denied";
+  // Nothing is moved, as it is not there: a file system that is read-only says so before it looks.
+  const absent = join(directory, `keepsake-${crypto.randomUUID()}`);
+  return await refusalOf(Deno.rename(absent, `${absent}-`));
+}
+
+/** What the system has against it, other than that something is not there. */
+async function refusalOf(attempt: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await attempt;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return reasonOf(error);
+  }
+}
+
+/**
+ * What there is at least goes on; where nothing of any source is there, or no state can be kept, the
+ * request is wrong.
+ */
 function statusOf(stages: readonly PipelineStage[], findings: readonly Finding[]): number {
+  if (findings.some(({ stage }) => stage === null)) return FAILURES["pipeline-invalid"].status;
   const sources = stages.filter(({ stage }) => stage.kind === "source");
   const nothingIsThere = sources.every(({ id, stage, options }) =>
     stage.permissions(options, "run").read?.every((path) =>

@@ -49,16 +49,13 @@ export function renderPlan(plan: Plan, view: View, style: Style = PLAIN): string
 }
 
 /** Says what a run would meet now; nothing when all is as it should be. */
-export function renderOutlook(
-  { findings, status }: Outlook,
-  view: View,
-  style: Style = PLAIN,
-): string[] {
+export function renderOutlook(outlook: Outlook, view: View, style: Style = PLAIN): string[] {
+  const { findings } = outlook;
   if (findings.length === 0) return [];
   const unread = findings.filter(({ state }) => state === "unreadable");
   const left = new Set(unread.slice(MOST_UNREAD));
   const named = findings.filter((finding) => !left.has(finding));
-  const names = named.map(({ stage }) => escapeControls(stage));
+  const names = named.map(({ stage }) => escapeControls(stage ?? "state"));
   const width = Math.max(...names.map(widthOf));
   const lines = named.map(({ path, state, reason }, index) => {
     const told = state === "new"
@@ -73,7 +70,7 @@ export function renderOutlook(
     style.strong("As things are now:"),
     ...lines,
     ...(left.size > 0 ? [`  and ${left.size} more that cannot be read: see --json`] : []),
-    ...renderEnd(status, style),
+    ...renderEnd(outlook, style),
   ];
 }
 
@@ -107,9 +104,11 @@ export function renderSurveys(
 const MOST_UNKNOWN = 20;
 const MOST_UNREAD = 20;
 
-function renderEnd(status: number, style: Style): string[] {
+function renderEnd({ findings, status }: Outlook, style: Style): string[] {
   if (status === 0) return [];
-  const what = status === FAILURES["source-missing"].status
+  const what = findings.some(({ stage }) => stage === null)
+    ? "it could not begin"
+    : status === FAILURES["source-missing"].status
     ? "there is nothing to back up"
     : "the rest would go on";
   return [style.bad(`A run would end with status ${status}: ${what}`)];

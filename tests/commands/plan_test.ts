@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { oldDenoWarning } from "../../commands/deno_version.ts";
+import { works } from "../platform/probe.ts";
 import { Home } from "./harness.ts";
 
 /** Root may read everything, unless it gives that up. */
@@ -88,6 +89,27 @@ Deno.test("plan says how a run would end for what is not there, and a run then d
   const [nothing, three] = await outcomes();
   match(nothing, /^A run would end with status 3: there is nothing to back up$/m);
   equal(three, 3);
+});
+
+Deno.test({
+  name: "plan foretells that no run begins where the home is read-only, as it does (needs mounts)",
+  ignore: !await works("unshare", "-rm", "true"),
+  async fn() {
+    await using home = await Home.make();
+    await home.furnish();
+    const closed = (word: string) =>
+      home.bash(
+        `exec unshare -rm sh -c 'mount --bind . . && mount -o remount,ro,bind . && cd . && keepsake ${word}'`,
+      );
+    for (const place of ["new", "there"]) {
+      const planned = await closed("plan");
+      equal(planned.status, 0, planned.stderr);
+      match(planned.stdout, /^ {2}state +~\/\.local\/\S+: the file system is read-only$/m, place);
+      match(planned.stdout, /^A run would end with status 3: it could not begin$/m);
+      equal((await closed("run")).status, 3);
+      equal((await home.keepsake(["run", "--quiet"])).status, 0);
+    }
+  },
 });
 
 Deno.test("plan foretells that a destination that held snapshots and is gone fails, as it does", async () => {

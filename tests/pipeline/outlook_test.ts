@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { lookAhead } from "../../pipeline/outlook.ts";
@@ -9,6 +10,7 @@ async function pipelineOf(
   paths: readonly string[],
   destination: string,
   others: readonly string[] = [],
+  state = join(tmpdir(), "no-state"),
 ): Promise<Pipeline> {
   const stageOf = (id: string, stage: Stage, options: Record<string, unknown>): PipelineStage => {
     const rest = { only: undefined, input: undefined, plaintext: true };
@@ -19,7 +21,7 @@ async function pipelineOf(
   );
   const more = { exclude: [], compress: "none" };
   return {
-    ...{ file: "/pipeline.toml", name: "claude", state: "/state", identity: undefined },
+    ...{ file: "/pipeline.toml", name: "claude", state, identity: undefined },
     stages: [
       stageOf("claude", snapshot!, { paths, ...more }),
       ...(others.length === 0 ? [] : [stageOf("other", snapshot!, { paths: others, ...more })]),
@@ -77,4 +79,44 @@ Deno.test("lookAhead() tells what is missing, what cannot be read and what is in
     assert.deepEqual([found, outlook.status], [expected, status], paths.join());
   }
   await Deno.remove(base, { recursive: true });
+});
+
+Deno.test("lookAhead() tells where no state can be kept, as no run could begin", async () => {
+  const base = await Deno.makeTempDir();
+  const file = join(base, "file");
+  await Deno.writeTextFile(file, "");
+  await Deno.symlink("gone", join(base, "dangling"));
+  await Deno.mkdir(join(base, "closed/lock"), { recursive: true });
+  const cases = [
+    [join(base, "new/below"), undefined],
+    [base, undefined],
+    [file, "it is no directory"],
+    [join(file, "below"), "a file is in its way"],
+    [join(base, "dangling"), "its link leads nowhere"],
+    [join(base, "closed"), "it is a directory"],
+  ] as const;
+  for (const [state, reason] of cases) {
+    const { findings, status } = await lookAhead(await pipelineOf([base], base, [], state));
+    const found = { stage: null, path: state, state: "blocked", reason };
+    assert.deepEqual([findings, status], reason === undefined ? [[], 0] : [[found], 3], state);
+  }
+  assert.deepEqual((await Array.fromAsync(Deno.readDir(base))).length, 3);
+  await Deno.remove(base, { recursive: true });
+});
+
+Deno.test({
+  name: "lookAhead() tells of a directory that its user may not write to (needs modes, not root)",
+  ignore: Deno.build.os === "windows" || Deno.uid() === 0,
+  async fn() {
+    const base = await Deno.makeTempDir();
+    await Deno.chmod(base, 0o500);
+    for (const path of [base, join(base, "new")]) {
+      const { findings } = await lookAhead(await pipelineOf([base], join(path, "x"), [], path));
+      assert.deepEqual(findings.map(({ stage, state, reason }) => [stage, state, reason]), [
+        [null, "blocked", "permission denied"],
+        ["local", "blocked", "permission denied"],
+      ]);
+    }
+    await Deno.remove(base, { recursive: true });
+  },
 });

@@ -115,6 +115,12 @@ Deno.test("an outlook names every path, and how a run would end", () => {
     "  usb     /mnt/usb: it does not exist yet: a run makes it",
     "A run would end with status 2: the rest would go on",
   ]);
+  const state = { stage: null, path: "/s", state: "blocked", reason: "no" } as const;
+  deepEqual(renderOutlook({ findings: [state], status: 3 }, view), [
+    ...before,
+    "  state  /s: no",
+    "A run would end with status 3: it could not begin",
+  ]);
   const lost = { ...made, state: "gone", reason: "it held 3 snapshots, and is not there" } as const;
   deepEqual(renderOutlook({ findings: [lost], status: 2 }, view).slice(2, 3), [
     "  usb  /mnt/usb: it held 3 snapshots, and is not there: a run would fail there",
