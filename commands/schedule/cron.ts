@@ -18,6 +18,7 @@ import { shellWordsIn } from "./words.ts";
 export const cron: Installer = {
   name: "cron",
   searchPath: "/usr/bin:/bin",
+  servesMachine: false,
 
   isPresent: ({ find }) => find("crontab") !== undefined,
 

@@ -36,6 +36,8 @@ export interface Trial {
 export interface Installer {
   /** As `--with` names it. */
   readonly name: SchedulerName;
+  /** Whether it can be told for the machine, too, or for its users alone. */
+  readonly servesMachine: boolean;
   /** Whether this machine has it. */
   isPresent(place: Place): boolean;
   /** What it is told: pure. */

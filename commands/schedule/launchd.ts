@@ -16,6 +16,7 @@ import { unescapeXml } from "./words.ts";
 export const launchd: Installer = {
   name: "launchd",
   searchPath: "/usr/bin:/bin:/usr/sbin:/sbin",
+  servesMachine: true,
 
   isPresent: ({ find }) => find("launchctl") !== undefined,
 

@@ -15,6 +15,7 @@ import { unitWordsIn } from "./words.ts";
 export const systemd: Installer = {
   name: "systemd",
   searchPath: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  servesMachine: true,
 
   // systemctl is there in containers too, where no systemd runs.
   isPresent: ({ find }) => find("systemctl") !== undefined && exists("/run/systemd/system"),

@@ -15,6 +15,7 @@ import { unescapeXml, windowsWordsIn } from "./words.ts";
 export const taskScheduler: Installer = {
   name: "task-scheduler",
   searchPath: "C:\\Windows\\system32;C:\\Windows",
+  servesMachine: false,
 
   isPresent: ({ find }) => find("schtasks") !== undefined,
 

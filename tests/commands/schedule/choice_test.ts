@@ -30,3 +30,25 @@ Deno.test("a scheduler that is not there is refused, and so is a machine without
     message: /no sch/,
   });
 });
+
+Deno.test("what serves users alone is not taken for the machine", () => {
+  const [launchctl, schtasks, crontab] = ["/bin/launchctl", "C:\\schtasks.exe", "/usr/bin/crontab"];
+  const machine = (programs: Readonly<Record<string, string>>) => ({
+    ...placeWith(programs),
+    system: true,
+  });
+  const all = machine({ crontab, schtasks, launchctl });
+  assert.deepEqual(presentInstallers(all).map(({ name }) => name), ["launchd"]);
+  assert.equal(chooseInstaller(undefined, all).name, "launchd");
+  for (const name of ["cron", "task-scheduler"] as const) {
+    assert.throws(() => chooseInstaller(name, all), {
+      code: "usage",
+      message: `Cannot schedule for the machine: ${name} serves users alone`,
+    });
+  }
+  assert.throws(() => chooseInstaller(undefined, machine({ crontab })), {
+    code: "usage",
+    message:
+      "Cannot schedule for the machine: this machine has neither systemd nor launchd, and others serve users alone",
+  });
+});
