@@ -3,16 +3,18 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import type { PrepareResult } from "../contract.ts";
 import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness, sayNothingNew } from "./digest_settled.ts";
 import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
 import type { DigestContext } from "./digest_team.ts";
 import { nameSafely } from "./log_names.ts";
-import { holdsNothing, NOTHING_YET } from "./nothing_yet.ts";
+import { holdsNothing, NOTHING_YET, projectsIn } from "./nothing_yet.ts";
 import { bytesOf, type Conversation, findConversations } from "./log_tree.ts";
 import { Pace } from "./pace.ts";
 import { childPath } from "./paths.ts";
+import { wayInto } from "./roots.ts";
 
 /** Makes or updates the digests, or helps another worker with that. */
 export async function makeDigests(
@@ -28,6 +30,7 @@ export async function makeDigests(
   }
   const isEarly = context.isEarly && holdsNothing(options.to, STATE_FOLDER);
   const conversations = isEarly ? [] : await nameSafely(await findAll(options.from), options);
+  refuseMixing(options);
   try {
     if (isEarly) {
       new DigestStore(options.to).prepare(); // A snapshot may name it.
@@ -37,6 +40,20 @@ export async function makeDigests(
   } catch (error) {
     throw error instanceof StageError ? error : explain(error, options.to);
   }
+}
+
+/** What reads the logs takes all that lies there for its own, and so does Claude Code in its folder. */
+function refuseMixing({ from, to }: DigestOptions): void {
+  const isOwned = projectsIn(from) !== undefined && to === dirname(from);
+  if (!isOwned && wayInto(from, to) === undefined) return;
+  const state = isOwned
+    ? "it is Claude Code's own folder"
+    : to === from
+    ? "the logs are there"
+    : `it lies in "${from}", with the logs`;
+  throw new StageError("target-refused", `Cannot write digests in "${to}": ${state}`, {
+    hint: "Choose a directory outside of it",
+  });
 }
 
 async function update(

@@ -122,6 +122,38 @@ Deno.test("digest says what is in the way of its directory, alone and in a run",
   assert.doesNotMatch(run.stdout + run.stderr, /bug/);
 });
 
+Deno.test("digest writes nothing where the logs are, alone and in a run", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const before = await home.list(".claude");
+  for (
+    const [to, state] of [
+      [".claude/projects", "the logs are there"],
+      [".claude/projects/", "the logs are there"],
+      [".claude/projects/x", `it lies in "${home.at(".claude/projects")}", with the logs`],
+      [".claude", "it is Claude Code's own folder"],
+    ] as const
+  ) {
+    const { status, stderr } = await home.keepsake(["digest", "--to", to]);
+    assert.equal(status, 3, to);
+    const path = home.at(to.replace(/\/$/, ""));
+    const [error, hint] = stderr.split("\n");
+    assert.equal(error, `Error: Cannot write digests in "${path}": ${state}`);
+    assert.equal(hint, "  Choose a directory outside of it");
+  }
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const stage = '[[stage]]\nuse = "digest"\nto = "~/.claude/projects"\n\n';
+  await Deno.writeTextFile(
+    file,
+    (await Deno.readTextFile(file)).replace("[[stage]]", `${stage}[[stage]]`),
+  );
+  const run = await home.keepsake(["run"]);
+  assert.equal(run.status, 2);
+  assert.match(run.stderr, /Cannot write digests in ".*projects": the logs are there/);
+  assert.deepEqual(await home.list(".claude"), before);
+  assert.equal((await home.keepsake(["digest", "--to", "."])).status, 0);
+});
+
 Deno.test("digest refuses what it cannot mean", async () => {
   await using home = await Home.make();
   for (
