@@ -34,7 +34,7 @@ export default defineCommand({
  * @throws {BackupError} `usage` when the topic is none of these.
  */
 export async function explain(topic: string | undefined, { terminal }: Context): Promise<number> {
-  const width = Math.min(terminal.out.width, WIDEST);
+  const width = Math.max(NARROWEST, Math.min(terminal.out.width, WIDEST));
   const format: Format = { maxWidth: width, colors: terminal.out.colors, ...FORMAT };
   if (topic === undefined) terminal.print(await programPage(format));
   else if (Object.hasOwn(commands, topic)) terminal.print(await commandPage(topic, format));
@@ -52,6 +52,8 @@ const PIPELINE = "pipeline";
 
 /** Longer lines are hard to read. */
 const WIDEST = 100;
+/** In less, the library sees no room for a flag and what it is for. */
+const NARROWEST = 30;
 const FORMAT = { termWidth: "auto" } as const;
 
 async function programPage(format: Format): Promise<string> {
@@ -101,7 +103,7 @@ function statusTable(width: number): string[] {
   meanings.set(129, ["its terminal was closed"]);
   meanings.set(143, ["the same, by SIGTERM"]);
   const rows = [...meanings].toSorted(([a], [b]) => a - b).flatMap(([status, list]) => {
-    const lines = wrap(list.join("; "), Math.max(20, width - 7));
+    const lines = wrap(list.join("; "), width - 7);
     return lines.map((line, index) =>
       `${index === 0 ? String(status).padStart(5) : "     "}  ${line}`
     );

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { parseWords } from "../../commands/parse.ts";
+import { commands } from "../../commands/mod.ts";
 import { hintFor } from "../../commands/did_you_mean.ts";
 import { pipelineOptions } from "../../pipeline/config/common.ts";
 import { BackupError } from "../../pipeline/errors.ts";
@@ -171,6 +172,17 @@ Deno.test("help of every command names its flags and says what each is for", asy
   const names = ["run", "plan", "list", "restore", "verify", "init", "keygen", "config"];
   for (const name of [...names, "digest", "completion", "help"]) {
     await t.assertSnapshot(await prints("help", name), name);
+  }
+});
+
+Deno.test("help is given on a terminal of any width", async () => {
+  for (const width of [1, 10, 20, 30]) {
+    for (const words of [[], ...Object.keys(commands).map((name) => [name])]) {
+      const { terminal, out } = fakeTerminal(true, width);
+      const invocation = await parseWords(["help", ...words]);
+      await invocation({ terminal, signal: new AbortController().signal });
+      match(out(), /^Usage: keepsake/m, `${words} at ${width}`);
+    }
   }
 });
 
