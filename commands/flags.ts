@@ -9,6 +9,7 @@ import type { Parser, Suggestion } from "@optique/core/parser";
 import { option } from "@optique/core/primitives";
 import { integer, string, type ValueParser } from "@optique/core/valueparser";
 import { expandTilde } from "../pipeline/config/expand.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import { homeDirectory } from "./home.ts";
 import { sayOr } from "./ui/format.ts";
 
@@ -106,4 +107,38 @@ export function missing(
 ): { readonly errors: { readonly endOfInput: Message } } {
   const state = `${metavar} is missing: one of ${sayOr(choices)}`;
   return { errors: { endOfInput: [text(state)] } };
+}
+
+/**
+ * Refuses flags that one action of a command alone takes.
+ *
+ * @param given Which are there.
+ * @throws {BackupError} `usage`
+ */
+export function refuseElsewhere(
+  action: string,
+  only: string,
+  given: Readonly<Record<string, boolean>>,
+): void {
+  const flag = Object.keys(given).find((flag) => given[flag]);
+  if (flag === undefined || action === only) return;
+  throw new BackupError("usage", `Cannot use "${flag}" with ${action}: it is for ${only}`, {
+    hint: "Leave it out",
+  });
+}
+
+/**
+ * Milliseconds that `--max-age` names.
+ *
+ * @throws {BackupError} `usage`
+ */
+export async function parseAge(written: string | undefined): Promise<number | undefined> {
+  if (written === undefined) return undefined;
+  const { parseDuration } = await import("../pipeline/durations.ts");
+  const age = parseDuration(written);
+  if (age > 0) return age;
+  const state = age === 0 ? "everything is older than that" : "it is no duration";
+  throw new BackupError("usage", `Cannot use "${written}" as an age: ${state}`, {
+    hint: 'Write for example "36h" or "14d"',
+  });
 }

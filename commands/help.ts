@@ -52,7 +52,7 @@ const PIPELINE = "pipeline";
 
 /** Longer lines are hard to read. */
 const WIDEST = 100;
-/** In less, the library sees no room for a flag and what it is for. */
+/** In much less, the library finds no room for flags beside what they are for. */
 const NARROWEST = 30;
 const FORMAT = { termWidth: "auto" } as const;
 

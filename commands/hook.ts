@@ -12,7 +12,7 @@ import { choice, string } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, missing } from "./flags.ts";
+import { configFlag, missing, parseAge, refuseElsewhere } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
 import { openPipeline } from "./pipeline_file.ts";
 import { sayPath } from "./ui/format.ts";
@@ -62,6 +62,8 @@ async function hook({ action, ...values }: Values, context: Context): Promise<nu
       hint: 'Write "keepsake hook run session-start --state DIR", in this order',
     });
   }
+  refuseElsewhere(action, "install", { "--max-age": values.maxAge !== undefined });
+  const maxAge = await parseAge(values.maxAge);
   const pipeline = await openPipeline(values.config);
   const folders = await foldersFor(pipeline);
   const { addHooks, entriesFor, findHooks, ownHooks, removeHooks } = await import(
@@ -80,7 +82,6 @@ async function hook({ action, ...values }: Values, context: Context): Promise<nu
       continue;
     }
     const { equippedProgram } = await import("./schedule/place.ts");
-    const maxAge = values.maxAge === undefined ? undefined : parseAge(values.maxAge);
     const { state, file: config } = pipeline;
     const program = equippedProgram(new URL("./hook/main.ts", import.meta.url).href);
     const entries = entriesFor({ program, state, file: config, maxAge });
@@ -170,17 +171,5 @@ async function foldersFor(pipeline: Pipeline): Promise<readonly string[]> {
     hint: named === undefined
       ? "Start Claude Code once, or name its folder with CLAUDE_CONFIG_DIR"
       : "Start Claude Code once, or correct CLAUDE_CONFIG_DIR",
-  });
-}
-
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function parseAge(text: string): number {
-  const [, number, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? [];
-  const age = Number(number) * (UNITS[unit ?? ""] ?? 0);
-  if (age > 0) return age;
-  const state = age === 0 ? "everything is older than that" : "it is no duration";
-  throw new BackupError("usage", `Cannot use "${text}" as --max-age: ${state}`, {
-    hint: 'Write for example "36h" or "8d"',
   });
 }

@@ -11,7 +11,7 @@ import { choice, string } from "@optique/core/valueparser";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, identityFlag, missing } from "./flags.ts";
+import { configFlag, identityFlag, missing, refuseElsewhere } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
 import { askForKey, skipKeyCheckFlag } from "./key_check.ts";
 import { identityFilesOf, openPipeline } from "./pipeline_file.ts";
@@ -72,14 +72,13 @@ const USUAL_TIME = "0 3 * * *";
 
 async function schedule(values: Values, context: Context): Promise<number> {
   const { terminal } = context;
-  const { action, at, system, print } = values;
-  if (action !== "install" && (at !== undefined || print)) {
-    throw new BackupError(
-      "usage",
-      `Cannot use "${print ? "--print" : "--at"}" with ${action}: it is for install`,
-      { hint: "Leave it out" },
-    );
-  }
+  const { action, at, system, print, identity, skipKeyCheck } = values;
+  refuseElsewhere(action, "install", {
+    "--at": at !== undefined,
+    "--identity": identity.length > 0,
+    "--skip-key-check": skipKeyCheck,
+    "--print": print,
+  });
   const { thisPlace } = await import("./schedule/place.ts");
   const place = thisPlace(system);
   if (action === "show" || action === "remove") {

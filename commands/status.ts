@@ -8,10 +8,10 @@ import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import { FAILURES } from "../pipeline/errors.ts";
 import type { PlaceStatus, Status } from "../pipeline/status.ts";
 import { type Context, defineCommand } from "./command.ts";
-import { configFlag, jsonFlag, quietFlag } from "./flags.ts";
+import { configFlag, jsonFlag, parseAge, quietFlag } from "./flags.ts";
 import { homeDirectory } from "./home.ts";
 import { printJson } from "./json.ts";
 import { openPipeline } from "./pipeline_file.ts";
@@ -46,7 +46,7 @@ async function status(
   { config, maxAge, json, quiet }: Values,
   { terminal }: Context,
 ): Promise<number> {
-  const age = await ageOf(maxAge);
+  const age = await parseAge(maxAge);
   const pipeline = await openPipeline(config);
   const { statusOf, tooOld } = await import("../pipeline/status.ts");
   const { nextRun } = await import("./schedule/record.ts");
@@ -74,18 +74,6 @@ function endingOf({ places, endangered, unseen }: Status, old: readonly PlaceSta
     return FAILURES["snapshot-damaged"].status;
   }
   return unseen.length > 0 ? FAILURES["source-unreadable"].status : 0;
-}
-
-/** Milliseconds. @throws {BackupError} `usage` */
-async function ageOf(written: string | undefined): Promise<number | undefined> {
-  if (written === undefined) return undefined;
-  const { parseDuration } = await import("../pipeline/durations.ts");
-  const age = parseDuration(written);
-  if (age > 0) return age;
-  const state = age === 0 ? "everything is older than that" : "it is no duration";
-  throw new BackupError("usage", `Cannot use "${written}" as an age: ${state}`, {
-    hint: 'Write for example "36h" or "14d"',
-  });
 }
 
 /** What `status --json` prints. */

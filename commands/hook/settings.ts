@@ -127,7 +127,14 @@ function at(text: string, path: JSONPath): Node | undefined {
   const errors: ParseError[] = [];
   const options = { disallowComments: true, allowTrailingComma: false };
   const root = parseTree(text, errors, options);
-  if (errors.length > 0 || root?.type !== "object") throw unusable("it is not JSON");
+  const [error] = errors;
+  if (error !== undefined) {
+    const before = text.slice(0, error.offset).split("\n");
+    throw unusable(
+      `it is not JSON at line ${before.length}, column ${before.at(-1)!.length + 1}`,
+    );
+  }
+  if (root?.type !== "object") throw unusable("it holds no object");
   let node: Node = root;
   for (const [depth, key] of path.entries()) {
     const [member, second] = membersOf(node).filter(([name]) => name === key);

@@ -45,12 +45,12 @@ export function parseCalendar(text: string): Calendar {
   const written = text.trim();
   const expression = (NAMES[written] ?? written).split(/[ \t]+/).join(" ");
   const fields = expression.split(" ");
-  if (fields.length !== 5 || !fields.every(isField)) throw refused(text);
+  if (fields.length !== 5 || !fields.every(isField)) throw refused(text, NONE);
   let cron: Cron;
   try {
     cron = parseCronExpression(expression);
   } catch (cause) {
-    throw refused(text, cause);
+    throw refused(text, sayRange(fields) ?? NONE, { cause });
   }
   const needsBoth = [fields[2]!, fields[4]!].some((field) => field.startsWith("*"));
   const days = unlessAll(cron.days, 31);
@@ -66,7 +66,11 @@ export function parseCalendar(text: string): Calendar {
     weekdays: isEveryDay ? undefined : weekdays,
     needsBoth,
   };
-  if (!comes(calendar)) throw refused(text);
+  if (!comes(calendar)) {
+    throw refused(text, "that day never comes", {
+      hint: "Choose a day that one of its months has",
+    });
+  }
   return calendar;
 }
 
@@ -221,10 +225,32 @@ export function refuseBoth(
   );
 }
 
-function refused(text: string, cause?: unknown): BackupError {
-  return new BackupError("usage", `Cannot use "${text}" as a time: it is no cron expression`, {
-    hint:
-      'Write minute, hour, day, month and weekday as numbers, such as "0 3 * * *" for each day at three',
-    cause,
+const NONE = "it is no cron expression";
+
+const RANGES = [
+  ["minutes", 0, 59],
+  ["hours", 0, 23],
+  ["days", 1, 31],
+  ["months", 1, 12],
+  ["weekdays", 0, 7],
+] as const;
+
+/** Says of the first field with a number that is too small or too large what there is. */
+function sayRange(fields: readonly string[]): string | undefined {
+  const wrong = RANGES.find(([, first, last], index) => {
+    const numbers = fields[index]!.replace(/\/\d+/g, "").match(/\d+/g) ?? [];
+    return numbers.some((number) => Number(number) < first || Number(number) > last);
   });
+  return wrong && `${wrong[0]} go from ${wrong[1]} to ${wrong[2]}`;
+}
+
+const HINT_EXPRESSION =
+  'Write minute, hour, day, month and weekday as numbers, such as "0 3 * * *" for each day at three';
+
+function refused(
+  text: string,
+  state: string,
+  { hint = HINT_EXPRESSION, cause }: { readonly hint?: string; readonly cause?: unknown } = {},
+): BackupError {
+  return new BackupError("usage", `Cannot use "${text}" as a time: ${state}`, { hint, cause });
 }

@@ -167,6 +167,24 @@ Deno.test("hook says that Claude Code starts no hooks where its settings say so"
   );
 });
 
+Deno.test("hook takes an age as status does, and with install alone", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["hook", "install", "--max-age", "1w"])).status, 0);
+  match(await Deno.readTextFile(home.at(".claude/settings.json")), /"--max-age",\s+"604800000"/);
+  for (
+    const [action, age, said] of [
+      ["install", "soon", 'Cannot use "soon" as an age: it is no duration'],
+      ["install", "0h", 'Cannot use "0h" as an age: everything is older than that'],
+      ["show", "36h", 'Cannot use "--max-age" with show: it is for install'],
+      ["remove", "36h", 'Cannot use "--max-age" with remove: it is for install'],
+    ] as const
+  ) {
+    const { status, stderr } = await home.keepsake(["hook", action, "--max-age", age]);
+    deepEqual([status, stderr.split("\n")[0]], [3, `Error: ${said}`]);
+  }
+});
+
 Deno.test("hook says what it cannot do with settings that are broken", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -182,7 +200,9 @@ Deno.test("hook says what it cannot do with settings that are broken", async () 
     equal(status, 3, stderr);
     equal(
       stderr,
-      `Error: Cannot ${said} "${home.at(".claude/settings.json")}": it is not JSON\n` +
+      `Error: Cannot ${said} "${
+        home.at(".claude/settings.json")
+      }": it is not JSON at line 1, column 2\n` +
         "  Put the file right, and try again\n",
     );
   }

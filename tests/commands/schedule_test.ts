@@ -425,9 +425,14 @@ Deno.test({
 
 Deno.test("flags that are for install are refused elsewhere, and times that are none", async () => {
   await using home = await furnished();
-  const shown = await home.keepsake(["schedule", "show", "--at", "0 3 * * *"]);
-  assert.equal(shown.status, 3);
-  assert.match(shown.stderr, /Cannot use "--at" with show: it is for install/);
+  for (
+    const words of [["--at", "0 3 * * *"], ["--print"], ["--identity", "x"], ["--skip-key-check"]]
+  ) {
+    const shown = await home.keepsake(["schedule", "show", ...words]);
+    assert.equal(shown.status, 3);
+    const said = `Error: Cannot use "${words[0]}" with show: it is for install\n`;
+    assert.equal(shown.stderr.startsWith(said), true, shown.stderr);
+  }
   const daily = await home.keepsake(["run", "--if-missed", "daily"]);
   assert.equal(daily.status, 3);
   assert.match(daily.stderr, /Cannot use "daily" as a time/);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { addHooks, entriesFor, ownHooks, removeHooks } from "../../../commands/hook/install.ts";
 import { holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
-import { BackupError } from "../../../pipeline/errors.ts";
 
 const wiring = (state: string, program = "/abs/keepsake") =>
   ({ program: [program], state, file: "/p.toml", maxAge: undefined }) as const;
@@ -62,23 +61,26 @@ Deno.test("settings that Claude Code could not read are left alone", async () =>
   const folder = await Deno.makeTempDir();
   const file = join(folder, "settings.json");
   const wrong = [
-    "{",
-    "[]",
-    "7",
-    '{"a":1,}',
-    '{"hooks":[]}',
-    '{"hooks":{"SessionStart":{}}}',
-    "// x",
+    ["{", "it is not JSON at line 1, column 2"],
+    ["[]", "it holds no object"],
+    ["7", "it holds no object"],
+    ['{\n  "a": 1,\n}\n', "it is not JSON at line 3, column 1"],
+    ['{\r\n  "a": 1 "b": 2\r\n}\r\n', "it is not JSON at line 2, column 10"],
+    ["\ufeff{}\n// x", "it is not JSON at line 2, column 1"],
+    ['{"hooks":[]}', 'its "hooks" is no object'],
+    ['{"hooks":{"SessionStart":{}}}', 'its "SessionStart" is no array'],
     // Claude Code goes by the last one.
-    '{"hooks":{"SessionStart":[]},"hooks":{}}',
-    '{"hooks":{"Stop":[],"SessionStart":[],"Stop":[]}}',
-  ];
-  for (const text of wrong) {
+    ['{"hooks":{"SessionStart":[]},"hooks":{}}', 'its "hooks" stands there twice'],
+    ['{"hooks":{"Stop":[],"SessionStart":[],"Stop":[]}}', 'its "Stop" stands there twice'],
+  ] as const;
+  for (const [text, state] of wrong) {
     await Deno.writeTextFile(file, text);
-    const failure = (error: unknown) =>
-      error instanceof BackupError && error.code === "usage" && error.message.includes(file);
-    await assert.rejects(addHooks(file, ENTRIES, OWN), failure, text);
-    assert.equal(await Deno.readTextFile(file), text);
+    const message = `Cannot add hooks to "${file}": ${state}`;
+    await assert.rejects(addHooks(file, ENTRIES, OWN), { code: "usage", message });
+    assert.equal(
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(await Deno.readFile(file)),
+      text,
+    );
   }
   await Deno.remove(folder, { recursive: true });
 });
