@@ -118,10 +118,12 @@ async function listFiles(
   { terminal }: Context,
 ): Promise<number> {
   const { readSnapshot } = await import("../pipeline/list.ts");
-  const manifest = await readSnapshot(lookup, snapshot);
+  const { statusWithout } = await import("./ui/errors.ts");
+  const { manifest, unanswered } = await readSnapshot(lookup, snapshot);
+  const status = statusWithout(unanswered);
   if (json) {
     printJson(terminal, manifestJson(manifest));
-    return 0;
+    return status;
   }
   const { renderEntry } = await import("./ui/list_view.ts");
   const lines = manifest.entries.map((entry) => renderEntry(entry));
@@ -134,7 +136,7 @@ async function listFiles(
     styleFor(terminal.err),
   );
   if (lacking.length > 0) terminal.say(lacking.join("\n"));
-  return 0;
+  return status;
 }
 
 /** What `list --json` prints. */

@@ -82,7 +82,8 @@ async function rekey(values: Values, context: Context): Promise<number> {
   const { renderCaveats, renderRekeyed, renderRekeyFailures } = await import("./ui/rekey_view.ts");
   const { out, err } = terminal;
   const { snapshots } = report;
-  const shown = quiet ? snapshots.filter(({ status }) => status === "failed") : snapshots;
+  // Whoever asks for a plan wants to see it.
+  const shown = quiet && !plan ? snapshots.filter(({ status }) => status === "failed") : snapshots;
   // Where somebody did not answer, no snapshot that is known is not the same as none.
   const isKnown = snapshots.length > 0 || report.failures.length === 0;
   if (shown.length > 0 || !quiet && isKnown) {

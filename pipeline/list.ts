@@ -151,11 +151,16 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
  * @param snapshot `latest`, an id, a name or the beginning of one, or `id/name`.
  * @throws {BackupError} `snapshot-missing`, `identity-wrong`, `snapshot-damaged`.
  */
-export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Manifest> {
+export async function readSnapshot(lookup: Lookup, snapshot: string): Promise<Contents> {
   using pool = new ReadingPool();
-  const { place, held } = await findSnapshot(lookup, snapshot, pool);
+  const { place, held, unanswered } = await findSnapshot(lookup, snapshot, pool);
   const reader = new SnapshotReader(place, pool, await readerOptions(lookup));
-  return await reader.manifest(held);
+  return { manifest: await reader.manifest(held), unanswered };
+}
+
+/** What a snapshot holds, and the places that might hold one that is meant rather. */
+export interface Contents extends Pick<Finding, "unanswered"> {
+  readonly manifest: Manifest;
 }
 
 /** Looks everywhere that a lookup means. */

@@ -96,7 +96,7 @@ function renderPlace(
     { title: "ID" },
     { title: "SNAPSHOT" },
     { title: "UNTIL" },
-    { title: "WHY", shrinks: true },
+    { title: "WHY" },
   ] as const;
   const rows = snapshots.map(({ id, name, removed, reasons }) => [
     removed === undefined ? "stays" : "goes",

@@ -329,6 +329,7 @@ Deno.test("verify proves what is well and names what is damaged", async () => {
     ...["id", "name", "destination", "status", "files", "bytes", "seconds", "complete"],
     ...["unreadable", "failure"],
   ]);
+  deepEqual([verifications[0].files, verifications[0].bytes], [null, null]);
   equal((await home.keepsake(["verify", "latest", "--all"])).status, 3);
 });
 
@@ -364,7 +365,7 @@ Deno.test("list and verify mark what could not be read in full, with the catalog
     /^Note: claude\/\S+ is incomplete\n.*1 path .*\n {4}~\/gone: it does not exist/,
   );
   const [one] = JSON.parse((await home.keepsake(["verify", "--json"])).stdout).verifications;
-  deepEqual([one.status, one.complete], ["ok", false]);
+  deepEqual([one.status, one.complete, one.files, one.bytes], ["ok", false, 2, 809]);
   deepEqual(one.unreadable, [{ path: home.at("gone"), reason: "it does not exist" }]);
   deepEqual(await home.keepsake(["verify", "--quiet"]), { status: 0, stdout: "", stderr: "" });
 });

@@ -16,6 +16,8 @@ Deno.test("rekey tells first, does it when told, and says what it does not prote
   const plan = await home.keepsake(["rekey", "--plan"]);
   equal(plan.status, 0, plan.stderr);
   match(plan.stdout, /^due {5}claude {2}\S+ .* local {2}becomes \d{8}T\d{6}Z-\w{12}$/m);
+  const quietly = await home.keepsake(["rekey", "--plan", "--quiet"]);
+  deepEqual(quietly, { ...plan, stderr: "" });
   deepEqual(await home.list(".local/share/keepsake/backups"), before);
   const done = await home.keepsake(["rekey", "--apply", "--identity", home.at("new/new.txt")]);
   equal(done.status, 0, done.stderr);

@@ -164,7 +164,10 @@ Deno.test("the file of state goes in without credentials unless every destinatio
     const files = await restored(sandbox, stages === both ? "closed" : undefined);
     assert.deepEqual(JSON.parse(files[".claude.json"]!), cut);
     const from = stages === both ? { from: "closed" } : {};
-    const { entries } = await readSnapshot({ pipeline: sandbox.pipeline, ...from }, "latest");
+    const { manifest: { entries } } = await readSnapshot(
+      { pipeline: sandbox.pipeline, ...from },
+      "latest",
+    );
     for (const entry of entries) if (entry.kind === "file") assert.ok(entry.xxh64, entry.path);
     if (stages === both) continue;
     // Another session is no change of what is kept.

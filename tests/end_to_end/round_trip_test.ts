@@ -87,7 +87,7 @@ Deno.test("the same tree elsewhere, with other times, has the same archive and c
     `;
     const report = await runPipeline(await world.pipeline(stages, place));
     hashes.add(report.snapshots[0]!.contentHash);
-    const manifest = await readSnapshot(
+    const { manifest } = await readSnapshot(
       { pipeline: undefined, from: world.at(`backups-${place}`) },
       "latest",
     );

@@ -78,6 +78,12 @@ Deno.test("whoever asks for the latest hears of a destination that may hold a ne
   assert.match(stderr, /There may be a newer one at "a"/);
   assert.equal(await Deno.readTextFile(join(sandbox.folder, "back/tree/a.txt")), "old");
 
+  for (const [snapshot, status] of [["latest", 2], ["tree", 2], ["20260301T000000Z", 0]] as const) {
+    const listed = await sandbox.keepsake(["list", "--files", snapshot]);
+    assert.deepEqual([listed.code, listed.stderr.includes("a newer one")], [status, status === 2]);
+    assert.match(listed.stdout, /a\.txt/);
+  }
+
   const { pipeline } = sandbox;
   const target = { directory: join(sandbox.folder, "again") };
   const named = await restoreSnapshot({ pipeline, snapshot: "20260301T000000Z", target });

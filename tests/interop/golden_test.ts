@@ -32,7 +32,7 @@ Deno.test("an archive of the first days verifies, and its manifest is read", asy
   const { ok, verifications } = await verifySnapshots(lookup);
   assert.equal(ok, true);
   assert.equal(verifications.length, 1);
-  const manifest = await readSnapshot(lookup, "latest");
+  const { manifest } = await readSnapshot(lookup, "latest");
   assert.equal(manifest.name, NAME);
   assert.equal(manifest.roots[0]?.path, "/home/me/notes");
   const paths = manifest.entries.filter(({ kind }) => kind !== "directory").map(({ path }) => path);

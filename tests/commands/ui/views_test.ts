@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { renderForecast } from "../../../commands/ui/forecast_view.ts";
 import { renderEntry, renderListing } from "../../../commands/ui/list_view.ts";
 import { renderLacking, renderStrays } from "../../../commands/ui/remarks_view.ts";
 import { renderActions, renderRestore } from "../../../commands/ui/restore_view.ts";
@@ -186,4 +187,18 @@ Deno.test("archives without a manifest are named by destination", () => {
     "    a/1.tar",
     "  A run was cut short there, or is storing it now, or its manifest was lost",
   ]);
+});
+
+Deno.test("a forecast gives every reason in full, however narrow the terminal", () => {
+  const reasons = ['beyond keep_within = "30d"', "beyond keep_last = 7, keep_daily = 14"];
+  const name = "20260102T030405Z-0123456789ab";
+  const [created, removed] = [new Date("2026-01-02"), new Date("2026-02-01")];
+  const fate = { id: "claude", name, created, removed, reasons };
+  const place = { id: "local", policy: [], snapshots: [fate], added: 0, drills: [] };
+  const rest = { runs: 1, isScheduled: true, pauses: [], swept: [] };
+  const lines = renderForecast({ at: removed, places: [place], ...rest }, {
+    width: 40,
+    home: undefined,
+  });
+  equal(lines.some((line) => line.endsWith(reasons.join("; "))), true, lines.join("\n"));
 });
