@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { resolve } from "node:path";
+import { expandTilde } from "../../pipeline/config/expand.ts";
 import { type FailureRecord, FAILURES, isDenied, toRecord } from "../../pipeline/errors.ts";
 import type { Failure } from "../../pipeline/events.ts";
 import { redactForms } from "../../pipeline/redact.ts";
 import { type Unanswered, UnansweredError } from "../../pipeline/unanswered.ts";
+import { homeDirectory } from "../home.ts";
 import { printJson } from "../json.ts";
 import { FileError } from "../pipeline_file.ts";
 import { type Style, styleFor } from "./style.ts";
@@ -91,8 +94,25 @@ function recordOf(thrown: unknown): FailureRecord {
 function hintOf(thrown: unknown): string | undefined {
   // Whatever a stage lacks comes as a record out of its worker: this is the program itself.
   if (isDenied(thrown)) return "Start it with -A: its workers get less";
-  const { code, hint } = recordOf(thrown);
-  return code === "bug" ? "Please report this with the lines above" : hint;
+  const record = recordOf(thrown);
+  if (record.code === "bug") return "Please report this with the lines above";
+  const variable = variableNaming(record);
+  if (variable === undefined) return record.hint;
+  return `${record.hint === undefined ? "" : `${record.hint}; `}${variable} names this file`;
+}
+
+/** The variable that named the file which cannot be used: whoever set it long ago has forgotten. */
+function variableNaming({ code, message }: FailureRecord): string | undefined {
+  const variables = {
+    "identity-wrong": "KEEPSAKE_IDENTITY",
+    "pipeline-invalid": "KEEPSAKE_CONFIG",
+  };
+  const variable = variables[code as keyof typeof variables];
+  const value = variable && Deno.env.get(variable);
+  if (!value) return undefined;
+  const home = homeDirectory();
+  const path = home === undefined ? value : expandTilde(value, home);
+  return [path, resolve(path)].some((path) => message.includes(`"${path}"`)) ? variable : undefined;
 }
 
 function renderMessage({ message }: FailureRecord, style: Style): string {

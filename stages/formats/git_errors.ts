@@ -44,7 +44,8 @@ const COMPLAINTS: readonly Complaint[] = [
       /[Rr]epository .*not found|does not (appear to be a git repository|exist)|not found: did you|returned error: 404/,
     code: "destination-refused",
     state: "there is no such repository, or it is not shown to you",
-    hint: "Make an empty repository there, or correct the address",
+    hint:
+      "Correct the address, or the rights to it; for a first backup, make an empty repository there",
   },
   {
     sign: /dubious ownership/,

@@ -113,7 +113,10 @@ function tellAnswer(fault: Fault, place: S3Place): Telling | undefined {
     case "RequestExpired":
       return refused(sayClocks(headers["date"]), "Set the clock of this machine, then run again");
     case "NoSuchBucket":
-      return refused(`there is no bucket "${bucket}"`, "Make the bucket, or correct its name");
+      return refused(
+        `there is no bucket "${bucket}"`,
+        "Correct its name; for a first backup, make the bucket",
+      );
     case "PermanentRedirect":
     case "TemporaryRedirect":
     case "AuthorizationHeaderMalformed":

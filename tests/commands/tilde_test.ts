@@ -57,3 +57,27 @@ Deno.test("without a home directory, a leading ~/ is no path, and nothing is mad
   }
   deepEqual(await Array.fromAsync(Deno.readDir(home.path)), []);
 });
+
+Deno.test("what is wrong with a file that a variable names is said with that variable", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  await home.write("one.toml", "x = [");
+  await home.write("more.toml", '[[stage]]\nuse = "snapshot"\npth = 1\nmth = 2\n');
+  await home.write("id.txt", "nothing");
+  for (const file of ["~/none.toml", "one.toml", home.at("more.toml")]) {
+    const named = await home.keepsake(["plan"], { env: { KEEPSAKE_CONFIG: file } });
+    equal(named.status, 3);
+    match(named.stderr, /^ {2}(.*; )?KEEPSAKE_CONFIG names this file$/m);
+    const env = { KEEPSAKE_CONFIG: ".config/keepsake/pipeline.toml" };
+    const flagged = await home.keepsake(["plan", `--config=${file}`], { env });
+    deepEqual([flagged.status, flagged.stderr.includes("names this")], [3, false]);
+  }
+  for (const file of ["~/none.txt", "id.txt", home.path]) {
+    const { status, stdout } = await home.keepsake(["verify", "--json"], {
+      env: { KEEPSAKE_IDENTITY: file },
+    });
+    equal(status, 3);
+    match(JSON.parse(stdout).error.hint, /^Name the file .*; KEEPSAKE_IDENTITY names this file$/);
+  }
+});
