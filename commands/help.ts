@@ -7,11 +7,12 @@ import { object } from "@optique/core/constructs";
 import { type DocEntry, type DocPage, formatDocPage } from "@optique/core/doc";
 import { formatMessage, message, text } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
-import { getDocPage } from "@optique/core/parser";
+import { getDocPage, type Suggestion } from "@optique/core/parser";
 import { argument, command } from "@optique/core/primitives";
 import type { Usage, UsageTerm } from "@optique/core/usage";
-import { string } from "@optique/core/valueparser";
+import { string, type ValueParser } from "@optique/core/valueparser";
 import { BackupError, FAILURES } from "../pipeline/errors.ts";
+import { stages } from "../pipeline/stages.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { commands } from "./mod.ts";
 import { sayOr } from "./ui/format.ts";
@@ -21,12 +22,26 @@ export default defineCommand({
   summary: "explains a command or a stage",
   description: "Explains the program, one of its commands, or a stage of the pipeline file.",
   parameters: object({
-    topic: optional(argument(string({ metavar: "TOPIC" }), {
+    topic: optional(argument(topicValue(), {
       description: message`A command, a stage such as "snapshot", or "pipeline".`,
     })),
   }),
   execute: ({ topic }, context) => explain(topic, context),
 });
+
+/** A topic, which a shell completes. */
+function topicValue(): ValueParser<"sync", string> {
+  return {
+    ...string({ metavar: "TOPIC" }),
+    *suggest(prefix: string): Iterable<Suggestion> {
+      for (const text of topics()) if (text.startsWith(prefix)) yield { kind: "literal", text };
+    },
+  };
+}
+
+function topics(): string[] {
+  return [...Object.keys(commands), ...Object.keys(stages), PIPELINE];
+}
 
 /**
  * Prints what the program (`undefined`), a command or a stage does.
@@ -63,7 +78,6 @@ async function programPage(format: Format): Promise<string> {
       return { term: { type: "command", name }, description: summary };
     }),
   );
-  const { stages } = await import("../pipeline/stages.ts");
   const page: DocPage = {
     brief: message`Keeps what Claude Code would otherwise lose: backups by a pipeline of stages.`,
     usage: [
@@ -150,7 +164,6 @@ function tidy(page: string): string {
 }
 
 async function stagePage(topic: string): Promise<string> {
-  const { stages } = await import("../pipeline/stages.ts");
   if (topic === PIPELINE) {
     const { helpOfPipeline } = await import("../pipeline/config/describe.ts");
     return helpOfPipeline().trimEnd();
@@ -162,6 +175,6 @@ async function stagePage(topic: string): Promise<string> {
   }
   const { hintFor } = await import("./did_you_mean.ts");
   throw new BackupError("usage", `Cannot explain "${topic}": there is no such command or stage`, {
-    hint: hintFor(topic, [...Object.keys(commands), ...Object.keys(stages), PIPELINE]),
+    hint: hintFor(topic, topics()),
   });
 }

@@ -38,7 +38,7 @@ export const parameters = object({
 export default defineCommand({
   summary: "makes a backup",
   description:
-    "Makes a backup: runs the stages of the pipeline file in their order. What had not changed is not stored again.",
+    "Makes a backup: runs the stages of the pipeline file in their order. Behind a hash-gate, what had not changed is not stored again.",
   parameters,
   execute: backUp,
 });

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { BackupError } from "../stages/errors.ts";
-import type { Pipeline } from "./config/pipeline.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Listener, RunReport } from "./events.ts";
 import { acquireLock } from "./lock.ts";
 import { destinationsOf, routesOf } from "./routes.ts";
@@ -66,16 +66,18 @@ export async function runPipeline(
  */
 const LOCKED_RUN = new URL("./locked_run.ts", import.meta.url).href;
 
+/** Whether a stage can be asked for by itself: the others decide nothing on their own. */
+export function runsAlone({ stage }: PipelineStage): boolean {
+  return stage.kind !== "gate" && stage.kind !== "transform";
+}
+
 /** @throws {BackupError} `usage` for a stage that is not there or decides nothing on its own. */
 function selectionOf(
   { stages }: Pipeline,
   only: readonly string[] | undefined,
 ): ReadonlySet<string> | undefined {
   if (only === undefined || only.length === 0) return undefined;
-  const runnable = stages.filter(({ stage }) =>
-    stage.kind !== "gate" && stage.kind !== "transform"
-  );
-  const ids = runnable.map(({ id }) => id);
+  const ids = stages.filter(runsAlone).map(({ id }) => id);
   for (const id of only) {
     if (ids.includes(id)) continue;
     const there = stages.some((stage) => stage.id === id);

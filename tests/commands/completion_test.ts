@@ -27,6 +27,27 @@ Deno.test("completion knows commands, flags, words and paths", async () => {
   match(await complete("bash", "restore", "--to", "/t"), /^__FILE__:directory:/);
 });
 
+Deno.test("completion knows topics of help, and the flag for it behind every command", async () => {
+  equal(await complete("bash", "help", "sna"), "snapshot");
+  equal(await complete("bash", "help", "pip"), "pipeline");
+  equal(await complete("bash", "help", "rec"), "recovery-sheet");
+  equal(await complete("bash", "run", "--he"), "--help");
+  equal(await complete("bash", "--"), "--help\n--version");
+  equal((await complete("bash", "restore", "-")).split("\n").includes("--help"), true);
+});
+
+Deno.test("completion knows the stages that run --only takes", async () => {
+  await using home = await Home.make();
+  const only = async (...words: readonly string[]) =>
+    (await home.keepsake(["completion", "bash", "run", ...words])).stdout;
+  equal(await only("--only", ""), "");
+  await home.furnish();
+  equal(await only("--only", ""), "claude\nlocal");
+  equal(await only("--only", "lo"), "local");
+  await home.write("other.toml", "x = [");
+  equal(await only("--config", "other.toml", "--only", ""), "");
+});
+
 Deno.test("completion works in bash", { ignore: !await has("bash") }, async () => {
   await using home = await Home.make();
   const { stdout, stderr, status } = await home.bash(`
