@@ -38,6 +38,14 @@ async function furnished(change = (text: string, _home: Home) => text): Promise<
   return home;
 }
 
+/**
+ * Lines that make the home in the system's records this one, as far as they are seen here: a backup
+ * that cron would start remembers there who is told of it.
+ */
+const OWN_RECORD =
+  `sed "s,^$(id -un):\\(.*\\):[^:]*:[^:]*$,$(id -un):\\1:$HOME:/bin/sh," /etc/passwd > passwd
+  mount --bind passwd /etc/passwd`;
+
 /** Runs lines of bash where the crontabs are in memory, and not this machine's own. */
 async function withTable(home: Home, script: string) {
   await home.write(
@@ -60,7 +68,8 @@ Deno.test({
     );
     const { status, stdout, stderr } = await withTable(
       home,
-      `printf '# \\344 is not UTF-8\\n' > strange
+      `${OWN_RECORD}
+      printf '# \\344 is not UTF-8\\n' > strange
       cat strange | crontab -
       keepsake schedule install --with cron --skip-key-check
       keepsake schedule remove
@@ -99,6 +108,8 @@ Deno.test({
     assert.match(stderr, /Nothing was scheduled for "claude"\n$/);
     const backups = await home.list(".local/share/keepsake/backups");
     assert.equal(backups.length, 2, "the proof is a backup");
+    const pointers = await home.list(".local/state/keepsake/.files");
+    assert.equal(pointers.length, 1, "nothing is noted in the home of whoever runs this test");
   },
 });
 
@@ -492,11 +503,9 @@ if (SLOW) {
     ignore: !cron,
     async fn() {
       await using home = await Home.make();
-      // The home that the system's records give to the user is this one: cron goes by those.
       const { status, stderr } = await withTable(
         home,
-        `sed "s,^$(id -un):\\(.*\\):[^:]*:[^:]*$,$(id -un):\\1:$HOME:/bin/sh," /etc/passwd > passwd
-        mount --bind passwd /etc/passwd
+        `${OWN_RECORD}
         crontab -r
         mkdir -p .claude/projects/-tmp-a
         echo 'Be kind.' > .claude/CLAUDE.md
