@@ -38,6 +38,7 @@ async function main(words: readonly string[]): Promise<number> {
   });
   const warning = oldDenoWarning();
   if (warning !== undefined && !json) terminal.say(`Warning: ${warning}`);
+  let status = 0;
   try {
     const work = async () => {
       const invocation = await parseWords(words);
@@ -48,10 +49,11 @@ async function main(words: readonly string[]): Promise<number> {
         },
       });
     };
-    const status = await Promise.race([work(), signals.cut]);
+    status = await Promise.race([work(), signals.cut]);
     terminal.assertPrinted();
     return status === 0 ? 0 : signals.status ?? status;
   } catch (error) {
-    return await fail(error);
+    const failed = await fail(error);
+    return status === 0 ? failed : signals.status ?? status; // What it found is told by that alone.
   }
 }

@@ -29,6 +29,8 @@ Deno.test("a result that could not be written is not passed off as one", async (
   const full = await home.bash("keepsake plan > /dev/full");
   equal(full.status, 2);
   match(full.stderr, /^Error: Cannot write to standard output: the disk is full\n/);
+  const old = await home.bash("keepsake status --max-age 36h --json > /dev/full");
+  deepEqual(old, { ...full, status: 5 });
   for (const words of ["plan --json", "run --json", "run --help"]) {
     deepEqual(await home.bash(`keepsake ${words} > /dev/full`), full, words);
   }
