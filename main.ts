@@ -42,12 +42,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const work = async () => {
       const invocation = await parseWords(words);
-      return await invocation({
-        terminal,
-        get signal() {
-          return signals.signal;
-        },
-      });
+      return await invocation({ terminal, takeSignal: signals.take });
     };
     status = await Promise.race([work(), signals.cut]);
     terminal.assertPrinted();

@@ -45,7 +45,7 @@ export async function backUp(
       return await leaveOut("Nothing was missed", values, terminal);
     }
   }
-  const { signal } = context;
+  const signal = context.takeSignal();
   const work = (listener: Listener) =>
     runPipeline(pipeline, {
       dryRun,

@@ -49,7 +49,7 @@ export async function bringBack(
   const lookup = await lookUp(values, (line) => terminal.say(escapeControls(line)));
   using reporter = reporterFor(terminal, { quiet });
   const { listener } = reporter;
-  const { signal } = context;
+  const signal = context.takeSignal();
   const report = await restoreSnapshot({
     ...lookup,
     ...{ snapshot, target, path, preserveMtime, dryRun, signal, listener, pool },

@@ -12,10 +12,12 @@ import type { Terminal } from "./ui/terminal.ts";
 export interface Context {
   readonly terminal: Terminal;
   /**
-   * Aborts when the user or the system wants the program to end. Whoever takes it ends by itself, with
-   * all in order; until somebody does, the program ends at once.
+   * Answers what aborts when the user or the system wants the program to end. Whoever takes it ends by
+   * itself, with all in order; until somebody does, the program ends at once.
+   *
+   * @throws {BackupError} `interrupted` when that was wanted already.
    */
-  readonly signal: AbortSignal;
+  takeSignal(): AbortSignal;
 }
 
 /** Does what the words on the command line ask for, and answers the exit status. */

@@ -46,7 +46,7 @@ async function drill(values: Values, context: Context): Promise<number> {
   const report = await drillPipeline(pipeline, {
     destination,
     identityFiles: identityFilesOf(values.identity),
-    signal: context.signal,
+    signal: context.takeSignal(),
     listener: reporter.listener,
   });
   terminal.status("");

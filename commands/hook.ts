@@ -72,7 +72,7 @@ async function hook({ action, ...values }: Values, context: Context): Promise<nu
   const own = ownHooks(pipeline.state);
   const home = homeDirectory();
   if (action === "show") return await show(pipeline, folders, terminal);
-  context.signal.throwIfAborted(); // From here on, it goes to its end.
+  context.takeSignal(); // From here on, it goes to its end.
   for (const folder of folders) {
     const file = join(folder, "settings.json");
     const named = escapeControls(sayPath(file, home));

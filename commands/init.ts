@@ -50,7 +50,7 @@ async function init(
   const usual = usualAnswers();
   const { source, destination } = yes ? usual : await ask(usual, terminal);
   const answers = { source: fromHere(source, search), destination: fromHere(destination, search) };
-  context.signal.throwIfAborted(); // From here on, it goes to its end.
+  context.takeSignal(); // From here on, it goes to its end.
   const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
 
   const { renderPipeline } = await import("./pipeline_template.ts");

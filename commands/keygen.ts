@@ -30,9 +30,9 @@ export default defineCommand({
 
 async function keygen(
   { output, pq }: { readonly output: string | undefined; readonly pq: boolean },
-  { terminal, signal }: Context,
+  { terminal, takeSignal }: Context,
 ): Promise<number> {
-  signal.throwIfAborted(); // From here on, it goes to its end.
+  takeSignal(); // From here on, it goes to its end.
   const { addRecipients, createIdentity, recipientsFileOf, settingsDirectory } = await import(
     "./identity.ts"
   );

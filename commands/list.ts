@@ -53,7 +53,7 @@ async function list(values: Values, context: Context): Promise<number> {
   const found = await lookUp({ ...values, from }, (line) => terminal.say(escapeControls(line)));
   const { reporterFor } = await import("./ui/reporter.ts");
   using reporter = reporterFor(terminal, { quiet: true });
-  const lookup = { ...found, signal: context.signal, listener: reporter.listener };
+  const lookup = { ...found, signal: context.takeSignal(), listener: reporter.listener };
   return values.files === undefined
     ? await listAll(lookup, values.json, context)
     : await listFiles(lookup, values.files, values.json, context);

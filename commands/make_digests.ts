@@ -44,7 +44,7 @@ export async function digest(values: DigestValues, context: Context): Promise<nu
   const digesters = await digestersOf(values);
   using reporter = reporterFor(terminal, { quiet });
   const { listener } = reporter;
-  const { signal } = context;
+  const signal = context.takeSignal();
   const made: { readonly id: string; readonly document: ReturnType<typeof digestJson> }[] = [];
   const failures: unknown[] = [];
   for (const { id, options } of digesters) {

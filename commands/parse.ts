@@ -83,8 +83,8 @@ async function help(topic: readonly string[]): Promise<Invocation> {
 /** A session waits for this one: nothing else is loaded, and no word is wrong. */
 async function hookRun(words: readonly string[]): Promise<Invocation> {
   const { answerHook } = await import("./hook/answer.ts");
-  return ({ signal }) => {
-    signal.throwIfAborted(); // Taken: a terminal that is closed ends sessions, and not this.
+  return ({ takeSignal }) => {
+    takeSignal(); // A terminal that is closed ends sessions, and not this.
     return answerHook(words);
   };
 }

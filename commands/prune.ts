@@ -49,7 +49,7 @@ async function prune(values: Values, context: Context): Promise<number> {
   using reporter = reporterFor(terminal, { quiet });
   const identityFiles = identityFilesOf(values.identity);
   const { listener } = reporter;
-  const { signal } = context;
+  const signal = context.takeSignal();
   const options = { destination, dryRun, identityFiles, signal, listener };
   const report = await prunePipeline(pipeline, options);
   terminal.status("");

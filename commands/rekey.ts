@@ -71,7 +71,7 @@ async function rekey(values: Values, context: Context): Promise<number> {
     planOnly: plan,
     destination,
     identityFiles,
-    signal: context.signal,
+    signal: context.takeSignal(),
     listener: reporter.listener,
   });
   terminal.status("");

@@ -85,11 +85,11 @@ async function schedule(values: Values, context: Context): Promise<number> {
     const { remove, show, subjectOf } = await import("./schedule/upkeep.ts");
     const subject = await subjectOf(values.config, terminal);
     const installers = await chosenInstallers(values.with, place);
-    if (action === "remove") context.signal.throwIfAborted(); // From here on, it goes to its end.
+    if (action === "remove") context.takeSignal(); // From here on, it goes to its end.
     return await (action === "show" ? show : remove)(subject, place, installers, terminal);
   }
   const pipeline = await openPipeline(values.config);
-  const { signal } = context;
+  const signal = context.takeSignal();
   if (action === "install") return await install(pipeline, place, values, terminal, signal);
   const installers = await chosenInstallers(values.with, place);
   const job = await jobFor(pipeline, USUAL_TIME);

@@ -8,9 +8,13 @@ import type { Terminal } from "./ui/terminal.ts";
 
 /** Whether we are to end. */
 export interface Signals {
-  /** Aborts on the first signal. Whoever takes it puts things in order and ends by itself. */
-  readonly signal: AbortSignal;
-  /** Fails on the first signal if nobody has taken {@linkcode signal}: nothing is to be put in order. */
+  /**
+   * What aborts on the first signal. Whoever takes it puts things in order and ends by itself.
+   *
+   * @throws {BackupError} `interrupted` when one came already.
+   */
+  readonly take: () => AbortSignal;
+  /** Fails on the first signal if nobody has taken it: nothing is to be put in order. */
   readonly cut: Promise<never>;
   /** Exit status by the signal that came, as shells have it; `undefined`: none came. */
   readonly status: number | undefined;
@@ -53,7 +57,8 @@ export function watchSignals(terminal: Terminal): Signals {
   }
   return {
     cut,
-    get signal() {
+    take() {
+      controller.signal.throwIfAborted();
       isTaken = true;
       return controller.signal;
     },

@@ -27,7 +27,7 @@ export async function main(stage: Stage, words: readonly string[]): Promise<neve
   const terminal = processTerminal();
   const signals = watchSignals(terminal);
   try {
-    await serve(stage, words, { terminal, signal: signals.signal });
+    await serve(stage, words, { terminal, takeSignal: signals.take });
     terminal.assertPrinted();
   } catch (error) {
     Deno.exit(signals.status ?? tell(outputFailure(error) ?? error, terminal, false));
@@ -46,7 +46,7 @@ function outputFailure(error: unknown): BackupError | undefined {
 }
 
 async function serve(stage: Stage, words: readonly string[], context: Context): Promise<void> {
-  const { terminal, signal } = context;
+  const { terminal, takeSignal } = context;
   if (words.includes("--help") || words.includes("-h") || stage.kind === "gate") {
     return terminal.print(
       `${helpOf(stage)}\n\n${USES[stage.kind]} Options are flags: ${usage(stage)}`,
@@ -63,7 +63,7 @@ async function serve(stage: Stage, words: readonly string[], context: Context): 
     home: homeDirectory(),
     input: Deno.stdin.readable,
     output: Deno.stdout.writable,
-    signal,
+    signal: takeSignal(),
     say: (message) => terminal.say(escapeControls(message)),
   });
   for (const line of lines) terminal.print(escapeControls(line));

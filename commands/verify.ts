@@ -65,7 +65,7 @@ async function verify(values: Values, context: Context): Promise<number> {
   ]);
   using reporter = reporterFor(terminal, { quiet });
   const { listener } = reporter;
-  const { signal } = context;
+  const signal = context.takeSignal();
   const report = await verifySnapshots(
     { ...lookup, snapshot, all, forgetMissing, signal, listener },
   );

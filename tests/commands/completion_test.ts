@@ -6,7 +6,7 @@ import { fakeTerminal } from "./ui/fake_terminal.ts";
 async function complete(...words: readonly string[]): Promise<string> {
   const { terminal, out } = fakeTerminal();
   const invocation = await parseWords(["completion", ...words]);
-  equal(await invocation({ terminal, signal: new AbortController().signal }), 0);
+  equal(await invocation({ terminal, takeSignal: () => new AbortController().signal }), 0);
   return out();
 }
 

@@ -19,7 +19,7 @@ async function fails(...words: readonly string[]): Promise<BackupError> {
 async function prints(...words: readonly string[]): Promise<string> {
   const { terminal, out, err } = fakeTerminal();
   const invocation = await parseWords(words);
-  equal(await invocation({ terminal, signal: new AbortController().signal }), 0);
+  equal(await invocation({ terminal, takeSignal: () => new AbortController().signal }), 0);
   equal(err(), "");
   return out();
 }
@@ -180,7 +180,7 @@ Deno.test("help is given on a terminal of any width", async () => {
     for (const words of [[], ...Object.keys(commands).map((name) => [name])]) {
       const { terminal, out } = fakeTerminal(true, width);
       const invocation = await parseWords(["help", ...words]);
-      await invocation({ terminal, signal: new AbortController().signal });
+      await invocation({ terminal, takeSignal: () => new AbortController().signal });
       match(out(), /^Usage: keepsake/m, `${words} at ${width}`);
     }
   }
@@ -223,7 +223,7 @@ Deno.test("help of the pipeline explains the keys that belong to no stage", asyn
 Deno.test("help of what there is not says what was meant", async () => {
   const invocation = await parseWords(["help", "snapsot"]);
   const { terminal } = fakeTerminal();
-  await rejects(invocation({ terminal, signal: new AbortController().signal }), {
+  await rejects(invocation({ terminal, takeSignal: () => new AbortController().signal }), {
     code: "usage",
     message: 'Cannot explain "snapsot": there is no such command or stage',
     hint: 'Did you mean "snapshot"?',
