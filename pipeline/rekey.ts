@@ -7,6 +7,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { StoredFile } from "../stages/contract.ts";
 import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -20,6 +21,7 @@ import { isSealing } from "./keys.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { Manifest } from "./manifest.ts";
+import { isTorn } from "./missing.ts";
 import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
@@ -101,14 +103,14 @@ export async function rekeyPipeline(
     spool = await Spool.open(spoolDirectory(pipeline.state));
     const context = { pipeline, catalog, pool, workers, spool, reading, now, ...options };
     const everywhere = new Set<string>();
-    const held = new Map<string, HeldSnapshot[]>();
+    const listed = new Map<string, readonly StoredFile[]>();
     const failures: { destination: string; failure: Failure }[] = [];
     for (const place of placesOf(pipeline)) {
       const isMeant = targets.some((target) => target.place.id === place.id);
       try {
         const files = await listPlace(pool.at(place), place, catalog, signal);
         for (const { key } of files) if (parseKey(key)) everywhere.add(nameIn(key));
-        held.set(place.id, groupFiles(files));
+        listed.set(place.id, files);
       } catch (error) {
         signal?.throwIfAborted();
         if (isMeant) failures.push({ destination: place.id, failure: failureOf(error) });
@@ -117,8 +119,10 @@ export async function rekeyPipeline(
     const snapshots: Rekeyed[] = [];
     const renamed = new Map<string, string>();
     for (const { place } of targets) {
-      const rekeyer = new Rekeyer(place, held.get(place.id) ?? [], everywhere, renamed, context);
-      if (!planOnly) await rekeyer.finishBegun();
+      const files = listed.get(place.id);
+      if (files === undefined) continue; // What it holds is not known, which is not nothing.
+      const rekeyer = new Rekeyer(place, files, everywhere, renamed, context);
+      if (!planOnly) snapshots.push(...await rekeyer.finishBegun());
       snapshots.push(...await rekeyer.run());
     }
     const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
@@ -148,7 +152,8 @@ interface RekeyContext extends RekeyOptions {
 /** Rekeys one place. */
 class Rekeyer {
   readonly #place: Place;
-  #held: readonly HeldSnapshot[];
+  /** What is there, by a listing that succeeded. */
+  #files: readonly StoredFile[];
   /** `id/name` of whatever is at any place. */
   readonly #taken: Set<string>;
   /** `id/name` to new name: the same snapshot is called the same at every place. */
@@ -157,50 +162,53 @@ class Rekeyer {
 
   constructor(
     place: Place,
-    held: readonly HeldSnapshot[],
+    files: readonly StoredFile[],
     taken: Set<string>,
     renamed: Map<string, string>,
     context: RekeyContext,
   ) {
     this.#place = place;
-    this.#held = held;
+    this.#files = files;
     this.#taken = taken;
     this.#renamed = renamed;
     this.#context = context;
   }
 
-  /** Ends what was cut short: what is stored anew has taken the place of the old one already. */
-  async finishBegun(): Promise<void> {
-    const { catalog, signal } = this.#context;
+  /**
+   * Ends what was cut short: of two that are whole the old one goes, of one and a half the half.
+   * Tells what could not be ended.
+   */
+  async finishBegun(): Promise<Rekeyed[]> {
+    const { catalog } = this.#context;
+    const told: Rekeyed[] = [];
     for (const rekeying of catalog.rekeys.begun(this.#place.location)) {
       const { id, name, renamed } = rekeying;
-      const is = (wanted: string) => (held: HeldSnapshot) => held.id === id && held.name === wanted;
-      const [before, after] = [this.#held.find(is(name)), this.#held.find(is(renamed))];
-      if (after !== undefined && after.archives.length > 0) {
-        if (before !== undefined) await this.#remove(before);
-        this.#noteGone(id, name, renamed);
-        this.#held = this.#held.filter((one) => one !== before);
-      } else {
-        // Half of it may be there, and would be in the way of the other half.
-        const files = await listPlace(
-          this.#context.pool.at(this.#place),
-          this.#place,
-          catalog,
-          signal,
-        );
-        const left = files.filter(({ key }) => nameIn(key) === `${id}/${renamed}`);
-        if (left.length > 0) await this.#removeKeys(left.map(({ key }) => key));
-        this.#taken.delete(`${id}/${renamed}`);
-      }
-      catalog.rekeys.finish(rekeying);
+      const held = groupFiles(this.#files).filter((one) => one.id === id && !isTorn(one));
+      const isStored = held.some((one) => one.name === renamed);
+      if (!isStored && !held.some((one) => one.name === name)) continue;
+      const goes = isStored ? name : renamed;
+      const left = this.#files.filter(({ key }) => nameIn(key) === `${id}/${goes}`);
+      const bytes = left.reduce((sum, { size }) => sum + size, 0);
+      const about = { id, name, destination: this.#place.id, bytes, renamed, reason: "" };
+      const outcome = await this.#tell(about, async () => {
+        if (left.length > 0) await this.#remove(left);
+        if (isStored) this.#noteGone(id, name, renamed);
+        else this.#taken.delete(`${id}/${renamed}`);
+        catalog.rekeys.finish(rekeying);
+      });
+      const isDone = outcome.status !== "failed";
+      if (!isDone) told.push(outcome);
+      const past = `${id}/${isDone ? goes : name}`; // What failed once is not tried in another way.
+      this.#files = this.#files.filter(({ key }) => nameIn(key) !== past);
     }
+    return told;
   }
 
   /** Newest first, so that each finds the second after its own free; told oldest first. */
   async run(): Promise<Rekeyed[]> {
     const { listener, planOnly, signal } = this.#context;
     const told: Rekeyed[] = [];
-    for (const held of this.#held.toReversed()) {
+    for (const held of groupFiles(this.#files).toReversed()) {
       signal?.throwIfAborted();
       const { id, name } = held;
       const bytes = held.archives.reduce((sum, { size }) => sum + size, held.manifest.size);
@@ -318,7 +326,7 @@ class Rekeyer {
     catalog.contents.add(id, renamed, manifest);
     const way = wayTo(step.stage, route);
     catalog.addDelivery({ id, name: renamed, location, way, bytes }, now(), run);
-    await this.#remove(held);
+    await this.#remove([held.manifest, ...held.archives]);
     this.#noteGone(id, name, renamed);
     catalog.rekeys.finish({ id, name, location });
   }
@@ -416,13 +424,12 @@ class Rekeyer {
     return stored.bytes ?? files.reduce((sum, { size }) => sum + size, 0);
   }
 
-  async #remove({ manifest, archives }: HeldSnapshot): Promise<void> {
-    await this.#removeKeys([manifest.key, ...archives.map(({ key }) => key)]);
-  }
-
-  async #removeKeys(keys: readonly string[]): Promise<void> {
+  /** Manifests first. */
+  async #remove(files: readonly StoredFile[]): Promise<void> {
     const { pool, signal } = this.#context;
-    const context = { options: this.#place.options, keys };
+    const isArchive = ({ key }: StoredFile) => Number(parseKey(key)?.kind === "archive");
+    const ordered = files.toSorted((a, b) => isArchive(a) - isArchive(b));
+    const context = { options: this.#place.options, keys: ordered.map(({ key }) => key) };
     await pool.removing(this.#place).call({ operation: "remove", context }, { signal });
   }
 

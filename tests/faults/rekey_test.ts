@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
+import { join } from "node:path";
 import {
   generateHybridIdentity,
   generateX25519Identity,
@@ -6,11 +7,15 @@ import {
 } from "age-encryption";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
-import { rekeyPipeline } from "../../pipeline/rekey.ts";
+import { placesOf } from "../../pipeline/places.ts";
+import { type Rekeyed, rekeyPipeline } from "../../pipeline/rekey.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
+import { works } from "../platform/probe.ts";
 import { git } from "../stages/git_harness.ts";
+import { filesIn, namesIn, Sandbox } from "./harness.ts";
+import { killAt } from "./killing.ts";
 
 /** A world with two snapshots, a second apart, at two places, and a file that names other keys now. */
 async function furnished(generate = generateX25519Identity) {
@@ -235,4 +240,137 @@ Deno.test("what was made in the last second that a name can tell is left, under 
   const { snapshots } = await rekeyPipeline(pipeline, { planOnly: true });
   const last = snapshots.filter(({ name }) => name.startsWith("9999"));
   deepEqual(last.map(({ status }) => status), ["left"]);
+});
+
+const traces = await works("strace", "-V");
+const unlessTraces = traces ? "" : " (ignored: strace is not installed)";
+
+/** Stages with one snapshot and encryption for these besides the sandbox's own recipient. */
+type StagesFor = (sandbox: Sandbox, others: readonly string[]) => string;
+
+const atUsb = (rules = {}): StagesFor => (sandbox, others) =>
+  [
+    sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }),
+    sandbox.stage("encrypt", { to: [sandbox.recipient, ...others] }),
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), ...rules }),
+  ].join("");
+
+const alsoAtNas: StagesFor = (sandbox, others) =>
+  atUsb()(sandbox, others) +
+  sandbox.stage("local", { id: "nas", path: sandbox.destination("nas") });
+
+/** Snapshots, one a day, and a pipeline file that names one more recipient since. */
+async function backedUp(count: number, stages: StagesFor) {
+  const sandbox = await Sandbox.make((sandbox) => stages(sandbox, []), { "a.txt": "1" });
+  let day = 1;
+  const run = async () => {
+    sandbox.change();
+    return await sandbox.backUp({ clock: () => new Date(Date.UTC(2026, 0, day++)) });
+  };
+  for (let index = 0; index < count; index++) await run();
+  const other = await identityToRecipient(await generateX25519Identity());
+  const configure = (add = "") => sandbox.configure((sandbox) => stages(sandbox, [other]) + add);
+  await configure();
+  return { sandbox, run, configure };
+}
+
+/** The same, rekeyed by a process that was killed when the first one at `usb` was stored anew. */
+async function cutShort(count: number, stages: StagesFor) {
+  const furniture = await backedUp(count, stages);
+  const { sandbox } = furniture;
+  const { code } = await killAt(sandbox, ["rekey", "--apply"], {
+    ...{ calls: "rename", delay: 100_000, after: 1 },
+    counts: (call) => /\/usb\/m\/[^".]+\.json[^"]*"\) = 0/.test(call),
+  });
+  equal(code, 137);
+  equal(namesIn(sandbox.destination("usb/m")).length, 2 * (count + 1));
+  return furniture;
+}
+
+/** A bucket in which `answer` says what there is. */
+function bucket(answer: (request: Request) => Response | Promise<Response>) {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, answer);
+  const endpoint = `http://127.0.0.1:${server.addr.port}`;
+  const stage = async (sandbox: Sandbox) => {
+    const keys = join(sandbox.folder, "keys");
+    await Deno.writeTextFile(keys, "[default]\naws_access_key_id = A\naws_secret_access_key = B\n");
+    const credentials = `file:${keys}`;
+    return sandbox.stage("s3", { bucket: "backups", endpoint, credentials });
+  };
+  return { server, stage };
+}
+
+function listing(...keys: readonly string[]): Response {
+  const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`);
+  return new Response(
+    `<ListBucketResult><Name>backups</Name>${contents.join("")}</ListBucketResult>`,
+  );
+}
+
+Deno.test({
+  name: `the one copy stays that a rekeying left, however late its place is there${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox, configure } = await cutShort(1, atUsb());
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    const [manifest] = namesIn(`${usb}/m`);
+    match(manifest!, /T000000Z-.*\.json/);
+    await Deno.remove(`${usb}/m/${manifest}`);
+    const before = filesIn(usb);
+    await Deno.rename(usb, `${usb}.off`);
+    let asked = 0;
+    const { server, stage } = bucket(async () => {
+      if (asked++ === 0) await Deno.rename(`${usb}.off`, usb);
+      return listing();
+    });
+    await using _server = server;
+    await configure(await stage(sandbox));
+    const { failures } = await rekeyPipeline(sandbox.pipeline, { planOnly: false });
+    deepEqual([failures.map(({ destination }) => destination), asked], [["usb"], 1]);
+    deepEqual(filesIn(usb), before);
+    await configure();
+    equal((await rekeyPipeline(sandbox.pipeline, { planOnly: false })).ok, true);
+    equal(namesIn(`${usb}/m`).length, 2);
+    equal(await sandbox.verifyAll(), 1);
+  },
+});
+
+Deno.test({
+  name: `a place that is away keeps no other one from being rekeyed${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox } = await cutShort(1, alsoAtNas);
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    await Deno.rename(usb, `${usb}.off`);
+    const { code, stdout, stderr } = await sandbox.keepsake(["rekey", "--apply", "--json"]);
+    equal(code, 2, stderr);
+    const { snapshots, failures } = JSON.parse(stdout);
+    const told = snapshots.map((one: Rekeyed) => `${one.destination} ${one.status}`);
+    deepEqual([told, failures.length], [["nas rekeyed"], 1]);
+  },
+});
+
+Deno.test("what could not be finished at a place is told among what was done", async () => {
+  const { sandbox, configure } = await backedUp(1, atUsb());
+  using _ = sandbox;
+  const [name] = (await sandbox.names()).map((name) => name.slice(2)) as [string];
+  const renamed = name.replace("T000000Z", "T000001Z");
+  const keys = [name, renamed].flatMap((name) =>
+    [".tar.zst.age", ".json.zst.age"].map((ending) => `m/${name}${ending}`)
+  );
+  const { server, stage } = bucket(({ method }) =>
+    method === "GET" ? listing(...keys) : new Response(null, { status: 403 })
+  );
+  await using _server = server;
+  const pipeline = await configure(await stage(sandbox));
+  const catalog = Catalog.openIfThere(pipeline.state)!;
+  const { location } = placesOf(pipeline).find(({ id }) => id === "s3")!;
+  catalog.rekeys.begin({ id: "m", name, location, renamed });
+  catalog.close();
+  const { snapshots } = await rekeyPipeline(pipeline, { planOnly: false });
+  const told = snapshots.map((one) => `${one.destination} ${one.name} ${one.status}`);
+  deepEqual(told.slice(1), [`s3 ${name} failed`, `s3 ${renamed} failed`]);
+  equal(snapshots[1]!.failure?.code, "destination-refused");
 });
