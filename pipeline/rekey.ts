@@ -102,29 +102,24 @@ export async function rekeyPipeline(
   try {
     spool = await Spool.open(spoolDirectory(pipeline.state));
     const context = { pipeline, catalog, pool, workers, spool, reading, now, ...options };
-    const everywhere = new Set<string>();
-    const listed = new Map<string, readonly StoredFile[]>();
+    const shared: Names = { taken: new Set(), current: new Map() };
+    const rekeyers: Rekeyer[] = [];
     const failures: { destination: string; failure: Failure }[] = [];
+    const isMeant = ({ id }: Place) => targets.some(({ place }) => place.id === id);
     for (const place of placesOf(pipeline)) {
-      const isMeant = targets.some((target) => target.place.id === place.id);
       try {
         const files = await listPlace(pool.at(place), place, catalog, signal);
-        for (const { key } of files) if (parseKey(key)) everywhere.add(nameIn(key));
-        listed.set(place.id, files);
+        rekeyers.push(new Rekeyer(place, files, shared, context));
       } catch (error) {
         signal?.throwIfAborted();
-        if (isMeant) failures.push({ destination: place.id, failure: failureOf(error) });
+        if (isMeant(place)) failures.push({ destination: place.id, failure: failureOf(error) });
       }
     }
+    const meant = rekeyers.filter((one) => isMeant(one.place));
     const snapshots: Rekeyed[] = [];
-    const renamed = new Map<string, string>();
-    for (const { place } of targets) {
-      const files = listed.get(place.id);
-      if (files === undefined) continue; // What it holds is not known, which is not nothing.
-      const rekeyer = new Rekeyer(place, files, everywhere, renamed, context);
-      if (!planOnly) snapshots.push(...await rekeyer.finishBegun());
-      snapshots.push(...await rekeyer.run());
-    }
+    for (const rekeyer of planOnly ? [] : meant) snapshots.push(...await rekeyer.finishBegun());
+    for (const rekeyer of rekeyers) rekeyer.noteNames();
+    for (const rekeyer of meant) snapshots.push(...await rekeyer.run());
     const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
     const histories = targets.filter(({ place }) => removalAt(place) !== "frees")
       .map(({ place }) => place.id);
@@ -149,28 +144,31 @@ interface RekeyContext extends RekeyOptions {
   readonly now: () => Date;
 }
 
+/** What snapshots are called, at all places together. */
+interface Names {
+  /** `id/name` of whatever is at any place. */
+  readonly taken: Set<string>;
+  /** By {@linkcode Rekeyer.sameness}: the name under which a snapshot has its recipients. */
+  readonly current: Map<string, string>;
+}
+
 /** Rekeys one place. */
 class Rekeyer {
-  readonly #place: Place;
+  readonly place: Place;
   /** What is there, by a listing that succeeded. */
   #files: readonly StoredFile[];
-  /** `id/name` of whatever is at any place. */
-  readonly #taken: Set<string>;
-  /** `id/name` to new name: the same snapshot is called the same at every place. */
-  readonly #renamed: Map<string, string>;
+  readonly #names: Names;
   readonly #context: RekeyContext;
 
   constructor(
     place: Place,
     files: readonly StoredFile[],
-    taken: Set<string>,
-    renamed: Map<string, string>,
+    names: Names,
     context: RekeyContext,
   ) {
-    this.#place = place;
+    this.place = place;
     this.#files = files;
-    this.#taken = taken;
-    this.#renamed = renamed;
+    this.#names = names;
     this.#context = context;
   }
 
@@ -181,7 +179,7 @@ class Rekeyer {
   async finishBegun(): Promise<Rekeyed[]> {
     const { catalog } = this.#context;
     const told: Rekeyed[] = [];
-    for (const rekeying of catalog.rekeys.begun(this.#place.location)) {
+    for (const rekeying of catalog.rekeys.begun(this.place.location)) {
       const { id, name, renamed } = rekeying;
       const held = groupFiles(this.#files).filter((one) => one.id === id && !isTorn(one));
       const isStored = held.some((one) => one.name === renamed);
@@ -189,11 +187,10 @@ class Rekeyer {
       const goes = isStored ? name : renamed;
       const left = this.#files.filter(({ key }) => nameIn(key) === `${id}/${goes}`);
       const bytes = left.reduce((sum, { size }) => sum + size, 0);
-      const about = { id, name, destination: this.#place.id, bytes, renamed, reason: "" };
+      const about = { id, name, destination: this.place.id, bytes, renamed, reason: "" };
       const outcome = await this.#tell(about, async () => {
         if (left.length > 0) await this.#remove(left);
         if (isStored) this.#noteGone(id, name, renamed);
-        else this.#taken.delete(`${id}/${renamed}`);
         catalog.rekeys.finish(rekeying);
       });
       const isDone = outcome.status !== "failed";
@@ -204,6 +201,15 @@ class Rekeyer {
     return told;
   }
 
+  /** Tells the other places what is there. */
+  noteNames(): void {
+    const { taken, current } = this.#names;
+    for (const { key } of this.#files) if (parseKey(key)) taken.add(nameIn(key));
+    for (const held of groupFiles(this.#files)) {
+      if (this.#isCurrent(held)) current.set(this.#sameness(held), held.name);
+    }
+  }
+
   /** Newest first, so that each finds the second after its own free; told oldest first. */
   async run(): Promise<Rekeyed[]> {
     const { listener, planOnly, signal } = this.#context;
@@ -212,13 +218,12 @@ class Rekeyer {
       signal?.throwIfAborted();
       const { id, name } = held;
       const bytes = held.archives.reduce((sum, { size }) => sum + size, held.manifest.size);
-      const about = { id, name, destination: this.#place.id, bytes, renamed: null, reason: "" };
+      const about = { id, name, destination: this.place.id, bytes, renamed: null, reason: "" };
       const [route, step, stage] = this.#wayOf(id);
       const reason = this.#reasonToLeave(held, stage);
-      const known = this.#context.catalog.delivery(id, name, this.#place.location);
       if (reason !== undefined) {
         told.push({ ...about, status: "left", reason });
-      } else if (known?.way === wayTo(step!.stage, route!)) {
+      } else if (this.#isCurrent(held)) {
         told.push({ ...about, status: "current" });
       } else {
         const renamed = this.#newName(held);
@@ -227,7 +232,7 @@ class Rekeyer {
           told.push({ ...about, status: "left", reason });
         } else if (planOnly) told.push({ ...about, status: "due", renamed });
         else {
-          listener?.({ type: "stage-started", stage: this.#place.id, snapshot: `${id}/${name}` });
+          listener?.({ type: "stage-started", stage: this.place.id, snapshot: `${id}/${name}` });
           told.push(
             await this.#tell(
               { ...about, renamed },
@@ -256,9 +261,9 @@ class Rekeyer {
   /** How today's snapshots of an id come here, and the stage that encrypts them. */
   #wayOf(id: string): [Route | undefined, Step | undefined, PipelineStage | undefined] {
     const route = routesOf(this.#context.pipeline.stages).find(({ source }) => source.id === id);
-    const step = route?.steps.find(({ stage }) => stage.id === this.#place.id);
+    const step = route?.steps.find(({ stage }) => stage.id === this.place.id);
     if (route === undefined || step === undefined) return [route, undefined, undefined];
-    const streams = streamsFor(id, route.steps, new Set([this.#place.id]));
+    const streams = streamsFor(id, route.steps, new Set([this.place.id]));
     const transforms = streams.flatMap(({ transform }) => transform ?? []);
     return [route, step, transforms.length === 1 ? transforms[0] : undefined];
   }
@@ -276,24 +281,46 @@ class Rekeyer {
     return archives.length === 1 ? undefined : "its archive is not there";
   }
 
-  /** The next second that is free. Order is kept: nothing newer is passed. */
-  #newName({ id, name }: HeldSnapshot): string | undefined {
-    const known = this.#renamed.get(`${id}/${name}`);
-    if (known !== undefined) return known;
+  #isCurrent({ id, name }: HeldSnapshot): boolean {
+    const [route, step] = this.#wayOf(id);
+    const known = this.#context.catalog.delivery(id, name, this.place.location);
+    return step !== undefined && known?.way === wayTo(step.stage, route!);
+  }
+
+  /** The same text for two names of one snapshot, as far as is known. */
+  #sameness({ id, name }: Pick<HeldSnapshot, "id" | "name">): string {
+    const created = this.#context.catalog.contents.known(id, name)?.created ?? createdOf(name);
+    return `${id} ${name.slice(-HASH_DIGITS)} ${created.getTime()}`;
+  }
+
+  /**
+   * What it is called where it has its recipients, else the next second that is free after all its
+   * names. Order is kept: nothing newer is passed.
+   */
+  #newName(held: HeldSnapshot): string | undefined {
+    const { id, name } = held;
+    const { taken, current } = this.#names;
+    const same = this.#sameness(held);
+    const known = current.get(same);
+    const isHere = ({ key }: StoredFile) => nameIn(key) === `${id}/${known}`;
+    if (known !== undefined && !this.#files.some(isHere)) return known;
+    const others = Array.from(taken).filter((other) => other.startsWith(`${id}/`))
+      .map((other) => other.slice(id.length + 1));
+    const hash = name.slice(-HASH_DIGITS);
+    const own = others.filter((other) =>
+      other.endsWith(hash) && this.#sameness({ id, name: other }) === same
+    );
+    const last = [name, ...own].toSorted().at(-1)!;
     const newer = Math.min(
       LAST_MOMENT,
-      ...Array.from(this.#taken).filter((other) =>
-        other.startsWith(`${id}/`) && other > `${id}/${name}`
-      )
-        .map((other) => createdOf(other.slice(id.length + 1)).getTime()),
+      ...others.filter((other) => other > last).map((other) => createdOf(other).getTime()),
     );
-    const created = createdOf(name).getTime();
-    for (let moment = created + 1000; moment < newer; moment += 1000) {
-      const renamed = snapshotName(new Date(moment), name.slice(-HASH_DIGITS));
-      if (this.#taken.has(`${id}/${renamed}`)) continue;
-      this.#renamed.set(`${id}/${name}`, renamed);
-      this.#taken.delete(`${id}/${name}`);
-      this.#taken.add(`${id}/${renamed}`);
+    for (let moment = createdOf(last).getTime() + 1000; moment < newer; moment += 1000) {
+      const renamed = snapshotName(new Date(moment), hash);
+      if (taken.has(`${id}/${renamed}`)) continue;
+      current.set(same, renamed);
+      taken.delete(`${id}/${name}`);
+      taken.add(`${id}/${renamed}`);
       return renamed;
     }
   }
@@ -307,8 +334,8 @@ class Rekeyer {
   ): Promise<void> {
     const { catalog, now, pool, reading } = this.#context;
     const { id, name } = held;
-    const { location } = this.#place;
-    const manifest = await new SnapshotReader(this.#place, pool, reading).manifest(held);
+    const { location } = this.place;
+    const manifest = await new SnapshotReader(this.place, pool, reading).manifest(held);
     const archive = await this.#rewrap(held, manifest, stage);
     const nameOf = (kind: "archive" | "manifest") => fileName({ ...held, name: renamed, kind });
     const record = { ...archive, name: nameOf("archive") };
@@ -320,10 +347,10 @@ class Rekeyer {
     const spooled = await this.#seal(after, held, route, step);
     const files = [record, { ...spooled, name: nameOf("manifest") }];
     catalog.rekeys.begin({ id, name, location, renamed });
+    catalog.contents.add(id, renamed, manifest);
     const bytes = await this.#store(id, files, step.stage);
     const run = 0; // No run made it.
     catalog.addSnapshot(id, renamed, manifest.created, manifest, run);
-    catalog.contents.add(id, renamed, manifest);
     const way = wayTo(step.stage, route);
     catalog.addDelivery({ id, name: renamed, location, way, bytes }, now(), run);
     await this.#remove([held.manifest, ...held.archives]);
@@ -346,9 +373,9 @@ class Rekeyer {
     using worker = new StageWorker(stage.use, stage.stage.permissions(stage.options, "rewrap"), {
       operation: "rewrap",
     });
-    const fetching = pool.at(this.#place).call({
+    const fetching = pool.at(this.place).call({
       operation: "fetch",
-      context: { options: this.#place.options, key },
+      context: { options: this.place.options, key },
       output: { ports: [above.port1], coding: PLAIN },
     }, { signal: stop.signal });
     const wrapping = worker.call({
@@ -429,14 +456,14 @@ class Rekeyer {
     const { pool, signal } = this.#context;
     const isArchive = ({ key }: StoredFile) => Number(parseKey(key)?.kind === "archive");
     const ordered = files.toSorted((a, b) => isArchive(a) - isArchive(b));
-    const context = { options: this.#place.options, keys: ordered.map(({ key }) => key) };
-    await pool.removing(this.#place).call({ operation: "remove", context }, { signal });
+    const context = { options: this.place.options, keys: ordered.map(({ key }) => key) };
+    await pool.removing(this.place).call({ operation: "remove", context }, { signal });
   }
 
   #noteGone(id: string, name: string, renamed: string): void {
     const { catalog } = this.#context;
     catalog.suspicions.rename(id, name, renamed);
-    catalog.pruning.finish([{ id, name, location: this.#place.location }]);
+    catalog.pruning.finish([{ id, name, location: this.place.location }]);
     if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
   }
 }

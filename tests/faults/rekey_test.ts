@@ -268,8 +268,10 @@ async function backedUp(count: number, stages: StagesFor) {
     return await sandbox.backUp({ clock: () => new Date(Date.UTC(2026, 0, day++)) });
   };
   for (let index = 0; index < count; index++) await run();
-  const other = await identityToRecipient(await generateX25519Identity());
-  const configure = (add = "") => sandbox.configure((sandbox) => stages(sandbox, [other]) + add);
+  const configure = async (add = "") => {
+    const other = await identityToRecipient(await generateX25519Identity());
+    return await sandbox.configure((sandbox) => stages(sandbox, [other]) + add);
+  };
   await configure();
   return { sandbox, run, configure };
 }
@@ -356,7 +358,7 @@ Deno.test("what could not be finished at a place is told among what was done", a
   const { sandbox, configure } = await backedUp(1, atUsb());
   using _ = sandbox;
   const [name] = (await sandbox.names()).map((name) => name.slice(2)) as [string];
-  const renamed = name.replace("T000000Z", "T000001Z");
+  const renamed = name.replace("T000000Z", "T000009Z");
   const keys = [name, renamed].flatMap((name) =>
     [".tar.zst.age", ".json.zst.age"].map((ending) => `m/${name}${ending}`)
   );
@@ -371,6 +373,41 @@ Deno.test("what could not be finished at a place is told among what was done", a
   catalog.close();
   const { snapshots } = await rekeyPipeline(pipeline, { planOnly: false });
   const told = snapshots.map((one) => `${one.destination} ${one.name} ${one.status}`);
-  deepEqual(told.slice(1), [`s3 ${name} failed`, `s3 ${renamed} failed`]);
-  equal(snapshots[1]!.failure?.code, "destination-refused");
+  deepEqual(told, [`s3 ${name} failed`, `usb ${name} rekeyed`, `s3 ${renamed} failed`]);
+  equal(snapshots[0]!.failure?.code, "destination-refused");
+});
+
+async function expectOneName(sandbox: Sandbox): Promise<void> {
+  const { ok, snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly: false });
+  equal(ok, true, JSON.stringify(snapshots));
+  deepEqual(snapshots.filter(({ status }) => status === "left"), []);
+  deepEqual(
+    namesIn(sandbox.destination("nas/m")),
+    namesIn(sandbox.destination("usb/m")),
+  );
+  equal(await sandbox.verifyAll(), 4);
+}
+
+Deno.test("a destination that is rekeyed after another one takes over its names", async () => {
+  const { sandbox, configure } = await backedUp(2, alsoAtNas);
+  using _ = sandbox;
+  await rekeyPipeline(sandbox.pipeline, { planOnly: false, destination: "usb" });
+  await expectOneName(sandbox);
+  for (const destination of ["usb", "nas"]) {
+    await configure();
+    await rekeyPipeline(sandbox.pipeline, { planOnly: false, destination });
+  }
+  await configure();
+  await expectOneName(sandbox);
+});
+
+Deno.test({
+  name:
+    `a snapshot is called the same everywhere after a rekeying that was cut short${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox } = await cutShort(2, alsoAtNas);
+    using _ = sandbox;
+    await expectOneName(sandbox);
+  },
 });
