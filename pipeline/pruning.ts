@@ -149,7 +149,23 @@ function judgeSnapshots(
 ): Judged[] {
   const onlyIn = ({ id, name }: Candidate, others: readonly Candidate[]) =>
     catalog.contents.onlyIn(id, name, others.map((other) => other.name));
-  return judge(snapshots, site.policy, { now, onlyIn }).map(({ snapshot, keep, reasons }) => {
+  // What a rekeying left under two names is one snapshot until that is finished.
+  const keyOf = (id: string, name: string) => `${id}/${name}`;
+  const there = new Set(snapshots.map(({ id, name }) => keyOf(id, name)));
+  const formers = new Map(
+    catalog.rekeys.begun(site.place.location).filter(({ id, name }) => there.has(keyOf(id, name)))
+      .map(({ id, name, renamed }) => [keyOf(id, renamed), name]),
+  );
+  const single = snapshots.filter(({ id, name }) => !formers.has(keyOf(id, name)));
+  const verdicts = [
+    ...judge(single, site.policy, { now, onlyIn }),
+    ...snapshots.filter((one) => !single.includes(one)).map((snapshot) => {
+      const former = formers.get(keyOf(snapshot.id, snapshot.name));
+      const reason = `${former} under its new name: a rekey of it was cut short`;
+      return { snapshot, keep: true, reasons: [reason] };
+    }),
+  ];
+  return verdicts.map(({ snapshot, keep, reasons }) => {
     const { id, name, created, files } = snapshot;
     const spared = site.spares(id);
     const verdict = spared === undefined ? { keep, reasons } : { keep: true, reasons: [spared] };

@@ -411,3 +411,20 @@ Deno.test({
     await expectOneName(sandbox);
   },
 });
+
+Deno.test({
+  name: `pruning counts what a rekeying left twice as one${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox, run } = await cutShort(4, atUsb({ keep_last: 4 }));
+    using _ = sandbox;
+    const [oldest, ...others] = await sandbox.names();
+    const { pruned } = await run();
+    deepEqual(pruned!.flatMap(({ items }) => items.map(({ id, name }) => `${id}/${name}`)), [
+      oldest,
+    ]);
+    deepEqual((await sandbox.names()).slice(0, -1), others);
+    equal((await rekeyPipeline(sandbox.pipeline, { planOnly: false })).ok, true);
+    equal(await sandbox.verifyAll(), 4);
+  },
+});
