@@ -69,6 +69,12 @@ export class PruneRecord {
     return last?.status === "damaged" ? new Date(last.verified) : undefined;
   }
 
+  /** A snapshot has another name now: what was proven of it stays proven. */
+  rename({ id, name, location }: Spot, after: string): void {
+    const sql = "UPDATE verifications SET name = ? WHERE id = ? AND name = ? AND location = ?";
+    this.#database.run(sql, after, id, name, location);
+  }
+
   /** Notes what is about to be removed. */
   begin(spots: readonly Spot[]): void {
     this.#each("INSERT OR REPLACE INTO removals VALUES (?, ?, ?)", spots);

@@ -25,6 +25,7 @@ import { isTorn } from "./missing.ts";
 import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
+import type { Rekeying } from "./rekey_record.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { Spool, type Spooled } from "./spool.ts";
@@ -189,6 +190,7 @@ class Rekeyer {
       const bytes = left.reduce((sum, { size }) => sum + size, 0);
       const about = { id, name, destination: this.place.id, bytes, renamed, reason: "" };
       const outcome = await this.#tell(about, async () => {
+        if (isStored) this.#noteStored(rekeying);
         if (left.length > 0) await this.#remove(left);
         if (isStored) this.#noteGone(id, name, renamed);
         catalog.rekeys.finish(rekeying);
@@ -199,6 +201,15 @@ class Rekeyer {
       this.#files = this.#files.filter(({ key }) => nameIn(key) !== past);
     }
     return told;
+  }
+
+  #noteStored({ id, location, renamed: name }: Rekeying): void {
+    const { catalog, now } = this.#context;
+    if (catalog.delivery(id, name, location) !== undefined) return;
+    const files = this.#files.filter(({ key }) => nameIn(key) === `${id}/${name}`);
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    const way = ""; // For whom it was encrypted is not known: it stays due.
+    catalog.addDelivery({ id, name, location, way, bytes }, now(), 0);
   }
 
   /** Tells the other places what is there. */
@@ -463,7 +474,9 @@ class Rekeyer {
   #noteGone(id: string, name: string, renamed: string): void {
     const { catalog } = this.#context;
     catalog.suspicions.rename(id, name, renamed);
-    catalog.pruning.finish([{ id, name, location: this.place.location }]);
+    const spot = { id, name, location: this.place.location };
+    catalog.pruning.rename(spot, renamed);
+    catalog.pruning.finish([spot]);
     if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
   }
 }

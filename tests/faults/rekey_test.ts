@@ -280,13 +280,17 @@ async function backedUp(count: number, stages: StagesFor) {
 async function cutShort(count: number, stages: StagesFor) {
   const furniture = await backedUp(count, stages);
   const { sandbox } = furniture;
+  await killRekey(sandbox);
+  equal(namesIn(sandbox.destination("usb/m")).length, 2 * (count + 1));
+  return furniture;
+}
+
+async function killRekey(sandbox: Sandbox): Promise<void> {
   const { code } = await killAt(sandbox, ["rekey", "--apply"], {
     ...{ calls: "rename", delay: 100_000, after: 1 },
     counts: (call) => /\/usb\/m\/[^".]+\.json[^"]*"\) = 0/.test(call),
   });
   equal(code, 137);
-  equal(namesIn(sandbox.destination("usb/m")).length, 2 * (count + 1));
-  return furniture;
 }
 
 /** A bucket in which `answer` says what there is. */
@@ -428,3 +432,28 @@ Deno.test({
     equal(await sandbox.verifyAll(), 4);
   },
 });
+
+for (const how of ["finished", "cut short"]) {
+  const isCut = how === "cut short";
+  Deno.test({
+    name: `the last verified snapshot stays after a rekeying that was ${how}${
+      isCut ? unlessTraces : ""
+    }`,
+    ignore: isCut && !traces,
+    async fn() {
+      const { sandbox, run, configure } = await backedUp(1, atUsb({ keep_last: 1 }));
+      using _ = sandbox;
+      equal(await sandbox.verifyAll(), 1);
+      if (isCut) {
+        await killRekey(sandbox);
+        equal((await rekeyPipeline(sandbox.pipeline, { planOnly: false })).ok, true);
+      }
+      for (let times = 0; times < 2; times++) await run();
+      await configure();
+      equal((await rekeyPipeline(sandbox.pipeline, { planOnly: false })).ok, true);
+      const [verified] = await sandbox.names();
+      await run();
+      deepEqual([(await sandbox.names())[0], (await sandbox.names()).length], [verified, 2]);
+    },
+  });
+}
