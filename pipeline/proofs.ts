@@ -66,6 +66,11 @@ export class Proofs {
     this.#database.run(sql, id, location, verdict, ...values);
   }
 
+  /** Notes that nothing is stored at a place any more, which is as it should be. */
+  forget(id: string, location: string): void {
+    this.#database.run("DELETE FROM proofs WHERE id = ? AND location = ?", id, location);
+  }
+
   /** When the last drill that said something failed; `undefined`: it proved it, or there was none. */
   failed(id: string, location: string): Date | undefined {
     // What cannot be looked at later on takes no failure back.

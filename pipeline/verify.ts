@@ -102,8 +102,10 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
     const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
     const { forgetMissing = false } = options;
     const lost = lostCopies(asked, copies, true);
-    if (forgetMissing && lost.length > 0) forget(lost, asked, pipeline!);
-    if (pipeline !== undefined) noteMissing(asked, copies, pipeline);
+    if (pipeline !== undefined) {
+      if (forgetMissing) forget(lost, asked, copies, pipeline);
+      noteMissing(asked, copies, pipeline);
+    }
     verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
   }
   if (pipeline !== undefined) leaveDoubts(pipeline);
@@ -209,20 +211,34 @@ function noteMissing(
   }
 }
 
+/** Where nothing is left of an id there is nothing to be proven, and nothing wrong with it. */
 function forget(
   lost: readonly Verification[],
   stored: readonly Stored[],
+  copies: readonly Copy[],
   { state }: Pipeline,
 ): void {
   const catalog = Catalog.openIfThere(state);
+  if (catalog === undefined) return;
   try {
     for (const { id, name, destination } of lost) {
       const { place: { location } } = stored.find(({ place }) => place.id === destination)!;
-      catalog?.pruning.finish([{ id, name, location }]);
-      if (catalog?.pruning.isAnywhere(id, name) === false) catalog.contents.forget(id, [name]);
+      catalog.pruning.finish([{ id, name, location }]);
+      if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
+    }
+    for (const { place: { id: destination, location } } of stored) {
+      const proofs = catalog.proofs.at(location);
+      const there = copies.filter(({ place }) => place.id === destination).map(({ held }) => held);
+      const left = new Set([...there, ...catalog.deliveriesTo(location)].map(({ id }) => id));
+      for (const { id } of proofs.filter(({ id }) => !left.has(id))) {
+        catalog.proofs.forget(id, location);
+        for (const kind of ["drill", "proof", "store"] as const) {
+          catalog.watch.end(`${kind} ${destination}/${id}`);
+        }
+      }
     }
   } finally {
-    catalog?.close();
+    catalog.close();
   }
 }
 

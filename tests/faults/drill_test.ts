@@ -2,9 +2,13 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Catalog } from "../../pipeline/catalog.ts";
+import { loadPipeline } from "../../pipeline/config/load.ts";
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { drillPipeline } from "../../pipeline/drill.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { openScratch } from "../../pipeline/scratch.ts";
+import { verifySnapshots } from "../../pipeline/verify.ts";
+import type { Trouble } from "../../pipeline/watch/troubles.ts";
 import { World } from "../end_to_end/world.ts";
 
 const DAY = 86_400_000;
@@ -117,6 +121,35 @@ Deno.test("run drills when that is due, and ends with 2 when a proof is overdue"
   await Deno.rename(world.at("elsewhere"), world.identity);
   equal((await runPipeline(pipeline, { clock: at(24) })).status, 0);
 });
+
+Deno.test("an id that was renamed, and removed by hand, is to be proven no more", async () => {
+  const { world, pipeline } = await furnished('max_unproven = "14d"');
+  using _ = world;
+  await runPipeline(pipeline, { clock: at(0) });
+  const archive = await fileIn(world, "usb", ".tar.");
+  await Deno.truncate(archive, 100);
+  equal((await drillPipeline(pipeline, { clock: at(1), destination: "usb" })).status, 4);
+  const file = world.at("claude.toml");
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, text.replace('id = "claude"', 'id = "renamed"'));
+  const renamed = await loadPipeline(file, { environment: {}, home: world.at("home") });
+  await runPipeline(renamed, { clock: at(2) });
+  await Deno.remove(world.at("usb", "claude"), { recursive: true });
+  const [{ subject }] = troublesOf(renamed) as [Trouble];
+  equal(subject, "drill usb/claude");
+  await verifySnapshots({ pipeline: renamed, forgetMissing: true });
+  deepEqual(troublesOf(renamed), []);
+  equal((await drillPipeline(renamed, { clock: at(20) })).ok, true);
+  const { status, unproven } = await runPipeline(renamed, { clock: at(21) });
+  deepEqual([status, unproven], [0, undefined]);
+});
+
+function troublesOf({ state }: Pipeline): Trouble[] {
+  const catalog = Catalog.openIfThere(state)!;
+  const { troubles } = catalog.watch;
+  catalog.close();
+  return troubles;
+}
 
 Deno.test("what a drill that was killed left behind is gone after the next run; one at work is left alone", async () => {
   const { world, pipeline } = await furnished();
