@@ -47,6 +47,12 @@ export class PruneRecord {
     }
   }
 
+  /** Whether a run is known that began in this second or before. */
+  hadBegun(second: Date): boolean {
+    const end = new Date(second.getTime() + 999).toISOString();
+    return this.#database.get("SELECT 1 FROM runs WHERE started <= ? LIMIT 1", end) !== undefined;
+  }
+
   /** How the last verification of each snapshot at a place ended, by `id/name`. */
   verifications(location: string): ReadonlyMap<string, string> {
     const sql = "SELECT id, name, status FROM verifications WHERE location = ? ORDER BY rowid";

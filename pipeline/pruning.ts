@@ -204,10 +204,13 @@ function judgeArchives({ site, files, snapshots }: Inventory, { catalog }: Prune
     if (catalog.pruning.wasBegun(spot)) {
       return verdict(false, "left by a removal that was cut short");
     }
-    if (catalog.delivery(id, name, location) !== undefined) {
+    const isKnown = catalog.contents.known(id, name) !== undefined;
+    // Of what is older than the first run another destination may have told.
+    const isOurs = isKnown && catalog.pruning.hadBegun(createdOf(name));
+    if (catalog.delivery(id, name, location) !== undefined || isKnown && !isOurs) {
       return verdict(true, "an archive that lost its manifest, and can be unpacked without");
     }
-    if (catalog.contents.known(id, name) !== undefined) {
+    if (isOurs) {
       return verdict(false, "left by a run that was cut short");
     }
     return verdict(true, "an archive without a manifest, of another machine as far as is known");

@@ -288,6 +288,24 @@ Deno.test("an archive without a manifest goes when this machine left it, and sta
   assert.equal(halves(sandbox).archives.length, 3);
 });
 
+Deno.test("an archive that lost its manifest stays where a lost catalog knew it, whatever another place tells", async () => {
+  const both = (sandbox: Sandbox) =>
+    sealed({ keep_last: 3 })(sandbox) +
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), keep_last: 9 });
+  using sandbox = await withDays(3, () => both);
+  const usb = sandbox.destination("usb");
+  const lost = [...filesIn(usb).keys()].find((path) => /20261002.*\.json/.test(path))!;
+  await Deno.remove(join(usb, lost));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await runOn(sandbox, 4);
+  await pruneOn(sandbox, 5);
+  const { destinations: [, pruning] } = await prunePipeline(sandbox.pipeline, { clock: dayOf(5) });
+  assert.equal(
+    fates(pruning!)[1],
+    "02 archive keep: an archive that lost its manifest, and can be unpacked without",
+  );
+});
+
 Deno.test("a destination that cannot be pruned fails, and the run with it; nothing is lost", async () => {
   using sandbox = await withDays(2);
   await sandbox.configure(keeping({ keep_last: 1 }));
