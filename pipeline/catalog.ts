@@ -94,6 +94,11 @@ export interface Delivery {
 /** What is remembered of a source, to tell what changed: path and fingerprint of each entry. */
 type Remembered = readonly (readonly [path: string, fingerprint: string])[];
 
+/** What a person is told of a catalog that {@linkcode Catalog.open} put aside. */
+export function sayPutAside(aside: string): string {
+  return `The catalog was damaged and begun anew; the old one is "${aside}"`;
+}
+
 /** The catalog of one pipeline. */
 export class Catalog {
   readonly #database: Database;

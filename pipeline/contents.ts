@@ -61,7 +61,7 @@ export interface Span {
   readonly last: number | null;
 }
 
-/** The record. Whoever writes holds the pipeline's lock. */
+/** The record. Whoever adds to it holds the pipeline's lock; to forget, one need not. */
 export class Contents {
   readonly #database: Database;
 

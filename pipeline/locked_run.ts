@@ -6,7 +6,7 @@
 import type { Team } from "../stages/contract.ts";
 import { type BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
-import { Catalog } from "./catalog.ts";
+import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
@@ -47,8 +47,7 @@ export async function runLocked(
   const started = clock();
   const redact = redactorFor(pipeline);
   const log = new StageLog(options.listener, redact);
-  const sayDamaged = (aside: string) =>
-    log.say("warn", undefined, `The catalog was damaged and begun anew; the old one is "${aside}"`);
+  const sayDamaged = (aside: string) => log.say("warn", undefined, sayPutAside(aside));
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;

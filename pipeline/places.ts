@@ -6,7 +6,6 @@
 import type {
   Codec,
   DestinationStage,
-  Entry,
   ListContext,
   OptionsSchema,
   Removal,
@@ -47,9 +46,6 @@ export interface HeldSnapshot {
 export function isEncrypted({ transforms }: HeldSnapshot): boolean {
   return transforms.length > 0;
 }
-
-/** Paths and kinds only. */
-export type EntryHead = Pick<Entry, "path" | "kind">;
 
 /** What becomes of the room of what is removed at a place. */
 export function removalAt({ stage, options }: Place): Removal {

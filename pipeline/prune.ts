@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { FAILURES, toRecord } from "../stages/errors.ts";
-import { Catalog } from "./catalog.ts";
+import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Listener, Pruning } from "./events.ts";
 import { readerOptions } from "./list.ts";
@@ -58,12 +58,7 @@ export async function prunePipeline(
   const lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock();
   const sayDamaged = (aside: string) =>
-    listener?.({
-      type: "log",
-      level: "warn",
-      stage: undefined,
-      message: `The catalog was damaged and begun anew; the old one is "${aside}"`,
-    });
+    listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
   const catalog = Catalog.open(pipeline.state, sayDamaged, now);
   const pool = new ReadingPool();
   try {

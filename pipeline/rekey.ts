@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import type { StoredFile } from "../stages/contract.ts";
 import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
-import { Catalog } from "./catalog.ts";
+import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { deliver } from "./deliver.ts";
 import type { Failure, Listener } from "./events.ts";
@@ -96,7 +96,9 @@ export async function rekeyPipeline(
   await makeStateDirectory(pipeline.state);
   const lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock ?? (() => new Date());
-  const catalog = Catalog.open(pipeline.state, () => {}, now());
+  const sayDamaged = (aside: string) =>
+    listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
+  const catalog = Catalog.open(pipeline.state, sayDamaged, now());
   const pool = new ReadingPool();
   const workers = new WorkerPool(pipeline.state);
   let spool: Spool | undefined;

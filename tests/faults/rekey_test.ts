@@ -209,6 +209,19 @@ Deno.test({
   },
 });
 
+Deno.test("a catalog that is damaged is put aside, and rekey says so", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  await Deno.writeTextFile(join(pipeline.state, "catalog.db"), "this is no database".repeat(99));
+  const told: string[] = [];
+  const { ok } = await rekeyPipeline(pipeline, {
+    planOnly: true,
+    listener: (event) => event.type === "log" && told.push(event.message),
+  });
+  equal(ok, true);
+  match(told.join(), /^The catalog was damaged and begun anew; the old one is "[^"]+damaged-\d+"$/);
+});
+
 Deno.test("what is not encrypted is left alone, and a destination that is not there is refused", async () => {
   using world = await World.make();
   const pipeline = await world.pipeline(`
