@@ -6,18 +6,9 @@
 import type { Entry } from "../contract.ts";
 
 /**
- * Orders entries as an archive does: by the UTF-8 bytes of their names in the tar, where a
- * directory's name ends with a slash. Sorting each directory by itself in this way (as git does
- * its trees) and going depth first gives the same order as sorting everything.
+ * A path as the tar spells it. Archives are in the order of the UTF-8 bytes of these; sorting each
+ * directory by itself in this way (as git does its trees) and going depth first comes to the same.
  */
-export function compareArchiveOrder(
-  a: Pick<Entry, "path" | "kind">,
-  b: Pick<Entry, "path" | "kind">,
-): number {
-  return compareUtf8(tarName(a.path, a.kind), tarName(b.path, b.kind));
-}
-
-/** A path as the tar spells it. */
 export function tarName(path: string, kind: Entry["kind"]): string {
   return kind === "directory" ? `${path}/` : path;
 }
