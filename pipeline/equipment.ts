@@ -4,9 +4,10 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Folder, Grants } from "../stages/contract.ts";
-import type { PipelineStage } from "./config/pipeline.ts";
-import { union } from "./grants.ts";
+import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import { folderOf, union, workDirectory } from "./grants.ts";
 import type { Place } from "./places.ts";
 import { findPrograms } from "./programs.ts";
 
@@ -61,6 +62,20 @@ export class Equipment {
     const folder = Deno.makeTempDirSync({ prefix: "keepsake-" });
     this.#temporary.push(folder);
     return folder;
+  }
+}
+
+/** Removes where destinations worked that the pipeline names no more: they could do without. */
+export async function clearFolders({ stages, state }: Pipeline): Promise<void> {
+  const used = new Set(stages.map((stage) => folderOf(stage, state)));
+  const work = workDirectory(state);
+  try {
+    for await (const { name } of Deno.readDir(work)) {
+      const folder = join(work, name);
+      if (!used.has(folder)) await Deno.remove(folder, { recursive: true });
+    }
+  } catch {
+    // As a rule there are none; of a disk that is not well others tell who need it.
   }
 }
 

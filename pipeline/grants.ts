@@ -15,13 +15,18 @@ export function spoolDirectory(state: string, id?: string): string {
   return id === undefined ? join(state, "spool") : join(state, "spool", `to-${id}`);
 }
 
-/** Where destination `id` works, if it needs a folder, in a pipeline's state directory. */
+/** Where destinations work that need a folder, in a pipeline's state directory. */
+export function workDirectory(state: string): string {
+  return join(state, "work");
+}
+
+/** Where destination `id` works, if it needs a folder. */
 export function folderOf(
   { id, stage }: Pick<PipelineStage, "id" | "stage">,
   state: string,
 ): string | undefined {
   if (stage.kind !== "destination" || stage.keepsFolder !== true) return undefined;
-  return join(state, "work", id);
+  return join(workDirectory(state), id);
 }
 
 /** Where source `id` writes what it must write to read from it. */

@@ -8,6 +8,7 @@ import { type BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stag
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+import { clearFolders } from "./equipment.ts";
 import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import {
@@ -69,6 +70,7 @@ export async function runLocked(
     }
     spool = await Spool.open(spoolDirectory(pipeline.state));
     await clearScratch(pipeline.state);
+    if (!dryRun) await clearFolders(pipeline);
     const { stages, name, state } = pipeline;
     const host = Deno.hostname();
     const avoid = ownPlaces(stages, state);

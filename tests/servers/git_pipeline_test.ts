@@ -57,6 +57,23 @@ async function assertComesBack(world: World, pipeline: Pipeline | undefined, fro
   world.assertRestored(join(target.directory, ".claude"));
 }
 
+test("the clone of a destination that was renamed or removed goes with the next run", async () => {
+  using world = await World.make();
+  const stages = archivesIn(world, await makeBare(world));
+  const clones = async () =>
+    (await Array.fromAsync(Deno.readDir(world.at("state", "claude", "work"))))
+      .map(({ name }) => name);
+  await runPipeline(await world.pipeline(stages));
+  assert.deepEqual(await clones(), ["git"]);
+  const renamed = await world.pipeline(stages.replace('use = "git"', 'use = "git"\nid = "hub"'));
+  await runPipeline(renamed, { dryRun: true });
+  assert.ok((await clones()).includes("git"));
+  await runPipeline(renamed);
+  assert.deepEqual(await clones(), ["hub"]);
+  await runPipeline(await world.pipeline(world.usual()));
+  assert.deepEqual(await clones(), []);
+});
+
 test("archives go to a repository and come back, with a pipeline and from its address", async () => {
   using world = await World.make();
   const remote = await makeBare(world);
