@@ -72,6 +72,8 @@ interface Inventory {
   readonly site: Site;
   readonly files: readonly StoredFile[];
   readonly snapshots: readonly Stored[];
+  /** Those that stay and take nobody's place, by `id/name`, and why. */
+  readonly apart: ReadonlyMap<string, string>;
 }
 
 /** A snapshot that can be judged. */
@@ -115,11 +117,17 @@ async function take(site: Site, { catalog, now }: PruneContext): Promise<Invento
       };
     });
   const first = look(new Set());
+  const apart = new Map<string, string>();
+  // What a rekeying left under two names is one snapshot until that is finished.
+  for (const { id, name, renamed } of catalog.rekeys.begun(location)) {
+    if (!groups.some(([key]) => key === `${id}/${name}`)) continue;
+    apart.set(`${id}/${renamed}`, `${name} under its new name: a rekey of it was cut short`);
+  }
   const { read } = site;
   const generous = { ...site.policy, forgetDeleted: true };
   const onlyIn = () => undefined;
   const due = judge(first, generous, { now, onlyIn }).filter(({ keep }) => !keep);
-  if (read === undefined || due.length === 0) return { site, files, snapshots: first };
+  if (read === undefined || due.length === 0) return { site, files, snapshots: first, apart };
   const ids = new Set(due.map(({ snapshot }) => snapshot.id));
   const damaged = new Set<string>();
   for (const [key, [held]] of groups) {
@@ -128,9 +136,11 @@ async function take(site: Site, { catalog, now }: PruneContext): Promise<Invento
     if (isKnown || !ids.has(id) || site.spares(id) !== undefined) continue;
     const manifest = await read(held!);
     if (manifest === "damaged") damaged.add(key);
-    else if (manifest !== undefined) catalog.contents.add(id, name, manifest);
+    else if (manifest !== undefined && manifest.host !== Deno.hostname()) {
+      apart.set(key, `it was made on "${manifest.host}": prune it there, or remove it by hand`);
+    } else if (manifest !== undefined) catalog.contents.add(id, name, manifest);
   }
-  return { site, files, snapshots: look(damaged) };
+  return { site, files, snapshots: look(damaged), apart };
 }
 
 /** A delivery that was noted tells how many bytes there should be. */
@@ -144,24 +154,16 @@ function differsInSize(
 }
 
 function judgeSnapshots(
-  { site, snapshots }: Inventory,
+  { site, snapshots, apart }: Inventory,
   { catalog, now }: PruneContext,
 ): Judged[] {
   const onlyIn = ({ id, name }: Candidate, others: readonly Candidate[]) =>
     catalog.contents.onlyIn(id, name, others.map((other) => other.name));
-  // What a rekeying left under two names is one snapshot until that is finished.
-  const keyOf = (id: string, name: string) => `${id}/${name}`;
-  const there = new Set(snapshots.map(({ id, name }) => keyOf(id, name)));
-  const formers = new Map(
-    catalog.rekeys.begun(site.place.location).filter(({ id, name }) => there.has(keyOf(id, name)))
-      .map(({ id, name, renamed }) => [keyOf(id, renamed), name]),
-  );
-  const single = snapshots.filter(({ id, name }) => !formers.has(keyOf(id, name)));
+  const isJudged = ({ id, name }: Stored) => !apart.has(`${id}/${name}`);
   const verdicts = [
-    ...judge(single, site.policy, { now, onlyIn }),
-    ...snapshots.filter((one) => !single.includes(one)).map((snapshot) => {
-      const former = formers.get(keyOf(snapshot.id, snapshot.name));
-      const reason = `${former} under its new name: a rekey of it was cut short`;
+    ...judge(snapshots.filter(isJudged), site.policy, { now, onlyIn }),
+    ...snapshots.filter((one) => !isJudged(one)).map((snapshot) => {
+      const reason = apart.get(`${snapshot.id}/${snapshot.name}`)!;
       return { snapshot, keep: true, reasons: [reason] };
     }),
   ];

@@ -236,6 +236,23 @@ Deno.test("what a lost catalog knew is read off the manifests, where an identity
   assert.deepEqual(stored(sandbox), ["m 04"]);
 });
 
+Deno.test("what another machine stored under the same id stays, and takes nobody's place", async () => {
+  using sandbox = await withDays(3);
+  const [, second] = [...filesIn(sandbox.destination()).keys()].toSorted()
+    .filter((path) => path.includes(".json")).map((path) => join(sandbox.destination(), path));
+  const manifest = JSON.parse(await Deno.readTextFile(second!));
+  await Deno.writeTextFile(second!, JSON.stringify({ ...manifest, host: "elsewhere" }));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await sandbox.configure(keeping({ keep_last: 2 }));
+  await runOn(sandbox, 4);
+  assert.deepEqual(fates(await pruneOn(sandbox, 5)), [
+    "01 removed: beyond keep_last = 2",
+    '02 keep: it was made on "elsewhere": prune it there, or remove it by hand',
+    "03 keep: last 2 of 2",
+    "04 keep: newest; last 1 of 2",
+  ]);
+});
+
 Deno.test("the last verified snapshot stays", async () => {
   using sandbox = await withDays(2);
   await verifySnapshots({ pipeline: sandbox.pipeline });
