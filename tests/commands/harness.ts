@@ -26,6 +26,12 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MAIN = join(ROOT, "main.ts");
 const ARGUMENTS = ["run", "--quiet", "--cached-only", "--no-prompt", "-A", MAIN] as const;
 
+/** Where Deno has its packages. */
+export function cacheDirectory(): string {
+  const xdg = Deno.env.get("XDG_CACHE_HOME") || join(Deno.env.get("HOME") ?? "", ".cache");
+  return Deno.env.get("DENO_DIR") ?? join(xdg, "deno");
+}
+
 /** An empty home that is gone after the test, and a `keepsake` on the path. */
 export class Home implements AsyncDisposable {
   readonly path: string;
@@ -48,8 +54,7 @@ export class Home implements AsyncDisposable {
 
   /** Where Deno has its packages, which it would else look for in the new home. */
   get cache(): string {
-    const xdg = Deno.env.get("XDG_CACHE_HOME") || join(Deno.env.get("HOME") ?? "", ".cache");
-    return Deno.env.get("DENO_DIR") ?? join(xdg, "deno");
+    return cacheDirectory();
   }
 
   /** A path in it. */

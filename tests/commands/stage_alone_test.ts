@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { World } from "../end_to_end/world.ts";
+import { cacheDirectory } from "./harness.ts";
 
 const STAGES = fileURLToPath(new URL("../../stages/", import.meta.url));
 
@@ -94,7 +95,8 @@ Deno.test("an archive that nobody reads to its end is a failure, and no bug", {
 });
 
 Deno.test("a stage alone goes by no home directory that is another in every folder", async () => {
-  const { code, err } = await runFile("local", ["--path", "~/x"], { env: { HOME: "relative" } });
+  const env = { HOME: "relative", DENO_DIR: cacheDirectory() };
+  const { code, err } = await runFile("local", ["--path", "~/x"], { env });
   assert.equal(code, 3);
   assert.match(err, /Cannot expand ~: there is no home directory/);
 });
