@@ -41,14 +41,18 @@ export function searchFor(flag: string | undefined): Search {
 /**
  * Reads the pipeline file that `--config` names, or the one there is.
  *
+ * @param findSources `false` when only backups are to be read.
  * @throws {FileError} with every problem of the file.
  * @throws {BackupError} `pipeline-invalid` when there is none.
  */
-export async function openPipeline(flag: string | undefined): Promise<Pipeline> {
+export async function openPipeline(
+  flag: string | undefined,
+  findSources = true,
+): Promise<Pipeline> {
   const search = searchFor(flag);
   const file = await findPipelineFile(search);
   try {
-    return await loadPipeline(file, search);
+    return await loadPipeline(file, { ...search, findSources });
   } catch (error) {
     if (error instanceof PipelineError) throw new FileError(file, error.problems, error);
     throw error;
@@ -60,6 +64,8 @@ export interface LookupFlags {
   readonly config: string | undefined;
   readonly from: string | undefined;
   readonly identity: readonly string[];
+  /** What is put back where it was is what the pipeline file names. */
+  readonly inPlace?: boolean;
 }
 
 /**
@@ -71,12 +77,12 @@ export interface LookupFlags {
  * @param warn Told why a pipeline file that is there was passed over.
  */
 export async function lookUp(
-  { config, from, identity }: LookupFlags,
+  { config, from, identity, inPlace = false }: LookupFlags,
   warn: (message: string) => void,
 ): Promise<Pick<Lookup, "pipeline" | "from" | "identityFiles">> {
   const identityFiles = identityFilesOf(identity);
   try {
-    return { pipeline: await openPipeline(config), from, identityFiles };
+    return { pipeline: await openPipeline(config, inPlace), from, identityFiles };
   } catch (error) {
     const spare = from !== undefined && config === undefined;
     if (!spare || !(error instanceof BackupError) || error.code !== "pipeline-invalid") throw error;

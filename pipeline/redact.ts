@@ -154,8 +154,9 @@ function isNoWord(part: string): boolean {
 export function referenceOf(written: string): (() => string | undefined) | undefined {
   const [, kind, name = ""] = /^(env|file):(.+)$/s.exec(written) ?? [];
   if (kind === "env") return () => Deno.env.get(name)?.trim();
-  if (kind === "file") return () => Deno.readTextFileSync(name).trim();
-  return undefined;
+  if (kind !== "file") return undefined;
+  // A pipe would be waited for, and what it tells once is for the stage that needs it.
+  return () => Deno.statSync(name).isFile ? Deno.readTextFileSync(name).trim() : undefined;
 }
 
 function secretsAt(reference: string): string[] {

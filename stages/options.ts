@@ -148,6 +148,8 @@ export interface Sources {
   readonly databases: readonly string[];
   /** What could not be found out, and why. */
   readonly doubts: readonly { readonly path: string; readonly reason: string }[];
+  /** The same of settings that come with a project: those are nobody's who backs up. */
+  readonly notes: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /** `true` to look for Claude Code's files; the stage receives what was found before it starts. */
@@ -161,7 +163,7 @@ export function claude(
     annotate("claude", notes),
     v.transform((wanted): Sources => ({
       wanted,
-      ...{ homes: [], paths: [], databases: [], doubts: [] },
+      ...{ homes: [], paths: [], databases: [], doubts: [], notes: [] },
     })),
   );
 }

@@ -104,11 +104,11 @@ export default defineSource({
     const isLeader = context.team.role === "leader";
     return isLeader ? withDoubts(result, options.claude) : result;
   },
-  run: async ({ options, ...context }) =>
-    withDoubts(
-      await (await LOAD.run()).writeArchive(selectionOf(options), context),
-      options.claude,
-    ),
+  run: async ({ options, ...context }) => {
+    const result = await (await LOAD.run()).writeArchive(selectionOf(options), context);
+    const notes = [...options.claude?.notes ?? [], ...result.notes];
+    return withDoubts({ ...result, notes }, options.claude);
+  },
   restore: async (context) => (await LOAD.restore()).unpack(context),
 });
 

@@ -16,7 +16,7 @@ import { parseToml } from "./parse.ts";
 import type { Pipeline, PipelineStage, Problem, Watch } from "./pipeline.ts";
 import { type Finding, invalidFile, quote, sayPath } from "./problems.ts";
 import { HINT_NONE, readPipelineFile } from "./read.ts";
-import { type Resolved, resolvePipeline } from "./resolve.ts";
+import { type Resolved, type ResolveOptions, resolvePipeline } from "./resolve.ts";
 import { checkPlaces, checkRules } from "./rules.ts";
 import { type DraftStage, type Registry, validatePipeline } from "./validate.ts";
 
@@ -73,7 +73,7 @@ export async function findPipelineFile(search: Search): Promise<string> {
 }
 
 /** What a pipeline file is read with. */
-export interface LoadOptions extends Surroundings {
+export interface LoadOptions extends ResolveOptions {
   /** The stages that a file can name; the built-in ones unless said otherwise. */
   readonly stages?: Registry;
 }

@@ -21,13 +21,19 @@ export interface Resolved {
   readonly findings: readonly Finding[];
 }
 
+/** What surrounds a draft, and what of it to look at. */
+export interface ResolveOptions extends Surroundings {
+  /** `false` when only backups are to be read: then nobody looks for what `claude = true` means. */
+  readonly findSources?: boolean;
+}
+
 /** Resolves every option that is right, whatever is wrong with the others. */
 export async function resolvePipeline(
   draft: Draft,
   file: string,
-  surroundings: Surroundings,
+  { findSources = true, ...surroundings }: ResolveOptions,
 ): Promise<Resolved> {
-  const world = { directory: dirname(file), surroundings };
+  const world = { directory: dirname(file), surroundings, findSources };
   // Who has no home and names no file of known secrets knows none.
   const isNowhere = surroundings.home === undefined &&
     draft.pipeline["known_secrets"] === KNOWN_SECRETS;
@@ -62,6 +68,7 @@ interface World {
   /** Where relative paths start. */
   readonly directory: string;
   readonly surroundings: Surroundings;
+  readonly findSources: boolean;
 }
 
 /** Looks into the lists that are right in part for what is wrong with the rest of them alone. */
@@ -106,7 +113,7 @@ async function resolveOptions(
         values[name] = resolveCommand(value as Partly<string>, at, world, findings);
         break;
       case "claude":
-        if ((value as Sources).wanted) claude = name;
+        if ((value as Sources).wanted && world.findSources) claude = name;
         break;
       case "recipients":
         values[name] = await resolveRecipients(value as Partly<string>, at, world, findings);

@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Remark } from "../contract.ts";
 import { stateOf, systemCode } from "../errors.ts";
 import { CLAUDE_FOLDER, claudeFolderKind } from "./claude_code.ts";
+import { SourceFile } from "./source_file.ts";
 
 /** A conversation, by its log; or by its folder, where that is all there is. */
 export interface Conversation {
@@ -167,9 +168,9 @@ function ignore(): void {}
 
 function headOf(path: string): string {
   try {
-    using file = Deno.openSync(path);
+    using file = SourceFile.open(path);
     const bytes = new Uint8Array(HEAD);
-    return new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+    return new TextDecoder().decode(bytes.subarray(0, file.fill(bytes)));
   } catch {
     return "";
   }

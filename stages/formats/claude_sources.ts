@@ -15,6 +15,7 @@ import {
   STATE_FILE,
 } from "./claude_code.ts";
 import { wayInto } from "./roots.ts";
+import { readSmall } from "./small_file.ts";
 import { reasonOf } from "./source_file.ts";
 
 /** What decides where Claude Code keeps its files. */
@@ -44,9 +45,6 @@ const LINKED_IN = /^(agents|commands|hooks|output-styles|rules|skills|themes|wor
 /** Nobody works on more at once, and each is looked at. */
 const MOST_PROJECTS = 2000;
 
-/** A state file with all its history has a few megabytes. */
-const MOST_BYTES = 64 * 2 ** 20;
-
 type Settings = Readonly<Record<string, unknown>>;
 
 class Search {
@@ -55,6 +53,7 @@ class Search {
   readonly #paths = new Set<string>();
   readonly #databases = new Set<string>();
   readonly #doubts: Remark[] = [];
+  readonly #notes: Remark[] = [];
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -87,6 +86,7 @@ class Search {
       paths: [...this.#paths],
       databases: [...this.#databases],
       doubts: this.#doubts,
+      notes: this.#notes,
     };
   }
 
@@ -123,17 +123,15 @@ class Search {
   }
 
   /** What a file of settings says; nothing where there is none. */
-  async #readSettings(file: string): Promise<Settings> {
-    const info = await statOf(file);
-    if (info === undefined) return {};
+  async #readSettings(file: string, remarks = this.#doubts): Promise<Settings> {
+    if (await statOf(file) === undefined) return {};
     try {
-      if (info.size > MOST_BYTES) throw new SyntaxError("It is too large");
-      const parsed = JSON.parse((await Deno.readTextFile(file)).replace(/^\ufeff/, "") || "{}");
+      const parsed = JSON.parse(readSmall(file) || "{}");
       return isRecord(parsed) ? parsed : {};
     } catch (error) {
       const state = error instanceof SyntaxError ? "it is not JSON" : reasonOf(error);
       const reason = `${state}, so that directories which it names are not known`;
-      this.#doubts.push({ path: file, reason });
+      remarks.push({ path: file, reason });
       return {};
     }
   }
@@ -152,20 +150,19 @@ class Search {
 
   /**
    * Takes the directory of plans that a project's settings name. Those come with the project, from
-   * whoever wrote it: nothing outside of the project is taken for their sake.
+   * whoever wrote it: nothing outside of the project is taken for their sake, and no run fails.
    */
   async #lookInto(project: string): Promise<void> {
     for (const name of ["settings.json", "settings.local.json"]) {
       const file = join(project, CLAUDE_FOLDER, name);
-      if (await statOf(file) === undefined) continue;
-      const { plansDirectory: plans } = await this.#readSettings(file);
+      const { plansDirectory: plans } = await this.#readSettings(file, this.#notes);
       if (typeof plans !== "string") continue;
       const path = this.#expand(plans) ?? resolve(project, plans);
       const [real, realProject] = [realPathOf(path), realPathOf(project)];
       if (real === undefined || realProject === undefined) continue;
       const way = wayInto(realProject, real);
       if (way !== undefined && way !== "") this.#take(path);
-      else this.#doubts.push({ path: file, reason: `it names "${plans}", outside of its project` });
+      else this.#notes.push({ path: file, reason: `it names "${plans}", outside of its project` });
     }
   }
 

@@ -9,6 +9,7 @@
 import { join } from "node:path";
 import type { Remark } from "../contract.ts";
 import { stateOf, systemCode } from "../errors.ts";
+import { readSmall } from "./small_file.ts";
 
 /** What one file of settings says of the sweep. */
 export type Setting =
@@ -84,7 +85,7 @@ export function readSweep(
 export function readSetting(file: string): Setting {
   let text: string;
   try {
-    text = Deno.readTextFileSync(file).replace(/^\ufeff/, "");
+    text = readSmall(file);
   } catch (error) {
     // A project's directory may be gone, or a file by now.
     if (["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) return { kind: "none" };

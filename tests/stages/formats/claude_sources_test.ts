@@ -22,7 +22,7 @@ async function find(tree: SourceTree, changes: Partial<Machine> = {}) {
     named: [],
     ...changes,
   };
-  const { wanted, homes, paths, databases, doubts } = await findClaude(machine);
+  const { wanted, homes, paths, databases, doubts, notes } = await findClaude(machine);
   assert.ok(wanted);
   const ways = (list: readonly string[]) => list.map((path) => path.slice(tree.path.length + 1));
   return {
@@ -30,6 +30,7 @@ async function find(tree: SourceTree, changes: Partial<Machine> = {}) {
     paths: ways(paths),
     databases: ways(databases),
     doubts: doubts.map(({ path, reason }) => `${ways([path])[0]}: ${reason}`),
+    notes: notes.map(({ path, reason }) => `${ways([path])[0]}: ${reason}`),
   };
 }
 
@@ -40,6 +41,7 @@ Deno.test("Claude Code's folder and the file of its state beside it are found", 
     paths: ["home/.claude", "home/.claude.json"],
     databases: [],
     doubts: [],
+    notes: [],
   });
 });
 
@@ -81,6 +83,7 @@ Deno.test("CLAUDE_CONFIG_DIR moves the folder with the file of its state; the ol
     ],
     databases: [],
     doubts: [],
+    notes: [],
   });
 });
 
@@ -138,9 +141,10 @@ Deno.test("a project's settings take nothing from outside of the project", async
     if (onPosix && written === "link") tree.link("home/code/link", "../.ssh");
     const settings = { plansDirectory: written, autoMemoryDirectory: tree.at("home/.ssh") };
     tree.write("home/code/.claude/settings.json", JSON.stringify(settings));
-    const { paths, doubts } = await find(tree);
+    const { paths, doubts, notes } = await find(tree);
     assert.deepEqual(paths, ["home/.claude", "home/.claude.json"], written);
-    assert.deepEqual(doubts, [
+    assert.deepEqual(doubts, []);
+    assert.deepEqual(notes, [
       `home/code/.claude/settings.json: it names "${written}", outside of its project`,
     ]);
   }
@@ -194,6 +198,31 @@ Deno.test("settings that are broken leave a doubt, as they may name directories"
   assert.deepEqual(doubts, [
     "home/.claude/settings.json: it is not JSON, so that directories which it names are not known",
   ]);
+});
+
+Deno.test("a project's settings that cannot be read are worth a note, whatever stands there", async () => {
+  using tree = homeWith({ "home/code/.claude/settings.json": "{ not json" });
+  const projects = { [tree.at("home/code")]: {} };
+  tree.write("home/.claude.json", JSON.stringify({ projects }));
+  const told = async () => {
+    const { doubts, notes } = await find(tree);
+    assert.deepEqual(doubts, []);
+    return notes;
+  };
+  const file = tree.at("home/code/.claude/settings.json");
+  const note = (state: string) => [
+    `home/code/.claude/settings.json: ${state}, so that directories which it names are not known`,
+  ];
+  assert.deepEqual(await told(), note("it is not JSON"));
+  await Deno.truncate(file, 2 ** 26 + 1);
+  assert.deepEqual(await told(), note("it is too large"));
+  await Deno.remove(file);
+  await Deno.mkdir(file);
+  assert.deepEqual(await told(), note("it is no regular file"));
+  if (!onPosix) return;
+  await Deno.remove(file);
+  tree.link("home/code/.claude/settings.json", "/dev/zero");
+  assert.deepEqual(await told(), note("it is no regular file"));
 });
 
 Deno.test("the database of an add-on that cannot make it anew is found", async () => {
