@@ -25,6 +25,7 @@ import {
   chooseEntries,
   isOf,
   type Overwrite,
+  type Placement,
   placeRoots,
   planEntries,
   type RestorePlan,
@@ -247,12 +248,12 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
       },
     );
   }
-  if (target === "in-place") requireKnownRoots(manifest, options.pipeline);
   const placements = placeRoots(manifest, target).filter((placement) =>
     entries.some(({ entry, content = entry.path }) =>
       isOf(placement, entry.path) || isOf(placement, content)
     )
   );
+  if (target === "in-place") requireKnown(placements, manifest.snapshot, options.pipeline);
   const { overwrite = "never" } = options;
   return {
     placements,
@@ -273,17 +274,27 @@ function cutIn({ skipped, roots }: Manifest): (path: string) => boolean {
  *
  * @throws {BackupError} `target-refused`.
  */
-function requireKnownRoots({ snapshot, roots }: Manifest, pipeline: Pipeline | undefined): void {
-  const source = pipeline?.stages.find(({ id, stage }) =>
-    id === snapshot && stage.kind === "source"
-  );
-  const places = source?.stage.permissions(source.options, "run").read ?? [];
-  const stranger = roots.find(({ path }) => !places.includes(path));
+function requireKnown(
+  placements: readonly Placement[],
+  snapshot: string,
+  pipeline: Pipeline | undefined,
+): void {
+  const places =
+    pipeline?.stages.flatMap(({ id, stage, options }) =>
+      id === snapshot && stage.kind === "source"
+        ? [...stage.permissions(options, "run").read ?? [], ...stage.usual?.(options) ?? []]
+        : []
+    ) ?? [];
+  const stranger = placements.find(({ target }) => !places.includes(target));
   if (stranger === undefined) return;
+  const { root, target } = stranger;
   throw new BackupError(
     "target-refused",
-    `Cannot restore "${stranger.path}" in place: no snapshot "${snapshot}" of a pipeline file has it`,
-    { hint: "Restore with --to DIRECTORY, or name the pipeline file with --config" },
+    `Cannot restore "${target}" in place: no snapshot "${snapshot}" of a pipeline file has it`,
+    {
+      hint: `Restore "${root}" with --to DIRECTORY, and the rest with --path, ` +
+        "or name the pipeline file with --config",
+    },
   );
 }
 

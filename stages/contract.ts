@@ -512,6 +512,8 @@ export interface SourceStage<S extends OptionsSchema = OptionsSchema> extends St
    * would make an empty backup that says it is well: a pipeline file that wants that is refused.
    */
   wanted?(options: Options<S>): readonly string[];
+  /** Absolute paths that it would read, too, if they were there: a restore may put them back. */
+  usual?(options: Options<S>): readonly string[];
   /** What is wrong with options that are right each by itself. Needs the file alone. */
   faultOf?(options: Options<S>): OptionsFault | undefined;
   /** Looks at everything and opens no file. */

@@ -146,6 +146,8 @@ export interface Sources {
   readonly paths: readonly string[];
   /** Databases of add-ons. */
   readonly databases: readonly string[];
+  /** Where its folders, files of state and such databases usually are, there or not. */
+  readonly usual: readonly string[];
   /** What could not be found out, and why. */
   readonly doubts: readonly { readonly path: string; readonly reason: string }[];
   /** The same of settings that come with a project: those are nobody's who backs up. */
@@ -163,7 +165,7 @@ export function claude(
     annotate("claude", notes),
     v.transform((wanted): Sources => ({
       wanted,
-      ...{ homes: [], paths: [], databases: [], doubts: [], notes: [] },
+      ...{ homes: [], paths: [], databases: [], usual: [], doubts: [], notes: [] },
     })),
   );
 }

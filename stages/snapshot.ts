@@ -78,6 +78,8 @@ export default defineSource({
     ...claude?.wanted ? claude.homes : [],
   ],
 
+  usual: ({ claude }) => claude?.usual ?? [],
+
   faultOf: ({ claude, paths, sqlite }) =>
     claude?.wanted || paths || sqlite ? undefined : {
       key: "paths",

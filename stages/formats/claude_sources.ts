@@ -60,7 +60,6 @@ class Search {
   }
 
   async run(): Promise<Sources> {
-    const { home } = this.#machine;
     await this.#findHomes();
     const projects = new Set<string>();
     for (const folder of this.#homes) {
@@ -75,9 +74,7 @@ class Search {
     const settings = await Promise.all(files.map((file) => this.#readSettings(file)));
     for (const one of settings) this.#takeDirectories(one, [...projects]);
     for (const project of [...projects].slice(0, MOST_PROJECTS)) await this.#lookInto(project);
-    if (home !== undefined) {
-      // An add-on's memory of conversations, which it cannot make anew.
-      const database = join(home, ".claude-mem", "claude-mem.db");
+    for (const database of databasesIn(this.#machine.home)) {
       if ((await statOf(database))?.isFile) this.#databases.add(database);
     }
     return {
@@ -85,6 +82,7 @@ class Search {
       homes: [...this.#homes],
       paths: [...this.#paths],
       databases: [...this.#databases],
+      usual: this.#usual(),
       doubts: this.#doubts,
       notes: this.#notes,
     };
@@ -107,19 +105,32 @@ class Search {
 
   /** Takes the file of Claude Code's state that belongs to a folder; answers the projects it names. */
   async #readState(folder: string): Promise<string[]> {
-    const { home } = this.#machine;
-    const files = [join(folder, STATE_FILE), join(folder, OLD_STATE_FILE)];
-    if (home !== undefined && folder === join(home, CLAUDE_FOLDER)) {
-      files.push(join(home, STATE_FILE));
-    }
     const projects: string[] = [];
-    for (const file of files) {
+    for (const file of this.#stateFiles(folder)) {
       if (await statOf(file) === undefined) continue;
       this.#paths.add(file);
       const { projects: known } = await this.#readSettings(file);
       if (isRecord(known)) projects.push(...Object.keys(known).filter((path) => isAbsolute(path)));
     }
     return projects;
+  }
+
+  #stateFiles(folder: string): string[] {
+    const { home } = this.#machine;
+    const files = [join(folder, STATE_FILE), join(folder, OLD_STATE_FILE)];
+    const isUsual = home !== undefined && folder === join(home, CLAUDE_FOLDER);
+    return isUsual ? [...files, join(home, STATE_FILE)] : files;
+  }
+
+  /** All that is known by its name alone, there or not. */
+  #usual(): string[] {
+    const { home } = this.#machine;
+    const folders = new Set(this.#homes);
+    if (home !== undefined) folders.add(join(home, CLAUDE_FOLDER));
+    return [
+      ...[...folders].flatMap((folder) => [folder, ...this.#stateFiles(folder)]),
+      ...databasesIn(home),
+    ];
   }
 
   /** What a file of settings says; nothing where there is none. */
@@ -217,6 +228,11 @@ class Search {
     if (home !== undefined && /^~([/\\]|$)/.test(written)) return join(home, written.slice(1));
     return isAbsolute(written) ? written : undefined;
   }
+}
+
+/** An add-on's memory of conversations, which it cannot make anew. */
+function databasesIn(home: string | undefined): string[] {
+  return home === undefined ? [] : [join(home, ".claude-mem", "claude-mem.db")];
 }
 
 async function isHome(path: string): Promise<boolean> {

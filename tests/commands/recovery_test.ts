@@ -413,3 +413,56 @@ Deno.test("restore warns when an archive is newer than the snapshot that is the 
   const named = await home.keepsake(["restore", older, "--to", "again", "--quiet"]);
   equal(named.status, 0, named.stderr);
 });
+
+Deno.test("restore --in-place puts Claude Code's files back into a home that lost all of them", async () => {
+  await using world = await Home.make();
+  await world.write(
+    "kept/pipeline.toml",
+    `[pipeline]
+name = "m"
+state = "state"
+[[stage]]
+use = "snapshot"
+id = "m"
+claude = true
+[[stage]]
+use = "local"
+path = "backups"
+plaintext = true
+`,
+  );
+  const files = {
+    ".claude/CLAUDE.md": "Be kind.\n",
+    ".claude/projects/-code/1.jsonl": "{}\n",
+    ".claude/settings.json": '{"plansDirectory":"~/plans"}',
+    ".claude.json": '{"projects":{}}',
+    "plans/1.md": "# Plan\n",
+  };
+  for (const [path, text] of Object.entries(files)) await world.write(`me/${path}`, text);
+  const keepsake = (...words: string[]) =>
+    world.keepsake([...words, "--config", world.at("kept/pipeline.toml")], {
+      env: { HOME: world.at("me") },
+    });
+  const run = await keepsake("run");
+  equal(run.status, 0, run.stderr);
+  await Deno.rename(world.at("me"), world.at("lost"));
+  await Deno.mkdir(world.at("me"));
+  const all = await keepsake("restore", "m", "--in-place");
+  equal(all.status, 3);
+  match(
+    all.stderr,
+    /"[^"]*\/me\/plans" in place: no snapshot "m" .*\n {2}Restore "plans" with --to DIRECTORY, and/,
+  );
+  deepEqual(await world.list("me"), []);
+  for (const path of [".claude/**", ".claude.json"]) {
+    const { status, stderr } = await keepsake("restore", "m", "--in-place", "--path", path);
+    equal(status, 0, stderr);
+  }
+  const to = await keepsake("restore", "m", "--path", "plans/**", "--to", world.at("me"));
+  equal(to.status, 0, to.stderr);
+  deepEqual(await world.list("me"), Object.keys(files).map((path) => `me/${path}`).sort());
+  // What is there again says itself what else is Claude Code's.
+  await Deno.remove(world.at("me/.claude/CLAUDE.md"));
+  equal((await keepsake("restore", "m", "--in-place")).status, 0);
+  deepEqual(await world.list("me"), Object.keys(files).map((path) => `me/${path}`).sort());
+});

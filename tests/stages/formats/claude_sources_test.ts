@@ -66,6 +66,24 @@ Deno.test("a folder that is not there yet is looked for all the same, and nothin
   assert.deepEqual((await find(tree, { home: undefined })).homes, []);
 });
 
+Deno.test("its usual places are known where nothing is there", async () => {
+  using tree = new SourceTree({ "home/": "" });
+  const usual = async (environment = {}) => {
+    const machine = { environment, home: tree.at("home"), directory: "/", named: [] };
+    const { usual } = await findClaude(machine);
+    return usual.map((path) => path.slice(tree.path.length + 1));
+  };
+  const own = [
+    ...["home/.claude", "home/.claude/.claude.json", "home/.claude/.config.json"],
+    ...["home/.claude.json", "home/.claude-mem/claude-mem.db"],
+  ];
+  assert.deepEqual(await usual(), own);
+  assert.deepEqual(await usual({ CLAUDE_CONFIG_DIR: tree.at("moved") }), [
+    ...["moved", "moved/.claude.json", "moved/.config.json"],
+    ...own,
+  ]);
+});
+
 Deno.test("CLAUDE_CONFIG_DIR moves the folder with the file of its state; the old one is kept", async () => {
   using tree = homeWith({
     "elsewhere/projects/p/1.jsonl": "{}\n",
