@@ -104,6 +104,8 @@ export class StageWorker {
   #watch: ReturnType<typeof setInterval> | undefined;
   readonly #ready = Promise.withResolvers<void>();
   #silence = 0;
+  /** Milliseconds of silence that it announced with its last message. */
+  #announced = 0;
   #calls = 0;
   #answered = false;
   #closing = false;
@@ -168,7 +170,7 @@ export class StageWorker {
         reject: (error) => (end(), reject(error)),
       };
       const timer = setInterval(() => {
-        if (++pending.idle < STRETCHES) return;
+        if (this.#announced > 0 || ++pending.idle < STRETCHES) return;
         this.#die(`it made no progress for ${stall / 1000} s`, "timed-out");
       }, stall / STRETCHES);
       const end = () => {
@@ -226,6 +228,7 @@ export class StageWorker {
 
   #take(message: FromWorker): void {
     this.#silence = 0;
+    this.#announced = message.type === "silence" ? message.milliseconds : 0;
     if (message.type === "beat") {
       for (const id of message.active) this.#noteProgressOf(id);
       return;
@@ -236,6 +239,7 @@ export class StageWorker {
     pending.idle = 0;
     if (message.type === "log") pending.options.onLog?.(message.level, message.message);
     else if (message.type === "help") pending.options.onHelp?.();
+    else if (message.type === "silence") return;
     else if (message.type === "progress") {
       pending.options.onProgress?.(message.done, message.total);
     } else if (message.type === "done") {
@@ -255,8 +259,9 @@ export class StageWorker {
     if (this.#watch !== undefined) return;
     this.#silence = 0;
     this.#watch = setInterval(() => {
-      if (++this.#silence * PING_MS < this.#patience) return this.#post({ type: "ping" });
-      this.#die(`it gave no sign of life for ${this.#patience / 1000} s`);
+      const patience = Math.max(this.#patience, this.#announced);
+      if (++this.#silence * PING_MS < patience) return this.#post({ type: "ping" });
+      this.#die(`it gave no sign of life for ${Math.round(patience / 1000)} s`);
     }, PING_MS);
   }
 

@@ -57,6 +57,8 @@ export type FromWorker =
   }
   /** The call's stage wants its helper. */
   | { readonly type: "help"; readonly id: number }
+  /** The call's stage is about to say nothing for so long at most, until its next message. */
+  | { readonly type: "silence"; readonly id: number; readonly milliseconds: number }
   | {
     readonly type: "progress";
     readonly id: number;

@@ -6,11 +6,13 @@
  */
 import type { FileEntry, Inspection, Remark } from "../contract.ts";
 import { JsonLines } from "./json_lines.ts";
+import type { Pace } from "./pace.ts";
 import { SqliteCopy } from "./sqlite_copy.ts";
 
 /** Looks into the files of an archive as they pass, one after the other. */
 export class Inspector implements Disposable {
   readonly #scratch: string;
+  readonly #pace: Pace;
   readonly #flaws: Remark[] = [];
   readonly #unchecked: Remark[] = [];
   #lines = 0;
@@ -23,8 +25,9 @@ export class Inspector implements Disposable {
   #head: { readonly path: string; readonly bytes: Uint8Array; used: number } | undefined;
 
   /** @param scratch An empty directory, for databases: SQLite opens files only. */
-  constructor(scratch: string) {
+  constructor(scratch: string, pace: Pace) {
     this.#scratch = scratch;
+    this.#pace = pace;
   }
 
   /** A regular file begins. */
@@ -92,7 +95,7 @@ export class Inspector implements Disposable {
 
   #closeDatabase(): void {
     if (this.#database === undefined) return;
-    this.#checking.push(this.#database.check());
+    this.#checking.push(this.#database.check(this.#pace));
     this.#database = undefined;
   }
 }

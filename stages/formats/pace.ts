@@ -11,6 +11,11 @@ const REPORT_BYTES = 16 * 2 ** 20;
 /** Work without bytes, such as a walk over a million names, is told of as well. */
 const REPORT_MS = 5000;
 
+/** As long as a stage may go without progress, and longer where there is much to look at. */
+const SQLITE_MS = 600_000;
+/** In a millisecond, at the very least: a check of many indexes on a busy machine does 8,000. */
+const SQLITE_BYTES = 500;
+
 /** Says when it is time for the event loop, and how far the work has come. */
 export class Pace {
   /** Bytes in all, once known. */
@@ -18,6 +23,7 @@ export class Pace {
   /** Ends the work at its next turn. */
   readonly signal: AbortSignal;
   readonly #progress: StageContext["progress"];
+  readonly #silence: StageContext["silence"];
   readonly #now: () => number;
   #done = 0;
   #reported = 0;
@@ -25,11 +31,12 @@ export class Pace {
   #lastReport: number;
 
   constructor(
-    { signal, progress }: Pick<StageContext, "signal" | "progress">,
+    { signal, progress, silence }: Pick<StageContext, "signal" | "progress" | "silence">,
     now: () => number = () => performance.now(),
   ) {
     this.signal = signal;
     this.#progress = progress;
+    this.#silence = silence;
     this.#now = now;
     this.#lastTurn = now();
     this.#lastReport = now();
@@ -39,6 +46,11 @@ export class Pace {
   add(bytes: number): void {
     this.#done += bytes;
     if (this.#done - this.#reported >= REPORT_BYTES) this.#report();
+  }
+
+  /** Announces that SQLite takes as long as it takes over a database, and lets nothing else through. */
+  leaveToSqlite(bytes: number): void {
+    this.#silence?.(SQLITE_MS + bytes / SQLITE_BYTES);
   }
 
   /** Whether to await `turn` now. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { Pace } from "./pace.ts";
 
 /** What a check came to. */
 export interface Checked {
@@ -46,10 +47,10 @@ export class SqliteCopy {
   }
 
   /** Has SQLite look at every page and every index, and removes the copy. */
-  async check(): Promise<Checked> {
+  async check(pace: Pace): Promise<Checked> {
     const path = this.#path;
     try {
-      const found = await this.#integrity();
+      const found = await this.#integrity(pace);
       if (found === "ok") return { path, state: "sound", reason: "" };
       // Two files that were read one after the other may be of two moments.
       return this.#hasLog
@@ -75,8 +76,9 @@ export class SqliteCopy {
   }
 
   /** `ok`, or the first thing that SQLite has against it. */
-  async #integrity(): Promise<string> {
+  async #integrity(pace: Pace): Promise<string> {
     const { DatabaseSync } = await import("node:sqlite");
+    pace.leaveToSqlite(Deno.statSync(this.#file).size);
     let database: InstanceType<typeof DatabaseSync> | undefined;
     try {
       database = new DatabaseSync(this.#file);

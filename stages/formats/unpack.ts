@@ -37,7 +37,7 @@ export async function unpack(
   const staging = into && new Staging(into, (message) => context.log("warn", message));
   if (staging) checkPlaces(entries, staging, wanted);
   const hashings = await hashingsFor(context);
-  using inspector = await inspectorFor(context.inspect);
+  using inspector = await inspectorFor(context);
   const unpacking = new Unpacking(entries, staging, wanted, hashings, inspector);
   const reader = new TarReader(unpacking);
   const total = entries.reduce((sum, entry) => entry.kind === "file" ? sum + entry.size : sum, 0);
@@ -102,11 +102,14 @@ function checksOf({ sha256, xxh64 }: FileEntry, { full, quick, quickly }: Hashin
 }
 
 async function inspectorFor(
-  inspect: UnpackContext<OptionsSchema>["inspect"],
+  { inspect, ...context }: Omit<UnpackContext<OptionsSchema>, "options">,
 ): Promise<Inspector | undefined> {
   if (inspect === undefined) return undefined;
-  const { Inspector } = await import("./inspect.ts");
-  return new Inspector(inspect.scratch);
+  const [{ Inspector }, { Pace }] = await Promise.all([
+    import("./inspect.ts"),
+    import("./pace.ts"),
+  ]);
+  return new Inspector(inspect.scratch, new Pace(context));
 }
 
 /** Follows the archive along the list. */

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { planOf } from "../../pipeline/plan.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
+import { StageWorker } from "../../pipeline/worker/host.ts";
+import type { ScanResult } from "../../stages/contract.ts";
 import { ending } from "../platform/probe.ts";
 import { brokenPromise, BusyWriter, makeDatabase } from "../stages/formats/busy_database.ts";
 import { encrypted, Sandbox, SLOW } from "./harness.ts";
@@ -18,6 +20,33 @@ async function withDatabase(): Promise<Sandbox> {
   makeDatabase(join(sandbox.tree, "app.db"));
   return sandbox;
 }
+
+Deno.test("a database whose check takes longer than a worker may be silent is looked at to its end", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-faults-" }));
+  try {
+    const [path, directory] = [join(folder, "slow.db"), join(folder, "copies")];
+    await Deno.mkdir(directory);
+    using database = new DatabaseSync(path);
+    // Each value of the index is made anew to be compared, which takes some 40 ms.
+    database.exec(`
+      CREATE TABLE slow(a INTEGER);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
+        INSERT INTO slow SELECT 1000000 FROM n;
+      CREATE INDEX made ON slow(length(replace(hex(zeroblob(a)), '0', '11')));
+    `);
+    const grants = { read: [path, directory], write: [directory] };
+    using worker = new StageWorker("snapshot", grants, { operation: "scan", patience: 3000 });
+    const { result } = await worker.call<ScanResult>({
+      operation: "scan",
+      context: { options: { exclude: [], sqlite: [path] }, directory },
+      team: { role: "leader", port: undefined },
+    });
+    assert.deepEqual(result.unreadable, []);
+    assert.ok(result.fingerprint);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 /** What lies in the folder for finished files, and for copies of databases. */
 function spooled(sandbox: Sandbox): string[] {

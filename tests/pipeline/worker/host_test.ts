@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { StageWorker } from "../../../pipeline/worker/host.ts";
 import type { SourceResult } from "../../../stages/contract.ts";
 import { World } from "../../end_to_end/world.ts";
+import { SourceTree } from "../../stages/formats/source_tree.ts";
 
 Deno.test("a call whose only reader is lost before it begins fails, and does not hang", async () => {
   using world = await World.make();
@@ -16,4 +17,23 @@ Deno.test("a call whose only reader is lost before it begins fails, and does not
   worker.detach(0, "its worker died");
   await assert.rejects(calling, { code: "stream-broken", message: /its worker died/ });
   port2.close();
+});
+
+Deno.test("a worker that is silent for longer than it announced is taken for dead", async () => {
+  using tree = new SourceTree({
+    "stage.js": `export default {
+      scan({ silence, options }) {
+        silence(options.announced);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, options.silent);
+        return Promise.resolve("done");
+      },
+    };`,
+  });
+  const call = async (announced: number, silent: number) => {
+    using worker = new StageWorker(`file://${tree.at("stage.js")}`, {}, { patience: 2000 });
+    const context = { options: { announced, silent } };
+    return (await worker.call({ operation: "scan", context })).result;
+  };
+  assert.equal(await call(60_000, 4000), "done");
+  await assert.rejects(call(4000, 60_000), { message: /it gave no sign of life for 4 s/ });
 });

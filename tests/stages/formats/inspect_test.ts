@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { Inspector } from "../../../stages/formats/inspect.ts";
 import { JsonLines } from "../../../stages/formats/json_lines.ts";
+import { Pace } from "../../../stages/formats/pace.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -11,7 +12,10 @@ const encode = (text: string) => new TextEncoder().encode(text);
 async function inspect(files: Readonly<Record<string, Uint8Array>>, piece = 1000) {
   const scratch = await Deno.makeTempDir({ prefix: "keepsake-inspect-" });
   try {
-    using inspector = new Inspector(scratch);
+    const announced: number[] = [];
+    const silence = (milliseconds: number) => void announced.push(milliseconds);
+    const { signal } = new AbortController();
+    using inspector = new Inspector(scratch, new Pace({ signal, progress() {}, silence }));
     for (const [path, bytes] of Object.entries(files)) {
       inspector.begin({ kind: "file", path, size: bytes.length, sha256: "", mode: 0, mtime: 0 });
       for (let at = 0; at < bytes.length; at += piece) {
@@ -20,6 +24,11 @@ async function inspect(files: Readonly<Record<string, Uint8Array>>, piece = 1000
       inspector.end();
     }
     const found = await inspector.finish();
+    equal(
+      announced.length,
+      found.databases + found.unchecked.length,
+      "SQLite lets nothing through",
+    );
     deepEqual(await Array.fromAsync(Deno.readDir(scratch)), []);
     return found;
   } finally {
