@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import type { PrepareResult } from "../contract.ts";
+import type { PrepareResult, Remark } from "../contract.ts";
 import { StageError, systemCode, systemFault } from "../errors.ts";
 import { type DigestOptions, INDEX, isSettled, Sameness, sayNothingNew } from "./digest_settled.ts";
 import { DigestStore, FOLDERS, type Index, STATE_FOLDER } from "./digest_state.ts";
@@ -29,14 +29,17 @@ export async function makeDigests(
     return { message: "helped" };
   }
   const isEarly = context.isEarly && holdsNothing(options.to, STATE_FOLDER);
-  const conversations = isEarly ? [] : await nameSafely(await findAll(options.from), options);
+  const unreadable: Remark[] = [];
+  const found = isEarly ? [] : await findAll(options.from, unreadable);
+  const conversations = await nameSafely(found, options);
   refuseMixing(options);
   try {
     if (isEarly) {
       new DigestStore(options.to).prepare(); // A snapshot may name it.
       return NOTHING_YET;
     }
-    return await update(options, context, conversations, now);
+    const result = await update(options, context, conversations, now);
+    return { ...result, unreadable: [...unreadable, ...result.unreadable ?? []] };
   } catch (error) {
     throw error instanceof StageError ? error : explain(error, options.to);
   }
@@ -124,9 +127,9 @@ function askForHelp(
   return team?.port;
 }
 
-async function findAll(from: string): Promise<readonly Conversation[]> {
+async function findAll(from: string, unreadable: Remark[]): Promise<readonly Conversation[]> {
   try {
-    const conversations = await findConversations(from);
+    const conversations = await findConversations(from, unreadable);
     refuseHome(from);
     return conversations;
   } catch (error) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Remark } from "../contract.ts";
 import { systemFault } from "../errors.ts";
 import { type Look, lookAt } from "./digest_state.ts";
 import { childPath } from "./paths.ts";
@@ -29,11 +30,19 @@ export interface Conversation {
 const AGENT = /^agent-[^/]+$/;
 const DEPTH = 12;
 
-/** Every conversation below a directory, sorted by name. @throws What the system says of that one. */
-export async function findConversations(from: string): Promise<readonly Conversation[]> {
+/**
+ * Every conversation below a directory, sorted by name.
+ *
+ * @param unreadable Gets what is below it and cannot be looked into.
+ * @throws What the system says of the directory itself.
+ */
+export async function findConversations(
+  from: string,
+  unreadable: Remark[],
+): Promise<readonly Conversation[]> {
   const mains = new Map<string, Log>();
   const agents = new Map<string, Log[]>();
-  for (const log of logsBelow(from)) {
+  for (const log of new Search(from, unreadable).logs()) {
     const parts = log.path.slice(0, -".jsonl".length).split("/");
     if (!AGENT.test(parts.at(-1)!)) {
       if (parts.length <= 2) mains.set(parts.join("/"), log);
@@ -49,54 +58,65 @@ export async function findConversations(from: string): Promise<readonly Conversa
   });
 }
 
-function logsBelow(from: string): readonly Log[] {
-  const logs: Log[] = [];
-  const links: string[] = [];
-  for (const entry of Deno.readDirSync(from)) {
-    if (entry.isSymlink) links.push(entry.name);
-    else visit(from, entry.name, entry, logs, 0);
-  }
-  const own = Deno.realPathSync(from);
-  const seen = [own];
-  for (const name of links.sort()) {
-    const real = folderBehind(childPath(from, name));
-    if (real === undefined || wayInto(real, own) !== undefined) continue;
-    // Of what is read already, under its own name or another's, a link tells nothing new.
-    if (seen.some((folder) => wayInto(folder, real) !== undefined)) continue;
-    seen.push(real);
-    visit(from, name, { name, isFile: false, isDirectory: true, isSymlink: false }, logs, 0);
-  }
-  return logs.sort((a, b) => a.path < b.path ? -1 : 1);
-}
+class Search {
+  readonly #from: string;
+  readonly #unreadable: Remark[];
+  readonly #logs: Log[] = [];
 
-/** The true place of a project's folder that is a link: people move large ones to another disk. */
-function folderBehind(path: string): string | undefined {
-  try {
-    return Deno.statSync(path).isDirectory ? Deno.realPathSync(path) : undefined;
-  } catch (error) {
-    if (systemFault(error) === undefined) throw error;
-    return undefined;
+  constructor(from: string, unreadable: Remark[]) {
+    this.#from = from;
+    this.#unreadable = unreadable;
   }
-}
 
-function visit(from: string, path: string, entry: Deno.DirEntry, logs: Log[], depth: number): void {
-  if (entry.isFile && path.endsWith(".jsonl")) {
-    const look = lookAt(childPath(from, path));
-    if (look !== undefined) logs.push({ path, look });
-  } else if (entry.isDirectory && depth < DEPTH) {
-    for (const inner of readFolder(childPath(from, path))) {
-      visit(from, `${path}/${inner.name}`, inner, logs, depth + 1);
+  logs(): readonly Log[] {
+    const links: string[] = [];
+    for (const entry of Deno.readDirSync(this.#from)) {
+      if (entry.isSymlink) links.push(entry.name);
+      else this.#visit(entry.name, entry, 0);
+    }
+    const own = Deno.realPathSync(this.#from);
+    const seen = [own];
+    for (const name of links.sort()) {
+      const real = this.#folderBehind(name);
+      if (real === undefined || wayInto(real, own) !== undefined) continue;
+      // Of what is read already, under its own name or another's, a link tells nothing new.
+      if (seen.some((folder) => wayInto(folder, real) !== undefined)) continue;
+      seen.push(real);
+      this.#visit(name, { name, isFile: false, isDirectory: true, isSymlink: false }, 0);
+    }
+    return this.#logs.sort((a, b) => a.path < b.path ? -1 : 1);
+  }
+
+  /** The true place of a project's folder that is a link: people move large ones to another disk. */
+  #folderBehind(name: string): string | undefined {
+    return this.#attempt(
+      name,
+      (path) => Deno.statSync(path).isDirectory ? Deno.realPathSync(path) : undefined,
+      "it is a link that leads nowhere",
+    );
+  }
+
+  #visit(path: string, entry: Deno.DirEntry, depth: number): void {
+    if (entry.isFile && path.endsWith(".jsonl")) {
+      const look = this.#attempt(path, lookAt);
+      if (look !== undefined) this.#logs.push({ path, look });
+    } else if (entry.isDirectory && depth < DEPTH) {
+      const entries = this.#attempt(path, (folder) => Array.from(Deno.readDirSync(folder)));
+      for (const inner of entries ?? []) this.#visit(`${path}/${inner.name}`, inner, depth + 1);
     }
   }
-}
 
-/** What vanished meanwhile, or is closed to us, holds no log that could be read. */
-function readFolder(path: string): readonly Deno.DirEntry[] {
-  try {
-    return Array.from(Deno.readDirSync(path));
-  } catch (error) {
-    if (systemFault(error) === undefined) throw error;
-    return [];
+  /** @param absence What to say of what is not there; what vanished meanwhile held no log. */
+  #attempt<T>(name: string, look: (path: string) => T, absence?: string): T | undefined {
+    const path = childPath(this.#from, name);
+    try {
+      return look(path);
+    } catch (error) {
+      const fault = systemFault(error);
+      if (fault === undefined) throw error;
+      const reason = fault.code === "ENOENT" ? absence : fault.state;
+      if (reason !== undefined) this.#unreadable.push({ path, reason });
+    }
   }
 }
 

@@ -23,6 +23,8 @@ import { behind, type Canary, coloured, leaking, leaks, makeCanaries } from "./f
 
 type Line = Readonly<Record<string, unknown>>;
 
+const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+
 /** A directory with logs, and one for digests. */
 class World implements Disposable {
   readonly base = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "keepsake-digest-" }));
@@ -360,6 +362,64 @@ Deno.test("a place on Windows is one project, whoever wrote its drive", async ()
   assert.equal(texts.length, 2);
   const [text] = texts.filter((text) => text.includes("said 0"));
   assert.ok(text!.includes("said 1"), text);
+});
+
+Deno.test({
+  name: `a project that may not be read is named, and its digest stays${
+    isRoot ? " (ignored: root may read all)" : ""
+  }`,
+  ignore: Deno.build.os === "windows" || isRoot,
+  async fn() {
+    using world = new World();
+    const log = world.write(`${FOLDER}/s1.jsonl`, [world.user("a prompt")]);
+    world.write("-other/s2.jsonl", [world.user("another", { session: "s2", cwd: "/other" })]);
+    await world.digest();
+    const before = world.digests();
+    for (const [path, mode] of [[dirname(log), 0], [dirname(log), 0o400]] as const) {
+      await Deno.chmod(path, mode);
+      try {
+        world.write(
+          "-other/s2.jsonl",
+          [world.user("more", { session: "s2", cwd: "/other" })],
+          true,
+        );
+        const { unreadable } = await world.digest();
+        const named = mode === 0 ? path : log;
+        assert.deepEqual(unreadable, [{ path: named, reason: "permission denied" }]);
+        const after = world.digests();
+        assert.equal(Object.keys(after).length, 2);
+        for (const [name, text] of Object.entries(before)) {
+          assert.equal(after[name] === text, text.includes("a prompt"), name);
+        }
+      } finally {
+        await Deno.chmod(path, 0o700);
+      }
+    }
+  },
+});
+
+Deno.test("a project that is a link to what is not there is named, and its digest stays", async () => {
+  if (Deno.build.os === "windows") return; // It makes links for administrators alone.
+  using world = new World();
+  world.write("../disk/tide/s1.jsonl", [world.user("a prompt")]);
+  const disk = join(world.base, "disk");
+  const link = join(world.from, "-tide");
+  await Deno.symlink(join(disk, "tide"), link);
+  assert.deepEqual((await world.digest()).unreadable ?? [], []);
+  const before = world.digests();
+  await Deno.rename(disk, join(world.base, "gone"));
+  await Deno.symlink("-loop", join(world.from, "-loop"));
+  const { unreadable, unchanged } = await world.digest();
+  assert.deepEqual(unreadable, [
+    { path: join(world.from, "-loop"), reason: "its links lead in a circle" },
+    { path: link, reason: "it is a link that leads nowhere" },
+  ]);
+  assert.equal(unchanged, true);
+  assert.deepEqual(world.digests(), before);
+  await Deno.rename(join(world.base, "gone"), disk);
+  await Deno.remove(join(world.from, "-loop"));
+  const after = await world.digest();
+  assert.deepEqual([after.unreadable, after.unchanged, world.digests()], [[], true, before]);
 });
 
 Deno.test("a project's folder that is a link is read, once, and goes on", async () => {
