@@ -55,11 +55,14 @@ export class SourceFile implements Disposable {
    * `FsFile.stat` asks again for what the name had led to. So nothing is read before that has
    * answered, and has answered what `lstat` had said of the name.
    *
-   * @param expected What `lstat` had said; without it, it is asked now.
+   * @param expected What `lstat` had said before; without it, what it says now.
    * @throws {ReadFault}
    */
   static open(path: string, expected?: Identity): SourceFile {
-    const meant = expected ?? attempt(() => identify(path));
+    // Right before: what was a file when its directory was listed may be a pipe by now, and to open
+    // one waits for whoever writes to it.
+    const there = attempt(() => identify(path));
+    const meant = expected ?? there;
     const file = attempt(() => Deno.openSync(path));
     try {
       const info = attempt(() => file.statSync());
