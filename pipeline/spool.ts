@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { systemCode } from "../stages/errors.ts";
+import { writeAll } from "../stages/formats/write_all.ts";
 import { stateFault } from "./state_fault.ts";
 
 /** A file in the spool. */
@@ -68,13 +69,7 @@ export class Spool {
       for await (const bytes of source) {
         // Opened in here: whoever sends the bytes hears of what goes wrong in here, and only here.
         file ??= await Deno.open(path, NEW_FILE);
-        // A full disk may take a part and say nothing: only what is counted is written.
-        for (let at = 0; at < bytes.length;) {
-          const written = file.writeSync(at === 0 ? bytes : bytes.subarray(at));
-          if (written === 0) throw Object.assign(new Error("Nothing was written"), FULL);
-          at += written;
-          size += written;
-        }
+        writeAll(file, bytes, (count) => size += count);
         hash?.update(bytes);
         if (size - flushed >= MAX_UNFLUSHED) await flushing;
         if (size - flushed >= FLUSH_EVERY && flushing === undefined) {
@@ -163,5 +158,3 @@ function isFlushless(error: unknown): boolean {
 }
 
 const NEW_FILE = { write: true, createNew: true, mode: 0o600 } as const;
-
-const FULL = { code: "ENOSPC" } as const;

@@ -19,6 +19,7 @@ import { Hashing } from "./formats/hashing.ts";
 import { takeTurn } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
+import { writeAll } from "./formats/write_all.ts";
 
 export default defineDestination({
   name: "local",
@@ -241,12 +242,7 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
   let flushing: Promise<unknown> = Promise.resolve();
   try {
     for (let count = from.readSync(block); count !== null; count = from.readSync(block)) {
-      // A disk that is nearly full takes a part of what it is given, without an error.
-      for (let offset = 0; offset < count;) {
-        const taken = to.writeSync(block.subarray(offset, count));
-        offset += taken;
-        written += taken;
-      }
+      writeAll(to, block.subarray(0, count), (taken) => written += taken);
       await pace.step(count);
       if (written - flushed < FLUSH_EVERY) continue;
       // A slow disk is heard of on the way, not in one flush at the end that nobody knows the end of.

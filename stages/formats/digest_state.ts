@@ -9,6 +9,7 @@ import type { Entry, LogStats, Piece, Tools } from "./conversation_model.ts";
 import type { Heading } from "./conversation.ts";
 import type { Meta, Part } from "./digest_file.ts";
 import { childPath } from "./paths.ts";
+import { writeAll } from "./write_all.ts";
 
 /** The folder, below the one with the digests. */
 export const STATE_FOLDER = ".keepsake";
@@ -199,7 +200,7 @@ export class DigestStore {
       using file = await Deno.open(part, { write: true, createNew: true, mode: 0o600 });
       for (const bytes of encodePieces(parts)) {
         seen(bytes);
-        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+        writeAll(file, bytes);
       }
       await file.sync();
       await Deno.rename(part, path);

@@ -10,6 +10,7 @@ import { HINT_FULL, StageError, systemCode, systemFault } from "../errors.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 import { type Identity, mtimeOf, SourceFile } from "./source_file.ts";
+import { writeAll } from "./write_all.ts";
 
 /** Name of the folder in which this keeps what is not a copy of today's state. */
 export const OWN_FOLDER = ".keepsake";
@@ -239,8 +240,7 @@ export async function copyBytes(
   while (done < size) {
     const count = file.fill(piece.subarray(0, Math.min(size - done, PIECE)));
     if (count === 0) break;
-    // A disk that is nearly full takes a part of what it is given, without an error.
-    for (let at = 0; at < count;) at += copy.writeSync(piece.subarray(at, count));
+    writeAll(copy, piece.subarray(0, count));
     done += count;
     pace.add(count);
     if (pace.isDue) await pace.turn();

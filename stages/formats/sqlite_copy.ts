@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { Pace } from "./pace.ts";
+import { writeAll } from "./write_all.ts";
 
 /** What a check came to. */
 export interface Checked {
@@ -108,8 +109,7 @@ export class CopyFile {
   }
 
   write(bytes: Uint8Array): void {
-    // A disk that is nearly full takes a part of what it is given, without an error.
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    writeAll(this.#file, bytes);
   }
 
   close(): void {

@@ -9,6 +9,7 @@ import { sep } from "node:path";
 import { HINT_FULL, StageError, systemFault } from "../errors.ts";
 import { quoted } from "./entry_rules.ts";
 import { isZero } from "./untar_header.ts";
+import { writeAll } from "./write_all.ts";
 
 /** Directories are open to their owner alone, and writable, until all is in place. */
 const DIRECTORY_MODE = 0o700;
@@ -108,13 +109,7 @@ export class Staging {
         this.#written += bytes.length;
         return;
       }
-      // On a disk that is getting full a write is short before one fails.
-      for (let at = 0; at < bytes.length;) {
-        const count = file.writeSync(at === 0 ? bytes : bytes.subarray(at));
-        if (count === 0) throw Object.assign(new Error("Nothing was written"), { code: "ENOSPC" });
-        at += count;
-        this.#written += count;
-      }
+      writeAll(file, bytes, (count) => this.#written += count);
     } catch (error) {
       throw explain(error, this.#path, `${this.#written} of ${this.#size} bytes are written`);
     }
