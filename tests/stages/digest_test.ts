@@ -18,12 +18,13 @@ import { runPrepare } from "../../pipeline/preparing.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";
 import digest from "../../stages/digest.ts";
 import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
+import { mayReadAll } from "../rights.ts";
 import { runStage } from "./harness.ts";
 import { behind, type Canary, coloured, leaking, leaks, makeCanaries } from "./formats/canaries.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
-const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+const unlessRefused = mayReadAll() ? " (ignored: root may read all)" : "";
 
 /** A directory with logs, and one for digests. */
 class World implements Disposable {
@@ -365,10 +366,8 @@ Deno.test("a place on Windows is one project, whoever wrote its drive", async ()
 });
 
 Deno.test({
-  name: `a project that may not be read is named, and its digest stays${
-    isRoot ? " (ignored: root may read all)" : ""
-  }`,
-  ignore: Deno.build.os === "windows" || isRoot,
+  name: `a project that may not be read is named, and its digest stays${unlessRefused}`,
+  ignore: unlessRefused !== "",
   async fn() {
     using world = new World();
     const log = world.write(`${FOLDER}/s1.jsonl`, [world.user("a prompt")]);
