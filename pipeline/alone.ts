@@ -8,7 +8,7 @@ import type { PrepareResult, Stage, StoredFile } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import { equip } from "./equipment.ts";
-import { folderOf, runGrants, sourceDirectory } from "./grants.ts";
+import { folderOf, prepareGrants, runGrants, sourceDirectory } from "./grants.ts";
 import type { Surroundings } from "./config/expand.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { sayPath } from "./config/problems.ts";
@@ -130,7 +130,7 @@ export async function runPrepareStage(
   call: CallOptions,
 ): Promise<PrepareResult | void> {
   using workers = new DisposableStack();
-  const grants = stage.permissions(options, "run");
+  const grants = prepareGrants(stage, options);
   const workerFor = () => workers.use(new StageWorker(stage.name, grants, { operation: "run" }));
   return await runPrepare(stage, { options, workerFor }, call);
 }

@@ -4,9 +4,10 @@
  * @module
  */
 import { join } from "node:path";
-import type { Grants, Operation } from "../stages/contract.ts";
+import type { Grants, Operation, Stage } from "../stages/contract.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { findPrograms } from "./programs.ts";
+import { realPath } from "./real_path.ts";
 import { scratchDirectory } from "./scratch.ts";
 import { resolveGrants } from "./worker/host.ts";
 
@@ -42,11 +43,37 @@ export function runGrants(pipelineStage: PipelineStage, state: string): Grants {
     const directory = stage.needsDirectory?.(options) ? [sourceDirectory(state, id)] : [];
     return union(own("scan"), own("run"), { read: directory, write: directory });
   }
+  if (stage.kind === "prepare") return prepareGrants(stage, options);
   if (stage.kind !== "destination") return own("run");
   // A destination is asked what it holds, and takes its files out of a directory of its own.
   const folder = folderOf(pipelineStage, state);
   const places = [spoolDirectory(state, id), ...folder === undefined ? [] : [folder]];
   return union(own("list"), own("run"), { read: places, write: places });
+}
+
+/** Everything that a prepare stage's worker may touch, with what the links that it follows lead to. */
+export function prepareGrants(stage: Stage, options: Readonly<Record<string, unknown>>): Grants {
+  const directory = stage.kind === "prepare" ? stage.follows?.(options) : undefined;
+  const read = directory === undefined ? [] : placesBehind(directory);
+  return union(withPrograms(stage.permissions(options, "run")), { read });
+}
+
+/** The directories that the links in a directory lead to. */
+function placesBehind(directory: string): string[] {
+  try {
+    const links = Array.from(Deno.readDirSync(directory)).filter(({ isSymlink }) => isSymlink);
+    return links.map(({ name }) => realPath(join(directory, name))).filter(isDirectory).sort();
+  } catch {
+    return []; // What is not there, or closed, is for the stage to tell.
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 /** The same with programs as they are granted: each the one file that was found for its name. */

@@ -480,6 +480,8 @@ export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends S
   readonly kind: "prepare";
   /** What it keeps a copy of, where it does nothing else. */
   copies?(options: Options<S>): Copies;
+  /** A directory in which it follows links to others; left out where it follows none. */
+  follows?(options: Options<S>): string;
   /**
    * A directory that somebody else makes when there is something to put into it; `undefined`: there
    * is no such. The stage may not look whether the one above is there, so that is done for it.

@@ -62,6 +62,7 @@ export default definePrepare({
   hasHelper: true,
   awaits: ({ from }) => projectsIn(from),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
+  follows: ({ from }) => from,
 
   prepare: load,
   run: async ({ options, ...context }) => (await load()).makeDigests(options, context),

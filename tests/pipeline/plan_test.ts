@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { planOf } from "../../pipeline/plan.ts";
 import { defineDestination, options, type Stage } from "../../stages/contract.ts";
@@ -55,6 +56,28 @@ Deno.test("plan shows eight permission keys of every stage, and what stages take
   ]);
   assert.deepEqual(stages[0]!.permissions.read, ["/home/me/.claude"]);
   assert.deepEqual(stages[2]!.permissions.write, ["/mnt/backup", "/state/claude/spool/to-local"]);
+});
+
+Deno.test("plan shows where links lead that a stage follows", async () => {
+  const base = await Deno.realPath(await Deno.makeTempDir());
+  const at = (...parts: string[]) => join(base, ...parts);
+  try {
+    for (const folder of ["from/own", "elsewhere/moved", "to"]) {
+      await Deno.mkdir(at(folder), { recursive: true });
+    }
+    await Deno.writeTextFile(at("file"), "");
+    await Deno.symlink("../elsewhere/moved", at("from/moved"));
+    await Deno.symlink("../file", at("from/file"));
+    await Deno.symlink("gone", at("from/gone"));
+    const { stages: [first], ...pipeline } = await pipelineOf("digest");
+    const options = { from: at("from"), to: at("to") };
+    const plan = planOf({ ...pipeline, stages: [{ ...first!, options }] });
+    const { read, write } = plan.stages[0]!.permissions;
+    assert.deepEqual(read, [at("from"), at("to"), at("elsewhere/moved")]);
+    assert.deepEqual(write, [at("to")]);
+  } finally {
+    await Deno.remove(base, { recursive: true });
+  }
 });
 
 Deno.test("plan shows where a drill of a run puts what it looks into", async () => {
