@@ -11,7 +11,7 @@ import { choice } from "@optique/core/valueparser";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag } from "./flags.ts";
 import { openPipeline } from "./pipeline_file.ts";
-import { escapeControls } from "./ui/text.ts";
+import { renderWarning } from "./ui/errors.ts";
 
 const FORMATS = ["markdown", "html"] as const;
 
@@ -42,9 +42,7 @@ async function print({ format, config }: Values, { terminal }: Context): Promise
       import("./ui/recovery_view.ts"),
     ]);
   const foreign = await findForeign(pipeline);
-  for (const { message, hint } of foreign) {
-    terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
-  }
+  for (const warning of foreign) terminal.say(renderWarning(warning).join("\n"));
   const sealing = pipeline.stages.filter(isSealing);
   const isForeign = sealing.length > 0 && foreign.length === sealing.length;
   const recovery = recoveryOf(pipeline, isForeign);

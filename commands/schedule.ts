@@ -23,6 +23,7 @@ import {
 } from "./schedule/installer.ts";
 import type { Job } from "./schedule/job.ts";
 import { telling } from "./schedule/telling.ts";
+import { renderWarning } from "./ui/errors.ts";
 import type { Terminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
 
@@ -135,9 +136,7 @@ async function install(
   await askForKey(pipeline, { files: identities, skip: skipKeyCheck, quiet: false }, terminal);
   const { findForeign, lookAtKeys } = await import("../pipeline/keys.ts");
   const warnings = [...await lookAtKeys(pipeline, identities), ...await findForeign(pipeline)];
-  for (const { message, hint } of warnings) {
-    terminal.say(`Warning: ${escapeControls(message)}\n  ${escapeControls(hint)}`);
-  }
+  for (const warning of warnings) terminal.say(renderWarning(warning).join("\n"));
   await refuseOtherMeaning(pipeline, job, place, installer);
   terminal.say(`Making a backup as ${installer.name} will start it …`);
   const began = new Date();

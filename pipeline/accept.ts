@@ -56,7 +56,7 @@ export async function acceptLosses(
       catalog.suspicions.accept(one.id);
       catalog.watch.accept(one.id);
     }
-    leaveDoubts(pipeline);
+    leaveDoubts(pipeline, catalog);
     return meant;
   } finally {
     catalog?.close();

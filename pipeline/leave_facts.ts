@@ -4,7 +4,7 @@
  * @module
  */
 import { FAILURES, toRecord } from "../stages/errors.ts";
-import { Catalog } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { RunReport } from "./events.ts";
 import { type HookFacts, readHookFacts, writeDoubts, writeHookFacts } from "./hook_facts.ts";
@@ -61,17 +61,12 @@ export function leaveFacts({ name, state, stages }: Pipeline, end: RunEnd): void
  * Leaves what the catalog now knows to be lost or damaged: after a run, and after whatever else looked.
  * Whatever is in the way of that is in the way of more, and told there.
  */
-export function leaveDoubts(pipeline: Pipeline): void {
-  let catalog: Catalog | undefined;
+export function leaveDoubts(pipeline: Pipeline, catalog: Catalog): void {
   try {
-    catalog = Catalog.openIfThere(pipeline.state);
-    if (catalog === undefined) return;
     const doubts = doubtsOf(catalog.suspicions.all(), placesIn(pipeline, catalog));
     writeDoubts(pipeline.state, doubts.slice(0, MOST));
   } catch {
     // What was left before stays.
-  } finally {
-    catalog?.close();
   }
 }
 

@@ -9,7 +9,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import type { Listener } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
-import { isTorn } from "./missing.ts";
+import { bytesOf, isTorn } from "./missing.ts";
 import { createdOf, LATEST, parseKey } from "./names.ts";
 import {
   filesIn,
@@ -131,7 +131,7 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
         complete: known === undefined || known.unreadable === null ? null : known.unreadable === 0,
         suspect: catalog?.suspicions.isSuspect(held.id, held.name) ?? false,
         encrypted: group.every(({ held }) => isEncrypted(held)),
-        storedBytes: held.archives.reduce((sum, { size }) => sum + size, held.manifest.size),
+        storedBytes: bytesOf(held),
         destinations: [...new Set(whole.map(({ place }) => place.id))],
         torn: [
           ...new Set(group.filter(({ held }) => isTorn(held)).map(({ place }) => place.id)),

@@ -140,14 +140,14 @@ export async function runLocked(
     }
     const outcome = judged(report, log.failureAside);
     const isWhole = only === undefined;
-    if (!dryRun) leave(pipeline, { finished, outcome, isWhole, horizon }, log);
+    if (!dryRun) leave(pipeline, catalog, { finished, outcome, isWhole, horizon }, log);
     return outcome;
   } catch (thrown) {
     const error = redactError(thrown, redact);
     if (!dryRun) {
       const outcome = { error };
       const end = { finished: clock(), outcome, isWhole: false, horizon: undefined };
-      leave(pipeline, end, log);
+      leave(pipeline, catalog, end, log);
     }
     // What ended the run is what to tell.
     try {
@@ -182,10 +182,10 @@ async function prove(
 }
 
 /** Hooks that know nothing take nothing from a run. */
-function leave(pipeline: Pipeline, end: RunEnd, log: StageLog): void {
+function leave(pipeline: Pipeline, catalog: Catalog, end: RunEnd, log: StageLog): void {
   try {
     leaveFacts(pipeline, end);
-    leaveDoubts(pipeline);
+    leaveDoubts(pipeline, catalog);
   } catch (error) {
     log.say("warn", undefined, `Cannot leave word for hooks: ${stateOf(error)}`);
   }

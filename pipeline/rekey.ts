@@ -21,11 +21,10 @@ import { isSealing } from "./keys.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { Manifest } from "./manifest.ts";
-import { isTorn } from "./missing.ts";
+import { bytesOf, isTorn } from "./missing.ts";
 import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
-import type { Rekeying } from "./rekey_record.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { Spool, type Spooled } from "./spool.ts";
@@ -185,14 +184,15 @@ class Rekeyer {
     for (const rekeying of catalog.rekeys.begun(this.place.location)) {
       const { id, name, renamed } = rekeying;
       const held = groupFiles(this.#files).filter((one) => one.id === id && !isTorn(one));
-      const isStored = held.some((one) => one.name === renamed);
+      const stored = held.find((one) => one.name === renamed);
+      const isStored = stored !== undefined;
       if (!isStored && !held.some((one) => one.name === name)) continue;
       const goes = isStored ? name : renamed;
       const left = this.#files.filter(({ key }) => nameIn(key) === `${id}/${goes}`);
       const bytes = left.reduce((sum, { size }) => sum + size, 0);
       const about = { id, name, destination: this.place.id, bytes, renamed, reason: "" };
       const outcome = await this.#tell(about, async () => {
-        if (isStored) this.#noteStored(rekeying);
+        if (isStored) this.#noteStored(stored);
         if (left.length > 0) await this.#remove(left);
         if (isStored) this.#noteGone(id, name, renamed);
         catalog.rekeys.finish(rekeying);
@@ -205,13 +205,13 @@ class Rekeyer {
     return told;
   }
 
-  #noteStored({ id, location, renamed: name }: Rekeying): void {
+  #noteStored(held: HeldSnapshot): void {
     const { catalog, now } = this.#context;
+    const { id, name } = held;
+    const { location } = this.place;
     if (catalog.delivery(id, name, location) !== undefined) return;
-    const files = this.#files.filter(({ key }) => nameIn(key) === `${id}/${name}`);
-    const bytes = files.reduce((sum, { size }) => sum + size, 0);
     const way = ""; // For whom it was encrypted is not known: it stays due.
-    catalog.addDelivery({ id, name, location, way, bytes }, now(), 0);
+    catalog.addDelivery({ id, name, location, way, bytes: bytesOf(held) }, now(), 0);
   }
 
   /** Tells the other places what is there. */
@@ -230,8 +230,8 @@ class Rekeyer {
     for (const held of groupFiles(this.#files).toReversed()) {
       signal?.throwIfAborted();
       const { id, name } = held;
-      const bytes = held.archives.reduce((sum, { size }) => sum + size, held.manifest.size);
-      const about = { id, name, destination: this.place.id, bytes, renamed: null, reason: "" };
+      const counted = { bytes: bytesOf(held), renamed: null, reason: "" };
+      const about = { id, name, destination: this.place.id, ...counted };
       const [route, step, stage] = this.#wayOf(id);
       const reason = this.#reasonToLeave(held, stage);
       if (reason !== undefined) {

@@ -94,21 +94,21 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
       catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
       verifications.push(verification);
     }
+    if (options.snapshot === undefined) {
+      const silent = failures.map(({ destination }) => destination);
+      const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
+      const { forgetMissing = false } = options;
+      const lost = lostCopies(asked, copies, true);
+      if (catalog !== undefined) {
+        if (forgetMissing) forget(lost, asked, copies, catalog);
+        noteMissing(asked, copies, catalog);
+      }
+      verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
+    }
+    if (catalog !== undefined) leaveDoubts(pipeline!, catalog);
   } finally {
     catalog?.close();
   }
-  if (options.snapshot === undefined) {
-    const silent = failures.map(({ destination }) => destination);
-    const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
-    const { forgetMissing = false } = options;
-    const lost = lostCopies(asked, copies, true);
-    if (pipeline !== undefined) {
-      if (forgetMissing) forget(lost, asked, copies, pipeline);
-      noteMissing(asked, copies, pipeline);
-    }
-    verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
-  }
-  if (pipeline !== undefined) leaveDoubts(pipeline);
   const ok = failures.length === 0 &&
     verifications.every(({ status }) => status === "ok" || status === "forgotten");
   const status = statusFor(verifications, failures.length > 0);
@@ -194,20 +194,15 @@ function hintFor(others: readonly string[]): string {
 function noteMissing(
   stored: readonly Stored[],
   copies: readonly Copy[],
-  pipeline: Pipeline,
+  catalog: Catalog,
 ): void {
-  const catalog = Catalog.openIfThere(pipeline.state);
-  try {
-    for (const { place, deliveries } of stored) {
-      const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
-      const missing = findMissing(deliveries, there);
-      for (const id of new Set(deliveries.map(({ id }) => id))) {
-        const names = missing.filter((one) => one.id === id).map(({ name }) => name);
-        catalog?.missing.note(id, place.location, names);
-      }
+  for (const { place, deliveries } of stored) {
+    const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
+    const missing = findMissing(deliveries, there);
+    for (const id of new Set(deliveries.map(({ id }) => id))) {
+      const names = missing.filter((one) => one.id === id).map(({ name }) => name);
+      catalog.missing.note(id, place.location, names);
     }
-  } finally {
-    catalog?.close();
   }
 }
 
@@ -216,29 +211,23 @@ function forget(
   lost: readonly Verification[],
   stored: readonly Stored[],
   copies: readonly Copy[],
-  { state }: Pipeline,
+  catalog: Catalog,
 ): void {
-  const catalog = Catalog.openIfThere(state);
-  if (catalog === undefined) return;
-  try {
-    for (const { id, name, destination } of lost) {
-      const { place: { location } } = stored.find(({ place }) => place.id === destination)!;
-      catalog.pruning.finish([{ id, name, location }]);
-      if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
-    }
-    for (const { place: { id: destination, location } } of stored) {
-      const proofs = catalog.proofs.at(location);
-      const there = copies.filter(({ place }) => place.id === destination).map(({ held }) => held);
-      const left = new Set([...there, ...catalog.deliveriesTo(location)].map(({ id }) => id));
-      for (const { id } of proofs.filter(({ id }) => !left.has(id))) {
-        catalog.proofs.forget(id, location);
-        for (const kind of ["drill", "proof", "store"] as const) {
-          catalog.watch.end(`${kind} ${destination}/${id}`);
-        }
+  for (const { id, name, destination } of lost) {
+    const { place: { location } } = stored.find(({ place }) => place.id === destination)!;
+    catalog.pruning.finish([{ id, name, location }]);
+    if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
+  }
+  for (const { place: { id: destination, location } } of stored) {
+    const proofs = catalog.proofs.at(location);
+    const there = copies.filter(({ place }) => place.id === destination).map(({ held }) => held);
+    const left = new Set([...there, ...catalog.deliveriesTo(location)].map(({ id }) => id));
+    for (const { id } of proofs.filter(({ id }) => !left.has(id))) {
+      catalog.proofs.forget(id, location);
+      for (const kind of ["drill", "proof", "store"] as const) {
+        catalog.watch.end(`${kind} ${destination}/${id}`);
       }
     }
-  } finally {
-    catalog.close();
   }
 }
 

@@ -12,7 +12,7 @@ import { type Unanswered, UnansweredError } from "../../pipeline/unanswered.ts";
 import { homeDirectory } from "../home.ts";
 import { printJson } from "../json.ts";
 import { FileError } from "../pipeline_file.ts";
-import { type Style, styleFor } from "./style.ts";
+import { PLAIN, type Style, styleFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 import { escapeControls } from "./text.ts";
 
@@ -46,6 +46,17 @@ export function renderFailure(thrown: unknown, style: Style): string[] {
     ...(record.code === "bug" ? renderBug(record, style) : [renderMessage(record, style)]),
     ...(thrown instanceof FileError ? renderProblems(thrown, style) : []),
     ...(hint === undefined ? [] : [`  ${escapeControls(hint)}`]),
+  ];
+}
+
+/** Says what may go wrong, and what to do about it. */
+export function renderWarning(
+  { message, hint }: { readonly message: string; readonly hint: string },
+  style: Style = PLAIN,
+): string[] {
+  return [
+    `${style.careful("Warning:")} ${escapeControls(message)}`,
+    `  ${escapeControls(hint)}`,
   ];
 }
 

@@ -8,6 +8,7 @@ import type { KeyWarning } from "../../pipeline/keys.ts";
 import type { Outlook } from "../../pipeline/outlook.ts";
 import type { Plan, PlannedStage } from "../../pipeline/plan.ts";
 import type { Survey } from "../../pipeline/survey.ts";
+import { renderWarning } from "./errors.ts";
 import { sayBytes, sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
@@ -231,9 +232,6 @@ function say(path: string, { home }: View): string {
 
 /** Says what may cost everything one day: keys that lie where they should not. */
 export function renderKeys(warnings: readonly KeyWarning[], style: Style = PLAIN): string[] {
-  const lines = warnings.flatMap(({ message, hint }) => [
-    `${style.careful("Warning:")} ${escapeControls(message)}`,
-    `  ${escapeControls(hint)}`,
-  ]);
+  const lines = warnings.flatMap((warning) => renderWarning(warning, style));
   return lines.length === 0 ? [] : ["", ...lines];
 }

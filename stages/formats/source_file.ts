@@ -65,9 +65,9 @@ export class SourceFile implements Disposable {
     const meant = expected ?? there;
     const file = attempt(() => Deno.openSync(path));
     try {
-      const info = attempt(() => file.statSync());
-      if (!info.isFile || info.dev !== meant.dev || info.ino !== meant.ino) throw replaced();
-      return new SourceFile(file, info);
+      const opened = new SourceFile(file, attempt(() => file.statSync()));
+      if (!opened.info.isFile || !opened.is(meant)) throw replaced();
+      return opened;
     } catch (error) {
       file.close();
       throw error;

@@ -134,10 +134,9 @@ export class Walk {
     this.roots = findRoots([...paths, ...databases], remarks.unreadable);
     this.#databases = new ListedDatabases(databases);
     const roots = new Set(this.roots.map(({ real }) => real));
-    const told = new Set(remarks.unreadable.map(({ path }) => path));
     for (const path of named) {
       const real = realPathOf(path);
-      if (!roots.has(real) && !told.has(path)) this.#awaited.set(real, path);
+      if (!roots.has(real)) this.#awaited.set(real, path);
     }
   }
 
