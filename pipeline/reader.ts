@@ -101,7 +101,8 @@ export class SnapshotReader {
     // To compare alone is to be thorough. And whoever could change what was never encrypted could
     // have a quick hash stay the same.
     const quickly = into !== undefined && isEncrypted(held);
-    const { result, passed } = await this.#read(key, FOR_WORKERS, async (input, signal) => {
+    const work = into === undefined ? TO_COMPARE : TO_WRITE;
+    const { result, passed } = await this.#read(key, work, async (input, signal) => {
       const context = { options: {}, into, wanted, quickly, entries: manifest.entries, inspect };
       const answer = await worker.call<UnpackResult>(
         { operation: "restore", context, input },
@@ -123,11 +124,11 @@ export class SnapshotReader {
    * Sends a stored file through all that undoes its endings, and gives the rest to `consume`.
    * Answers what that made of it, and what passed of the stored file.
    *
-   * @param work Whether what is stored is hashed, and who decompresses.
+   * @param work Whether what is stored is hashed, who decompresses, and what for.
    */
   async #read<T>(
     key: string,
-    { isHashed, decodedBy }: Work,
+    { isHashed, ...decoding }: Work,
     consume: (inlet: Inlet, signal: AbortSignal) => Promise<T>,
   ): Promise<{ readonly result: T; readonly passed: Passed | undefined }> {
     const { codec, transforms } = parseKey(key)!;
@@ -143,7 +144,7 @@ export class SnapshotReader {
     // Of what is stored alone, the manifest has the hash. What decrypts has loaded what hashes.
     const hashedBy = !isHashed ? "nobody" : undo.length > 0 ? "reader" : "writer";
     const codingOf = (index: number): Coding => ({
-      ...index === undo.length && codec !== "none" ? { way: "decode", codec, decodedBy } : PLAIN,
+      ...index === undo.length && codec !== "none" ? { way: "decode", codec, ...decoding } : PLAIN,
       hashedBy: index === 0 ? hashedBy : "nobody",
     });
     const outlet = (index: number) => ({
@@ -198,14 +199,14 @@ export class SnapshotReader {
   }
 }
 
-interface Work {
+interface Work extends Pick<Coding, "decodedBy" | "isWritten"> {
   readonly isHashed: boolean;
-  readonly decodedBy: NonNullable<Coding["decodedBy"]>;
 }
 
 /** For a manifest, which is read here: everything waits for it, so that nothing is loaded for it. */
 const FOR_HERE: Work = { isHashed: false, decodedBy: "writer" };
-const FOR_WORKERS: Work = { isHashed: true, decodedBy: "either" };
+const TO_COMPARE: Work = { isHashed: true, decodedBy: "either" };
+const TO_WRITE: Work = { ...TO_COMPARE, isWritten: true };
 
 /** The reason that started it: not that of a neighbour which only lost its stream. */
 function gravest(reasons: readonly unknown[]): unknown {

@@ -37,8 +37,8 @@ const PLAIN_SIZE = 2 ** 18;
 
 /** Frames that may be under way. */
 const CREDITS = 2;
-/** The same where they are decompressed: whoever writes files never has to wait for the next. */
-const DECODED_CREDITS = 4;
+/** The same where files are made of them: whoever writes files never has to wait for the next. */
+const WRITTEN_CREDITS = 4;
 const RAW_CREDITS = 2;
 
 /** What is done to the bytes on their way. */
@@ -54,6 +54,8 @@ export interface Coding {
   readonly isQuickToo?: true;
   /** Which end decompresses zstd: who has the time, or the writer, to spare the reader the loading. */
   readonly decodedBy?: "either" | "writer";
+  /** Whether the reader makes files of what is decompressed, and so takes it in fits and starts. */
+  readonly isWritten?: boolean;
 }
 
 /** Bytes pass as they are. */
@@ -512,8 +514,8 @@ export class ChannelReader implements ByteSource {
 }
 
 /** How many frames may be under way. */
-function creditsFor({ way }: Coding): number {
-  return way === "decode" ? DECODED_CREDITS : CREDITS;
+function creditsFor({ isWritten = false }: Coding): number {
+  return isWritten ? WRITTEN_CREDITS : CREDITS;
 }
 
 /** A block that is to be compressed becomes one frame. */
