@@ -19,12 +19,8 @@ export type { OpenSuspicion } from "./suspicions.ts";
  * @throws {BackupError} What the disk has against the catalog.
  */
 export function openSuspicions({ state }: Pick<Pipeline, "state">): OpenSuspicion[] {
-  const catalog = Catalog.openToTell(state);
-  try {
-    return catalog?.suspicions.all() ?? [];
-  } finally {
-    catalog?.close();
-  }
+  using catalog = Catalog.openToTell(state);
+  return catalog?.suspicions.all() ?? [];
 }
 
 /**
@@ -47,19 +43,14 @@ export async function acceptLosses(
     });
   }
   if (openSuspicions({ state }).length === 0) return [];
-  const lock = await acquireLock(join(state, "lock"));
-  const catalog = Catalog.openToTell(state);
-  try {
-    if (catalog === undefined) return [];
-    const meant = catalog.suspicions.all().filter((one) => id === undefined || one.id === id);
-    for (const one of meant) {
-      catalog.suspicions.accept(one.id);
-      catalog.watch.accept(one.id);
-    }
-    leaveDoubts(pipeline, catalog);
-    return meant;
-  } finally {
-    catalog?.close();
-    lock.release();
+  using _lock = await acquireLock(join(state, "lock"));
+  using catalog = Catalog.openToTell(state);
+  if (catalog === undefined) return [];
+  const meant = catalog.suspicions.all().filter((one) => id === undefined || one.id === id);
+  for (const one of meant) {
+    catalog.suspicions.accept(one.id);
+    catalog.watch.accept(one.id);
   }
+  leaveDoubts(pipeline, catalog);
+  return meant;
 }

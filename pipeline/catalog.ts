@@ -452,7 +452,7 @@ export class Catalog {
     return { added, changed, removed: before.size };
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#database.close();
   }
 }

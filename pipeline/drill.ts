@@ -60,25 +60,21 @@ export async function drillPipeline(
     });
   }
   await using scratch = await openScratch(pipeline.state);
-  const catalog = Catalog.openIfThere(pipeline.state);
-  try {
-    const drills: Drill[] = [];
-    for (const place of places) {
-      signal?.throwIfAborted();
-      drills.push(...await drillPlace(pipeline, place, undefined, scratch.path, options));
-    }
-    if (drills.length === 0) {
-      throw new BackupError("snapshot-missing", "Cannot drill: there are no snapshots", {
-        hint: 'Make one with "keepsake run"',
-      });
-    }
-    for (const drill of drills) note(catalog, drill, clock());
-    if (catalog !== undefined) leaveDoubts(pipeline, catalog);
-    const ok = drills.every(({ verdict }) => verdict === "proven");
-    return { ok, drills, status: statusFor(drills, false) };
-  } finally {
-    catalog?.close();
+  using catalog = Catalog.openIfThere(pipeline.state);
+  const drills: Drill[] = [];
+  for (const place of places) {
+    signal?.throwIfAborted();
+    drills.push(...await drillPlace(pipeline, place, undefined, scratch.path, options));
   }
+  if (drills.length === 0) {
+    throw new BackupError("snapshot-missing", "Cannot drill: there are no snapshots", {
+      hint: 'Make one with "keepsake run"',
+    });
+  }
+  for (const drill of drills) note(catalog, drill, clock());
+  if (catalog !== undefined) leaveDoubts(pipeline, catalog);
+  const ok = drills.every(({ verdict }) => verdict === "proven");
+  return { ok, drills, status: statusFor(drills, false) };
 }
 
 /** What a run drills with. It holds the pipeline's lock. */

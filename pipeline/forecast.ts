@@ -103,42 +103,38 @@ const MOST_RUNS = 4000;
 export function forecast(pipeline: Pipeline, options: ForecastOptions): Forecast {
   const { at, now } = options;
   const runs = runsUntil(options);
-  const catalog = Catalog.openToTell(pipeline.state);
-  try {
-    const pauses = pausesIn(pipeline, catalog);
-    const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
-      const present = catalog === undefined ? [] : presentAt(catalog, location);
-      const onlyIn = onlyInWith(catalog, present);
-      const drills = drillsAt(pipeline, id, catalog?.proofs.at(location) ?? [], runs, options);
-      if (policy === undefined) {
-        const snapshots = present.map((snapshot) => fateOf(snapshot, ["nothing is removed there"]));
-        const ids = new Set(present.map((snapshot) => snapshot.id));
-        return { id, policy: [], snapshots, added: runs.length * ids.size, drills };
-      }
-      const { spared, judged } = sparedBy(pauses, present);
-      const held = goThrough(judged, policy, runs, at, onlyIn);
-      const ids = new Set(spared.map((snapshot) => snapshot.id));
-      return {
-        id,
-        policy: sayPolicy(policy),
-        snapshots: [...spared, ...held.snapshots],
-        added: held.added + runs.length * ids.size,
-        drills,
-      };
-    });
-    const horizon = lookAtHorizon(pipeline, catalog, now, at.getTime() - now.getTime());
-    const swept = horizon === undefined ? [] : sweptBy(horizon, at);
+  using catalog = Catalog.openToTell(pipeline.state);
+  const pauses = pausesIn(pipeline, catalog);
+  const places = targetsOf(pipeline, undefined).map(({ place: { id, location }, policy }) => {
+    const present = catalog === undefined ? [] : presentAt(catalog, location);
+    const onlyIn = onlyInWith(catalog, present);
+    const drills = drillsAt(pipeline, id, catalog?.proofs.at(location) ?? [], runs, options);
+    if (policy === undefined) {
+      const snapshots = present.map((snapshot) => fateOf(snapshot, ["nothing is removed there"]));
+      const ids = new Set(present.map((snapshot) => snapshot.id));
+      return { id, policy: [], snapshots, added: runs.length * ids.size, drills };
+    }
+    const { spared, judged } = sparedBy(pauses, present);
+    const held = goThrough(judged, policy, runs, at, onlyIn);
+    const ids = new Set(spared.map((snapshot) => snapshot.id));
     return {
-      at,
-      runs: runs.length,
-      isScheduled: options.isScheduled,
-      pauses,
-      places,
-      swept: swept.map(({ path, goes, destinations }) => ({ path, goes, destinations })),
+      id,
+      policy: sayPolicy(policy),
+      snapshots: [...spared, ...held.snapshots],
+      added: held.added + runs.length * ids.size,
+      drills,
     };
-  } finally {
-    catalog?.close();
-  }
+  });
+  const horizon = lookAtHorizon(pipeline, catalog, now, at.getTime() - now.getTime());
+  const swept = horizon === undefined ? [] : sweptBy(horizon, at);
+  return {
+    at,
+    runs: runs.length,
+    isScheduled: options.isScheduled,
+    pauses,
+    places,
+    swept: swept.map(({ path, goes, destinations }) => ({ path, goes, destinations })),
+  };
 }
 
 function pausesIn({ stages }: Pipeline, catalog: Catalog | undefined): PauseForecast[] {

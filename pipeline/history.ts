@@ -61,9 +61,6 @@ function lookAt<T>(
   catalog: Catalog | undefined,
   look: (catalog: Catalog) => T | undefined,
 ): T | undefined {
-  try {
-    return catalog && look(catalog);
-  } finally {
-    catalog?.close();
-  }
+  using _ = catalog;
+  return catalog && look(catalog);
 }

@@ -96,12 +96,8 @@ export function homesOf(pipeline: Pipeline): readonly string[] {
  * @returns `undefined` when it reads nothing of Claude Code's.
  */
 export function horizonOf(pipeline: Pipeline, now: Date, within?: number): Horizon | undefined {
-  const catalog = Catalog.openIfThere(pipeline.state);
-  try {
-    return lookAtHorizon(pipeline, catalog, now, within);
-  } finally {
-    catalog?.close();
-  }
+  using catalog = Catalog.openIfThere(pipeline.state);
+  return lookAtHorizon(pipeline, catalog, now, within);
 }
 
 /** The conversations that a pipeline reads, as they are on this machine. */

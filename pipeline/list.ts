@@ -111,38 +111,34 @@ export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   using pool = new ReadingPool();
   const { copies, strays, lost, answers, failures } = await findCopies(lookup, pool);
   const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
-  const catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
+  using catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
-  try {
-    const snapshots: StoredSnapshot[] = [];
-    let locked = 0;
-    for (const group of groups.values()) {
-      const whole = group.filter(({ held }) => !isTorn(held));
-      const { held } = whole[0] ?? group[0]!;
-      const onLocked = () => void locked++;
-      const known = await totalsOf(group[0]!, catalog, pool, identities, { ...lookup, onLocked });
-      snapshots.push({
-        id: held.id,
-        name: held.name,
-        created: createdOf(held.name),
-        contentHash: known?.contentHash ?? null,
-        files: known?.files ?? null,
-        bytes: known?.bytes ?? null,
-        complete: known === undefined || known.unreadable === null ? null : known.unreadable === 0,
-        suspect: catalog?.suspicions.isSuspect(held.id, held.name) ?? false,
-        encrypted: group.every(({ held }) => isEncrypted(held)),
-        storedBytes: bytesOf(held),
-        destinations: [...new Set(whole.map(({ place }) => place.id))],
-        torn: [
-          ...new Set(group.filter(({ held }) => isTorn(held)).map(({ place }) => place.id)),
-        ],
-      });
-    }
-    const hasIdentity = identities.length > 0;
-    return { snapshots, strays, lost, locked, hasIdentity, answers, failures };
-  } finally {
-    catalog?.close();
+  const snapshots: StoredSnapshot[] = [];
+  let locked = 0;
+  for (const group of groups.values()) {
+    const whole = group.filter(({ held }) => !isTorn(held));
+    const { held } = whole[0] ?? group[0]!;
+    const onLocked = () => void locked++;
+    const known = await totalsOf(group[0]!, catalog, pool, identities, { ...lookup, onLocked });
+    snapshots.push({
+      id: held.id,
+      name: held.name,
+      created: createdOf(held.name),
+      contentHash: known?.contentHash ?? null,
+      files: known?.files ?? null,
+      bytes: known?.bytes ?? null,
+      complete: known === undefined || known.unreadable === null ? null : known.unreadable === 0,
+      suspect: catalog?.suspicions.isSuspect(held.id, held.name) ?? false,
+      encrypted: group.every(({ held }) => isEncrypted(held)),
+      storedBytes: bytesOf(held),
+      destinations: [...new Set(whole.map(({ place }) => place.id))],
+      torn: [
+        ...new Set(group.filter(({ held }) => isTorn(held)).map(({ place }) => place.id)),
+      ],
+    });
   }
+  const hasIdentity = identities.length > 0;
+  return { snapshots, strays, lost, locked, hasIdentity, answers, failures };
 }
 
 /**
@@ -223,12 +219,8 @@ export function deliveriesTo(
   places: readonly Place[],
   pipeline: Pipeline | undefined,
 ): ReturnType<Catalog["deliveriesTo"]>[] {
-  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
-  try {
-    return places.map(({ location }) => catalog?.deliveriesTo(location) ?? []);
-  } finally {
-    catalog?.close();
-  }
+  using catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  return places.map(({ location }) => catalog?.deliveriesTo(location) ?? []);
 }
 
 /** A snapshot that was found, and the places that might hold one that is meant rather. */
@@ -282,16 +274,12 @@ function warnOfNewer(
 
 /** Whoever gets a snapshot has to know that something was lost before it was made. */
 function warnOfLoss({ held }: Copy, { pipeline, listener }: Lookup): void {
-  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
-  try {
-    if (!catalog?.suspicions.isSuspect(held.id, held.name)) return;
-    const good = catalog.suspicions.open(held.id)?.good;
-    const message = `"${held.id}/${held.name}" is suspect: something was lost before it was made` +
-      (good ? `; "${held.id}/${good}" may still have it` : "");
-    listener?.({ type: "log", level: "warn", stage: undefined, message });
-  } finally {
-    catalog?.close();
-  }
+  using catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  if (!catalog?.suspicions.isSuspect(held.id, held.name)) return;
+  const good = catalog.suspicions.open(held.id)?.good;
+  const message = `"${held.id}/${held.name}" is suspect: something was lost before it was made` +
+    (good ? `; "${held.id}/${good}" may still have it` : "");
+  listener?.({ type: "log", level: "warn", stage: undefined, message });
 }
 
 /** Where somebody wants to look. */

@@ -8,26 +8,21 @@ import { dirname } from "node:path";
 import { BackupError } from "../stages/errors.ts";
 import { stateFault } from "./state_fault.ts";
 
-/** A lock that is held. */
-export interface Lock {
-  release(): void;
-}
-
 /**
- * Takes the lock at `path`, or says who has it.
+ * Takes the lock at `path`, or says who has it. It is held until it is disposed of.
  *
  * The directory that holds it is locked as well where the system can do that: whoever deletes the
  * file would let a second run in otherwise.
  *
  * @throws {BackupError} `run-in-progress`; what the disk has against it.
  */
-export async function acquireLock(path: string): Promise<Lock> {
+export async function acquireLock(path: string): Promise<Disposable> {
   const directory = await lockDirectory(dirname(path));
   if (directory === false) throw await inProgress(path);
   try {
     const file = await lockFile(path);
     return {
-      release() {
+      [Symbol.dispose]() {
         letGo(file);
         if (directory) letGo(directory);
       },

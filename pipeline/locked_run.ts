@@ -165,7 +165,7 @@ export async function runLocked(
     workers[Symbol.dispose](); // What they were writing must not come after what follows.
     // The next run empties it too.
     await spool?.empty().catch((error) => log.say("warn", undefined, messageOf(error)));
-    catalog.close();
+    catalog[Symbol.dispose]();
   }
 }
 

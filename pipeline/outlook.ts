@@ -34,24 +34,20 @@ export interface Outlook {
 
 /** Looks at the paths of sources, of destinations and of the state. Makes nothing, and opens no file's content. */
 export async function lookAhead({ stages, state }: Pipeline): Promise<Outlook> {
-  const catalog = Catalog.openIfThere(state);
-  try {
-    const made = new Set(
-      stages.flatMap(({ stage, options }) =>
-        stage.kind === "prepare" ? stage.permissions(options, "run").write ?? [] : []
-      ),
-    );
-    const found = (await Promise.all(stages.map(findingsOf))).flat().map((finding): Finding =>
-      finding.state === "missing" && made.has(finding.path) ? { ...finding, state: "new" } : finding
-    );
-    const findings = [
-      ...await lookAtState(state),
-      ...found.map((finding) => catalog ? asRemembered(finding, catalog) : finding),
-    ];
-    return { findings, status: statusOf(stages, findings) };
-  } finally {
-    catalog?.close();
-  }
+  using catalog = Catalog.openIfThere(state);
+  const made = new Set(
+    stages.flatMap(({ stage, options }) =>
+      stage.kind === "prepare" ? stage.permissions(options, "run").write ?? [] : []
+    ),
+  );
+  const found = (await Promise.all(stages.map(findingsOf))).flat().map((finding): Finding =>
+    finding.state === "missing" && made.has(finding.path) ? { ...finding, state: "new" } : finding
+  );
+  const findings = [
+    ...await lookAtState(state),
+    ...found.map((finding) => catalog ? asRemembered(finding, catalog) : finding),
+  ];
+  return { findings, status: statusOf(stages, findings) };
 }
 
 /** A place that held snapshots is not begun anew: its disk may not be connected. */

@@ -55,40 +55,34 @@ export async function prunePipeline(
   const lookup = { pipeline, identityFiles: options.identityFiles, signal, listener };
   const reading = await readerOptions(lookup);
   await makeStateDirectory(pipeline.state);
-  const lock = await acquireLock(join(pipeline.state, "lock"));
+  using _lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock();
   const sayDamaged = (aside: string) =>
     listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
-  const catalog = Catalog.open(pipeline.state, sayDamaged, now);
-  const pool = new ReadingPool();
-  try {
-    const destinations: Pruning[] = [];
-    for (const target of targets) {
-      signal?.throwIfAborted();
-      const { place, policy } = target;
-      if (policy === undefined) {
-        destinations.push(unpruned(place));
-        continue;
-      }
-      listener?.({ type: "stage-started", stage: place.id });
-      const reader = new SnapshotReader(place, pool, reading);
-      const site = siteOf({ ...target, policy }, pool, {
-        list: () => listPlace(pool.at(place), place, catalog, signal),
-        spares: (id) => sparing(pipeline, place, id, catalog),
-        signal,
-      });
-      const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
-      const context = { catalog, now, dryRun, onRemoved: teller(place, listener) };
-      destinations.push(await prune({ ...site, read }, context));
-      signal?.throwIfAborted();
+  using catalog = Catalog.open(pipeline.state, sayDamaged, now);
+  using pool = new ReadingPool(); // Its workers end before others may begin.
+  const destinations: Pruning[] = [];
+  for (const target of targets) {
+    signal?.throwIfAborted();
+    const { place, policy } = target;
+    if (policy === undefined) {
+      destinations.push(unpruned(place));
+      continue;
     }
-    const ok = destinations.every(({ failure }) => failure === undefined);
-    return { ok, dryRun, destinations, status: ok ? 0 : FAILURES["stage-failed"].status };
-  } finally {
-    pool[Symbol.dispose](); // Before others may begin.
-    catalog.close();
-    lock.release();
+    listener?.({ type: "stage-started", stage: place.id });
+    const reader = new SnapshotReader(place, pool, reading);
+    const site = siteOf({ ...target, policy }, pool, {
+      list: () => listPlace(pool.at(place), place, catalog, signal),
+      spares: (id) => sparing(pipeline, place, id, catalog),
+      signal,
+    });
+    const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
+    const context = { catalog, now, dryRun, onRemoved: teller(place, listener) };
+    destinations.push(await prune({ ...site, read }, context));
+    signal?.throwIfAborted();
   }
+  const ok = destinations.every(({ failure }) => failure === undefined);
+  return { ok, dryRun, destinations, status: ok ? 0 : FAILURES["stage-failed"].status };
 }
 
 /** Why a snapshot's copies at a place are left alone, judged by what is known of the last run. */

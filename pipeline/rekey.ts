@@ -93,47 +93,39 @@ export async function rekeyPipeline(
   const targets = targetsOf(pipeline, destination);
   const reading = await readerOptions({ pipeline, identityFiles, signal, listener });
   await makeStateDirectory(pipeline.state);
-  const lock = await acquireLock(join(pipeline.state, "lock"));
+  using _lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock ?? (() => new Date());
   const sayDamaged = (aside: string) =>
     listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
-  const catalog = Catalog.open(pipeline.state, sayDamaged, now());
-  const pool = new ReadingPool();
-  const workers = new WorkerPool(pipeline.state);
-  let spool: Spool | undefined;
-  try {
-    spool = await Spool.open(spoolDirectory(pipeline.state));
-    const context = { pipeline, catalog, pool, workers, spool, reading, now, ...options };
-    const shared: Names = { taken: new Set(), current: new Map() };
-    const rekeyers: Rekeyer[] = [];
-    const failures: { destination: string; failure: Failure }[] = [];
-    const isMeant = ({ id }: Place) => targets.some(({ place }) => place.id === id);
-    for (const place of placesOf(pipeline)) {
-      try {
-        const files = await listPlace(pool.at(place), place, catalog, signal);
-        rekeyers.push(new Rekeyer(place, files, shared, context));
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (isMeant(place)) failures.push({ destination: place.id, failure: failureOf(error) });
-      }
+  using catalog = Catalog.open(pipeline.state, sayDamaged, now());
+  await using spool = await Spool.open(spoolDirectory(pipeline.state));
+  // Their workers end before others may begin.
+  using pool = new ReadingPool();
+  using workers = new WorkerPool(pipeline.state);
+  const context = { pipeline, catalog, pool, workers, spool, reading, now, ...options };
+  const shared: Names = { taken: new Set(), current: new Map() };
+  const rekeyers: Rekeyer[] = [];
+  const failures: { destination: string; failure: Failure }[] = [];
+  const isMeant = ({ id }: Place) => targets.some(({ place }) => place.id === id);
+  for (const place of placesOf(pipeline)) {
+    try {
+      const files = await listPlace(pool.at(place), place, catalog, signal);
+      rekeyers.push(new Rekeyer(place, files, shared, context));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isMeant(place)) failures.push({ destination: place.id, failure: failureOf(error) });
     }
-    const meant = rekeyers.filter((one) => isMeant(one.place));
-    const snapshots: Rekeyed[] = [];
-    for (const rekeyer of planOnly ? [] : meant) snapshots.push(...await rekeyer.finishBegun());
-    for (const rekeyer of rekeyers) rekeyer.noteNames();
-    for (const rekeyer of meant) snapshots.push(...await rekeyer.run());
-    const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
-    const histories = targets.filter(({ place }) => removalAt(place) !== "frees")
-      .map(({ place }) => place.id);
-    const status = ok ? 0 : FAILURES["stage-failed"].status;
-    return { ok, snapshots, failures, histories, status };
-  } finally {
-    workers[Symbol.dispose]();
-    pool[Symbol.dispose](); // Before others may begin.
-    await spool?.empty().catch(() => {}); // The next run empties it too.
-    catalog.close();
-    lock.release();
   }
+  const meant = rekeyers.filter((one) => isMeant(one.place));
+  const snapshots: Rekeyed[] = [];
+  for (const rekeyer of planOnly ? [] : meant) snapshots.push(...await rekeyer.finishBegun());
+  for (const rekeyer of rekeyers) rekeyer.noteNames();
+  for (const rekeyer of meant) snapshots.push(...await rekeyer.run());
+  const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
+  const histories = targets.filter(({ place }) => removalAt(place) !== "frees")
+    .map(({ place }) => place.id);
+  const status = ok ? 0 : FAILURES["stage-failed"].status;
+  return { ok, snapshots, failures, histories, status };
 }
 
 interface RekeyContext extends RekeyOptions {

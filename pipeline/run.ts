@@ -39,25 +39,20 @@ export async function runPipeline(
 ): Promise<RunReport> {
   const only = selectionOf(pipeline, options.only);
   await makeStateDirectory(pipeline.state);
-  const lock = await acquireLock(join(pipeline.state, "lock"));
+  using _lock = await acquireLock(join(pipeline.state, "lock"));
   if (pipeline.watch === undefined) forgetWatch(pipeline.state);
-  const workers = new WorkerPool(pipeline.state);
-  try {
-    // The first workers come up while the rest is made ready.
-    const [first] = routesOf(pipeline.stages);
-    if (first !== undefined && destinationsOf(first, only).length > 0) {
-      // What was never stored will be, and what encrypts takes longest to load.
-      const transforms = first.steps.filter(({ stage }) => stage.stage.kind === "transform");
-      const isFirst = !hasCatalog(pipeline.state);
-      for (const { stage } of isFirst ? transforms : []) workers.get(stage, { ahead: "run" });
-      workers.get(first.source, { ahead: isFirst ? "run" : "scan" });
-    }
-    const { runLocked } = await import(LOCKED_RUN) as typeof import("./locked_run.ts");
-    return await runLocked(pipeline, only, workers, options);
-  } finally {
-    workers[Symbol.dispose](); // Before others may begin.
-    lock.release();
+  using workers = new WorkerPool(pipeline.state); // They end before others may begin.
+  // The first workers come up while the rest is made ready.
+  const [first] = routesOf(pipeline.stages);
+  if (first !== undefined && destinationsOf(first, only).length > 0) {
+    // What was never stored will be, and what encrypts takes longest to load.
+    const transforms = first.steps.filter(({ stage }) => stage.stage.kind === "transform");
+    const isFirst = !hasCatalog(pipeline.state);
+    for (const { stage } of isFirst ? transforms : []) workers.get(stage, { ahead: "run" });
+    workers.get(first.source, { ahead: isFirst ? "run" : "scan" });
   }
+  const { runLocked } = await import(LOCKED_RUN) as typeof import("./locked_run.ts");
+  return await runLocked(pipeline, only, workers, options);
 }
 
 /**

@@ -31,13 +31,13 @@ export async function openScratch(state: string): Promise<Scratch> {
     await remove(path);
     await makeStateDirectory(path);
   } catch (error) {
-    lock.release();
+    lock[Symbol.dispose]();
     throw error;
   }
   return {
     path,
     async [Symbol.asyncDispose]() {
-      await remove(path).finally(() => lock.release());
+      await remove(path).finally(() => lock[Symbol.dispose]());
     },
   };
 }

@@ -145,6 +145,11 @@ export class Spool {
     });
   }
 
+  /** Empties it, as far as the disk lets it: the next run does so too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.empty().catch(() => {});
+  }
+
   async #makeDirectory(path: string): Promise<void> {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
       throw stateFault(error, `Cannot make the spool "${path}"`);

@@ -89,35 +89,31 @@ export interface Status {
  */
 export function statusOf(pipeline: Pipeline, now: Date): Status {
   const { name, file, state } = pipeline;
-  const catalog = Catalog.openToTell(state);
-  try {
-    const suspicions = catalog?.suspicions.all() ?? [];
-    const ids = new Set(suspicions.map(({ id }) => id));
-    const places = placesIn(pipeline, catalog);
-    // The next run finds that it was accepted: until then, this knows.
-    const isAccepted = ({ subject }: Trouble) => {
-      const [kind, whose] = partsOf(subject);
-      if (kind === "loss") return !ids.has(whose.split("/")[0]!);
-      return kind === "store" &&
-        places.every(({ destination, snapshot, missing }) =>
-          missing === 0 || `${destination}/${snapshot}` !== whose
-        );
-    };
-    return {
-      pipeline: name,
-      file,
-      now,
-      last: catalog?.lastRun(),
-      open: openRun(state, catalog),
-      pause: catalog?.watch.pauseBefore(now),
-      places,
-      troubles: (catalog?.watch.troubles ?? []).filter((trouble) => !isAccepted(trouble)),
-      suspicions,
-      ...risksIn(pipeline, catalog, now),
-    };
-  } finally {
-    catalog?.close();
-  }
+  using catalog = Catalog.openToTell(state);
+  const suspicions = catalog?.suspicions.all() ?? [];
+  const ids = new Set(suspicions.map(({ id }) => id));
+  const places = placesIn(pipeline, catalog);
+  // The next run finds that it was accepted: until then, this knows.
+  const isAccepted = ({ subject }: Trouble) => {
+    const [kind, whose] = partsOf(subject);
+    if (kind === "loss") return !ids.has(whose.split("/")[0]!);
+    return kind === "store" &&
+      places.every(({ destination, snapshot, missing }) =>
+        missing === 0 || `${destination}/${snapshot}` !== whose
+      );
+  };
+  return {
+    pipeline: name,
+    file,
+    now,
+    last: catalog?.lastRun(),
+    open: openRun(state, catalog),
+    pause: catalog?.watch.pauseBefore(now),
+    places,
+    troubles: (catalog?.watch.troubles ?? []).filter((trouble) => !isAccepted(trouble)),
+    suspicions,
+    ...risksIn(pipeline, catalog, now),
+  };
 }
 
 function openRun(state: string, catalog: Catalog | undefined): OpenRun | undefined {

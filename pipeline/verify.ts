@@ -78,37 +78,33 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const nothing = isAllGone || copies.length === 0 && options.forgetMissing === true;
   const chosen = nothing ? [] : choose(copies, options, gone);
   const reading = await readerOptions(options);
-  const catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  using catalog = pipeline && Catalog.openIfThere(pipeline.state);
   const verifications: Verification[] = [];
-  try {
-    for (const copy of chosen) {
-      signal?.throwIfAborted();
-      const stage = copy.place.id;
-      listener?.({ type: "stage-started", stage, snapshot: `${copy.held.id}/${copy.held.name}` });
-      const onProgress = (done: number, total: number | undefined) =>
-        listener?.({ type: "stage-progress", stage, done, total });
-      const verification = await proveCopy(copy, pool, { ...reading, onProgress });
-      signal?.throwIfAborted();
-      if (wasPruned(copy, stored, pipeline, verification)) continue;
-      const { id, name, status } = verification;
-      catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
-      verifications.push(verification);
-    }
-    if (options.snapshot === undefined) {
-      const silent = failures.map(({ destination }) => destination);
-      const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
-      const { forgetMissing = false } = options;
-      const lost = lostCopies(asked, copies, true);
-      if (catalog !== undefined) {
-        if (forgetMissing) forget(lost, asked, copies, catalog);
-        noteMissing(asked, copies, catalog);
-      }
-      verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
-    }
-    if (catalog !== undefined) leaveDoubts(pipeline!, catalog);
-  } finally {
-    catalog?.close();
+  for (const copy of chosen) {
+    signal?.throwIfAborted();
+    const stage = copy.place.id;
+    listener?.({ type: "stage-started", stage, snapshot: `${copy.held.id}/${copy.held.name}` });
+    const onProgress = (done: number, total: number | undefined) =>
+      listener?.({ type: "stage-progress", stage, done, total });
+    const verification = await proveCopy(copy, pool, { ...reading, onProgress });
+    signal?.throwIfAborted();
+    if (wasPruned(copy, stored, pipeline, verification)) continue;
+    const { id, name, status } = verification;
+    catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
+    verifications.push(verification);
   }
+  if (options.snapshot === undefined) {
+    const silent = failures.map(({ destination }) => destination);
+    const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
+    const { forgetMissing = false } = options;
+    const lost = lostCopies(asked, copies, true);
+    if (catalog !== undefined) {
+      if (forgetMissing) forget(lost, asked, copies, catalog);
+      noteMissing(asked, copies, catalog);
+    }
+    verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
+  }
+  if (catalog !== undefined) leaveDoubts(pipeline!, catalog);
   const ok = failures.length === 0 &&
     verifications.every(({ status }) => status === "ok" || status === "forgotten");
   const status = statusFor(verifications, failures.length > 0);

@@ -161,26 +161,22 @@ class Watcher {
       const { name, watch, state } = this.#pipeline;
       const channels = await channelsOf(watch, this.#options.patience);
       if (channels.length === 0 && observation === undefined) return;
-      const catalog = Catalog.openIfThere(state);
-      try {
-        const now = this.#clock();
-        if (observation !== undefined) catalog?.watch.note(observation, now, channels.length > 0);
-        const open = catalog?.watch.troubles ?? update([], observation ?? NOTHING, now);
-        const about = { pipeline: name, host: Deno.hostname(), now };
-        const tellOne = async (channel: Channel) => {
-          const told: readonly Told[] = catalog?.watch.told(channel.id) ?? [];
-          const news = newsFor(told, open);
-          if (news === undefined) return;
-          const notice = noticeOf({ ...news, raised: news.raised.map(this.#clean) }, about);
-          if (!await this.attempt(() => channel.tell(notice))) return;
-          catalog?.watch.noteTold(channel.id, open);
-          this.#add({ level: "info", stage: undefined, message: `Told of it: ${notice.title}` });
-        };
-        await Promise.all(channels.map(tellOne));
-        catalog?.watch.settle(channels.map(({ id }) => id));
-      } finally {
-        catalog?.close();
-      }
+      using catalog = Catalog.openIfThere(state);
+      const now = this.#clock();
+      if (observation !== undefined) catalog?.watch.note(observation, now, channels.length > 0);
+      const open = catalog?.watch.troubles ?? update([], observation ?? NOTHING, now);
+      const about = { pipeline: name, host: Deno.hostname(), now };
+      const tellOne = async (channel: Channel) => {
+        const told: readonly Told[] = catalog?.watch.told(channel.id) ?? [];
+        const news = newsFor(told, open);
+        if (news === undefined) return;
+        const notice = noticeOf({ ...news, raised: news.raised.map(this.#clean) }, about);
+        if (!await this.attempt(() => channel.tell(notice))) return;
+        catalog?.watch.noteTold(channel.id, open);
+        this.#add({ level: "info", stage: undefined, message: `Told of it: ${notice.title}` });
+      };
+      await Promise.all(channels.map(tellOne));
+      catalog?.watch.settle(channels.map(({ id }) => id));
     });
   }
 
@@ -207,7 +203,7 @@ class Watcher {
   /** Whether nothing that is remembered casts doubt on a copy; where nothing is, nobody knows. */
   async #isSound(): Promise<boolean> {
     if (this.#pipeline.watch.heartbeat === undefined) return false; // Nobody asks.
-    const catalog = Catalog.openIfThere(this.#pipeline.state);
+    using catalog = Catalog.openIfThere(this.#pipeline.state);
     if (catalog === undefined) return false;
     try {
       const { placesIn } = await import("../status.ts");
@@ -218,8 +214,6 @@ class Watcher {
     } catch (error) {
       this.#warn(error);
       return false;
-    } finally {
-      catalog.close();
     }
   }
 

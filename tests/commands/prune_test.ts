@@ -72,7 +72,7 @@ Deno.test("prune ends with 3 for what is no destination, and with 11 beside a ru
   try {
     equal((await home.keepsake(["prune"])).status, 11);
   } finally {
-    lock.release();
+    lock[Symbol.dispose]();
   }
   const bare = await home.keepsake(["prune"]);
   deepEqual(bare, {

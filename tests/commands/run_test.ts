@@ -169,7 +169,7 @@ Deno.test("run ends with 11 while another one is under way", async () => {
     equal(status, 11);
     equal(JSON.parse(stdout).error.code, "run-in-progress");
   } finally {
-    lock.release();
+    lock[Symbol.dispose]();
   }
 });
 

@@ -476,7 +476,7 @@ Deno.test("run --if-missed does not repeat what an error ended, and makes up for
   const catalog = Catalog.open(home.at(".local/state/keepsake/claude"), () => {}, new Date());
   const failure = { code: "interrupted", message: "x", hint: undefined } as const;
   catalog.abandonRun(1, new Date(), failure);
-  catalog.close();
+  catalog[Symbol.dispose]();
   assert.deepEqual(await run(), { status: 0, stdout: "", stderr: "" });
   assert.equal((await home.keepsake(["status", "--json"])).stdout.includes('"run": 2'), true);
 });
@@ -489,7 +489,7 @@ Deno.test("run --if-missed leaves a run that is under way alone, without an erro
   const missed = await home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--quiet"]);
   const asked = await home.keepsake(["run", "--if-missed", "0 0 1 1 *", "--json"]);
   const due = await home.keepsake(["run", "--quiet"]);
-  lock.release();
+  lock[Symbol.dispose]();
   assert.deepEqual(missed, { status: 0, stdout: "", stderr: "" });
   assert.equal(asked.status, 0);
   assert.equal(JSON.parse(asked.stdout).message, "Another run of this pipeline is under way");

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { acquireLock } from "../../pipeline/lock.ts";
+import { prunePipeline } from "../../pipeline/prune.ts";
+import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import { BackupError } from "../../stages/errors.ts";
 import { within } from "../platform/probe.ts";
 import { assertTidy, encrypted, rejection, Sandbox, SLOW } from "./harness.ts";
@@ -40,7 +42,7 @@ Deno.test("a second run ends at once with status 11 and says which process has t
     stderr,
     new RegExp(`another run of this pipeline is under way \\(process ${Deno.pid}\\)`),
   );
-  lock.release();
+  lock[Symbol.dispose]();
   assert.equal((await sandbox.keepsake(["run"])).code, 0);
 });
 
@@ -53,7 +55,7 @@ Deno.test("a lock file that is deleted or replaced while it is held lets nobody 
   assert.match((await rejection(sandbox.run())).message, UNDER_WAY);
   await Deno.writeTextFile(path, "process 1\n");
   assert.match((await rejection(acquireLock(path))).message, UNDER_WAY);
-  lock.release();
+  lock[Symbol.dispose]();
   await sandbox.backUp();
 });
 
@@ -67,13 +69,30 @@ Deno.test("a lock is free as soon as it is released, also while programs are bei
   })();
   try {
     for (let round = 0; round < 100; round++) {
-      (await acquireLock(join(directory, "lock"))).release();
+      (await acquireLock(join(directory, "lock")))[Symbol.dispose]();
     }
   } finally {
     ended = true;
     await starting;
   }
   await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("a lock is free again where the catalog did not open", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const { pipeline } = sandbox;
+  await Deno.mkdir(join(sandbox.state, "catalog.db"), { recursive: true });
+  const rekeying = { planOnly: true };
+  for (
+    const attempt of [
+      () => sandbox.run(),
+      () => prunePipeline(pipeline),
+      () => rekeyPipeline(pipeline, rekeying),
+    ]
+  ) {
+    assert.match((await rejection(attempt())).message, /catalog\.db": it is a directory$/);
+    (await acquireLock(join(sandbox.state, "lock")))[Symbol.dispose]();
+  }
 });
 
 Deno.test("a lock is free as soon as its holder is killed, whatever its file says", async () => {
@@ -93,7 +112,7 @@ Deno.test("a lock is free as soon as its holder is killed, whatever its file say
     await holder.status;
     await reader.cancel();
     assert.equal(await Deno.readTextFile(path), `process ${holder.pid}\n`);
-    (await acquireLock(path)).release();
+    (await acquireLock(path))[Symbol.dispose]();
   }
   await sandbox.backUp();
 });

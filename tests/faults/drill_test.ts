@@ -55,7 +55,7 @@ Deno.test("drill brings back, looks inside, notes what it proved and leaves no p
   const [proof] = catalog.proofs.at(world.at("usb"));
   deepEqual([proof!.since, proof!.proven, proof!.verdict], [at(0)(), at(1)(), "proven"]);
   deepEqual([...catalog.pruning.verifications(world.at("usb")).values()], ["ok"]);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("drill fails for damage, is inconclusive without an identity, and forgets no earlier proof", async () => {
@@ -79,7 +79,7 @@ Deno.test("drill fails for damage, is inconclusive without an identity, and forg
   deepEqual([local!.proven, local!.drilled, local!.verdict], [at(2)(), at(2)(), "inconclusive"]);
   deepEqual([usb!.proven, usb!.drilled, usb!.verdict], [at(1)(), at(2)(), "failed"]);
   deepEqual([...catalog.pruning.verifications(world.at("usb")).values()], ["damaged"]);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("drill fails for what came back as it was and is of no use, and for what is gone", async () => {
@@ -147,7 +147,7 @@ Deno.test("an id that was renamed, and removed by hand, is to be proven no more"
 function troublesOf({ state }: Pipeline): Trouble[] {
   const catalog = Catalog.openIfThere(state)!;
   const { troubles } = catalog.watch;
-  catalog.close();
+  catalog[Symbol.dispose]();
   return troubles;
 }
 

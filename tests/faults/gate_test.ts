@@ -93,7 +93,7 @@ Deno.test("what is held is noted by the first run that finds it, also after a dr
     const names = [...filesIn(sandbox.destination()).keys()]
       .flatMap((path) => /([^/]+)\.json/.exec(path)?.[1] ?? []);
     const known = names.map((name) => catalog.contents.known("m", name) !== undefined);
-    catalog.close();
+    catalog[Symbol.dispose]();
     return known;
   };
   await sandbox.backUp(at(0));
@@ -278,7 +278,7 @@ Deno.test("a copy that could not be looked at, or whose content is of no use, co
   catalog.addVerification(copy, new Date(), "damaged");
   catalog.addVerification(copy, new Date(), "unknown");
   assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "ok" });
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("a copy that is not whole does not count, and is made again", async () => {

@@ -182,7 +182,7 @@ Deno.test("a run that was killed, or is unknown, is none that succeeded", async 
   await sandbox.configure(keeping({ keep_last: 1 }));
   const catalog = Catalog.open(sandbox.state, () => {}, new Date());
   catalog.beginRun(new Date());
-  catalog.close();
+  catalog[Symbol.dispose]();
   const killed = await pruneOn(sandbox, 3);
   assert.equal(killed.items[0]?.reasons[0], "the last run did not end in order: run again first");
 
@@ -293,7 +293,7 @@ Deno.test("an archive without a manifest goes when this machine left it, and sta
   const catalog = Catalog.open(sandbox.state, () => {}, new Date());
   const [first] = catalog.deliveriesTo(sandbox.destination());
   catalog.pruning.finish([{ ...first!, location: sandbox.destination() }]);
-  catalog.close();
+  catalog[Symbol.dispose]();
   const archive = "an archive that";
   assert.deepEqual(fates(await pruneOn(sandbox, 5)), [
     "01 archive removed: left by a run that was cut short",
@@ -345,7 +345,7 @@ Deno.test("a removal that was begun and never came far is judged anew, and misse
   assert.equal(catalog.deliveriesTo(location).length, 1);
   await pruneOn(sandbox, 3);
   assert.equal(catalog.deliveriesTo(location).length, 2);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("verify misses nothing that is pruned while it looks", async () => {
@@ -362,7 +362,7 @@ Deno.test("verify misses nothing that is pruned while it looks", async () => {
       // What pruning does, in its order.
       const catalog = Catalog.open(sandbox.state, () => {}, new Date());
       catalog.pruning.begin([{ ...catalog.deliveriesTo(location)[0]!, location }]);
-      catalog.close();
+      catalog[Symbol.dispose]();
       for (const path of filesIn(location).keys()) {
         if (path.includes("20261001")) Deno.removeSync(join(location, path));
       }

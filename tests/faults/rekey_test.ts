@@ -165,7 +165,7 @@ Deno.test("what was cut short is finished: neither two of one nor a half stays",
   for (const { id, name, renamed } of [first!, second!]) {
     catalog.rekeys.begin({ id, name, location, renamed: renamed! });
   }
-  catalog.close();
+  catalog[Symbol.dispose]();
   const identityFiles = [world.identity, other];
   const again = await rekeyPipeline(pipeline, {
     planOnly: false,
@@ -387,7 +387,7 @@ Deno.test("what could not be finished at a place is told among what was done", a
   const catalog = Catalog.openIfThere(pipeline.state)!;
   const { location } = placesOf(pipeline).find(({ id }) => id === "s3")!;
   catalog.rekeys.begin({ id: "m", name, location, renamed });
-  catalog.close();
+  catalog[Symbol.dispose]();
   const { snapshots } = await rekeyPipeline(pipeline, { planOnly: false });
   const told = snapshots.map((one) => `${one.destination} ${one.name} ${one.status}`);
   deepEqual(told, [`s3 ${name} failed`, `usb ${name} rekeyed`, `s3 ${renamed} failed`]);

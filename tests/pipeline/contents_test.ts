@@ -13,7 +13,7 @@ function withContents<T>(body: (contents: Contents) => T): T {
   try {
     return body(catalog.contents);
   } finally {
-    catalog.close();
+    catalog[Symbol.dispose]();
     Deno.removeSync(state, { recursive: true });
   }
 }
@@ -140,11 +140,11 @@ Deno.test("contents that lost a part know nothing", () => {
     add(catalog.contents, "1", ["a", "b"]);
     add(catalog.contents, "2", ["a", "b"]);
     assert.equal(catalog.contents.onlyIn("m", "1", ["2"])?.count, 0);
-    catalog.close();
+    catalog[Symbol.dispose]();
     loseASpan(`${state}/catalog.db`);
     assert.equal(catalog.contents.onlyIn("m", "1", ["2"]), undefined);
   } finally {
-    catalog.close();
+    catalog[Symbol.dispose]();
     Deno.removeSync(state, { recursive: true });
   }
 });

@@ -156,7 +156,7 @@ Deno.test("a conversation is safe where its newest state was delivered, and not 
   assert.deepEqual(held(pipeline, now)["a.jsonl"], ["near"]);
   catalog.pruning.finish([spot]);
   assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("a file with a new time and the old content is safe once a run has read it", async () => {
@@ -208,7 +208,7 @@ Deno.test("what could not be read for certain, and another root of the same name
   assert.deepEqual(held(pipeline, created)["a.jsonl"], []);
   add(CREATED.replace("05Z", "07Z"), world.source, []);
   assert.deepEqual(held(pipeline, created)["a.jsonl"], ["far"]);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 Deno.test("a pipeline that reads nothing of Claude Code's has no horizon", async () => {

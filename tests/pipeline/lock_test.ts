@@ -11,8 +11,8 @@ Deno.test("a lock that is held says who holds it, and is free again after releas
     code: "run-in-progress",
     message: new RegExp(`another run of this pipeline is under way \\(process ${Deno.pid}\\)`),
   });
-  lock.release();
-  (await acquireLock(path)).release();
+  lock[Symbol.dispose]();
+  (await acquireLock(path))[Symbol.dispose]();
   await Deno.remove(directory, { recursive: true });
 });
 
@@ -22,8 +22,8 @@ Deno.test("a lock that is held keeps others out even when its file is deleted", 
   const lock = await acquireLock(path);
   await Deno.remove(path);
   await assert.rejects(acquireLock(path), { code: "run-in-progress" });
-  lock.release();
-  (await acquireLock(path)).release();
+  lock[Symbol.dispose]();
+  (await acquireLock(path))[Symbol.dispose]();
   await Deno.remove(directory, { recursive: true });
 });
 
@@ -38,7 +38,7 @@ Deno.test({
     await assert.rejects(acquireLock(path), { message: /it is a link/ });
     assert.equal(await Deno.readTextFile(other), "of worth");
     await Deno.remove(path);
-    (await acquireLock(path)).release();
+    (await acquireLock(path))[Symbol.dispose]();
     await Deno.remove(directory, { recursive: true });
   },
 });

@@ -356,7 +356,7 @@ test("how much room a repository takes is remembered", async () => {
   const catalog = Catalog.openIfThere(pipeline.state)!;
   assert.ok(catalog.placeBytes(`${remote}#main`)! > 1000);
   assert.equal(catalog.placeBytes("elsewhere"), undefined);
-  catalog.close();
+  catalog[Symbol.dispose]();
 });
 
 test("plan shows the one file or variable that holds credentials", async () => {

@@ -271,7 +271,7 @@ Deno.test("the heartbeat succeeds only while every destination holds what it was
     const subject = "drill local/src";
     if (verdict === "proven") catalog.watch.end(subject);
     else catalog.watch.raise({ subject, message: "It failed", hint: undefined }, tower.now);
-    catalog.close();
+    catalog[Symbol.dispose]();
   };
   drilled("failed");
   for (let day = 0; day < 2; day++) equal(await next(), "/beat/fail");
@@ -289,7 +289,7 @@ Deno.test("the heartbeat succeeds only while every destination holds what it was
       const { newest: name } = catalog.watch.held("src", `${tower.path}/dst`);
       const copy = { id: "src", name: name!, location: `${tower.path}/dst` };
       catalog.addVerification(copy, tower.now, "damaged");
-      catalog.close();
+      catalog[Symbol.dispose]();
       return report;
     },
   );
@@ -440,7 +440,7 @@ Deno.test("runs that were cut off are told as the next one begins, and over once
     tower.now = new Date(tower.now.getTime() + DAY);
     const catalog = Catalog.openIfThere(pipeline.state)!;
     catalog.beginRun(tower.now, dryRun);
-    catalog.close();
+    catalog[Symbol.dispose]();
   };
   const next = (dryRun = false) => {
     tower.now = new Date(tower.now.getTime() + DAY);
@@ -511,7 +511,7 @@ Deno.test("runs that are cut off end no pause, and status tells of them whatever
   for (let night = 0; night < 9; night++, later(1)) {
     const catalog = Catalog.openIfThere(pipeline.state)!;
     catalog.beginRun(tower.now);
-    catalog.close();
+    catalog[Symbol.dispose]();
   }
   deepEqual(statusOf(pipeline, tower.now).pause, last);
   await Deno.rename(`${tower.path}/src`, `${tower.path}/gone`);
