@@ -90,6 +90,12 @@ export function pruneGrants({ stage, options, retention }: PipelineStage): Grant
   return prunes ? withPrograms(stage.permissions(options, "remove")) : {};
 }
 
+/** What the worker may touch that gives what is stored the keys that the file names now. */
+export function rekeyGrants({ stage, options }: PipelineStage): Grants {
+  const rewraps = stage.kind === "transform" && stage.rewrap !== undefined;
+  return rewraps ? withPrograms(stage.permissions(options, "rewrap")) : {};
+}
+
 /** What the worker may touch that looks, after a run, into what a drill brought back. */
 export function drillGrants({ stages, state, drillEvery }: Pipeline): Grants {
   const drills = stages.some((stage) =>

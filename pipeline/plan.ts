@@ -6,7 +6,7 @@
  */
 import type { StageKind } from "../stages/contract.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import { drillGrants, pruneGrants, runGrants, union } from "./grants.ts";
+import { drillGrants, pruneGrants, rekeyGrants, runGrants, union } from "./grants.ts";
 import { sayPolicy } from "./retention.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { type SecretPolicy, secretPolicyOf } from "./secret_policy.ts";
@@ -85,6 +85,7 @@ function planStage(
   const granted = union(
     runGrants(pipelineStage, pipeline.state),
     pruneGrants(pipelineStage),
+    rekeyGrants(pipelineStage),
     stage.kind === "source" ? drillGrants(pipeline) : {},
   );
   // With the true places of links, as the worker gets them.

@@ -15,7 +15,7 @@ import { deliver } from "./deliver.ts";
 import type { Failure, Listener } from "./events.ts";
 import { sendManifest } from "./finish.ts";
 import { streamsFor } from "./flow.ts";
-import { spoolDirectory } from "./grants.ts";
+import { rekeyGrants, spoolDirectory } from "./grants.ts";
 import { wayTo } from "./holdings.ts";
 import { isSealing } from "./keys.ts";
 import { readerOptions } from "./list.ts";
@@ -375,9 +375,7 @@ class Rekeyer {
     const stop = new AbortController();
     const stopAll = () => stop.abort(signal!.reason);
     signal?.addEventListener("abort", stopAll);
-    using worker = new StageWorker(stage.use, stage.stage.permissions(stage.options, "rewrap"), {
-      operation: "rewrap",
-    });
+    using worker = new StageWorker(stage.use, rekeyGrants(stage), { operation: "rewrap" });
     const fetching = pool.at(this.place).call({
       operation: "fetch",
       context: { options: this.place.options, key },

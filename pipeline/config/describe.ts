@@ -48,14 +48,25 @@ export interface TableSchema {
   readonly required: readonly string[];
 }
 
-/** What each kind of stage is asked to do. */
-export const OPERATIONS: Readonly<Record<StageKind, readonly Operation[]>> = {
-  prepare: ["run"],
-  source: ["scan", "run", "restore"],
-  gate: ["run"],
-  transform: ["run", "restore"],
-  destination: ["run", "list", "fetch", "remove"],
+/** The kinds of stage that are asked to do an operation. */
+const ASKED: Readonly<Record<Operation, readonly StageKind[]>> = {
+  survey: ["source"],
+  scan: ["source"],
+  run: ["prepare", "source", "gate", "transform", "destination"],
+  restore: ["source", "transform"],
+  list: ["destination"],
+  fetch: ["destination"],
+  remove: ["destination"],
+  rewrap: ["transform"],
 };
+
+/** Every operation that there is. */
+export const OPERATIONS = Object.keys(ASKED) as readonly Operation[];
+
+/** What a kind of stage is asked to do. */
+export function operationsOf(kind: StageKind): Operation[] {
+  return OPERATIONS.filter((operation) => ASKED[operation].includes(kind));
+}
 
 /** JSON Schema of a table with these options. */
 export function tableSchemaOf(entries: v.ObjectEntries): TableSchema {

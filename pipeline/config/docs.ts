@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import type { Grants, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { pipelineOptions } from "./common.ts";
-import { commonRowsOf, exampleOf, OPERATIONS, type OptionRow, rowsOf, wrap } from "./describe.ts";
+import { commonRowsOf, exampleOf, operationsOf, type OptionRow, rowsOf, wrap } from "./describe.ts";
 import { sayValue } from "./problems.ts";
 
 /** The reference in Markdown, formatted as `deno fmt` would. */
@@ -51,7 +51,7 @@ function permissionsTable(stage: Stage): string {
   const options = v.parse(stage.options, exampleOf(stage));
   return table(
     ["Operation", ...GRANTS],
-    OPERATIONS[stage.kind].map((operation) => {
+    operationsOf(stage.kind).filter((operation) => operation in stage).map((operation) => {
       const grants = stage.permissions(options as never, operation);
       return [operation, ...GRANTS.map((key) => grants[key]?.map(code).join(", ") || "none")];
     }),

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { PipelineStage } from "../../pipeline/config/pipeline.ts";
-import { exampleOf, OPERATIONS as BY_KIND, rowsOf } from "../../pipeline/config/describe.ts";
-import { pruneGrants, runGrants, union, withPrograms } from "../../pipeline/grants.ts";
+import { exampleOf, OPERATIONS, operationsOf, rowsOf } from "../../pipeline/config/describe.ts";
+import { pruneGrants, rekeyGrants, runGrants, union, withPrograms } from "../../pipeline/grants.ts";
 import { planOf } from "../../pipeline/plan.ts";
 import { permissionsOf, resolveGrants } from "../../pipeline/worker/host.ts";
 import type { Grants, Operation } from "../../stages/contract.ts";
@@ -12,10 +12,12 @@ import { stages } from "../../stages/mod.ts";
 import { attemptEverything } from "../platform/attempts.ts";
 import { Folder, NOTHING, probe } from "../platform/probe.ts";
 
-const OPERATIONS: readonly Operation[] = ["scan", "run", "restore", "list", "fetch", "remove"];
 const KEYS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
 
 const PIPELINE = { file: "/p.toml", name: "p", state: "/state/p", identity: undefined };
+
+/** What a stage of its kind need not have. */
+const MAY_LACK: readonly Operation[] = ["survey", "rewrap"];
 
 /** Files in stages/ that are no stage. */
 const SHARED = ["contract.ts", "errors.ts", "mod.ts", "options.ts"];
@@ -56,8 +58,11 @@ for (const [use, load] of Object.entries(stages)) {
   });
 
   Deno.test(`stage "${use}" has the operations of its kind`, () => {
-    const has = OPERATIONS.filter((operation) => operation in stage);
-    assert.deepEqual(has.toSorted(), BY_KIND[stage.kind].toSorted());
+    const asked = operationsOf(stage.kind);
+    for (const operation of OPERATIONS) {
+      if (!asked.includes(operation)) assert.ok(!(operation in stage), operation);
+      else if (!MAY_LACK.includes(operation)) assert.ok(operation in stage, operation);
+    }
   });
 
   Deno.test(`stage "${use}" asks for the same permissions each time, and never for everything`, () => {
@@ -71,6 +76,15 @@ for (const [use, load] of Object.entries(stages)) {
       }
     }
   });
+
+  if (stage.kind !== "destination") {
+    Deno.test(`stage "${use}", which reads plaintext, asks for no way to the network`, () => {
+      for (const operation of OPERATIONS) {
+        const { net = [], run = [] }: Grants = stage.permissions(options, operation);
+        assert.deepEqual({ operation, net, run }, { operation, net: [], run: [] });
+      }
+    });
+  }
 
   Deno.test(`no worker of stage "${use}" can do what it was not granted`, async () => {
     using folder = new Folder();
@@ -104,10 +118,14 @@ for (const [use, load] of Object.entries(stages)) {
     }
   });
 
-  Deno.test(`plan shows what a worker of stage "${use}" gets in a run, to the path`, () => {
+  Deno.test(`plan shows what a worker of stage "${use}" gets in a run and a rekey, to the path`, () => {
     const pipeline = { ...PIPELINE, stages: [inPipeline] };
     const [planned] = planOf(pipeline).stages;
-    const granted = union(runGrants(inPipeline, PIPELINE.state), pruneGrants(inPipeline));
+    const granted = union(
+      runGrants(inPipeline, PIPELINE.state),
+      pruneGrants(inPipeline),
+      rekeyGrants(inPipeline),
+    );
     assert.deepEqual(planned!.permissions, permissionsOf(resolveGrants(granted)));
   });
 }

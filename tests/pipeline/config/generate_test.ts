@@ -144,7 +144,7 @@ Deno.test("the reference has the permissions of every operation of every stage",
   const page = (await generated())["docs/stages.md"]!;
   for (const stage of ALL) {
     const section = page.split(/^## /m).find((part) => part.startsWith(`\`${stage.name}\``))!;
-    for (const operation of OPERATIONS[stage.kind]) {
+    for (const operation of OPERATIONS.filter((operation) => operation in stage)) {
       assert.match(section, new RegExp(`^\\| ${operation} +\\|`, "m"));
     }
   }
