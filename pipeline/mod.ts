@@ -1,25 +1,42 @@
 /**
- * The library: load a pipeline file, plan, run, list, restore, verify,
- * prune, drill. Commands are thin on top.
+ * The library: load a pipeline file, look at it, run it, and see to what it stored. What it throws is
+ * a {@linkcode BackupError}, with the exit status that a command would end with.
+ *
+ * Commands take each module by itself instead, so that none loads what it does not need.
  *
  * @module
  */
-export * from "./config/pipeline.ts";
-export * from "./config/load.ts";
-export * from "./events.ts";
-export * from "./plan.ts";
-export * from "./run.ts";
-export * from "./history.ts";
-export * from "./list.ts";
-export * from "./unanswered.ts";
-export * from "./restore.ts";
-export * from "./verify.ts";
-export * from "./prune.ts";
-export * from "./status.ts";
-export * from "./forecast.ts";
-export * from "./watch/watcher.ts";
-export * from "./drill.ts";
-export * from "./accept.ts";
-export * from "./tripwire.ts";
-export * from "./rekey.ts";
-export * from "./keys.ts";
+export { BackupError } from "./errors.ts";
+export type { Pipeline, PipelineStage } from "./config/pipeline.ts";
+export {
+  findPipelineFile,
+  type LoadOptions,
+  loadPipeline,
+  PipelineError,
+  type Search,
+} from "./config/load.ts";
+export type { Event, Failure, Listener, RunReport } from "./events.ts";
+
+export { type Plan, type PlannedStage, planOf } from "./plan.ts";
+export { type Forecast, forecast, type ForecastOptions } from "./forecast.ts";
+export { type RunOptions, runPipeline } from "./run.ts";
+export { tellOfFile, type Watched, type WatchOptions, watchRun } from "./watch/watcher.ts";
+export { type Status, statusOf } from "./status.ts";
+export { type Ending, endingOf, lastAttempt, lastReport, type RunRecord } from "./history.ts";
+
+export {
+  type Contents,
+  type Listing,
+  listSnapshots,
+  type Lookup,
+  readSnapshot,
+  type StoredSnapshot,
+} from "./list.ts";
+export { type RestoreOptions, type RestoreReport, restoreSnapshot } from "./restore.ts";
+export { type VerifyOptions, type VerifyReport, verifySnapshots } from "./verify.ts";
+export { type DrillOptions, drillPipeline, type DrillReport } from "./drill.ts";
+
+export { type PruneOptions, prunePipeline, type PruneReport } from "./prune.ts";
+export { acceptLosses, type OpenSuspicion, openSuspicions } from "./accept.ts";
+export { type RekeyOptions, rekeyPipeline, type RekeyReport } from "./rekey.ts";
+export { type KeyWarning, lookAtKeys, proveKeys } from "./keys.ts";
