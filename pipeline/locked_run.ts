@@ -9,7 +9,7 @@ import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { clearFolders } from "./equipment.ts";
-import type { Failure, Listener, RunReport, SnapshotReport } from "./events.ts";
+import type { Failure, Listener, Pruning, RunReport, SnapshotReport } from "./events.ts";
 import { ownPlaces, spoolDirectory } from "./grants.ts";
 import {
   type Horizon,
@@ -20,7 +20,7 @@ import {
   type Sighting,
 } from "./horizon.ts";
 import { leaveDoubts, leaveFacts, type RunEnd } from "./leave_facts.ts";
-import { findForeign, lookAtKeys } from "./keys.ts";
+import { findForeign, type KeyWarning, lookAtKeys } from "./keys.ts";
 import { runPrepare } from "./preparing.ts";
 import { redactError, redactorFor } from "./redact.ts";
 import { destinationsOf, routesOf } from "./routes.ts";
@@ -57,71 +57,30 @@ export async function runLocked(
   warnings.catch(() => {}); // Waited for below.
   try {
     const pause = catalog.watch.pauseBefore(started);
-    const cut = dryRun ? undefined : catalog.cutOff();
-    const sighting = cut && sightingOfCutOff(cut);
-    if (sighting !== undefined) catalog.watch.raise(sighting, started);
-    run = catalog.beginRun(started, dryRun);
-    log.tell({ type: "run-started", run, started, ...(cut && { cutOff: cut.count }) });
-    if (sighting !== undefined) {
-      log.say("warn", undefined, `${sighting.message}. ${sighting.hint}`);
-    }
-    if (pause !== undefined) {
-      log.say("warn", undefined, sightingOfPause(pause, started).message);
-    }
+    run = begin(catalog, started, dryRun, log);
+    if (pause !== undefined) log.say("warn", undefined, sightingOfPause(pause, started).message);
     spool = await Spool.open(spoolDirectory(pipeline.state));
     await clearScratch(pipeline.state);
     if (!dryRun) await clearFolders(pipeline);
-    const { stages, name, state } = pipeline;
-    const host = Deno.hostname();
-    const avoid = ownPlaces(stages, state);
-    const { knownSecrets } = pipeline;
-    const circumstances = {
-      state,
-      knownSecrets,
-      run,
-      dryRun,
-      force,
-      message,
-      signal,
-      log,
-      clock,
-      host,
-      stages,
-      avoid,
+    const { stages, name, state, knownSecrets } = pipeline;
+    const context: BackupContext = {
+      ...{ pipeline: name, state, knownSecrets, run, dryRun, force, message, stages },
+      ...{ catalog, spool, workers, signal, log, clock },
+      host: Deno.hostname(),
+      avoid: ownPlaces(stages, state),
     };
-    const running = runStages(pipeline, only, {
-      pipeline: name,
-      catalog,
-      spool,
-      workers,
-      ...circumstances,
-    });
+    const running = runStages(pipeline, only, context);
     // While workers are at work, this thread has time.
     const seeing = inAMoment(() => seeConversations(pipeline));
     const told = await running;
     signal?.throwIfAborted();
-    const foreign = await findForeign(pipeline, { believe: true });
-    for (const { code, message, hint } of [...await warnings, ...foreign]) {
-      if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
-      // Of what was decided once, nobody wants to hear each night: plan goes on telling.
-      else if (isFirst) log.say("info", undefined, `Note: ${message}. ${hint}`);
-    }
-    const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
-    for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
-    const snapshots = told.map((snapshot) => distrust(snapshot, late));
+    await tellOfKeys(pipeline, await warnings, isFirst, log);
+    const snapshots = distrust(told, context);
     // Before anything older is removed.
-    const proves = !dryRun && log.failureAside === undefined &&
-      (pipeline.drillEvery !== undefined ||
-        stages.some(({ drillEvery, maxUnproven }) => (drillEvery ?? maxUnproven) !== undefined));
-    const proof = proves ? await prove(pipeline, { catalog, signal, log, clock }) : undefined;
-    const prunes = !dryRun && log.failureAside === undefined &&
-      stages.some(({ retention }) => retention !== undefined);
-    const pruned = prunes
-      ? await (await import("./prune_after.ts"))
-        .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
-      : [];
+    const proof = await prove(pipeline, context);
+    const pruned = await pruneAfter(pipeline, snapshots, context);
     const within = dryRun ? NOTICE_MS : AHEAD_MS;
-    const horizon = await lookAhead(pipeline, catalog, log, clock(), within, seeing);
+    const horizon = await lookAhead(pipeline, context, within, seeing);
     const finished = clock();
     const report = {
       ...{ run, dryRun, started, finished, stages: log.reports(stages), snapshots },
@@ -131,13 +90,7 @@ export async function runLocked(
       ...(horizon && { horizon: reportOf(horizon) }),
       ...(pause !== undefined && { pause }),
     };
-    try {
-      const known = judged(report, log.failureAside);
-      catalog.finishRun(known);
-      catalog.watch.note(observe(known), finished, pipeline.watch !== undefined);
-    } catch (error) {
-      log.failAside(error); // Whoever asked for the run still hears of all that was done.
-    }
+    note(pipeline, report, context);
     const outcome = judged(report, log.failureAside);
     const isWhole = only === undefined;
     if (!dryRun) leave(pipeline, catalog, { finished, outcome, isWhole, horizon }, log);
@@ -145,21 +98,10 @@ export async function runLocked(
   } catch (thrown) {
     const error = redactError(thrown, redact);
     if (!dryRun) {
-      const outcome = { error };
-      const end = { finished: clock(), outcome, isWhole: false, horizon: undefined };
+      const end = { finished: clock(), outcome: { error }, isWhole: false, horizon: undefined };
       leave(pipeline, catalog, end, log);
     }
-    // What ended the run is what to tell.
-    try {
-      const failure = failureOf(error);
-      if (run !== undefined) catalog.abandonRun(run, clock(), failure);
-      // It came to an end of its own.
-      if (run !== undefined && !dryRun && failure.code !== "interrupted") {
-        catalog.watch.end("ending");
-      }
-    } catch (fault) {
-      log.say("warn", undefined, messageOf(fault));
-    }
+    if (run !== undefined) abandon(catalog, run, error, { dryRun, clock, log });
     throw error;
   } finally {
     workers[Symbol.dispose](); // What they were writing must not come after what follows.
@@ -169,16 +111,92 @@ export async function runLocked(
   }
 }
 
+/** Notes that a run began, and tells of those that were cut off before it; answers its number. */
+function begin(catalog: Catalog, started: Date, dryRun: boolean, log: StageLog): number {
+  const cut = dryRun ? undefined : catalog.cutOff();
+  const sighting = cut && sightingOfCutOff(cut);
+  if (sighting !== undefined) catalog.watch.raise(sighting, started);
+  const run = catalog.beginRun(started, dryRun);
+  log.tell({ type: "run-started", run, started, ...(cut && { cutOff: cut.count }) });
+  if (sighting !== undefined) {
+    log.say("warn", undefined, `${sighting.message}. ${sighting.hint}`);
+  }
+  return run;
+}
+
+async function tellOfKeys(
+  pipeline: Pipeline,
+  warnings: readonly KeyWarning[],
+  isFirst: boolean,
+  log: StageLog,
+): Promise<void> {
+  const foreign = await findForeign(pipeline, { believe: true });
+  for (const { code, message, hint } of [...warnings, ...foreign]) {
+    if (code !== "one-recipient") log.say("warn", undefined, `${message}. ${hint}`);
+    // Of what was decided once, nobody wants to hear each night: plan goes on telling.
+    else if (isFirst) log.say("info", undefined, `Note: ${message}. ${hint}`);
+  }
+}
+
+/** Notes how a run ended. Where that fails, whoever asked for it still hears of all that was done. */
+function note(
+  pipeline: Pipeline,
+  report: Parameters<typeof judged>[0],
+  { catalog, log }: Pick<BackupContext, "catalog" | "log">,
+): void {
+  try {
+    const known = judged(report, log.failureAside);
+    catalog.finishRun(known);
+    catalog.watch.note(observe(known), report.finished, pipeline.watch !== undefined);
+  } catch (error) {
+    log.failAside(error);
+  }
+}
+
+/** Notes what ended a run. Where that fails, it is still the error that is told. */
+function abandon(
+  catalog: Catalog,
+  run: number,
+  error: unknown,
+  { dryRun, clock, log }: Pick<BackupContext, "dryRun" | "clock" | "log">,
+): void {
+  try {
+    const failure = failureOf(error);
+    catalog.abandonRun(run, clock(), failure);
+    // It came to an end of its own.
+    if (!dryRun && failure.code !== "interrupted") catalog.watch.end("ending");
+  } catch (fault) {
+    log.say("warn", undefined, messageOf(fault));
+  }
+}
+
 /** Drills what is due, and tells what is overdue. */
 async function prove(
   pipeline: Pipeline,
-  { catalog, signal, log, clock }: Pick<BackupContext, "catalog" | "signal" | "log" | "clock">,
+  { catalog, dryRun, signal, log, clock }: BackupContext,
 ): Promise<Pick<RunReport, "drills" | "unproven">> {
+  const isMeant = pipeline.drillEvery !== undefined ||
+    pipeline.stages.some(({ drillEvery, maxUnproven }) =>
+      (drillEvery ?? maxUnproven) !== undefined
+    );
+  if (dryRun || log.failureAside !== undefined || !isMeant) return {};
   const { drillAfterRun, findUnproven } = await import("./drill.ts");
   const listener: Listener = (event) => log.tell(event);
   const drills = await drillAfterRun(pipeline, { catalog, signal, listener, clock });
   const unproven = findUnproven(pipeline, catalog, clock());
   return { ...(drills.length > 0 && { drills }), ...(unproven.length > 0 && { unproven }) };
+}
+
+/** Removes what the policies of destinations do not keep. */
+async function pruneAfter(
+  pipeline: Pipeline,
+  snapshots: readonly SnapshotReport[],
+  context: BackupContext,
+): Promise<Pruning[]> {
+  const isMeant = pipeline.stages.some(({ retention }) => retention !== undefined);
+  if (context.dryRun || context.log.failureAside !== undefined || !isMeant) return [];
+  const { pruneAfter } = await import("./prune_after.ts");
+  return await pruneAfter(pipeline, snapshots, context);
 }
 
 /** Hooks that know nothing take nothing from a run. */
@@ -197,14 +215,12 @@ const AHEAD_MS = 7 * 86_400_000;
 /** What Claude Code deletes before long. Whatever is wrong with that takes nothing from the run. */
 async function lookAhead(
   pipeline: Pipeline,
-  catalog: Catalog,
-  log: StageLog,
-  now: Date,
+  { catalog, log, clock }: BackupContext,
   within: number,
   seeing: Promise<Sighting>,
 ): Promise<Horizon | undefined> {
   try {
-    return lookAtHorizon(pipeline, catalog, now, within, await seeing);
+    return lookAtHorizon(pipeline, catalog, clock(), within, await seeing);
   } catch (error) {
     log.say("warn", undefined, `Cannot tell what Claude Code deletes next: ${messageOf(error)}`);
   }
@@ -219,6 +235,15 @@ function inAMoment<T>(work: () => T): Promise<T> {
 
 /** What a destination said whose worker failed right after counts for nothing. */
 function distrust(
+  snapshots: readonly SnapshotReport[],
+  { stages, workers, log }: BackupContext,
+): SnapshotReport[] {
+  const late = new Map(workers.lateFailures().map(({ stage, failure }) => [stage.id, failure]));
+  for (const stage of stages) if (late.has(stage.id)) log.fail(stage, late.get(stage.id));
+  return snapshots.map((snapshot) => withFailures(snapshot, late));
+}
+
+function withFailures(
   snapshot: SnapshotReport,
   late: ReadonlyMap<string, BackupError>,
 ): SnapshotReport {
