@@ -205,6 +205,23 @@ Deno.test("a run that ended without a report is what log and status tell, and no
   deepEqual([unknown.status, /Cannot show run 9: /.test(unknown.stderr)], [3, true]);
 });
 
+Deno.test("verify does not say that all is well where the catalog cannot tell what is gone", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const catalog = home.at(".local/state/keepsake/claude/catalog.db");
+  await Deno.writeFile(catalog, crypto.getRandomValues(new Uint8Array(5000)));
+  const known = `Cannot use the catalog "${catalog}": it is damaged`;
+  const { status, stdout, stderr } = await home.keepsake(["verify"]);
+  deepEqual([status, /^ok /m.test(stdout)], [2, true], stderr);
+  match(stderr, /^Warning: .*it is damaged: what was stored before is not known here$/m);
+  const { ok, catalog_failure } = JSON.parse((await home.keepsake(["verify", "--json"])).stdout);
+  deepEqual([ok, catalog_failure.message], [false, known]);
+  const forgetting = await home.keepsake(["verify", "--forget-missing"]);
+  deepEqual([forgetting.status, forgetting.stderr.includes(`Error: ${known}\n`)], [2, true]);
+  match((await home.keepsake(["list"])).stderr, /^Warning: .*not known here$/m);
+});
+
 Deno.test("a catalog that is damaged is no fresh start: what rests on it says so, and what to do", async () => {
   await using home = await Home.make();
   await home.furnish();
