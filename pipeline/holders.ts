@@ -28,11 +28,12 @@ export class Holders {
   readonly #held: ReadonlyMap<string, ReadonlySet<string>>;
 
   /** @param files All that it will be asked for, with their true paths. */
-  constructor(pipeline: Pipeline, catalog: Catalog, files: readonly DatedFile[]) {
+  constructor(pipeline: Pipeline, catalog: Catalog, files: readonly DatedFile[], now: Date) {
     const places = placesOf(pipeline);
     this.#held = new Map(places.map(({ id, location }) => [id, soundAt(location, catalog)]));
     const roots = new Map<string, RootPlace>();
     for (const origin of catalog.contents.origins()) {
+      if (origin.seen > now) continue; // By a clock that was ahead: when it was, nobody knows.
       const { id } = origin;
       this.#origins.set(id, [...this.#origins.get(id) ?? [], origin]);
       for (const { name, path } of origin.roots) {
@@ -59,7 +60,7 @@ export class Holders {
     return this.#candidates(path).some((candidate) => {
       const spans = this.#spans.get(`${candidate.id}/${candidate.path}`) ?? [];
       return spans.length > 0 &&
-        this.#origins.get(candidate.id)!.some((origin) =>
+        (this.#origins.get(candidate.id) ?? []).some((origin) =>
           origin.seen.getTime() >= changed && sound.has(`${origin.id}/${origin.name}`) &&
           spans.some(({ first, last }) =>
             first <= origin.seq && (last === null || origin.seq <= last)
