@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { Remark, Sources } from "../contract.ts";
 import {
   CLAUDE_FOLDER,
@@ -237,8 +237,10 @@ function databasesIn(home: string | undefined): string[] {
 
 async function isHome(path: string): Promise<boolean> {
   const names = new Set(await namesIn(path));
-  // By what is in it alone: a project's own folder has the usual name, too.
-  return claudeFolderKind("", (name) => names.has(name)) === "home";
+  const projects = await namesIn(join(path, "projects"));
+  // A project's own folder has the usual name, too, which says nothing here.
+  const name = basename(path) === CLAUDE_FOLDER ? "" : basename(path);
+  return claudeFolderKind(name, (name) => names.has(name), () => projects) === "home";
 }
 
 async function namesIn(directory: string): Promise<string[]> {

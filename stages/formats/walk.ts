@@ -372,11 +372,21 @@ function claudeFoldersAt(
   const names = [found.shown, found.source].map((path) => basename(path));
   const name = names.find((name) => name === CLAUDE_FOLDER) ?? "";
   if (homes.includes(found.shown)) return [...claude, { kind: "home", path: "" }];
-  const kind = claudeFolderKind(name, (name) => children.has(name));
+  const projects = () => namesIn(childPath(found.source, "projects"));
+  const kind = claudeFolderKind(name, (name) => children.has(name), projects);
   if (kind === undefined) return [...claude];
   // Whoever backs up a folder of that name alone means the home.
   const isHome = way === "" && name === CLAUDE_FOLDER;
   return [...claude, { kind: isHome ? "home" : kind, path: "" }];
+}
+
+/** None of what is no directory, or cannot be read: whoever walks into it tells of that. */
+function namesIn(directory: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 function describe(info: Deno.FileInfo, path: string, source: string, shown: string): Found {
