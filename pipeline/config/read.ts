@@ -36,7 +36,8 @@ export async function readPipelineFile(file: string): Promise<string> {
     throw unreadableFile(`Cannot read ${quote(file)}: ${reading.reason}`, reading.hint);
   }
   if (reading.text.trim() === "") {
-    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, HINT_EMPTY);
+    const hint = reading.isFile ? HINT_EMPTY : HINT_OTHER;
+    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, hint);
   }
   return reading.text;
 }
