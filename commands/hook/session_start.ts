@@ -6,6 +6,7 @@
  * @module
  */
 import type { HookFacts } from "../../pipeline/hook_facts.ts";
+import { CONTROLS_REGEXP } from "../../pipeline/words.ts";
 
 /** Digests that are new in one directory. */
 export interface PendingDigests {
@@ -172,6 +173,5 @@ function sayTime(time: number): string {
 
 /** Names of files can hold anything: here they stay on one line. */
 function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "�");
+  return text.replaceAll(CONTROLS_REGEXP, "�");
 }

@@ -4,16 +4,14 @@
  * @module
  */
 import { eastAsianWidth } from "get-east-asian-width";
+import { CONTROLS_REGEXP, escapeControl } from "../../pipeline/words.ts";
 
-/**
- * Writes out what would move the cursor, change colours, turn the writing direction or begin a new
- * line, so that nobody can forge output through the name of a file.
- */
+/** Writes out what would steer the terminal, turn the writing, begin a new line or stand there unseen. */
 export function escapeControls(text: string): string {
-  return text.replace(CONTROLS_REGEXP, (character) => {
-    const short = SHORT_ESCAPES[character];
-    return short ?? `\\u{${character.codePointAt(0)!.toString(16)}}`;
-  });
+  return text.replace(
+    CONTROLS_REGEXP,
+    (character) => SHORT_ESCAPES[character] ?? escapeControl(character),
+  );
 }
 
 /** How many columns a text without control characters takes. */
@@ -59,8 +57,6 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** Controls, halves of characters, line separators, and what turns the direction of writing. */
-const CONTROLS_REGEXP = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const ASCII_REGEXP = /^[\x20-\x7e]*$/;
 const NO_WIDTH_REGEXP = /^[\p{Mn}\p{Me}\p{Cf}]$/u;

@@ -4,6 +4,7 @@
  * @module
  */
 import { BackupError, type FailureOptions } from "../../stages/errors.ts";
+import { CONTROLS_REGEXP, escapeControl } from "../../stages/formats/control_characters.ts";
 import type { Problem } from "./pipeline.ts";
 
 /** Where in the file: keys, and places in a list counted from 0. Empty for the file itself. */
@@ -62,10 +63,7 @@ export function quote(text: string): string {
 
 /** The text with nothing in it that could move a terminal's cursor, or hide what stands around. */
 export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
+  return text.replace(CONTROLS_REGEXP, escapeControl);
 }
 
 /** Says a value as it is written in the file. */
