@@ -15,6 +15,7 @@ import {
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { flush, flushDirectory, lstatIfThere } from "./formats/durable.ts";
 import { Hashing } from "./formats/hashing.ts";
 import { takeTurn } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
@@ -193,7 +194,7 @@ async function store(
   temp: string,
   pace: Pace,
 ): Promise<boolean> {
-  const there = lstat(final);
+  const there = lstatIfThere(final);
   if (there === undefined) {
     try {
       if (!await move(file.path, temp)) await copy(file, temp, final, pace);
@@ -249,10 +250,10 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
       await requireFlushed(flushing);
       pace.report(0);
       flushed = written;
-      flushing = flush(to, final).catch((error) => error);
+      flushing = flushAs(final, to).catch((error) => error);
     }
     await requireFlushed(flushing);
-    await flush(to, final);
+    await flushAs(final, to);
   } catch (error) {
     throw isFull(error) ? full(file, final, written, error) : error;
   } finally {
@@ -300,7 +301,7 @@ function makeRoot(root: string): boolean {
   const action = `Cannot store snapshots in "${root}"`;
   let info;
   try {
-    if (lstat(root) === undefined) {
+    if (lstatIfThere(root) === undefined) {
       Deno.mkdirSync(root, { recursive: true, mode: 0o700 });
       return true;
     }
@@ -316,7 +317,7 @@ function makeRoot(root: string): boolean {
 
 /** Makes the folder of one snapshot. A link in its place could lead anywhere. */
 async function makeFolder(root: string, folder: string): Promise<void> {
-  const info = lstat(folder);
+  const info = lstatIfThere(folder);
   if (info === undefined) {
     await Deno.mkdir(folder, { mode: 0o700 });
     try {
@@ -362,7 +363,7 @@ async function removeAll(root: string, keys: readonly string[]): Promise<void> {
 /** Names of the folders in the directory; none when it is not there yet. */
 function foldersOf(root: string, mustExist: boolean): readonly string[] {
   try {
-    if (lstat(root) === undefined) {
+    if (lstatIfThere(root) === undefined) {
       if (!mustExist) return [];
       throw new StageError(
         "destination-unreachable",
@@ -420,23 +421,14 @@ function isManifest(key: string): boolean {
 
 /** What is known of a file that stands where it should, with no link on the way. */
 function fileAt({ folder, path }: Place): Deno.FileInfo | undefined {
-  const info = lstat(folder)?.isDirectory ? lstat(path) : undefined;
+  const info = lstatIfThere(folder)?.isDirectory ? lstatIfThere(path) : undefined;
   return info?.isFile ? info : undefined;
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Whether nothing is there; not when that cannot be told. */
 function isSurelyMissing(path: string): boolean {
   try {
-    return lstat(path) === undefined;
+    return lstatIfThere(path) === undefined;
   } catch {
     return false;
   }
@@ -453,33 +445,27 @@ function kindOf({ isSymlink, isDirectory }: Deno.FileInfo): string {
 
 async function flushFile(path: string, final: string): Promise<void> {
   using file = await Deno.open(path, { read: true, write: true });
-  await flush(file, final);
+  await flushAs(final, file);
 }
 
 /**
- * Makes new and removed names survive a power cut. What stands above the destination's directory is
- * out of the stage's reach: where that directory is new, the file system's own order has to do.
+ * What stands above the destination's directory is out of the stage's reach: where that directory is
+ * new, the file system's own order has to do.
  */
 async function flushFolder(path: string): Promise<void> {
-  // Windows opens no directories.
-  if (Deno.build.os === "windows" || lstat(path) === undefined) return;
-  using folder = await Deno.open(path);
-  await flush(folder, path);
+  await flushDirectory(path, (directory) => flushAs(path, directory));
 }
 
 /**
- * Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile.
- *
- * What failed here is not worth another try: the system says once that bytes are lost, takes them
- * for written from then on, and a second flush of the same file finds nothing wrong.
+ * Says what is wrong with `path` where it fails, which is not worth another try: the system says once
+ * that bytes are lost, takes them for written from then on, and a second flush of the same file finds
+ * nothing wrong.
  */
-async function flush(file: Deno.FsFile, path: string): Promise<void> {
+async function flushAs(path: string, file: Deno.FsFile): Promise<void> {
   try {
-    await file.sync();
+    await flush(file);
   } catch (error) {
     const fault = systemFault(error);
-    // Some network shares know no flush; what is read back has to do there.
-    if (["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(fault?.code ?? "")) return;
     if (fault === undefined || fault.kind === "full") throw error;
     throw new StageError("destination-refused", `Cannot flush "${path}": ${fault.state}`, {
       hint: "Check the disk and its connection, and run again",
