@@ -20,6 +20,7 @@ import { Hashing } from "./formats/hashing.ts";
 import { takeTurn } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
+import { isManifest } from "./formats/stored_names.ts";
 import { writeAll } from "./formats/write_all.ts";
 
 export default defineDestination({
@@ -414,10 +415,6 @@ function locate(root: string, key: string): Place {
 /** A name that starts with a dot is a temporary one, or leads up. */
 // deno-lint-ignore no-control-regex
 const NAME_REGEXP = /^[^.\\/:\x00-\x1f][^\\/:\x00-\x1f]*$/;
-
-function isManifest(key: string): boolean {
-  return /\.json(\.|$)/.test(key);
-}
 
 /** What is known of a file that stands where it should, with no link on the way. */
 function fileAt({ folder, path }: Place): Deno.FileInfo | undefined {
