@@ -1,7 +1,7 @@
 /**
  * Keeps archives in a directory: a second disk, a NAS mount, a USB stick.
  *
- * Longer than most: it is the one stage that answers for bytes on a disk, and all of it is here.
+ * Longer than most: all that makes sure of bytes on a disk, and says what is wrong with it, is here.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 } from "./contract.ts";
 import { flush, flushDirectory, lstatIfThere } from "./formats/durable.ts";
 import { Hashing } from "./formats/hashing.ts";
-import { takeTurn } from "./formats/pace.ts";
+import { Pace } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
 import { isManifest } from "./formats/stored_names.ts";
@@ -77,7 +77,10 @@ export default defineDestination({
       try {
         signal.throwIfAborted();
         await makeFolder(root, folder);
-        const pace = new Pace(signal, (bytes) => progress(done + bytes, total));
+        const pace = new Pace({
+          signal,
+          progress: (bytes) => progress(done + Math.min(bytes, file.size), total),
+        });
         if (await store(file, place, temp, pace)) stored.push(final);
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
@@ -89,7 +92,7 @@ export default defineDestination({
           ? full(file, final, 0, error)
           : explain(error, `Cannot store "${final}"`);
       }
-      done += file.size;
+      progress(done += file.size, total);
     }
     return { location: root };
   },
@@ -158,34 +161,7 @@ export default defineDestination({
   },
 });
 
-/**
- * Lets long synchronous work hear of an abort, which is a message and so arrives between turns of
- * the event loop only, and tell how far it is.
- */
-class Pace {
-  readonly #signal: AbortSignal;
-  readonly report: (bytes: number) => void;
-  #bytes = 0;
-
-  constructor(signal: AbortSignal, report: (bytes: number) => void) {
-    this.#signal = signal;
-    this.report = report;
-  }
-
-  /** To be awaited after every piece of work; whether a turn has been taken. */
-  async step(bytes: number): Promise<boolean> {
-    this.#bytes += bytes;
-    if (this.#bytes < STRIDE) return false;
-    this.#bytes = 0;
-    await takeTurn();
-    this.#signal.throwIfAborted();
-    return true;
-  }
-}
-
 const BLOCK = 2 ** 18;
-/** Bytes between two turns, which take 7 µs each. */
-const STRIDE = 32 * BLOCK;
 /** How much is written before the disk is told to start on it; twice that may wait. */
 const FLUSH_EVERY = 256 * BLOCK;
 
@@ -245,11 +221,10 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
   try {
     for (let count = from.readSync(block); count !== null; count = from.readSync(block)) {
       writeAll(to, block.subarray(0, count), (taken) => written += taken);
-      await pace.step(count);
+      if (pace.isDue) await pace.turn();
       if (written - flushed < FLUSH_EVERY) continue;
       // A slow disk is heard of on the way, not in one flush at the end that nobody knows the end of.
       await requireFlushed(flushing);
-      pace.report(0);
       flushed = written;
       flushing = flushAs(final, to).catch((error) => error);
     }
@@ -287,13 +262,13 @@ async function differenceAt(
   for (let count = file.readSync(block); count !== null; count = file.readSync(block)) {
     hash.update(block.subarray(0, count));
     read += count;
-    if (await pace.step(count)) pace.report(Math.min(read, size));
+    pace.add(count);
+    if (pace.isDue) await pace.turn();
   }
   const found = hash.digest();
   if (read !== size || found !== expected) {
     return `${read} bytes with hash ${found} for ${size} with ${expected}`;
   }
-  pace.report(size);
   return undefined;
 }
 
