@@ -4,3 +4,4 @@
  * @module
  */
 export { CONTROLS_REGEXP, escapeControl } from "../stages/formats/control_characters.ts";
+export { sayCount, sayOr, sayUtc, wrapText } from "../stages/formats/words.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { eastAsianWidth } from "get-east-asian-width";
-import { CONTROLS_REGEXP, escapeControl } from "../../pipeline/words.ts";
+import { CONTROLS_REGEXP, escapeControl, wrapText } from "../../pipeline/words.ts";
 
 /** Writes out what would steer the terminal, turn the writing, begin a new line or stand there unseen. */
 export function escapeControls(text: string): string {
@@ -45,16 +45,7 @@ export function fit(text: string, width: number): string {
 
 /** Breaks a text into lines at its spaces; a word that is wider than a line has one of its own. */
 export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && widthOf(longer) > width) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line];
+  return wrapText(text, width, widthOf);
 }
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

@@ -5,6 +5,7 @@
  */
 import { BackupError, type FailureOptions } from "../../stages/errors.ts";
 import { CONTROLS_REGEXP, escapeControl } from "../../stages/formats/control_characters.ts";
+import { sayOr } from "../../stages/formats/words.ts";
 import type { Problem } from "./pipeline.ts";
 
 /** Where in the file: keys, and places in a list counted from 0. Empty for the file itself. */
@@ -73,9 +74,7 @@ export function sayValue(value: unknown): string {
 
 /** The list as a sentence has it: `"a", "b" or "c"`. */
 export function sayChoices(words: readonly string[]): string {
-  const quoted = words.map((word) => `"${word}"`);
-  const last = quoted.pop();
-  return quoted.length === 0 ? `${last}` : `${quoted.join(", ")} or ${last}`;
+  return sayOr(words.map((word) => `"${word}"`));
 }
 
 /** More than these help nobody; {@linkcode PipelineError.problems} has them all. */
