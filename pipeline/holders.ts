@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import type { DatedFile } from "../stages/formats/claude_conversations.ts";
-import { wayInto } from "../stages/formats/roots.ts";
+import { realPathOf, wayInto } from "../stages/formats/roots.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Origin, Span } from "./contents.ts";
@@ -105,12 +105,4 @@ function soundAt(location: string, catalog: Catalog): ReadonlySet<string> {
   const held = catalog.deliveriesTo(location).map(({ id, name }) => `${id}/${name}`)
     .filter((key) => !gone.has(key));
   return new Set(held.filter((key) => (verified.get(key) ?? "ok") === "ok"));
-}
-
-function realPathOf(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    return path; // What is gone holds nothing to look for.
-  }
 }

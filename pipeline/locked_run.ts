@@ -4,7 +4,14 @@
  * @module
  */
 import type { Team } from "../stages/contract.ts";
-import { type BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
+import {
+  type BackupError,
+  FAILURES,
+  messageOf,
+  stateOf,
+  statusOf,
+  toRecord,
+} from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -342,8 +349,4 @@ async function prepare(
 function failureOf(error: unknown): Failure {
   const { code, message, hint } = toRecord(error);
   return { code, message, hint };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import type { Operation, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { options } from "../../stages/contract.ts";
+import { wrapText } from "../../stages/formats/words.ts";
 import { COMMON_OPTIONS, pipelineOptions } from "./common.ts";
 import { sayChoices, sayValue } from "./problems.ts";
 
@@ -155,12 +156,5 @@ function typeTextOf(schema: OptionSchema): string {
 
 /** Breaks a paragraph into lines of at most `width` characters, where its words allow it. */
 export function wrap(text: string, indent = "", width = 80): string {
-  const lines = [indent];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line === indent) lines[lines.length - 1] = line + word;
-    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(indent + word);
-  }
-  return lines.join("\n");
+  return wrapText(text, width - indent.length).map((line) => indent + line).join("\n");
 }
