@@ -42,7 +42,7 @@ function optionsTable(rows: readonly OptionRow[]): string {
       code(row.name),
       row.type === "choice" ? row.typeText.replaceAll(/"[^"]*"/g, code) : row.typeText,
       row.required ? "required" : row.fallback === undefined ? "" : code(sayValue(row.fallback)),
-      row.deprecated === undefined ? row.summary : `${row.summary} Deprecated: ${row.deprecated}`,
+      row.summary,
     ]),
   );
 }
@@ -85,8 +85,6 @@ const TYPES: Readonly<Record<Exclude<OptionType, "claude">, string>> = {
   flag: "`true` or `false`",
   size: '`"5MB"`, `"64MiB"`: a number and B, kB, MB, GB, TB, KiB, MiB, GiB or TiB',
   duration: '`"90s"`, `"36h"`, `"14d"`: a number and s, m, h, d or w',
-  url: '`"https://example.org/"`',
-  urls: "a list of addresses",
   hook: '`"https://example.org/…"`, or `"env:NAME"` or `"file:PATH"`: where the address stands',
   hooks:
     'a list of hooks, or of `{ url = "hook", shape = "ntfy" }`, the shape being `discord`, `slack`, `teams`, `ntfy` or `json`',
