@@ -98,9 +98,11 @@ A pipeline file is a list of stages. Each \`[[stage]]\` acts on everything that 
 made; what stands below a stage that encrypts sees ciphertext only. A key that is not listed here is
 an error.
 
-Each stage runs in a worker of its own that has the permissions shown and no others; a destination
-can also read and write the directory that holds the finished files for it, and a source that
-restores the directory that it restores into. \`ffi\` and \`import\` are never granted.
+Each stage runs in a worker of its own that has the permissions shown, and no others but these: a
+destination can read and write the directory that holds the finished files for it, and a folder to
+work in where it needs one; a source the directory for its copies of databases, and the one that a
+restore or a drill unpacks into; a stage that follows links can read the folders that they lead to.
+\`ffi\` and \`import\` are never granted.
 
 This page is generated from what the stages declare: \`deno task generate\`.`;
 
