@@ -46,7 +46,7 @@ export async function runLocked(
 ): Promise<RunReport> {
   const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
   const started = clock();
-  const redact = redactorFor(pipeline);
+  const redact = redactorFor(pipeline, Deno.env);
   const log = new StageLog(options.listener, redact);
   const sayDamaged = (aside: string) => log.say("warn", undefined, sayPutAside(aside));
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
@@ -118,7 +118,7 @@ export async function runLocked(
       stages.some(({ retention }) => retention !== undefined);
     const pruned = prunes
       ? await (await import("./prune_after.ts"))
-        .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock })
+        .pruneAfter(pipeline, snapshots, { catalog, workers, signal, log, clock, host })
       : [];
     const within = dryRun ? NOTICE_MS : AHEAD_MS;
     const horizon = await lookAhead(pipeline, catalog, log, clock(), within, seeing);
