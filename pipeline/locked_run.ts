@@ -53,7 +53,7 @@ export async function runLocked(
 ): Promise<RunReport> {
   const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
   const started = clock();
-  const redact = redactorFor(pipeline);
+  const redact = redactorFor(pipeline, Deno.env);
   const log = new StageLog(options.listener, redact);
   const sayDamaged = (aside: string) => log.say("warn", undefined, sayPutAside(aside));
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);

@@ -24,8 +24,6 @@ export interface OptionNotes<Written = string> {
   readonly example?: Written;
   /** Whether the example file has it commented out, as it works on few machines. */
   readonly isRare?: boolean;
-  /** Why not to use the option any more, and what to use instead. */
-  readonly deprecated?: string;
 }
 
 /** How an option's strings are to be read once the file itself is known to be right. */
@@ -42,8 +40,6 @@ export type OptionType =
   | "flag"
   | "size"
   | "duration"
-  | "url"
-  | "urls"
   | "hook"
   | "hooks"
   | "command"
@@ -184,31 +180,6 @@ export function secret(summary: string, notes: OptionNotes = {}): Option<string>
     ),
     v.description(summary),
     annotate("secret", notes),
-  );
-}
-
-/** An `http:` or `https:` address. */
-export function url(summary: string, notes: OptionNotes = {}): Option<string> {
-  return v.pipe(
-    v.string(),
-    v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
-    v.description(summary),
-    annotate("url", notes),
-  );
-}
-
-/** A list of {@linkcode url}s. */
-export function urls(
-  summary: string,
-  notes: OptionNotes<readonly string[]> = {},
-): Option<string[]> {
-  return v.pipe(
-    v.array(v.pipe(
-      v.string(),
-      v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
-    )),
-    v.description(summary),
-    annotate("urls", notes),
   );
 }
 
@@ -401,13 +372,12 @@ export function parseDuration(written: string): number {
 /** Annotations ride in the JSON Schema under `x-` names, which validators ignore. */
 function annotate<T>(
   type: OptionType,
-  { example, isRare, deprecated }: OptionNotes<unknown>,
+  { example, isRare }: OptionNotes<unknown>,
 ): v.MetadataAction<T, Record<string, unknown>> {
   return v.metadata({
     "x-type": type,
     ...(type === "secret" && { writeOnly: true }),
     ...(example !== undefined && { examples: [example] }),
     ...(isRare && { "x-rare": true }),
-    ...(deprecated !== undefined && { deprecated: true, "x-deprecated": deprecated }),
   });
 }

@@ -25,8 +25,6 @@ export interface OptionRow {
   /** Whether the example is for few machines. */
   readonly isRare: boolean;
   readonly summary: string;
-  /** Why not to use it any more. */
-  readonly deprecated: string | undefined;
 }
 
 /** The part of JSON Schema that options make use of. */
@@ -40,7 +38,6 @@ export interface OptionSchema {
   readonly description?: string;
   readonly "x-type"?: OptionType;
   readonly "x-rare"?: boolean;
-  readonly "x-deprecated"?: string;
 }
 
 /** JSON Schema of the options that a table may have, as a user writes them. */
@@ -92,7 +89,6 @@ export function rowsOf(entries: v.ObjectEntries): OptionRow[] {
     example: schema.examples?.[0],
     isRare: schema["x-rare"] === true,
     summary: schema.description ?? "",
-    deprecated: schema["x-deprecated"],
   }));
 }
 
@@ -140,7 +136,6 @@ function helpOfRow(row: OptionRow): string {
     row.example === undefined ? undefined : `example ${sayValue(row.example)}`,
   ].filter((note) => note !== undefined);
   const lines = [`  ${row.name} (${row.typeText})`, wrap(row.summary, "      ")];
-  if (row.deprecated !== undefined) lines.push(wrap(`Deprecated: ${row.deprecated}`, "      "));
   if (notes.length > 0) lines.push(`      ${notes.join(", ")}`);
   return lines.join("\n");
 }
