@@ -128,6 +128,7 @@ function selectionOf<
     paths: [...new Set([...paths, ...claude?.paths ?? []])],
     databases: [...new Set([...sqlite, ...claude?.databases ?? []])],
     homes: claude?.wanted ? claude.homes : undefined,
+    places: claude?.places,
   };
 }
 

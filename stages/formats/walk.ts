@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, dirname, resolve } from "node:path";
-import type { Remark } from "../contract.ts";
+import type { ClaudePlace, Remark } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import {
   CLAUDE_FOLDER,
@@ -39,6 +39,8 @@ export interface Selection extends ClaudeChoice {
   readonly databases?: readonly string[] | undefined;
   /** Absolute paths of Claude Code's own folders, where what is unknown in them is to be told. */
   readonly homes?: readonly string[] | undefined;
+  /** Where those folders, and parts of them, truly lie. */
+  readonly places?: readonly ClaudePlace[] | undefined;
   /** Whether credentials may go in, since nobody without an identity can read them. */
   readonly sealed?: boolean | undefined;
   /** Absolute paths of what backups themselves are made of. */
