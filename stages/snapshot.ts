@@ -43,9 +43,12 @@ export default defineSource({
       }),
     ),
     exclude: optional(
-      list("Paths to leave out, in gitignore syntax, relative to each path.", {
-        example: ["*.swp", ".git/"],
-      }),
+      list(
+        "Paths to leave out, in gitignore syntax, relative to each path: `/cache`, not `~/notes/cache`.",
+        {
+          example: ["*.swp", ".git/"],
+        },
+      ),
       [],
     ),
     sqlite: optional(
