@@ -228,6 +228,8 @@ export interface SurveyResult {
   readonly unreadable: readonly Remark[];
   /** What would be backed up although nobody knows what it is. */
   readonly unknown: readonly string[];
+  /** What was to leave something out and can leave out nothing, and why. */
+  readonly idle?: readonly Remark[];
 }
 
 /** What a source's `run` is given. */

@@ -140,6 +140,8 @@ export interface Sources {
   readonly homes: readonly string[];
   /** All that is to be backed up: the folders, and what lies elsewhere. */
   readonly paths: readonly string[];
+  /** The folders once more, and what settings or links have lie elsewhere. */
+  readonly places: readonly ClaudePlace[];
   /** Databases of add-ons. */
   readonly databases: readonly string[];
   /** Where its folders, files of state and such databases usually are, there or not. */
@@ -148,6 +150,13 @@ export interface Sources {
   readonly doubts: readonly { readonly path: string; readonly reason: string }[];
   /** The same of settings that come with a project: those are nobody's who backs up. */
   readonly notes: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Where a folder of Claude Code's truly lies, or a part of one. */
+export interface ClaudePlace {
+  readonly path: string;
+  /** Where in the folder the part usually lies, with slashes; empty for the folder itself. */
+  readonly way: string;
 }
 
 /** `true` to look for Claude Code's files; the stage receives what was found before it starts. */
@@ -161,7 +170,7 @@ export function claude(
     annotate("claude", notes),
     v.transform((wanted): Sources => ({
       wanted,
-      ...{ homes: [], paths: [], databases: [], usual: [], doubts: [], notes: [] },
+      ...{ homes: [], paths: [], places: [], databases: [], usual: [], doubts: [], notes: [] },
     })),
   );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, dirname, resolve } from "node:path";
-import type { Remark } from "../contract.ts";
+import type { ClaudePlace, Remark } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import {
   CLAUDE_FOLDER,
@@ -22,6 +22,7 @@ import {
 } from "./claude_code.ts";
 import { listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
+import { idleExcludes } from "./idle_excludes.ts";
 import { ListedDatabases } from "./listed_databases.ts";
 import { childPath } from "./paths.ts";
 import { findRoots, type FoundRoot, realPathOf, wayInto } from "./roots.ts";
@@ -39,6 +40,8 @@ export interface Selection extends ClaudeChoice {
   readonly databases?: readonly string[] | undefined;
   /** Absolute paths of Claude Code's own folders, where what is unknown in them is to be told. */
   readonly homes?: readonly string[] | undefined;
+  /** Where those folders, and parts of them, truly lie. */
+  readonly places?: readonly ClaudePlace[] | undefined;
   /** Whether credentials may go in, since nobody without an identity can read them. */
   readonly sealed?: boolean | undefined;
   /** Absolute paths of what backups themselves are made of. */
@@ -89,6 +92,8 @@ export interface Remarks {
   readonly notes: Remark[];
   /** What is backed up although nobody knows what it is. */
   readonly unknown?: string[];
+  /** Patterns that leave nothing out. */
+  readonly idle?: Remark[];
 }
 
 /** Reason for a note on what was there when its directory was listed. */
@@ -132,6 +137,9 @@ export class Walk {
     const { paths, named = [], databases = [], avoid = [] } = selection;
     this.#avoidedNames = new Set(avoid.map((place) => basename(resolve(place)).toLowerCase()));
     this.roots = findRoots([...paths, ...databases], remarks.unreadable);
+    const idle = idleExcludes(selection.exclude, this.roots);
+    remarks.notes.push(...idle);
+    remarks.idle?.push(...idle);
     this.#databases = new ListedDatabases(databases);
     const roots = new Set(this.roots.map(({ real }) => real));
     for (const path of named) {
