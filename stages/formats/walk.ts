@@ -189,8 +189,13 @@ export class Walk {
   }
 
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
-    // A link's name hides nothing of what it leads to.
-    const claude = [path, real].flatMap(claudeFoldersAbove);
+    const { places = [] } = this.#selection;
+    // A link's name hides nothing of what it leads to, nor do other names what is the folder's.
+    const claude = [
+      ...[path, real].flatMap(claudeFoldersAbove),
+      ...places.filter((place) => place.path === real && place.way !== "")
+        .map(({ way }): ClaudeFolder => ({ kind: "home", path: way })),
+    ];
     // A cache that is asked for by name is wanted.
     const reason = this.#isAvoided(path, real)
       ? AVOIDED

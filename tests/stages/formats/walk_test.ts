@@ -280,6 +280,31 @@ Deno.test("the file of Claude Code's state is cut wherever it is, and its copies
   assert.ok(reasons.includes("/me/.claude.json.backup: may hold credentials"), reasons.join());
 });
 
+Deno.test("the walk leaves out what a folder of Claude Code's has to hide where a link has it lie", async () => {
+  using tree = new SourceTree({
+    "ch/telegram/.env": "TOKEN",
+    "ch/telegram/notes.md": "",
+    "locks/1.lock": "TOKEN",
+    "locks/1.txt": "",
+  });
+  const places = [
+    { path: tree.at("ch"), way: "channels" },
+    { path: tree.at("locks"), way: "ide" },
+  ];
+  const { found, skipped } = await walk([tree.at("ch"), tree.at("locks")], { places });
+  assert.deepEqual(found.filter(({ kind }) => kind === "file").map(({ path }) => path), [
+    "ch/telegram/notes.md",
+    "locks/1.txt",
+  ]);
+  assert.deepEqual(
+    skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`),
+    [
+      "/ch/telegram/.env: holds credentials",
+      "/locks/1.lock: holds an access token",
+    ],
+  );
+});
+
 Deno.test({
   name: "the file of Claude Code's state is cut under whatever name a link gives it",
   ignore: !onPosix,
