@@ -28,6 +28,7 @@ import {
   type Placement,
   placeRoots,
   planEntries,
+  type PlannedEntry,
   type RestorePlan,
   type SetAside,
 } from "./restore_plan.ts";
@@ -79,7 +80,7 @@ export interface RestoreReport {
   readonly compared: boolean;
   /** Links that lead out of what was put elsewhere, or nowhere there. */
   readonly strayLinks: readonly StrayLink[];
-  /** Every path that was wanted, in archive order. */
+  /** Every path that was wanted, in archive order, but for links that are left out. */
   readonly actions: readonly RestoreAction[];
   /**
    * Databases that were there, with changes beside them, and files with credentials that the snapshot
@@ -90,6 +91,8 @@ export interface RestoreReport {
     readonly as: string;
     readonly why: SetAside["why"];
   }[];
+  /** Links that are not made, because the file system there knows no such. */
+  readonly leftOut: readonly string[];
   /** Files and directories that come back without the setuid, setgid or sticky bit they had. */
   readonly specialBits: readonly string[];
   /** What could not be read when the snapshot was made. */
@@ -181,6 +184,7 @@ async function restore(
     await refuseBackups(placements.map(({ target }) => target), options);
   }
   const written = entries.filter(({ action }) => action !== "keep");
+  let leftOut: ReadonlySet<PlannedEntry> = new Set();
   if (!dryRun && written.length > 0) {
     const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
     try {
@@ -191,11 +195,12 @@ async function restore(
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
-      await publish(plan, staging, preserveMtime, sayTo(options));
+      leftOut = await publish(plan, staging, preserveMtime, sayTo(options));
     } finally {
       await staging.remove();
     }
   }
+  const made = { placements, entries: entries.filter((one) => !leftOut.has(one)) };
   const files = written.flatMap(({ entry }) => entry.kind === "file" ? [entry] : []);
   return {
     id: held.id,
@@ -206,13 +211,18 @@ async function restore(
     ).map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    links: written.filter(({ entry }) => "link" in entry).length,
+    links: written.filter((one) => "link" in one.entry && !leftOut.has(one)).length,
     compared: options.overwrite === "changed",
-    strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(plan, manifest),
-    actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
+    strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(made, manifest),
+    actions: made.entries.map(({ entry, action }) => ({
+      path: entry.path,
+      kind: entry.kind,
+      action,
+    })),
     setAside: entries.flatMap(({ target, stale }) =>
       stale === undefined ? [] : [{ path: target, as: stale.as, why: stale.why }]
     ),
+    leftOut: Array.from(leftOut, ({ entry }) => entry.path),
     specialBits: written.flatMap(({ entry: { path, kind, mode } }) =>
       (kind === "file" || kind === "directory") && (mode & SPECIAL_BITS) !== 0 ? [path] : []
     ),

@@ -10,6 +10,7 @@ import { Comparing, joinNames } from "./hard_links.ts";
 import type { Manifest } from "./manifest.ts";
 import { stampOf } from "./names.ts";
 import { hasPending, StaleFiles } from "./stale_files.ts";
+import type { Standing } from "./undo.ts";
 
 /** What to do with a file that is there already: `changed` replaces what differs. */
 export type Overwrite = "never" | "changed" | "always";
@@ -26,6 +27,8 @@ export interface PlannedEntry extends ChosenEntry {
   /** Where it goes. */
   readonly target: string;
   readonly action: "create" | "replace" | "keep";
+  /** What was there: a directory, or what is to be replaced. */
+  readonly was?: Standing;
   /** What belongs to a database that was there. */
   readonly stale?: SetAside;
   /** A file that was there with this very content, and of which this is to be another name. */
@@ -149,7 +152,12 @@ export async function planEntries(
     const action = there === undefined
       ? "create"
       : await decide(entry, { target, there }, overwrite, comparing);
-    planned.push({ ...one, target, action });
+    planned.push({
+      ...{ ...one, target, action },
+      ...(there !== undefined && (there.isDirectory || action === "replace") && {
+        was: { dev: there.dev, size: there.size, mtime: there.mtime },
+      }),
+    });
     if (comparing.pace.isDue) await comparing.pace.turn();
   }
   const joined = overwrite === "always" ? planned : await joinNames(planned, comparing);
@@ -193,15 +201,15 @@ function setAsideStale(
   });
 }
 
-/** What stands where an entry goes. */
-interface Standing {
+/** A place, and what is there. */
+interface Met {
   readonly target: string;
   readonly there: Deno.FileInfo;
 }
 
 async function decide(
   entry: Entry,
-  { target, there }: Standing,
+  { target, there }: Met,
   overwrite: Overwrite,
   comparing: Comparing,
 ): Promise<"replace" | "keep"> {
@@ -217,7 +225,7 @@ async function decide(
 
 async function isSame(
   entry: Entry,
-  { target, there }: Standing,
+  { target, there }: Met,
   comparing: Comparing,
 ): Promise<boolean> {
   if (entry.kind === "symlink") {

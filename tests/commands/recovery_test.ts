@@ -126,7 +126,7 @@ Deno.test("restore brings everything back with nothing but the address and the i
   const report = JSON.parse(named.stdout);
   deepEqual(Object.keys(report), [
     ...["ok", "id", "name", "from", "targets", "files", "bytes", "links", "dry_run", "actions"],
-    ...["set_aside", "stray_links", "special_bits", "unreadable"],
+    ...["set_aside", "stray_links", "left_out", "special_bits", "unreadable"],
   ]);
 });
 
