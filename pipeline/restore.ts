@@ -191,7 +191,7 @@ async function restore(
       if (early === undefined) await pool.warmSources(staging.directories, among);
       const into = staging.into(placements);
       const all = written.length === manifest.entries.length;
-      const wanted = all ? undefined : entries.map(({ entry, content }) => content ?? entry.path);
+      const wanted = all ? undefined : contentsFor(written, entries);
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
@@ -230,6 +230,14 @@ async function restore(
     unanswered,
     dryRun,
   };
+}
+
+/** Paths in the archive of what has to be unpacked for these entries, and for none that are kept. */
+function contentsFor(written: readonly PlannedEntry[], all: readonly PlannedEntry[]): string[] {
+  const contents = new Map(all.map(({ entry: { path }, content = path }) => [path, content]));
+  return written.map(({ entry }) =>
+    contents.get(entry.kind === "hardlink" ? entry.link : entry.path)!
+  );
 }
 
 /** Setuid, setgid and sticky, which say as whom something runs or who may remove it. */

@@ -229,6 +229,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a restore takes no room for what it keeps${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, { ...FEW, bulk: noise(3 << 20) });
+    await Deno.link(join(sandbox.tree, "a.txt"), join(sandbox.tree, "name"));
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    using _ = new Disk(directory, "4m");
+    const of = { pipeline: sandbox.pipeline, snapshot: "latest", target: { directory } };
+    await restoreSnapshot(of);
+    const lost = ["a.txt", "folder/b.txt"].map((name) => join(directory, "tree", name));
+    for (const overwrite of ["never", "changed"] as const) {
+      for (const path of lost) await Deno.remove(path);
+      await restoreSnapshot({ ...of, overwrite });
+      assert.deepEqual(lost.map((path) => Deno.readTextFileSync(path)), ["one", "two"]);
+    }
+  },
+});
+
+Deno.test({
   name: `a destination or state that turns read-only is refused in words${unlessMounts}`,
   ignore: !mounts,
   async fn() {
