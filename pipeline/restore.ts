@@ -340,5 +340,9 @@ function matcherOf(glob: string): (path: string) => boolean {
     });
   }
   const pattern = globToRegExp(glob.includes("/") ? glob : `**/${glob}`, { globstar: true });
-  return (path) => pattern.test(path);
+  // As it stands, it may be the very path: names have brackets, too.
+  const name = glob.includes("/") ? undefined : `/${glob}`;
+  const whole = glob.replace(/\/+$/, "");
+  return (path) =>
+    path === whole || (name !== undefined && path.endsWith(name)) || pattern.test(path);
 }
