@@ -141,7 +141,7 @@ async function finishTimesAndModes(
 async function makeNextTo(base: string, say: Say): Promise<StagingDirectory> {
   const there = await nearestDirectory(base);
   const beside = dirname(there.path);
-  const candidates = there.path === base && await deviceOf(beside) === there.device
+  const candidates = there.path === base && deviceOf(beside) === there.device
     ? [beside, there.path]
     : [there.path];
   let failure: unknown;
@@ -173,6 +173,11 @@ async function nearestDirectory(path: string): Promise<{ path: string; device: n
   return await nearestDirectory(dirname(path));
 }
 
-async function deviceOf(path: string): Promise<number | undefined> {
-  return (await Deno.stat(path).catch(() => undefined))?.dev;
+/** On which file system a directory lies; `undefined`: it is not there, or nobody may look. */
+export function deviceOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).dev;
+  } catch {
+    return undefined;
+  }
 }

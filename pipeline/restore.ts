@@ -16,7 +16,7 @@ import { archivePaths, wayInto } from "../stages/formats/roots.ts";
 import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
-import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
+import { deviceOf, makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { realPath } from "./real_path.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
@@ -31,6 +31,7 @@ import {
   type PlannedEntry,
   type RestorePlan,
   type SetAside,
+  splitAtMounts,
 } from "./restore_plan.ts";
 
 export type { Overwrite } from "./restore_plan.ts";
@@ -186,16 +187,19 @@ async function restore(
   const written = entries.filter(({ action }) => action !== "keep");
   let leftOut: ReadonlySet<PlannedEntry> = new Set();
   if (!dryRun && written.length > 0) {
-    const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
+    const split = { entries, placements: splitAtMounts(plan, deviceOf) };
+    const isReady = early?.serves(split.placements) ?? false;
+    const bases = split.placements.map(({ base }) => base);
+    const staging = isReady ? early! : await makeStaging(bases, sayTo(options));
     try {
-      if (early === undefined) await pool.warmSources(staging.directories, among);
-      const into = staging.into(placements);
+      if (!isReady) await pool.warmSources(staging.directories, among);
+      const into = staging.into(split.placements);
       const all = written.length === manifest.entries.length;
       const wanted = all ? undefined : contentsFor(written, entries);
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
-      leftOut = await publish(plan, staging, preserveMtime, sayTo(options));
+      leftOut = await publish(split, staging, preserveMtime, sayTo(options));
     } finally {
       await staging.remove();
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, posix } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, stateOf } from "../stages/errors.ts";
 import { Comparing, joinNames } from "./hard_links.ts";
@@ -163,6 +163,41 @@ export async function planEntries(
   const joined = overwrite === "always" ? planned : await joinNames(planned, comparing);
   const word = `before-restore-${stampOf(now)}`;
   return setAsideStale(joined, overwrite, fresh, word, isCut);
+}
+
+/**
+ * The places again, with one more for every directory where another file system begins and something
+ * is to be written: nothing can be moved from one to another.
+ *
+ * @param deviceOf Tells of a directory on which file system it lies.
+ * @returns Those that hold others first.
+ */
+export function splitAtMounts(
+  { placements, entries }: RestorePlan,
+  deviceOf: (path: string) => number | undefined,
+): Placement[] {
+  const devices = new Map<string, number>();
+  const mounts = new Map<string, Placement>();
+  for (const { entry: { path, kind }, target, was } of entries) {
+    if (kind !== "directory" || was === undefined) continue;
+    devices.set(path, was.dev);
+    const placement = placements.find((placement) => isOf(placement, path))!;
+    const above = path === placement.root
+      ? deviceOf(placement.base)
+      : devices.get(posix.dirname(path));
+    if (above === undefined || above === was.dev) continue;
+    const mount = { root: path, base: target, target };
+    const isWritten = entries.some(({ entry, action }) =>
+      action !== "keep" && isOf(mount, entry.path)
+    );
+    if (isWritten) mounts.set(path, mount);
+  }
+  const own = placements.map((placement) => {
+    const mount = mounts.get(placement.root);
+    mounts.delete(placement.root);
+    return mount ?? placement;
+  });
+  return [...own, ...mounts.values()];
 }
 
 /** Whether a path in the archive is the root's, or lies below it. */
