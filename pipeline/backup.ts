@@ -168,7 +168,9 @@ class Backup {
     }
     if (open.length === 0 && streaming === undefined) return this.#report(undefined);
     const streamed = await (streaming ?? this.#stream(open));
-    return await this.#pass(streamed, open, holdings, held);
+    const report = await this.#pass(streamed, open, holdings, held);
+    await this.#context.spool.clear();
+    return report;
   }
 
   /** Whether it is known what the snapshots hold that have this content: only reading anew tells. */

@@ -268,7 +268,7 @@ class Rekeyer {
 
   /** Newest first, so that each finds the second after its own free; told oldest first. */
   async run(): Promise<Rekeyed[]> {
-    const { listener, planOnly, signal } = this.#context;
+    const { listener, planOnly, signal, spool } = this.#context;
     const told: Rekeyed[] = [];
     for (const held of groupFiles(this.#files).toReversed()) {
       signal?.throwIfAborted();
@@ -292,7 +292,7 @@ class Rekeyer {
           told.push(
             await this.#tell(
               { ...about, renamed },
-              () => this.#rekey(held, renamed, route!, step!, stage!),
+              () => this.#rekey(held, renamed, route!, step!, stage!).finally(() => spool.clear()),
             ),
           );
         }

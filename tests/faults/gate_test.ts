@@ -493,6 +493,35 @@ Deno.test("two snapshots of one pipeline go by their own content", async () => {
   assert.equal(await sandbox.verifyAll(), 3);
 });
 
+Deno.test("what a source has spooled is gone before the next begins, stored or not", async () => {
+  const ids = ["first", "second", "third"];
+  const stages = (sandbox: Sandbox) =>
+    [
+      ...ids.map((id) => sandbox.stage("snapshot", { id, paths: [sandbox.tree] })),
+      sandbox.stage("hash-gate"),
+      sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+      ...["usb", "nas"].map((id) => sandbox.stage("local", { id, path: sandbox.destination(id) })),
+    ].join("");
+  using sandbox = await Sandbox.make(stages, FEW);
+  const waiting: number[] = [];
+  const run = async () => {
+    waiting.length = 0;
+    const { stages } = await sandbox.backUp({
+      listener: (event) =>
+        event.type === "stage-started" && ids.includes(event.stage) &&
+        waiting.push(filesIn(join(sandbox.state, "spool")).size),
+    });
+    return stages.flatMap(({ use, status }) => use === "snapshot" ? [status] : []);
+  };
+  assert.deepEqual(await run(), ["ok", "ok", "ok"]);
+  assert.deepEqual(waiting, [0, 0, 0]);
+  // Each is read anew, and its archive made before the gate says that nothing had changed.
+  const later = new Date(Date.now() + 5000);
+  await Deno.utime(join(sandbox.tree, "a.txt"), later, later);
+  assert.deepEqual(await run(), ["unchanged", "unchanged", "unchanged"]);
+  assert.deepEqual(waiting, [0, 0, 0]);
+});
+
 Deno.test("a source that is gone is told of, and what is stored of it stays", async () => {
   using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();

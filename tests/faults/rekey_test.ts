@@ -211,6 +211,19 @@ Deno.test({
   },
 });
 
+Deno.test("rekeying needs room for one archive at a time", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  const waiting: number[] = [];
+  const { snapshots } = await rekeyPipeline(pipeline, {
+    planOnly: false,
+    listener: ({ type }) =>
+      type === "stage-started" && waiting.push(filesIn(join(pipeline.state, "spool")).size),
+  });
+  deepEqual(snapshots.map(({ status }) => status), Array(4).fill("rekeyed"));
+  deepEqual(waiting, [0, 0, 0, 0]);
+});
+
 Deno.test("a catalog that is damaged is put aside, and rekey says so", async () => {
   const { world, pipeline } = await furnished();
   using _ = world;
