@@ -565,6 +565,7 @@ export class DigestRun {
       version: VERSION,
       rendering: renderingOf(this.#options),
       selection: selectionOf(this.#options),
+      chosen: this.#now,
       written: Date.now(),
       logs,
       files,

@@ -12,6 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import MarkdownIt from "markdown-it";
 import type { PrepareResult } from "../../stages/contract.ts";
+import { makeDigests } from "../../stages/formats/digesting.ts";
 import type { DigestDetails } from "../../stages/formats/digest_run.ts";
 import { resolveOptions } from "../../pipeline/alone.ts";
 import { runPrepare } from "../../pipeline/preparing.ts";
@@ -525,6 +526,52 @@ Deno.test("what has no time stands in a digest, also in one of the last days alo
     assert.ok(text.indexOf("asked today") < text.indexOf("between times"));
     assert.ok(text.indexOf("between times") < text.indexOf("answered today"));
   }
+});
+
+Deno.test("a conversation of today is shown although its last line is full of old times", async () => {
+  for (const rows of [2_000, 20_000, 300_000]) {
+    using world = new World();
+    const messages = Array(rows).fill({ text: "a message", timestamp: "2020-01-01T10:00:00.000Z" });
+    world.write(`${FOLDER}/s1.jsonl`, [
+      world.user("said today"),
+      world.user("ok", {}, { toolUseResult: { messages } }),
+    ]);
+    const time = Date.parse("2020-02-01T10:00:00.000Z");
+    world.write(`${FOLDER}/s2.jsonl`, [
+      world.user("said long ago", { session: "s2", time }, { toolUseResult: { messages } }),
+      world.user("and later", { session: "s2", time }),
+    ]);
+    await world.digest({ days: 30 });
+    assert.ok(world.only().includes("said today"), `${rows}`);
+    assert.ok(!world.only().includes("said long ago"), `${rows}`);
+  }
+});
+
+Deno.test("what a run whose clock was ahead passed over is shown when the clock is right", async () => {
+  using world = new World();
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("said today")]);
+  const options = {
+    from: world.from,
+    to: world.to,
+    days: 30,
+    tools: "short",
+    redact: true,
+  } as const;
+  const { signal } = new AbortController();
+  const run = (now: number) =>
+    makeDigests(
+      { ...options, all: false, patterns: [] },
+      { signal, isEarly: false, log() {}, progress() {} },
+      now,
+    );
+  await run(Date.now() + 400 * DAY);
+  assert.deepEqual(world.digests(), {});
+  // As if the log had been written some seconds before: then its look tells that it did not change.
+  const index = JSON.parse(world.read(".keepsake/index.json"));
+  const written = index.written + 5000;
+  writeFileSync(join(world.to, ".keepsake/index.json"), JSON.stringify({ ...index, written }));
+  await run(Date.now());
+  assert.ok(world.only().includes("said today"));
 });
 
 Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () => {
