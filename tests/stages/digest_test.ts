@@ -443,6 +443,48 @@ Deno.test("a project's folder that is a link is read, once, and goes on", async 
   assert.equal((await world.digest()).details.written.length, 1);
 });
 
+Deno.test("logs and their folders that are links, or have names that cannot be read, are named", async () => {
+  if (Deno.build.os === "windows") return; // It makes links for administrators alone.
+  using world = new World();
+  const [session, other] = [crypto.randomUUID(), crypto.randomUUID()];
+  const log = world.write(`${FOLDER}/${session}.jsonl`, [world.user("here")]);
+  world.write("../elsewhere/s2.jsonl", [world.user("elsewhere", { session: "s2" })]);
+  world.write("../elsewhere/subagents/agent-a.jsonl", [world.user("below", { session: "s3" })]);
+  const elsewhere = join(world.base, "elsewhere");
+  const link = (to: string, name: string) => {
+    Deno.symlinkSync(to, join(world.from, FOLDER, name));
+    return join(world.from, FOLDER, name);
+  };
+  await Deno.mkdir(join(world.from, FOLDER, other));
+  const named = [
+    link(join(elsewhere, "s2.jsonl"), "s2.jsonl"),
+    link(elsewhere, session),
+    link(join(elsewhere, "subagents"), `${other}/subagents`),
+  ];
+  // What is read under another name, and what is no log.
+  link(log, `${crypto.randomUUID()}.jsonl`);
+  link(elsewhere, "memory");
+  const unnamed: string[] = [];
+  if (Deno.build.os === "linux") {
+    const script = 'cp "$1" "$2$(printf "/\\377.jsonl")" && mkdir "$2$(printf "/\\376")"';
+    const args = ["-c", script, "sh", log, dirname(log)];
+    assert.ok((await new Deno.Command("sh", { args }).output()).success);
+    unnamed.push(join(dirname(log), "\ufffd"), join(dirname(log), "\ufffd.jsonl"));
+  }
+  const { unreadable, details } = await world.digest();
+  assert.deepEqual(
+    unreadable!.toSorted((a, b) => a.path < b.path ? -1 : 1),
+    [
+      ...named.map((path) => ({
+        path,
+        reason: "it is a link, and only those of whole projects are followed",
+      })),
+      ...unnamed.map((path) => ({ path, reason: "its name is not UTF-8" })),
+    ].sort((a, b) => a.path < b.path ? -1 : 1),
+  );
+  assert.equal(details.conversations, 1);
+});
+
 Deno.test("a conversation whose project was not known moves to it when it is", async () => {
   for (const isCut of [false, true]) {
     using world = new World();
@@ -572,6 +614,17 @@ Deno.test("what a run whose clock was ahead passed over is shown when the clock 
   writeFileSync(join(world.to, ".keepsake/index.json"), JSON.stringify({ ...index, written }));
   await run(Date.now());
   assert.ok(world.only().includes("said today"));
+});
+
+Deno.test("a long name of a project is cut between letters, also between those of two units", async () => {
+  using world = new World();
+  const name = `${"a".repeat(39)}𠮷𠮷`;
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("asked", { cwd: `/home/ada/${name}` })]);
+  await world.digest();
+  const [file] = Object.keys(world.digests());
+  assert.match(file!, /^a{39}𠮷-[0-9a-f]{8}\.md$/u);
+  assert.ok(world.read("_manifest.md").includes(encodeURI(file!)));
+  assert.equal((await world.digest()).unchanged, true);
 });
 
 Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () => {
