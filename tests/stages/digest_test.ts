@@ -570,6 +570,26 @@ Deno.test("what has no time stands in a digest, also in one of the last days alo
   }
 });
 
+Deno.test("the newest summary is a conversation's title, whether all is read anew or goes on", async () => {
+  using world = new World();
+  const asked = world.user("asked");
+  const summary = (summary: string) => ({ type: "summary", summary, leafUuid: asked.uuid });
+  const title = (text: string) => assert.ok(world.only().includes(`## ${text}`), world.only());
+  world.write(`${FOLDER}/s1.jsonl`, [asked, summary("the first title")]);
+  await world.digest();
+  title("the first title");
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("more"), summary("the second title")], true);
+  await world.digest();
+  title("the second title");
+  const other = world.user("other", { session: "s2" });
+  world.write(`${FOLDER}/s2.jsonl`, [other, summary("the third title")]);
+  await world.digest();
+  title("the third title");
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  title("the third title");
+});
+
 Deno.test("a conversation of today is shown although its last line is full of old times", async () => {
   for (const rows of [2_000, 20_000, 300_000]) {
     using world = new World();
