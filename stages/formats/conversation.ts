@@ -45,7 +45,8 @@ export interface Heading {
   /** Times of its first and last line, in milliseconds since 1970. */
   first?: number | undefined;
   last?: number | undefined;
-  titles: { custom?: Piece; made?: Piece; summary?: Piece; prompt?: Piece };
+  /** `told`: the newest summary, in whatever log, that names a line of it. */
+  titles: { custom?: Piece; made?: Piece; summary?: Piece; told?: Piece; prompt?: Piece };
 }
 
 type Value = Readonly<Record<string, unknown>>;

@@ -496,9 +496,11 @@ export class ConversationReader {
     all: readonly Reading[],
   ): Pick<Fragment, "meta" | "head"> | undefined {
     const logs = Object.entries(held).map(([path, state]) => ({ path, state }));
-    if (title === "" || logs[0]?.state.heading.titles.summary !== undefined) return undefined;
+    const titles = logs[0]?.state.heading.titles;
+    if (title === "" || titles?.summary !== undefined) return undefined;
+    const before = titles?.told;
     const made = this.#headOf({ key, logs, agents }, all);
-    return logs[0]?.state.heading.titles.summary === undefined ? undefined : made;
+    return titles?.told === before ? undefined : made;
   }
 
   #headOf(
@@ -541,10 +543,11 @@ export class ConversationReader {
     if (own.summary === undefined) {
       const paths = new Set(logs.map(({ path }) => path));
       for (const [leaf, title] of all.flatMap(({ logs: [main] }) => main?.summaries ?? [])) {
-        if (paths.has(owners.get(leaf) ?? "")) own.summary = title;
+        if (paths.has(owners.get(leaf) ?? "")) own.told = title;
       }
     }
-    const titles = [own.custom, own.made, own.summary, own.prompt, headings[1]?.titles.prompt];
+    const { custom, made, summary, told, prompt } = own;
+    const titles = [custom, made, summary, told, prompt, headings[1]?.titles.prompt];
     const texts = titles.map((piece) => piece?.text.trim().split("\n")[0] ?? "");
     return texts.find((text) => text !== "");
   }

@@ -565,6 +565,7 @@ export class DigestRun {
       version: VERSION,
       rendering: renderingOf(this.#options),
       selection: selectionOf(this.#options),
+      chosen: this.#now,
       written: Date.now(),
       logs,
       files,
@@ -668,7 +669,8 @@ async function slugOf(cwd: string, taken: ReadonlySet<string>): Promise<string> 
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(cwd));
   const hash = Buffer.from(bytes).toString("hex");
   const name = cwd.split(/[/\\]/).findLast((part) => part !== "") ?? "root";
-  const clean = name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+  const clean =
+    name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").match(/^.{0,40}/u)![0];
   const short = `${clean || "project"}-${hash.slice(0, 8)}`;
   return taken.has(short) ? `${clean || "project"}-${hash}` : short;
 }

@@ -55,13 +55,16 @@ export function selectionOf({ all, days, max_size }: DigestOptions): string {
 /** Whether every log and every digest is as it was, and the same is asked for. */
 export async function isSettled(
   options: DigestOptions,
-  { index, conversations, store, sameness }: {
+  { index, conversations, store, sameness, now }: {
     readonly index: Index;
     readonly conversations: readonly Conversation[];
     readonly store: DigestStore;
     readonly sameness: Sameness;
+    readonly now: number;
   },
 ): Promise<boolean> {
+  // A clock that was ahead took for too old what is not.
+  if ((index.chosen ?? 0) > now) return false;
   if (index.rendering !== renderingOf(options) || index.selection !== selectionOf(options)) {
     return false;
   }

@@ -31,6 +31,8 @@ export interface Index {
   readonly rendering: string;
   /** Which conversations are chosen. */
   readonly selection: string;
+  /** By what time they were chosen, in milliseconds since 1970. */
+  readonly chosen?: number;
   /** When it was written, in milliseconds since 1970. */
   readonly written: number;
   readonly logs: Readonly<Record<string, Mark>>;

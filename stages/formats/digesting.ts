@@ -69,7 +69,8 @@ async function update(
   const index = store.readJson<Index>(INDEX);
   const pace = new Pace(context);
   const sameness = new Sameness(pace);
-  if (index !== undefined && await isSettled(options, { index, conversations, store, sameness })) {
+  const before = { index, conversations, store, sameness, now };
+  if (index !== undefined && await isSettled(options, { ...before, index })) {
     return { message: sayAll(index), unchanged: true };
   }
   const port = askForHelp(conversations, index, context);

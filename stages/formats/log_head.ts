@@ -106,22 +106,15 @@ function isNamed(cwd: string, folder: string | undefined): boolean {
     (name.length > 200 && folder.startsWith(name.slice(0, 200)));
 }
 
-/** So much of a log's end tells how old it is. */
-const END_SIZE = 2 ** 16;
+/** So much of a log's end tells how old it is; where its last lines are longer, more is read. */
+const END_SIZES = [2 ** 16, 2 ** 20, 2 ** 24];
 
 /** When the newest line of a conversation was written; `undefined` when its end does not tell. */
 export function newestTime(from: string, { logs }: Conversation): number | undefined {
   const times = logs.map(({ path, file: place = path, look }) => {
     try {
       using file = Deno.openSync(join(from, place));
-      file.seekSync(Math.max(0, look.size - END_SIZE), Deno.SeekMode.Start);
-      const block = new Uint8Array(END_SIZE);
-      const count = file.readSync(block) ?? 0;
-      const text = new TextDecoder().decode(block.subarray(0, count));
-      return Math.max(
-        ...text.matchAll(/"timestamp":"([0-9T:.Z+-]{10,40})"/g).map(([, time]) => Date.parse(time!))
-          .filter((time) => !Number.isNaN(time)),
-      );
+      return newestIn(file, look.size);
     } catch (error) {
       if (systemFault(error) === undefined) throw error;
       return -Infinity;
@@ -129,4 +122,22 @@ export function newestTime(from: string, { logs }: Conversation): number | undef
   });
   const newest = Math.max(...times);
   return Number.isFinite(newest) ? newest : undefined;
+}
+
+/** The newest time in a log's last lines: infinite when they are too long to be sure of one. */
+function newestIn(file: Deno.FsFile, size: number): number {
+  for (const length of END_SIZES) {
+    const start = Math.max(0, size - length);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const block = new Uint8Array(Math.min(size, length));
+    const count = file.readSync(block) ?? 0;
+    const text = new TextDecoder().decode(block.subarray(0, count));
+    // In a line that is not there whole, its own time may be missing, and an older one stand.
+    const lines = start === 0 ? text : text.slice((text.indexOf("\n") + 1) || text.length);
+    const times = lines.matchAll(/"timestamp":"([0-9T:.Z+-]{10,40})"/g)
+      .map(([, time]) => Date.parse(time!)).filter((time) => !Number.isNaN(time));
+    const newest = times.reduce((a, b) => Math.max(a, b), -Infinity);
+    if (newest > -Infinity || start === 0) return newest;
+  }
+  return Infinity;
 }

@@ -58,13 +58,19 @@ export async function findConversations(
   });
 }
 
+/** What would be read if it was no link: a log, a conversation's folder, that of its sub-agents. */
+const READ = /\.jsonl$|\/subagents$|^[^/]+\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 class Search {
   readonly #from: string;
+  /** Its true place. */
+  readonly #own: string;
   readonly #unreadable: Remark[];
   readonly #logs: Log[] = [];
 
   constructor(from: string, unreadable: Remark[]) {
     this.#from = from;
+    this.#own = Deno.realPathSync(from);
     this.#unreadable = unreadable;
   }
 
@@ -74,11 +80,10 @@ class Search {
       if (entry.isSymlink) links.push(entry.name);
       else this.#visit(entry.name, entry, 0);
     }
-    const own = Deno.realPathSync(this.#from);
-    const seen = [own];
+    const seen = [this.#own];
     for (const name of links.sort()) {
       const real = this.#folderBehind(name);
-      if (real === undefined || wayInto(real, own) !== undefined) continue;
+      if (real === undefined || wayInto(real, this.#own) !== undefined) continue;
       // Of what is read already, under its own name or another's, a link tells nothing new.
       if (seen.some((folder) => wayInto(folder, real) !== undefined)) continue;
       seen.push(real);
@@ -97,12 +102,31 @@ class Search {
   }
 
   #visit(path: string, entry: Deno.DirEntry, depth: number): void {
-    if (entry.isFile && path.endsWith(".jsonl")) {
+    const isLog = path.endsWith(".jsonl");
+    // Deno shows so what it cannot find again.
+    if (entry.name.includes("\ufffd") && (isLog || entry.isDirectory)) {
+      this.#attempt(path, Deno.lstatSync, "its name is not UTF-8");
+    }
+    if (entry.isSymlink && READ.test(path)) {
+      if (this.#leadsOut(path)) {
+        const reason = "it is a link, and only those of whole projects are followed";
+        this.#unreadable.push({ path: childPath(this.#from, path), reason });
+      }
+    } else if (entry.isFile && isLog) {
       const look = this.#attempt(path, lookAt);
       if (look !== undefined) this.#logs.push({ path, look });
     } else if (entry.isDirectory && depth < DEPTH) {
       const entries = this.#attempt(path, (folder) => Array.from(Deno.readDirSync(folder)));
       for (const inner of entries ?? []) this.#visit(`${path}/${inner.name}`, inner, depth + 1);
+    }
+  }
+
+  /** Whether a link leads to what is not read under another name. */
+  #leadsOut(path: string): boolean {
+    try {
+      return wayInto(this.#own, Deno.realPathSync(childPath(this.#from, path))) === undefined;
+    } catch {
+      return true;
     }
   }
 

@@ -85,9 +85,14 @@ export class Preserved implements Disposable {
     this.#known.add(way);
   }
 
-  /** What is known of a copy; `undefined` when there is none. */
+  /** What is known of a copy; `undefined` when there is none, also where a file is above its place. */
   lookUp(way: string): Deno.FileInfo | undefined {
-    return lstatIfThere(this.at(way));
+    try {
+      return lstatIfThere(this.at(way));
+    } catch (error) {
+      if (systemCode(error) === "ENOTDIR") return undefined;
+      throw error;
+    }
   }
 
   /** Gives a copy a second name, by its time and content, so that another may take its place. */

@@ -35,14 +35,25 @@ function apart(pattern: RegExp): RegExp {
   return new RegExp(`${APART}(?:${pattern.source})`, pattern.flags);
 }
 
+const KEY_BEGIN = "-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----";
+const KEY_END = KEY_BEGIN.replace("BEGIN", "END");
+/** Between the lines of a key. What could be read in two ways, again and again, would take for ever. */
+const KEY_GAP = String.raw`(?:[\s"'+,>|]|\\[nrt]?)*`;
+
 /** Rules for what the preset does not know, or takes for too little. */
 export const OWN_RULES: readonly OwnRule[] = [
   {
-    // Also one that is cut off, and one whose line ends are written as `\n`.
+    // Also one that is cut off, one whose line ends are written as `\n`, and one with something before
+    // each line: its number, a file's name, what makes it a comment.
     name: "private-key",
     words: ["PRIVATE KEY"],
-    pattern:
-      /-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^]{0,20000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|(?:(?:[\s"'+,>|]|\\+[nrt]?)*[A-Za-z0-9+/=]{16,})+(?:(?:[\s"'+,>|]|\\+[nrt]?)*[A-Za-z0-9+/=]{0,15}$)?)/g,
+    pattern: new RegExp(
+      `${KEY_BEGIN}(?:(?:[^-]|-(?!${KEY_BEGIN.slice(1)})){0,20000}?${KEY_END}|` +
+        `(?:${KEY_GAP}[A-Za-z0-9+/=]{16,}|[^]{0,200}?(?=[A-Za-z+/]{0,60}[0-9])[A-Za-z0-9+/]{40,})` +
+        `(?:${KEY_GAP}[A-Za-z0-9+/=]{16,}|[^]{0,200}?[A-Za-z0-9+/]{40,})*` +
+        `(?:[^]{0,120}?[A-Za-z0-9+/]{16,}={0,2})?(?:${KEY_GAP}[A-Za-z0-9+/=]{0,15}$)?)`,
+      "g",
+    ),
   },
   { name: "age", words: ["age-secret-key-"], pattern: /AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}/gi },
   {
@@ -88,7 +99,7 @@ export const OWN_RULES: readonly OwnRule[] = [
     name: "aws",
     words: ["secret"],
     pattern:
-      /secret[\w ]{0,20}["']?\s*[:=,]?\s*["']?(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi,
+      /secret[\w ]{0,20}["']?(?:\s{0,20}[:=,])?\s{0,20}["']?(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi,
     accept: hasDigitAndLetter,
   },
   // The preset takes it for no secret; but with it, who holds the other half can be told.
@@ -112,7 +123,7 @@ export const OWN_RULES: readonly OwnRule[] = [
       ...["access_key", "access-key", "accesskey"],
     ],
     pattern:
-      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\*["'\]]{0,2}(?:\s|\\+[nrt]){0,3}(?:=>|[:=]|%3[AD])(?:\s|\\+[nrt]){0,3}\\*["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\{0,16}["'\]]{0,2}(?:\s|\\{1,16}[nrt]){0,3}(?:=>|[:=]|%3[AD])(?:\s|\\{1,16}[nrt]){0,3}\\{0,16}["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
     begins: true,
     accept: isRandom,
   },

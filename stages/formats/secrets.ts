@@ -212,21 +212,25 @@ function presetRule({ meta, create }: PresetRule): Rule {
       search(text, into);
       // What is written as `\n`, and a letter of another alphabet, pass for the beginning of a longer
       // word, so that the rule is also tried as if there was nothing before.
+      let last = 0;
       for (const at of places) {
-        if (!isBehindLetter(text, at)) continue;
-        const hidden: Secret[] = [];
-        search(text.slice(at, at + HIDDEN_LENGTH), hidden);
+        if (at < last || !isBehindLetter(text, at)) continue;
+        let hidden: Secret[] = [];
+        for (const length of HIDDEN_LENGTHS) {
+          search(text.slice(at, at + length), hidden = []);
+          if (!hidden.some(({ start, end }) => start === 0 && end === length)) break;
+        }
         for (const { start, end } of hidden) {
           if (start !== 0 || end < HIDDEN_LEAST) continue;
-          into.push({ rule: name, start: at, end: at + end });
+          into.push({ rule: name, start: at, end: last = at + end });
         }
       }
     },
   };
 }
 
-/** Letters that are searched of what may be hidden, and of which it must have so many. */
-const HIDDEN_LENGTH = 2048;
+/** Letters that are searched of what may be hidden: more where it goes on. It must have so many. */
+const HIDDEN_LENGTHS = [256, 2048];
 const HIDDEN_LEAST = 24;
 
 const APART_HERE = new RegExp(APART, "y");
@@ -239,23 +243,32 @@ function isBehindLetter(text: string, at: number): boolean {
 }
 
 function ruleOf({ name, pattern, accept = () => true, begins }: Omit<OwnRule, "words">): Rule {
-  const add = (match: RegExpExecArray | null, found: Secret[]) => {
-    if (match === null) return;
+  const add = (match: RegExpExecArray | null, found: Secret[]): boolean => {
+    if (match === null) return false;
     const [whole, value = whole] = match;
-    if (value === "" || !accept(value)) return;
+    if (value === "" || !accept(value)) return false;
     const start = match.index + whole.lastIndexOf(value);
     found.push({ rule: name, start, end: start + value.length });
+    return true;
   };
   if (begins) {
     const sticky = new RegExp(pattern.source, pattern.flags.replace("g", "y"));
     return {
       name,
       find: (text, found, places) => {
-        for (sticky.lastIndex of places) add(sticky.exec(text), found);
+        let end = 0;
+        for (const at of places) {
+          if (at < end) continue; // Each word within a long secret would be read to its end.
+          sticky.lastIndex = at;
+          if (add(sticky.exec(text), found)) end = sticky.lastIndex;
+        }
       },
     };
   }
-  return { name, find: (text, found) => text.matchAll(pattern).forEach((one) => add(one, found)) };
+  return {
+    name,
+    find: (text, found) => text.matchAll(pattern).forEach((one) => void add(one, found)),
+  };
 }
 
 /** One secret for all that overlap, called after the one that starts first. */

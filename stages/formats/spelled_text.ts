@@ -76,10 +76,13 @@ interface Piece {
   readonly isLetter: boolean;
 }
 
-/** A colour, which is not read, or a letter, by number or with a backslash. */
+/**
+ * A colour, which is not read, or a letter, by number or with a backslash. A long row of backslashes
+ * is tried from its beginning alone.
+ */
 const SPELLINGS =
   // deno-lint-ignore no-control-regex
-  /(?:\x1b|\\+u001[bB])\[[0-?]*[ -/]*[@-~]|\\+(?:u([0-9a-fA-F]{4})|([nrtbf"/]))/g;
+  /(?:\x1b|(?<!\\)\\+u001[bB])\[[0-?]*[ -/]*[@-~]|(?<!\\)\\+(?:u([0-9a-fA-F]{4})|([nrtbf"/]))/g;
 const CONTROLS: Readonly<Record<string, string>> = {
   ...{ n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" },
 };

@@ -12,6 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import MarkdownIt from "markdown-it";
 import type { PrepareResult } from "../../stages/contract.ts";
+import { makeDigests } from "../../stages/formats/digesting.ts";
 import type { DigestDetails } from "../../stages/formats/digest_run.ts";
 import { resolveOptions } from "../../pipeline/alone.ts";
 import { runPrepare } from "../../pipeline/preparing.ts";
@@ -442,6 +443,48 @@ Deno.test("a project's folder that is a link is read, once, and goes on", async 
   assert.equal((await world.digest()).details.written.length, 1);
 });
 
+Deno.test("logs and their folders that are links, or have names that cannot be read, are named", async () => {
+  if (Deno.build.os === "windows") return; // It makes links for administrators alone.
+  using world = new World();
+  const [session, other] = [crypto.randomUUID(), crypto.randomUUID()];
+  const log = world.write(`${FOLDER}/${session}.jsonl`, [world.user("here")]);
+  world.write("../elsewhere/s2.jsonl", [world.user("elsewhere", { session: "s2" })]);
+  world.write("../elsewhere/subagents/agent-a.jsonl", [world.user("below", { session: "s3" })]);
+  const elsewhere = join(world.base, "elsewhere");
+  const link = (to: string, name: string) => {
+    Deno.symlinkSync(to, join(world.from, FOLDER, name));
+    return join(world.from, FOLDER, name);
+  };
+  await Deno.mkdir(join(world.from, FOLDER, other));
+  const named = [
+    link(join(elsewhere, "s2.jsonl"), "s2.jsonl"),
+    link(elsewhere, session),
+    link(join(elsewhere, "subagents"), `${other}/subagents`),
+  ];
+  // What is read under another name, and what is no log.
+  link(log, `${crypto.randomUUID()}.jsonl`);
+  link(elsewhere, "memory");
+  const unnamed: string[] = [];
+  if (Deno.build.os === "linux") {
+    const script = 'cp "$1" "$2$(printf "/\\377.jsonl")" && mkdir "$2$(printf "/\\376")"';
+    const args = ["-c", script, "sh", log, dirname(log)];
+    assert.ok((await new Deno.Command("sh", { args }).output()).success);
+    unnamed.push(join(dirname(log), "\ufffd"), join(dirname(log), "\ufffd.jsonl"));
+  }
+  const { unreadable, details } = await world.digest();
+  assert.deepEqual(
+    unreadable!.toSorted((a, b) => a.path < b.path ? -1 : 1),
+    [
+      ...named.map((path) => ({
+        path,
+        reason: "it is a link, and only those of whole projects are followed",
+      })),
+      ...unnamed.map((path) => ({ path, reason: "its name is not UTF-8" })),
+    ].sort((a, b) => a.path < b.path ? -1 : 1),
+  );
+  assert.equal(details.conversations, 1);
+});
+
 Deno.test("a conversation whose project was not known moves to it when it is", async () => {
   for (const isCut of [false, true]) {
     using world = new World();
@@ -525,6 +568,83 @@ Deno.test("what has no time stands in a digest, also in one of the last days alo
     assert.ok(text.indexOf("asked today") < text.indexOf("between times"));
     assert.ok(text.indexOf("between times") < text.indexOf("answered today"));
   }
+});
+
+Deno.test("the newest summary is a conversation's title, whether all is read anew or goes on", async () => {
+  using world = new World();
+  const asked = world.user("asked");
+  const summary = (summary: string) => ({ type: "summary", summary, leafUuid: asked.uuid });
+  const title = (text: string) => assert.ok(world.only().includes(`## ${text}`), world.only());
+  world.write(`${FOLDER}/s1.jsonl`, [asked, summary("the first title")]);
+  await world.digest();
+  title("the first title");
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("more"), summary("the second title")], true);
+  await world.digest();
+  title("the second title");
+  const other = world.user("other", { session: "s2" });
+  world.write(`${FOLDER}/s2.jsonl`, [other, summary("the third title")]);
+  await world.digest();
+  title("the third title");
+  rmSync(world.to, { recursive: true });
+  await world.digest();
+  title("the third title");
+});
+
+Deno.test("a conversation of today is shown although its last line is full of old times", async () => {
+  for (const rows of [2_000, 20_000, 300_000]) {
+    using world = new World();
+    const messages = Array(rows).fill({ text: "a message", timestamp: "2020-01-01T10:00:00.000Z" });
+    world.write(`${FOLDER}/s1.jsonl`, [
+      world.user("said today"),
+      world.user("ok", {}, { toolUseResult: { messages } }),
+    ]);
+    const time = Date.parse("2020-02-01T10:00:00.000Z");
+    world.write(`${FOLDER}/s2.jsonl`, [
+      world.user("said long ago", { session: "s2", time }, { toolUseResult: { messages } }),
+      world.user("and later", { session: "s2", time }),
+    ]);
+    await world.digest({ days: 30 });
+    assert.ok(world.only().includes("said today"), `${rows}`);
+    assert.ok(!world.only().includes("said long ago"), `${rows}`);
+  }
+});
+
+Deno.test("what a run whose clock was ahead passed over is shown when the clock is right", async () => {
+  using world = new World();
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("said today")]);
+  const options = {
+    from: world.from,
+    to: world.to,
+    days: 30,
+    tools: "short",
+    redact: true,
+  } as const;
+  const { signal } = new AbortController();
+  const run = (now: number) =>
+    makeDigests(
+      { ...options, all: false, patterns: [] },
+      { signal, isEarly: false, log() {}, progress() {} },
+      now,
+    );
+  await run(Date.now() + 400 * DAY);
+  assert.deepEqual(world.digests(), {});
+  // As if the log had been written some seconds before: then its look tells that it did not change.
+  const index = JSON.parse(world.read(".keepsake/index.json"));
+  const written = index.written + 5000;
+  writeFileSync(join(world.to, ".keepsake/index.json"), JSON.stringify({ ...index, written }));
+  await run(Date.now());
+  assert.ok(world.only().includes("said today"));
+});
+
+Deno.test("a long name of a project is cut between letters, also between those of two units", async () => {
+  using world = new World();
+  const name = `${"a".repeat(39)}𠮷𠮷`;
+  world.write(`${FOLDER}/s1.jsonl`, [world.user("asked", { cwd: `/home/ada/${name}` })]);
+  await world.digest();
+  const [file] = Object.keys(world.digests());
+  assert.match(file!, /^a{39}𠮷-[0-9a-f]{8}\.md$/u);
+  assert.ok(world.read("_manifest.md").includes(encodeURI(file!)));
+  assert.equal((await world.digest()).unchanged, true);
 });
 
 Deno.test("a narrower run, or a sweep, takes nothing out of a digest", async () => {

@@ -276,6 +276,29 @@ Deno.test("preserve gives a copy that was cut short its name when the file was s
   assert.deepEqual(copies(tree), { "p/gone.jsonl": "one\ntw", "p/there.jsonl": "three\nfour\n" });
 });
 
+Deno.test("preserve keeps a copy that was cut short where a file stands in the place of its directory", async () => {
+  using tree = new SourceTree({ "from/p/s/x.jsonl": "one\n" });
+  await keep(tree);
+  tree.write("to/.keepsake/unfinished/12345678/p/s/x.jsonl", "one\ntwo");
+  await Deno.remove(tree.at("from/p/s"), { recursive: true });
+  tree.write("from/p/s", "a file now");
+  for (const _ of [1, 2]) {
+    await keep(tree);
+    const kept = copies(tree);
+    assert.equal(kept["p/s"], "a file now");
+    assert.deepEqual(Object.values(kept).toSorted(), ["a file now", "one\n", "one\ntwo"]);
+  }
+});
+
+Deno.test("preserve keeps what was cut short below what was a file before, too", async () => {
+  using tree = new SourceTree({ "from/p/s": "a file" });
+  await keep(tree);
+  tree.write("to/.keepsake/unfinished/12345678/p/s/x.jsonl", "one\ntwo");
+  await keep(tree);
+  assert.deepEqual(Object.values(copies(tree)).toSorted(), ["a file", "a file", "one\ntwo"]);
+  assert.equal(copies(tree)["p/s"], "a file");
+});
+
 Deno.test({
   name: "preserve goes on after it was killed at any moment, and loses nothing that it had kept",
   ignore: !onPosix,

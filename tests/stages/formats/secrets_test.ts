@@ -1,5 +1,6 @@
 /** Secrets are found and replaced whole, and little else is. */
 import assert from "node:assert/strict";
+import { cpuUsage } from "node:process";
 import { rules } from "@secretlint/secretlint-rule-preset-recommend";
 import fc from "fast-check";
 import { Random } from "../../../tools/sample/random.ts";
@@ -216,6 +217,93 @@ Deno.test("the search for words hides nothing from a rule, however a secret is w
     { numRuns: NUM_RUNS },
   );
   assert.ok(found > NUM_RUNS / 2);
+});
+
+/** A private key as tools show it, with something before each of its lines. */
+const BEFORE_LINES: Readonly<Record<string, (line: string, number: number) => string>> = {
+  "a number and an arrow": (line, number) => `${String(number).padStart(6)}→${line}`,
+  "a number and a tab": (line, number) => `${String(number).padStart(6)}\t${line}`,
+  "a file's name and a number": (line, number) => `.ssh/id_ed25519:${number}:${line}`,
+  "a minus": (line) => `-${line}`,
+  "a hash": (line) => `# ${line}`,
+  "a star": (line) => ` * ${line}`,
+  "a letter and quotes": (line) => `b"${line}\\n"`,
+};
+
+for (const [name, write] of Object.entries(BEFORE_LINES)) {
+  Deno.test(`a private key that is cut off is replaced whole behind ${name}`, async () => {
+    const scanner = await load();
+    const canary = canaries.find(({ kind }) => kind === "private key, cut off")!;
+    const headers = `Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,${
+      "0123456789ABCDEF".repeat(2)
+    }\n\n`;
+    const last = canary.value.slice(0, 24);
+    for (const between of ["", headers]) {
+      const key = canary.text.replace(canary.value, `${between}${canary.value}\n${last}`);
+      for (const times of [0, 1, 2]) {
+        const lines = key.split("\n").map(write).join("\n");
+        const redacted = scanner.redact(asJson(`Before.\n${lines}\nAnd some words after.`, times));
+        assert.ok(!leaks(canary, shown(redacted)), redacted);
+        assert.match(redacted, /Before\..*And some words after\./s);
+      }
+    }
+  });
+}
+
+Deno.test("a program that knows how a private key begins holds none", async () => {
+  const scanner = await load();
+  const begin = `-----BEGIN PRIVATE ${"KEY"}-----`;
+  for (
+    const rest of [
+      `");\n  const key = createPrivateKeyFromSomethingElse(text);\n}\n// ${"=".repeat(60)}\n`,
+      `"\n// ${"/".repeat(70)}\nimport { read } from "/home/ada/code/project/source/formats/keys";`,
+      `${"\\".repeat(63)}");\n`,
+      "…`, and so on: see the documentation of authentication.",
+    ]
+  ) {
+    assert.deepEqual(scanner.find(`if (key.startsWith("${begin}${rest}`), [], rest);
+  }
+});
+
+/** What repeats a part until it is so long. */
+function fill(part: string, length: number): string {
+  return part.repeat(Math.ceil(length / part.length));
+}
+
+/** Milliseconds of the processor that a search takes: where it is too much, the least of some. */
+function timeOf(scanner: SecretScanner, text: string, most: number): number {
+  let least = Infinity;
+  for (let spent = 0; spent < 1000 && least > most;) {
+    const start = cpuUsage();
+    scanner.find(text);
+    const time = cpuUsage(start).user / 1000;
+    least = Math.min(least, time);
+    spent += time;
+  }
+  return least;
+}
+
+Deno.test("a text that is four times as long takes about four times as long to search", async () => {
+  const scanner = await load(["ACME-[0-9]{8}"]);
+  const own = OWN_RULES.flatMap(({ words }) => words);
+  const words = [
+    ...new Set([...own, ...Object.values(PRESET_WORDS).flat(), "\\u004", "\x1b[0"]),
+    ...[`-----BEGIN PRIVATE ${"KEY"}-----`, "authorization: basic ", "https://ada:"],
+  ];
+  const fillings = [" ", "\n", "\\", "\\n", "a", "0", "=", ".", "+", '\\"'];
+  const texts: ((length: number) => string)[] = words.flatMap((word) => [
+    ...fillings.map((one) => (length: number) => `x ${word}${fill(one, length)}!`),
+    ...["", "-", " ", "\\"].map((one) => (length: number) => fill(one + word, length)),
+  ]);
+  for (const text of texts) {
+    const times: number[] = [];
+    for (let length = 8; length <= 2 ** 14; length *= 2) {
+      // It is 16 times where every letter is held against all that follow. Little tells nothing.
+      const most = Math.max(15, 10 * (times.at(-2) ?? 0));
+      times.push(timeOf(scanner, text(length), most));
+      assert.ok(times.at(-1)! <= most, `${JSON.stringify(text(50).slice(0, 50))}…: ${times}`);
+    }
+  }
 });
 
 Deno.test("the names of secrets are known in whatever letters they are written", async () => {
