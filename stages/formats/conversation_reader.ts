@@ -102,6 +102,16 @@ export async function readApart(
   return { reading, marks: [...marks], unreadable };
 }
 
+/** Notes whose the lines are that were read of logs before. */
+export function takeOwners(
+  logs: Readonly<Record<string, Pick<LogState, "uuids">>>,
+  owners: Map<string, string>,
+): void {
+  for (const [path, state] of Object.entries(logs)) {
+    for (const uuid of uuidsOf(state)) owners.set(uuid, path);
+  }
+}
+
 /** What stands next to the log of a sub-agent. */
 interface About {
   readonly call?: string;
@@ -133,7 +143,7 @@ export class ConversationReader {
       ? await this.#readOn(conversation, known, before)
       : undefined;
     if (onward !== undefined) return onward;
-    for (const path of Object.keys(known?.logs ?? {})) this.#disown(known!.logs[path]!);
+    this.#disown(held?.logs);
     const { main, agents } = conversation;
     const mainRead = main && await this.#readLog(main);
     const agentsRead: ReadLog[] = [];
@@ -158,6 +168,7 @@ export class ConversationReader {
     held: ConversationState | undefined,
   ): Reading | undefined {
     const { owners } = this.#context;
+    this.#disown(held?.logs);
     const logs = (reading?.logs ?? []).map(({ path, state }) => ({ path, uuids: uuidsOf(state) }));
     if (logs.some(({ uuids }) => uuids.some((uuid) => owners.has(uuid)))) return undefined;
     for (const { path, uuids } of logs) {
@@ -183,9 +194,9 @@ export class ConversationReader {
     const text = textOf([before.body]);
     const agentsRead: ReadLog[] = [];
     if (!await this.#readOpenAgents(agents, known, text, mainRead, agentsRead)) {
-      for (const { log, state } of [mainRead, ...agentsRead]) {
-        this.#disown(state);
-        this.#context.marks.delete(log.path);
+      for (const { log: { path }, state } of [mainRead, ...agentsRead]) {
+        this.#disown({ [path]: state });
+        this.#context.marks.delete(path);
       }
       return undefined;
     }
@@ -220,7 +231,7 @@ export class ConversationReader {
       for (const [log, { call = "" }] of [...left]) {
         if (!calls.has(call) && !calls.has(`agent ${agentIdOf(log)}`)) continue;
         const old = known.logs[log.path];
-        if (old !== undefined) this.#disown(old);
+        if (old !== undefined) this.#disown({ [log.path]: old });
         const read = await this.#readLog(log);
         if (read === undefined) return false;
         note(read);
@@ -265,8 +276,13 @@ export class ConversationReader {
     }
   }
 
-  #disown(state: Pick<LogState, "uuids">): void {
-    for (const uuid of uuidsOf(state)) this.#context.owners.delete(uuid);
+  #disown(logs: Readonly<Record<string, Pick<LogState, "uuids">>> = {}): void {
+    const { owners } = this.#context;
+    for (const [path, state] of Object.entries(logs)) {
+      for (const uuid of uuidsOf(state)) {
+        if (owners.get(uuid) === path) owners.delete(uuid);
+      }
+    }
   }
 
   /** Whether logs that were read anew say less than they did. */
