@@ -128,7 +128,8 @@ export class ConversationReader {
   }
 
   /**
-   * Reads what is new, or all; `undefined` when none of it can be read.
+   * Reads what is new, or all; `undefined` when none of it can be read, or what is left of it is
+   * as it was.
    *
    * @param held What was known of it when it was read last, also where that is of no more use than
    * to see what is missing.
@@ -143,6 +144,10 @@ export class ConversationReader {
       ? await this.#readOn(conversation, known, before)
       : undefined;
     if (onward !== undefined) return onward;
+    if (conversation.main === undefined && before !== undefined && held !== undefined) {
+      const rest = await this.#readRest(conversation, held, before);
+      if (rest !== undefined) return rest === "same" ? undefined : rest;
+    }
     this.#disown(held?.logs);
     const { main, agents } = conversation;
     const mainRead = main && await this.#readLog(main);
@@ -159,8 +164,8 @@ export class ConversationReader {
   }
 
   /**
-   * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, so that
-   * it must be read with that in mind.
+   * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, or its
+   * own log is gone, so that it must be read with that in mind.
    */
   adopt(
     { reading, marks, unreadable }: Apart,
@@ -168,6 +173,8 @@ export class ConversationReader {
     held: ConversationState | undefined,
   ): Reading | undefined {
     const { owners } = this.#context;
+    const hasOwn = ({ path }: Pick<KnownLog, "path">) => path === ownPath(reading!);
+    if (reading && held?.logs[ownPath(reading)] && !reading.logs.some(hasOwn)) return undefined;
     this.#disown(held?.logs);
     const logs = (reading?.logs ?? []).map(({ path, state }) => ({ path, uuids: uuidsOf(state) }));
     if (logs.some(({ uuids }) => uuids.some((uuid) => owners.has(uuid)))) return undefined;
@@ -202,6 +209,43 @@ export class ConversationReader {
     }
     agentsRead.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
     return this.#draw({ key }, mainRead, agentsRead, text.slice(0, known.settled), false);
+  }
+
+  /** Adds what is new of the sub-agents of a conversation whose own log is gone, at its end. */
+  async #readRest(
+    conversation: Conversation,
+    { logs }: ConversationState,
+    { meta: { title, first, last }, body }: Fragment,
+  ): Promise<Reading | "same" | undefined> {
+    const path = ownPath(conversation);
+    const own = logs[path];
+    if (own === undefined) return undefined;
+    const reads: ReadLog[] = [];
+    for (const log of conversation.agents) {
+      const old = logs[log.path];
+      const read = await this.#readLog(log, old && { ...old, open: [] });
+      if (read === undefined) {
+        for (const { log: { path }, state } of reads) this.#disown({ [path]: state });
+        return undefined;
+      }
+      reads.push(old && read.entries.length === 0 ? { ...read, kept: "stands" } : read);
+    }
+    if (reads.every(({ log, state }) => state.offset === logs[log.path]?.offset)) return "same";
+    const there = new Set([path, ...reads.map(({ log }) => log.path)]);
+    const none = { entries: [], summaries: [], about: {}, kept: "stands" as const };
+    for (const [path, state] of Object.entries(logs)) {
+      if (!there.has(path)) reads.push({ log: { path }, state, ...none });
+    }
+    // It may be known without its words.
+    const titles = { custom: { text: title, line: 0 } };
+    const state = { ...own, heading: { ...own.heading, first, last, titles } };
+    return this.#draw(
+      conversation,
+      { log: { path }, state, ...none },
+      reads,
+      textOf([body]),
+      false,
+    );
   }
 
   /**
@@ -600,6 +644,11 @@ function redactPiece(
   // then, it ends here. One letter more tells whoever shortens it that there is more.
   const most = Math.max(0, Math.min(SHOWN + 1, clean.length - (WINDOW - SHOWN - 1)));
   return `${scanner.redact(clean, tell, most)}…`;
+}
+
+/** The path of a conversation's own log, whether or not that is there. */
+function ownPath({ key }: Pick<Conversation, "key">): string {
+  return `${key}.jsonl`;
 }
 
 function agentIdOf({ path }: Pick<Log, "path">): string {

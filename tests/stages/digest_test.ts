@@ -722,6 +722,50 @@ Deno.test("sub-agents whose logs are gone first stay where they stood, and count
   }
 });
 
+Deno.test("a conversation whose own log is gone first stays as it stood, and takes in what is new below it", async () => {
+  using world = new World();
+  const begin = world.user("begin");
+  const call = { type: "tool_use", id: "t1", name: "Task", input: {} };
+  const main = world.write(`${FOLDER}/s1.jsonl`, [
+    ...[begin, world.assistant([call]), world.assistant([{ type: "text", text: "done" }])],
+    world.user("and on"),
+  ]);
+  const agent = `${FOLDER}/s1/subagents/agent-a1`;
+  world.write(`${agent}.jsonl`, [world.user("asked")]);
+  world.write(`${agent}.meta.json`, [`{"toolUseId":"t1"}`]);
+  await world.digest();
+  rmSync(main);
+  world.write(`${FOLDER}/s2.jsonl`, [begin, world.user("forked", { session: "s2" })]);
+  const said = ["begin", "asked", "done", "and on", "forked"];
+  const changes: [options: Line, said?: string][] = [
+    [{}],
+    [{ tools: "full" }],
+    [{ tools: "full" }, "more"],
+    [{ tools: "none" }],
+    [{}, "and more"],
+    [{ patterns: ["ACME-[0-9]{8}"] }, "and more yet"],
+  ];
+  for (const [options, more] of changes) {
+    if (more !== undefined) {
+      world.write(`${agent}.jsonl`, [world.user(more)], true);
+      said.push(more);
+    }
+    const { details } = await world.digest(options);
+    const text = world.only();
+    for (const part of said) assert.equal(text.split(`\n${part}\n`).length, 2, `${part}\n${text}`);
+    const { conversations, agents, prompts, answers, calls } = details;
+    assert.deepEqual([conversations, agents, prompts, answers, calls], [
+      2,
+      1,
+      said.length - 1,
+      1,
+      1,
+    ]);
+    assert.ok(text.includes("\n## begin\n") && !text.includes("An earlier version"), text);
+    assert.equal((await world.digest(options)).unchanged, true);
+  }
+});
+
 Deno.test("an earlier version of a conversation is found by a name of its own", async () => {
   using world = new World();
   const session = "0b5c1d2e-3f40-4a51-8b62-7c73d84e95fa";
