@@ -440,7 +440,7 @@ export class DigestRun {
       const { key } = fragment.meta;
       const old = fragments.get(key);
       // What was said once stays, also when its log was cut short or written anew.
-      if (old !== undefined && reading.replaces) keepOld(fragments, old);
+      keepEarlier(fragments, fragment, reading.replaces ? old : undefined);
       if (fragment.body.length > 0 || old === undefined) fragments.set(key, fragment);
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
@@ -728,13 +728,34 @@ async function readInto(
   else if (before !== undefined && held !== undefined) states[key] ??= held;
 }
 
-/** Gives an earlier version of a conversation a name of its own. */
-function keepOld(fragments: Map<string, Fragment>, { meta, head, body }: Fragment): void {
-  let number = 1;
-  while (fragments.has(earlierKey(meta.key, number))) number++;
-  const key = earlierKey(meta.key, number);
-  const note = "*An earlier version: it has what the logs have no more.*";
-  fragments.set(key, { meta: { ...meta, key }, head: `${head}\n\n${note}`, body });
+/** Keeps those earlier versions of a conversation of which no other holds all, under own names. */
+function keepEarlier(
+  fragments: Map<string, Fragment>,
+  now: Fragment,
+  old: Fragment | undefined,
+): void {
+  const { key } = now.meta;
+  const earlier: Fragment[] = [];
+  for (let number = 1; fragments.has(earlierKey(key, number)); number++) {
+    earlier.push(fragments.get(earlierKey(key, number))!);
+    fragments.delete(earlierKey(key, number));
+  }
+  if (old !== undefined) {
+    const note = "*An earlier version: it has what the logs have no more.*";
+    earlier.push({ ...old, head: `${old.head}\n\n${note}` });
+  }
+  if (earlier.length === 0) return;
+  const [text, ...texts] = [now, ...earlier].map(({ body }) => `${textOf([body])}\n`);
+  const kept = earlier.filter((_, place) => {
+    const own = texts[place]!;
+    const isIn = (other: string, at: number) =>
+      other.startsWith(own) && (other !== own || at < place);
+    return !text!.startsWith(own) && !texts.some(isIn);
+  });
+  for (const [place, { meta, head, body }] of kept.entries()) {
+    const name = earlierKey(key, place + 1);
+    fragments.set(name, { meta: { ...meta, key: name }, head, body });
+  }
 }
 
 /** What is kept from before obeys today's rules. */

@@ -770,7 +770,7 @@ Deno.test("an earlier version of a conversation is found by a name of its own", 
   using world = new World();
   const session = "0b5c1d2e-3f40-4a51-8b62-7c73d84e95fa";
   const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`, { session }));
-  for (const some of [lines, lines.slice(0, 2), lines.slice(0, 1)]) {
+  for (const some of [lines, lines.slice(1), lines.slice(2)]) {
     world.write(`${FOLDER}/${session}.jsonl`, some);
     await world.digest();
   }
@@ -778,6 +778,30 @@ Deno.test("an earlier version of a conversation is found by a name of its own", 
   const links = [...text.matchAll(/\(#(c-\w+)\)/g)].map(([, name]) => name!);
   assert.equal(new Set(links).size, 3, links.join());
   for (const name of links) assert.equal(text.split(`<a id="${name}">`).length, 2, name);
+});
+
+Deno.test("an earlier version of a conversation is kept once, and no longer than it has what no other has", async () => {
+  using world = new World();
+  const lines = [1, 2, 3, 4].map((n) => world.user(`prompt ${n}`));
+  const all = [lines, lines.slice(0, 1), lines, lines.slice(0, 2), lines.slice(1), lines];
+  for (const tools of ["short", "full", "short"]) {
+    const numbers: number[] = [];
+    for (const some of all) {
+      world.write(`${FOLDER}/s1.jsonl`, some);
+      await world.digest({ tools });
+      const text = world.only();
+      for (const n of [1, 2, 3, 4]) assert.ok(text.includes(`\nprompt ${n}\n`), text);
+      numbers.push(text.split("\n*An earlier version:").length - 1);
+    }
+    assert.deepEqual(numbers, [0, 1, 0, 1, 1, 0]);
+  }
+  // More of the same line is not the same line.
+  for (const said of ["ask", "asked"]) {
+    const time = Date.UTC(2026, 0, 1);
+    world.write(`${FOLDER}/s2.jsonl`, [world.user(said, { session: "s2", time })]);
+    await world.digest();
+  }
+  for (const said of ["ask", "asked"]) assert.ok(world.only().includes(`\n${said}\n`), said);
 });
 
 Deno.test("an earlier version of a conversation counts for nothing", async () => {
@@ -799,7 +823,7 @@ Deno.test("an earlier version of a conversation counts for nothing", async () =>
   // Nothing but that is left of it: then it is what counts.
   world.write(`${FOLDER}/s1.jsonl`, []);
   const { details: last } = await world.digest({ tools: "full" });
-  assert.deepEqual([last.conversations, last.prompts], [1, 3]);
+  assert.deepEqual([last.conversations, last.agents, last.prompts], [1, 1, 4]);
 });
 
 Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
