@@ -385,10 +385,10 @@ function filesOf(root: string, folder: string): readonly StoredFile[] {
   const path = childPath(root, folder);
   return Array.from(Deno.readDirSync(path))
     .filter(({ name, isFile }) => isFile && !name.startsWith("."))
-    .map(({ name }) => ({
-      key: `${folder}/${name}`,
-      size: Deno.lstatSync(childPath(path, name)).size,
-    }));
+    .flatMap(({ name }) => {
+      const size = lstat(childPath(path, name))?.size;
+      return size === undefined ? [] : [{ key: `${folder}/${name}`, size }]; // Removed meanwhile.
+    });
 }
 
 /** Where a file stands, or will. */

@@ -347,6 +347,19 @@ const traces = await works("strace", "-V");
 const unlessTraced = traces ? "" : " (ignored: strace is not installed)";
 
 Deno.test({
+  name: `local lists all the others when one goes while it looks${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    for (const name of [ARCHIVE, MANIFEST]) place.write(name);
+    const path = join(place.root, ARCHIVE);
+    const gone = ["-e", "trace=statx", "-e", "inject=statx:error=ENOENT", "-P", path];
+    const { result } = await place.trace({ operation: "list" }, gone);
+    assert.deepEqual(result, [{ key: MANIFEST, size: 0 }]);
+  },
+});
+
+Deno.test({
   name: `local flushes before it names, and names the manifest last${unlessTraced}`,
   ignore: !traces,
   async fn() {
@@ -568,6 +581,7 @@ class Place {
   /** Runs the job in a process of its own under `strace`; answers the calls that change the disk. */
   async trace(job: Omit<StageJob, "use">, options: readonly string[] = []): Promise<{
     readonly calls: readonly string[];
+    readonly result: unknown;
     readonly failure: FailureRecord | undefined;
     readonly signal: Deno.Signal | null;
   }> {
@@ -585,8 +599,8 @@ class Place {
       const names = rest.match(/"[^"]+"|<[^<>]+>/g) ?? [];
       return [`${call} ${names.map((name) => shortName(name.slice(1, -1))).join(" > ")}`];
     });
-    const { failure } = stdout === "" ? { failure: undefined } : JSON.parse(stdout);
-    return { calls, failure, signal };
+    const { result, failure } = stdout === "" ? {} : JSON.parse(stdout);
+    return { calls, result, failure, signal };
   }
 
   /**
