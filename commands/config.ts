@@ -134,10 +134,6 @@ function shownOf(type: string | undefined, value: unknown): unknown {
       return `${value}B`;
     case "duration":
       return sayDuration(Number(value));
-    case "url":
-      return withoutSecrets(String(value));
-    case "urls":
-      return (value as readonly string[]).map(withoutSecrets);
     default:
       return value;
   }

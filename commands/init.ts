@@ -48,7 +48,7 @@ async function init(
     });
   }
   const usual = usualAnswers();
-  const { source, destination } = yes ? usual : await ask(usual, terminal);
+  const { source, destination } = yes ? usual : await ask(usual, search, terminal);
   const answers = { source: fromHere(source, search), destination: fromHere(destination, search) };
   context.takeSignal(); // From here on, it goes to its end.
   const keys = await prepareKeys(join(settingsDirectory(), "identity.txt"));
@@ -92,11 +92,20 @@ function usualAnswers(): Answers {
   };
 }
 
-async function ask(usual: Answers, terminal: Terminal): Promise<Answers> {
+async function ask(usual: Answers, search: Search, terminal: Terminal): Promise<Answers> {
   const { ask } = await import("./ui/ask.ts");
-  const source = await ask("Folder of Claude Code", usual.source, terminal);
-  const destination = await ask("Keep backups in", usual.destination, terminal);
+  const source = await askForPath("Folder of Claude Code", usual.source);
+  const destination = await askForPath("Keep backups in", usual.destination);
   return { source, destination };
+
+  async function askForPath(question: string, usual: string): Promise<string> {
+    for (;;) {
+      const answer = await ask(question, usual, terminal);
+      const expansion = expandPath(answer, search.cwd, search);
+      if (expansion.ok) return answer;
+      terminal.say(`${expansion.message}\n  ${expansion.hint}`);
+    }
+  }
 }
 
 /** What is relative is meant from here; the file takes it from its own folder. */

@@ -211,12 +211,13 @@ export function planJson(
     })),
     messengers: plan.messengers,
     second_promise: plan.secondPromise,
-    sources: surveys.map(({ stage, files, bytes, leftOut, unknown }) => ({
+    sources: surveys.map(({ stage, files, bytes, leftOut, unknown, idle = [] }) => ({
       stage,
       files,
       bytes,
       left_out: leftOut,
       unknown,
+      idle,
     })),
     outlook: {
       status,

@@ -105,7 +105,7 @@ function tableOf(stage: Stage, words: readonly string[]): Record<string, unknown
   return table;
 }
 
-const SEVERAL: ReadonlySet<string> = new Set(["paths", "recipients", "list", "urls"]);
+const SEVERAL: ReadonlySet<string> = new Set(["paths", "recipients", "list"]);
 
 function usage(stage: Stage): string {
   const flags = rowsOf(stage.options.entries).map(({ name, type }) => {

@@ -95,7 +95,9 @@ async function verify(values: Values, context: Context): Promise<number> {
 }
 
 /** What `verify --json` prints. */
-function verifyJson({ ok, verifications, strays, failures }: VerifyReport): unknown {
+function verifyJson(
+  { ok, verifications, strays, failures, catalogFailure }: VerifyReport,
+): unknown {
   return {
     ok,
     verifications: verifications.map(({ failure, unreadable, ...verification }) => ({
@@ -113,6 +115,7 @@ function verifyJson({ ok, verifications, strays, failures }: VerifyReport): unkn
     failures: failures.map(({ destination, failure }) => (
       { destination, failure: partJson(failure) }
     )),
+    ...(catalogFailure && { catalog_failure: partJson(catalogFailure) }),
     archives_without_manifest: strays.map(({ destination, key }) => ({ destination, key })),
   };
 }

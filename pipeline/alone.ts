@@ -160,9 +160,10 @@ export async function resolveOptions(
   const all = [...draft.findings, ...findings].filter(({ path }) => path[0] === "stage");
   if (all.length === 0) return resolved[0]!.options;
   const told = all.map(({ path, message }) => `${sayPath(path.slice(2))}: ${message}`);
-  throw new BackupError("usage", `Cannot run "${stage.name}": ${told.join("; ")}`, {
-    hint: "See its options with --help",
-  });
+  // What the file itself has wrong is told how to write in a file, and these are flags.
+  const hints = new Set(all.map((one) => findings.includes(one) ? one.hint : undefined));
+  const [hint = "See its options with --help"] = hints.size === 1 ? hints : [];
+  throw new BackupError("usage", `Cannot run "${stage.name}": ${told.join("; ")}`, { hint });
 }
 
 async function drain(

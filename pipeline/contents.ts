@@ -104,7 +104,8 @@ export class Contents {
 
   /** Notes that a snapshot holds all that was there at this time: files may have newer times since. */
   confirm(id: string, name: string, seen: Date): void {
-    const sql = "UPDATE origins SET seen = MAX(seen, ?) WHERE id = ? AND name = ?";
+    // A clock that was ahead said too much: what it says now counts.
+    const sql = "UPDATE origins SET seen = ? WHERE id = ? AND name = ?";
     this.#database.run(sql, seen.toISOString(), id, name);
   }
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { BackupError } from "../stages/errors.ts";
+import { pathToFileURL } from "node:url";
+import { BackupError, systemCode } from "../stages/errors.ts";
 import { stateFault } from "./state_fault.ts";
 
 /** What a statement takes. */
@@ -126,7 +127,13 @@ export function putAside(path: string, aside: string): void {
 
 function open(path: string, schema: string): DatabaseSync {
   // SQLite makes its files with the mode of the database: it names what others need not know.
-  Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+  try {
+    Deno.openSync(path, { create: true, append: true, mode: 0o600 }).close();
+  } catch (error) {
+    const asItIs = systemCode(error) === "EROFS" ? openAsItIs(path) : undefined;
+    if (asItIs === undefined) throw error;
+    return asItIs;
+  }
   const database = new DatabaseSync(path);
   try {
     // A verification that writes at the same time is done in a moment.
@@ -139,6 +146,24 @@ function open(path: string, schema: string): DatabaseSync {
   } catch (error) {
     attemptQuietly(() => database.close());
     throw error;
+  }
+}
+
+/**
+ * Opens for reading what nobody can change: SQLite wants to make files beside it otherwise. What a
+ * process that was killed had not put into it yet would be missed.
+ */
+function openAsItIs(path: string): DatabaseSync | undefined {
+  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) > 0) return undefined;
+  const address = Object.assign(pathToFileURL(path), { search: "immutable=1" });
+  return new DatabaseSync(address, { readOnly: true });
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.lstatSync(path).size;
+  } catch {
+    return 0;
   }
 }
 

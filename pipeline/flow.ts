@@ -5,7 +5,7 @@
  * @module
  */
 import type { Codec } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, messageOf } from "../stages/errors.ts";
 import type { Step } from "./routes.ts";
 import type { Spool, Spooled, Written } from "./spool.ts";
 import { ChannelReader, type Coding, type Passed, PLAIN } from "./worker/channel.ts";
@@ -248,8 +248,4 @@ function brokenBy(error: unknown): BackupError {
 
 function isBroken(error: unknown): boolean {
   return error instanceof BackupError && error.code === "stream-broken";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import type { DatedFile } from "../stages/formats/claude_conversations.ts";
-import { wayInto } from "../stages/formats/roots.ts";
+import { realPathOf, wayInto } from "../stages/formats/roots.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Origin, Span } from "./contents.ts";
@@ -28,11 +28,12 @@ export class Holders {
   readonly #held: ReadonlyMap<string, ReadonlySet<string>>;
 
   /** @param files All that it will be asked for, with their true paths. */
-  constructor(pipeline: Pipeline, catalog: Catalog, files: readonly DatedFile[]) {
+  constructor(pipeline: Pipeline, catalog: Catalog, files: readonly DatedFile[], now: Date) {
     const places = placesOf(pipeline);
     this.#held = new Map(places.map(({ id, location }) => [id, soundAt(location, catalog)]));
     const roots = new Map<string, RootPlace>();
     for (const origin of catalog.contents.origins()) {
+      if (origin.seen > now) continue; // By a clock that was ahead: when it was, nobody knows.
       const { id } = origin;
       this.#origins.set(id, [...this.#origins.get(id) ?? [], origin]);
       for (const { name, path } of origin.roots) {
@@ -59,7 +60,7 @@ export class Holders {
     return this.#candidates(path).some((candidate) => {
       const spans = this.#spans.get(`${candidate.id}/${candidate.path}`) ?? [];
       return spans.length > 0 &&
-        this.#origins.get(candidate.id)!.some((origin) =>
+        (this.#origins.get(candidate.id) ?? []).some((origin) =>
           origin.seen.getTime() >= changed && sound.has(`${origin.id}/${origin.name}`) &&
           spans.some(({ first, last }) =>
             first <= origin.seq && (last === null || origin.seq <= last)
@@ -104,12 +105,4 @@ function soundAt(location: string, catalog: Catalog): ReadonlySet<string> {
   const held = catalog.deliveriesTo(location).map(({ id, name }) => `${id}/${name}`)
     .filter((key) => !gone.has(key));
   return new Set(held.filter((key) => (verified.get(key) ?? "ok") === "ok"));
-}
-
-function realPathOf(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    return path; // What is gone holds nothing to look for.
-  }
 }

@@ -142,7 +142,7 @@ export function lookAtHorizon(
   );
   const holders = catalog === undefined || wanted.length === 0
     ? undefined
-    : new Holders(pipeline, catalog, wanted);
+    : new Holders(pipeline, catalog, wanted, now);
   return {
     ...judge(found, holders, copiesOf(pipeline), now, end),
     unseen: outermost([...unseen.values()]),

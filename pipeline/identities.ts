@@ -4,8 +4,8 @@
  * @module
  */
 import { BackupError, type FailureOptions } from "../stages/errors.ts";
-import { parseIdentities } from "../stages/formats/recipients.ts";
-import { MISSING, readText as readSmallText } from "./config/read.ts";
+import { parseIdentities, sayHandOver } from "../stages/formats/recipients.ts";
+import { ENCRYPTED, MISSING, readText as readSmallText } from "./config/read.ts";
 import { redactForms } from "./redact.ts";
 
 /**
@@ -32,8 +32,10 @@ const piped = new Map<string, string>();
 async function readText(file: string): Promise<string> {
   const known = piped.get(file);
   if (known !== undefined) return known;
-  const hint = 'Name the file that "keepsake keygen" wrote with --identity FILE';
   const reading = await readSmallText(file);
+  const hint = !reading.ok && reading.reason === ENCRYPTED
+    ? sayHandOver(file)
+    : 'Name the file that "keepsake keygen" wrote with --identity FILE';
   if (!reading.ok) throw unreadable(file, reading.reason, { hint, cause: reading.cause });
   if (!reading.isFile) piped.set(file, reading.text);
   return reading.text;

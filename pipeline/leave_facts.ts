@@ -4,6 +4,7 @@
  * @module
  */
 import { FAILURES, toRecord } from "../stages/errors.ts";
+import { sayCount } from "../stages/formats/words.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { RunReport } from "./events.ts";
@@ -114,8 +115,4 @@ function told({ status, stages, snapshots, unproven = [], failure }: RunReport) 
     ...(failure ? [failure.message] : []),
   ];
   return { status, failures };
-}
-
-function sayCount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

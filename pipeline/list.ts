@@ -102,6 +102,8 @@ export interface Copies {
   readonly strays: readonly StrayArchive[];
   /** Of the places that did answer. */
   readonly lost: readonly Lost[];
+  /** What keeps from knowing what was stored before, and so what is lost. */
+  readonly fault?: BackupError;
   readonly answers: number;
   readonly failures: readonly Unanswered[];
 }
@@ -164,6 +166,11 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   const places = await findPlaces(lookup.pipeline, lookup.from);
   const { signal, pipeline } = lookup;
   const known = deliveriesTo(places, pipeline);
+  const fault = pipeline && Catalog.faultOf(pipeline.state);
+  if (fault !== undefined) {
+    const message = `${fault.message}: what was stored before is not known here`;
+    lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
+  }
   const found = await Promise.allSettled(places.map((place, index) => {
     // An address that a user names, and a place that held snapshots, must be there.
     const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
@@ -201,7 +208,8 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
       .filter((key) => !there.has(key) && stillMeant.has(key)).length;
     return count === 0 ? [] : [{ destination: place.id, count }];
   });
-  return { copies, strays, lost, answers: places.length - failures.length, failures };
+  const answers = places.length - failures.length;
+  return { copies, strays, lost, answers, failures, ...(fault && { fault }) };
 }
 
 function keyOf({ id, name }: { readonly id: string; readonly name: string }): string {

@@ -6,6 +6,7 @@
  */
 import { dirname } from "node:path";
 import { BackupError } from "../stages/errors.ts";
+import { tryLock } from "../stages/formats/try_lock.ts";
 import { stateFault } from "./state_fault.ts";
 
 /**
@@ -126,15 +127,6 @@ async function inProgress(path: string): Promise<BackupError> {
     `Cannot start: another run of this pipeline is under way${holder && ` (${holder})`}`,
     { hint: "Wait until it ends, or end it" },
   );
-}
-
-/** Locks without waiting where the runtime can; older ones wait a moment. */
-export async function tryLock(file: Deno.FsFile): Promise<boolean> {
-  if (typeof file.tryLock === "function") return await file.tryLock(true);
-  const late = Promise.withResolvers<false>();
-  const timer = setTimeout(() => late.resolve(false), 500);
-  const locked = file.lock(true).then(() => true, () => false);
-  return await Promise.race([locked, late.promise]).finally(() => clearTimeout(timer));
 }
 
 async function isStillThere(path: string, file: Deno.FsFile): Promise<boolean> {

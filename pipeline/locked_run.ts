@@ -4,7 +4,14 @@
  * @module
  */
 import type { Team } from "../stages/contract.ts";
-import { type BackupError, FAILURES, stateOf, statusOf, toRecord } from "../stages/errors.ts";
+import {
+  type BackupError,
+  FAILURES,
+  messageOf,
+  stateOf,
+  statusOf,
+  toRecord,
+} from "../stages/errors.ts";
 import { backUp, type BackupContext, reportLost } from "./backup.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
@@ -46,7 +53,7 @@ export async function runLocked(
 ): Promise<RunReport> {
   const { clock = () => new Date(), dryRun = false, force = false, message, signal } = options;
   const started = clock();
-  const redact = redactorFor(pipeline);
+  const redact = redactorFor(pipeline, Deno.env);
   const log = new StageLog(options.listener, redact);
   const sayDamaged = (aside: string) => log.say("warn", undefined, sayPutAside(aside));
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
@@ -342,8 +349,4 @@ async function prepare(
 function failureOf(error: unknown): Failure {
   const { code, message, hint } = toRecord(error);
   return { code, message, hint };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

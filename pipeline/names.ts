@@ -5,6 +5,7 @@
  */
 import type { Codec } from "../stages/contract.ts";
 import { SUFFIXES } from "../stages/formats/codec.ts";
+import { KEY_REGEXP } from "../stages/formats/stored_names.ts";
 
 /** What a stored file is, read off its key. */
 export interface StoredName {
@@ -20,9 +21,6 @@ export interface StoredName {
 
 /** What stands for the newest snapshot, where a person names one. */
 export const LATEST = "latest";
-
-const KEY_REGEXP =
-  /^([a-z0-9-]{1,32})\/(\d{8}T\d{6}Z-[0-9a-f]{12})\.(tar|json)(\.zst|\.gz)?((?:\.[a-z0-9]+)*)$/;
 
 /** Reads a key; `undefined` for a file that is none of keepsake's. */
 export function parseKey(key: string): StoredName | undefined {

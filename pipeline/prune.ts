@@ -77,7 +77,8 @@ export async function prunePipeline(
       signal,
     });
     const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
-    const context = { catalog, now, dryRun, onRemoved: teller(place, listener) };
+    const host = Deno.hostname();
+    const context = { catalog, now, host, dryRun, onRemoved: teller(place, listener) };
     destinations.push(await prune({ ...site, read }, context));
     signal?.throwIfAborted();
   }

@@ -20,6 +20,7 @@ export interface RunContext {
   readonly signal: AbortSignal | undefined;
   readonly log: StageLog;
   readonly clock: () => Date;
+  readonly host: string;
 }
 
 /**
@@ -31,7 +32,7 @@ export interface RunContext {
 export async function pruneAfter(
   pipeline: Pipeline,
   snapshots: readonly SnapshotReport[],
-  { catalog, workers, signal, log, clock }: RunContext,
+  { catalog, workers, signal, log, clock, host }: RunContext,
 ): Promise<Pruning[]> {
   const prunings: Pruning[] = [];
   using pool = new ReadingPool();
@@ -51,7 +52,7 @@ export async function pruneAfter(
       signal,
     });
     const onRemoved = teller(place, (event) => log.tell(event));
-    const context = { catalog, now: clock(), dryRun: false, onRemoved };
+    const context = { catalog, now: clock(), host, dryRun: false, onRemoved };
     const pruning = await prune(site, context);
     signal?.throwIfAborted();
     const { failure } = pruning;

@@ -28,6 +28,8 @@ export interface Site {
 export interface PruneContext {
   readonly catalog: Catalog;
   readonly now: Date;
+  /** The name of this machine. */
+  readonly host: string;
   readonly dryRun: boolean;
   onRemoved(item: PrunedItem): void;
 }
@@ -87,7 +89,7 @@ interface Judged {
   readonly files: readonly StoredFile[];
 }
 
-async function take(site: Site, { catalog, now }: PruneContext): Promise<Inventory> {
+async function take(site: Site, { catalog, now, host }: PruneContext): Promise<Inventory> {
   const { location } = site.place;
   const files = await site.list();
   // The same name with two manifests is one snapshot, stored in two ways.
@@ -137,7 +139,7 @@ async function take(site: Site, { catalog, now }: PruneContext): Promise<Invento
     if (manifest === "damaged") damaged.add(key);
     // It may be another machine's.
     else if (manifest === undefined) apart.set(key, UNKNOWN_HERE);
-    else if (manifest.host !== Deno.hostname()) {
+    else if (manifest.host !== host) {
       apart.set(key, `it was made on "${manifest.host}": prune it there, or remove it by hand`);
     } else catalog.contents.add(id, name, manifest);
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { UnpackResult } from "../stages/contract.ts";
-import { BackupError } from "../stages/errors.ts";
+import { BackupError, messageOf } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import { missingIdentity } from "./identities.ts";
 import { type Manifest, MANIFEST_LIMIT, readManifest } from "./manifest.ts";
@@ -216,8 +216,7 @@ function gravest(reasons: readonly unknown[]): unknown {
 }
 
 function asBroken(cause: unknown): BackupError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new BackupError("stream-broken", `Cannot go on: ${message}`, { cause });
+  return new BackupError("stream-broken", `Cannot go on: ${messageOf(cause)}`, { cause });
 }
 
 /** Says which file it was, and what to do about one that is damaged, where the error does not. */

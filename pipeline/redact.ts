@@ -12,6 +12,9 @@ import { shapeOf } from "./watch/shapes.ts";
 /** Takes secrets out of a text. Never throws. */
 export type Redact = (text: string) => string;
 
+/** As `Deno.env` is. */
+export type Environment = Pick<typeof Deno.env, "get" | "toObject">;
+
 /** What stands in the place of a secret. */
 export const HIDDEN = "(hidden)";
 
@@ -71,6 +74,7 @@ function hasNoSecret(scheme: string, user: string): boolean {
  */
 export function redactorFor(
   { stages, watch }: Pick<Pipeline, "stages" | "watch">,
+  environment: Environment,
 ): Redact {
   let secrets: readonly string[] | undefined;
   return (text) => {
@@ -80,11 +84,11 @@ export function redactorFor(
           const option = stage.options.entries[key];
           const type = option && optionTypeOf(option as Parameters<typeof optionTypeOf>[0]);
           if (typeof value !== "string") return [];
-          if (type === "secret") return secretsAt(value);
-          return type === "credentials" ? credentialsAt(value) : [];
+          if (type === "secret") return secretsAt(value, environment);
+          return type === "credentials" ? credentialsAt(value, environment) : [];
         })
       ),
-      ...hooksOf(watch).flatMap(hookSecrets),
+      ...hooksOf(watch).flatMap((hook) => hookSecrets(hook, environment)),
     ]);
     return secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), redactForms(text));
   };
@@ -116,8 +120,12 @@ function hooksOf(watch: Pipeline["watch"]): Pick<Hook, "address" | "shape">[] {
  * Whoever knows the path of a hook can write there: all but its host is a secret. What of it might be
  * a word that is used elsewhere is one behind its host alone.
  */
-function hookSecrets({ address, shape }: Pick<Hook, "address" | "shape">): string[] {
-  return [...referenceOf(address) === undefined ? [address] : secretsAt(address)]
+function hookSecrets(
+  { address, shape }: Pick<Hook, "address" | "shape">,
+  environment: Environment,
+): string[] {
+  const isReference = referenceOf(address, environment) !== undefined;
+  return [...isReference ? secretsAt(address, environment) : [address]]
     .flatMap((written) => {
       if (!URL.canParse(written)) return [written];
       const url = new URL(written);
@@ -151,30 +159,32 @@ function isNoWord(part: string): boolean {
 }
 
 /** The text that a reference such as `env:NAME` leads to; `undefined` for what is none. */
-export function referenceOf(written: string): (() => string | undefined) | undefined {
+export function referenceOf(
+  written: string,
+  environment: Environment,
+): (() => string | undefined) | undefined {
   const [, kind, name = ""] = /^(env|file):(.+)$/s.exec(written) ?? [];
-  if (kind === "env") return () => Deno.env.get(name)?.trim();
+  if (kind === "env") return () => environment.get(name)?.trim();
   if (kind !== "file") return undefined;
   // A pipe would be waited for, and what it tells once is for the stage that needs it.
   return () => Deno.statSync(name).isFile ? Deno.readTextFileSync(name).trim() : undefined;
 }
 
-function secretsAt(reference: string): string[] {
-  const text = quietly(() => referenceOf(reference)?.()) ?? "";
+function secretsAt(reference: string, environment: Environment): string[] {
+  const text = quietly(() => referenceOf(reference, environment)?.()) ?? "";
   // A user and a password in one, or several lines: each part is as secret as the whole.
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   return [text, ...lines, ...lines.map((line) => line.slice(line.indexOf(":") + 1))];
 }
 
 /** Keys of an account: the variables that hold them, or the values in their file. */
-function credentialsAt(written: string): string[] {
+function credentialsAt(written: string, environment: Environment): string[] {
   if (written === "env") {
-    const names = Object.keys(quietly(() => Deno.env.toObject()) ?? {});
-    return names.filter((name) => /SECRET|TOKEN|PASSWORD/.test(name))
-      .flatMap((name) => Deno.env.get(name) ?? []);
+    return Object.entries(quietly(() => environment.toObject()) ?? {})
+      .flatMap(([name, value]) => /SECRET|TOKEN|PASSWORD/.test(name) ? [value] : []);
   }
   const file = written.replace(/#[^#]*$/, "");
-  const text = quietly(() => referenceOf(file)?.()) ?? "";
+  const text = quietly(() => referenceOf(file, environment)?.()) ?? "";
   return [...text.matchAll(/^\s*\w*(?:secret|token|password)\w*\s*=\s*(\S+)\s*$/gim)]
     .map(([, value = ""]) => value);
 }

@@ -50,6 +50,7 @@ export interface RestoreOptions extends Lookup {
    */
   readonly preserveMtime?: boolean;
   readonly dryRun?: boolean;
+  readonly clock?: () => Date;
   /** Workers that are on their way up, for the caller to end; without them, the restore has its own. */
   readonly pool?: ReadingPool;
 }
@@ -254,10 +255,11 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
     )
   );
   if (target === "in-place") requireKnown(placements, manifest.snapshot, options.pipeline);
-  const { overwrite = "never" } = options;
+  const { overwrite = "never", clock = () => new Date(), signal } = options;
+  const isCut = cutIn(manifest);
   return {
     placements,
-    entries: await planEntries(entries, placements, overwrite, cutIn(manifest), options.signal),
+    entries: await planEntries(entries, placements, overwrite, clock(), isCut, signal),
   };
 }
 

@@ -113,6 +113,7 @@ export function chooseEntries(
 /**
  * Looks at what is there and decides, entry by entry.
  *
+ * @param now Part of the names that what is in the way gets.
  * @param isCut Whether a path's content is not all that was there when the snapshot was made.
  * @param signal Ends it, with its reason.
  * @throws {BackupError} `target-refused` when something is in the way: a link or a file where a
@@ -122,6 +123,7 @@ export async function planEntries(
   chosen: readonly ChosenEntry[],
   placements: readonly Placement[],
   overwrite: Overwrite,
+  now: Date,
   isCut: (path: string) => boolean = () => false,
   signal?: AbortSignal,
 ): Promise<PlannedEntry[]> {
@@ -151,7 +153,7 @@ export async function planEntries(
     if (comparing.pace.isDue) await comparing.pace.turn();
   }
   const joined = overwrite === "always" ? planned : await joinNames(planned, comparing);
-  const word = `before-restore-${stampOf(new Date())}`;
+  const word = `before-restore-${stampOf(now)}`;
   return setAsideStale(joined, overwrite, fresh, word, isCut);
 }
 

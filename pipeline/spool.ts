@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { systemCode } from "../stages/errors.ts";
+import { isFlushless } from "../stages/formats/durable.ts";
 import { writeAll } from "../stages/formats/write_all.ts";
 import { stateFault } from "./state_fault.ts";
 
@@ -155,11 +155,6 @@ export class Spool {
       throw stateFault(error, `Cannot make the spool "${path}"`);
     });
   }
-}
-
-/** Whether the file system knows no flush, as some network shares do not. */
-function isFlushless(error: unknown): boolean {
-  return ["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error)!);
 }
 
 const NEW_FILE = { write: true, createNew: true, mode: 0o600 } as const;

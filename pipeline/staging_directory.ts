@@ -6,7 +6,9 @@
  */
 import { join } from "node:path";
 import { stateOf } from "../stages/errors.ts";
-import { letGo, tryLock } from "./lock.ts";
+import { lstatIfThere } from "../stages/formats/durable.ts";
+import { tryLock } from "../stages/formats/try_lock.ts";
+import { letGo } from "./lock.ts";
 import { REPLACED_LIST } from "./undo.ts";
 
 const PREFIX = ".keepsake-restore-";
@@ -82,7 +84,7 @@ export async function removeLeftovers(
       if (!(await Deno.lstat(join(path, LOCK))).isFile) continue;
       lock = await Deno.open(join(path, LOCK), { read: true, write: true });
       if (!await tryLock(lock)) continue;
-      if (await isThere(join(path, REPLACED_LIST))) {
+      if (lstatIfThere(join(path, REPLACED_LIST)) !== undefined) {
         say(
           `Kept "${path}": a restore that was killed halfway had put there what it replaced, and ${REPLACED_LIST} in it says where that was`,
         );
@@ -98,10 +100,6 @@ export async function removeLeftovers(
       if (lock !== undefined) letGo(lock);
     }
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function namesIn(directory: string): string[] {

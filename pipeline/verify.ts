@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { FAILURES } from "../stages/errors.ts";
+import { BackupError, FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import type { Failure, Listener } from "./events.ts";
 import { findPlaces, type Place } from "./places.ts";
 import { leaveDoubts } from "./leave_facts.ts";
 import { proveCopy, type Verification } from "./prove.ts";
@@ -48,6 +49,8 @@ export interface VerifyReport {
   readonly strays: readonly StrayArchive[];
   /** Destinations that could not be asked what they hold. */
   readonly failures: readonly Unanswered[];
+  /** Why it is not known here what was stored before: what is gone then is not among these. */
+  readonly catalogFailure?: Failure;
   /** Exit status by the table of `stages/errors.ts`. */
   readonly status: number;
 }
@@ -70,7 +73,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const finding = findCopies(options, pool);
   finding.catch(() => {}); // Waited for below.
   await pool.warmSources([]);
-  const { copies, strays, lost: gone, answers, failures } = await finding;
+  const { copies, strays, lost: gone, answers, failures, fault } = await finding;
+  if (fault !== undefined && options.forgetMissing) throw fault;
   const error = unanswered(failures, answers);
   // Where all is gone there is nothing to prove, but a loss to tell.
   const isAllGone = copies.length === 0 && options.snapshot === undefined && gone.length > 0;
@@ -79,6 +83,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
   const chosen = nothing ? [] : choose(copies, options, gone);
   const reading = await readerOptions(options);
   using catalog = pipeline && Catalog.openIfThere(pipeline.state);
+  const note = noterIn(catalog, listener);
   const verifications: Verification[] = [];
   for (const copy of chosen) {
     signal?.throwIfAborted();
@@ -90,7 +95,9 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
     signal?.throwIfAborted();
     if (wasPruned(copy, stored, pipeline, verification)) continue;
     const { id, name, status } = verification;
-    catalog?.addVerification({ id, name, location: copy.place.location }, clock(), status);
+    note((catalog) =>
+      catalog.addVerification({ id, name, location: copy.place.location }, clock(), status)
+    );
     verifications.push(verification);
   }
   if (options.snapshot === undefined) {
@@ -98,17 +105,36 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRep
     const asked = stillMeant(stored, pipeline).filter(({ place }) => !silent.includes(place.id));
     const { forgetMissing = false } = options;
     const lost = lostCopies(asked, copies, true);
-    if (catalog !== undefined) {
+    note((catalog) => {
       if (forgetMissing) forget(lost, asked, copies, catalog);
       noteMissing(asked, copies, catalog);
-    }
+    });
     verifications.push(...forgetMissing ? lost.map(asForgotten) : lost);
   }
   if (catalog !== undefined) leaveDoubts(pipeline!, catalog);
-  const ok = failures.length === 0 &&
+  const ok = failures.length === 0 && fault === undefined &&
     verifications.every(({ status }) => status === "ok" || status === "forgotten");
-  const status = statusFor(verifications, failures.length > 0);
-  return { ok, verifications, strays, failures, status };
+  const status = statusFor(verifications, failures.length > 0 || fault !== undefined);
+  return {
+    ...{ ok, verifications, strays, failures, status },
+    ...(fault && { catalogFailure: fault }),
+  };
+}
+
+/** Notes in a catalog what was found, and says once where that cannot be. */
+function noterIn(catalog: Catalog | undefined, listener: Listener | undefined) {
+  let isTold = false;
+  return (work: (catalog: Catalog) => void): void => {
+    try {
+      if (catalog !== undefined) work(catalog);
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      if (isTold) return;
+      isTold = true;
+      const message = `${error.message}: what is found is not noted, and "status" will not know`;
+      listener?.({ type: "log", level: "warn", stage: undefined, message });
+    }
+  };
 }
 
 /** What this machine remembers to have stored at a place. */

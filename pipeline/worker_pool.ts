@@ -6,7 +6,7 @@
  */
 import type { Operation, Stage, TransformStage } from "../stages/contract.ts";
 import type { BackupError } from "../stages/errors.ts";
-import { stages } from "../stages/mod.ts";
+import { stages, USUAL_TRANSFORM } from "../stages/mod.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import { equip, Equipment } from "./equipment.ts";
 import { folderOf, runGrants, union, withPrograms } from "./grants.ts";
@@ -161,8 +161,6 @@ export class ReadingPool {
     return worker;
   }
 }
-
-const USUAL_TRANSFORM = "encrypt";
 
 type Stages = Iterable<Stage> | AsyncIterable<Stage>;
 

@@ -2,8 +2,7 @@
  * The stage contract: what a stage declares, what it is given and what it answers.
  *
  * This module, with what it re-exports, is the whole of the project that a stage imports besides
- * `formats/`; a custom stage imports it as `keepsake/stage`. It is long because it is the one page
- * that whoever writes a stage has to read.
+ * `formats/`. It is long because it is the one page that whoever writes a stage has to read.
  *
  * @module
  */
@@ -229,6 +228,8 @@ export interface SurveyResult {
   readonly unreadable: readonly Remark[];
   /** What would be backed up although nobody knows what it is. */
   readonly unknown: readonly string[];
+  /** What was to leave something out and can leave out nothing, and why. */
+  readonly idle?: readonly Remark[];
 }
 
 /** What a source's `run` is given. */
@@ -461,8 +462,11 @@ interface StageBase<S extends OptionsSchema> {
   readonly options: S;
   /**
    * The least the stage needs for an operation. Pure: `plan` prints the answer, and the worker
-   * starts with that and nothing else. Directories of the run come on top for a destination (its
-   * own spool directory, its folder) and for a source's `restore` (the staging directory).
+   * starts with that and nothing else but what the runner alone can know: for a destination its
+   * spool directory and its folder; for a source the directory that
+   * {@linkcode SourceStage.needsDirectory} asks for, and for its `restore` the staging directory or
+   * a drill's scratch directory; for a prepare stage, to be read, the directories that the links in
+   * {@linkcode PrepareStage.follows} lead to.
    */
   permissions(options: Options<S>, operation: Operation): Grants;
   /** Loads what an operation is going to need, while there is time. Called in the worker. */

@@ -191,8 +191,12 @@ export function systemFault(
 
 /** What a failure says, for the end of a sentence: words of ours for what the system refused. */
 export function stateOf(error: unknown, words?: Readonly<Record<string, string>>): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return systemFault(error, words)?.state ?? message;
+  return systemFault(error, words)?.state ?? messageOf(error);
+}
+
+/** What was thrown, in its own words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**

@@ -42,7 +42,7 @@ export default defineDestination({
     remote: pattern(
       [
         REMOTE_REGEXP,
-        "Expected an address such as `me@host:path.git`, `ssh://…`, `https://…` or an absolute path",
+        "Expected an address such as `me@host:path.git`, `ssh://…`, an absolute path, or `https://…` without a user, who belongs into `credentials`",
       ],
       "The repository: by ssh, by https, or an absolute path.",
       { example: "git@github.com:me/backup.git" },

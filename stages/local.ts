@@ -1,7 +1,7 @@
 /**
  * Keeps archives in a directory: a second disk, a NAS mount, a USB stick.
  *
- * Longer than most: it is the one stage that answers for bytes on a disk, and all of it is here.
+ * Longer than most: all that makes sure of bytes on a disk, and says what is wrong with it, is here.
  *
  * @module
  */
@@ -15,10 +15,12 @@ import {
   systemCode,
   systemFault,
 } from "./contract.ts";
+import { flush, flushDirectory, lstatIfThere } from "./formats/durable.ts";
 import { Hashing } from "./formats/hashing.ts";
-import { takeTurn } from "./formats/pace.ts";
+import { Pace } from "./formats/pace.ts";
 import { childPath } from "./formats/paths.ts";
 import { shellWord } from "./formats/shell.ts";
+import { isManifest } from "./formats/stored_names.ts";
 import { writeAll } from "./formats/write_all.ts";
 
 export default defineDestination({
@@ -75,7 +77,10 @@ export default defineDestination({
       try {
         signal.throwIfAborted();
         await makeFolder(root, folder);
-        const pace = new Pace(signal, (bytes) => progress(done + bytes, total));
+        const pace = new Pace({
+          signal,
+          progress: (bytes) => progress(done + Math.min(bytes, file.size), total),
+        });
         kept.push(await store(file, place, temp, pace));
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
@@ -84,12 +89,14 @@ export default defineDestination({
           ? full(file, final, 0, error)
           : explain(error, `Cannot store "${final}"`);
       }
-      done += file.size;
+      progress(done += file.size, total);
     }
     for (const one of kept) {
       try {
         // Others may store under the same names, or remove: what is confirmed is what is there now.
-        if (!isStill(one)) await requireSame(one.file, one.path, new Pace(signal, () => {}));
+        if (isStill(one)) continue;
+        const pace = new Pace({ signal, progress: () => progress(done, total) });
+        await requireSame(one.file, one.path, pace);
       } catch (error) {
         await takeBack(kept);
         throw explain(error, `Cannot store "${one.path}"`);
@@ -162,34 +169,7 @@ export default defineDestination({
   },
 });
 
-/**
- * Lets long synchronous work hear of an abort, which is a message and so arrives between turns of
- * the event loop only, and tell how far it is.
- */
-class Pace {
-  readonly #signal: AbortSignal;
-  readonly report: (bytes: number) => void;
-  #bytes = 0;
-
-  constructor(signal: AbortSignal, report: (bytes: number) => void) {
-    this.#signal = signal;
-    this.report = report;
-  }
-
-  /** To be awaited after every piece of work; whether a turn has been taken. */
-  async step(bytes: number): Promise<boolean> {
-    this.#bytes += bytes;
-    if (this.#bytes < STRIDE) return false;
-    this.#bytes = 0;
-    await takeTurn();
-    this.#signal.throwIfAborted();
-    return true;
-  }
-}
-
 const BLOCK = 2 ** 18;
-/** Bytes between two turns, which take 7 µs each. */
-const STRIDE = 32 * BLOCK;
 /** How much is written before the disk is told to start on it; twice that may wait. */
 const FLUSH_EVERY = 256 * BLOCK;
 
@@ -209,8 +189,8 @@ async function store(
   temp: string,
   pace: Pace,
 ): Promise<Kept> {
-  const isOurs = lstat(final) === undefined && await put(file, temp, final, pace);
-  const info = isOurs ? lstat(final) : await requireSame(file, final, pace);
+  const isOurs = lstatIfThere(final) === undefined && await put(file, temp, final, pace);
+  const info = isOurs ? lstatIfThere(final) : await requireSame(file, final, pace);
   try {
     await flushFolder(folder);
   } catch (error) {
@@ -244,7 +224,7 @@ async function publish(temp: string, final: string): Promise<boolean> {
   try {
     await Deno.link(temp, final);
   } catch {
-    if (lstat(final) !== undefined) return false;
+    if (lstatIfThere(final) !== undefined) return false;
     // Not every file system knows links; to have looked beforehand has to do there.
     await Deno.rename(temp, final);
   }
@@ -253,7 +233,7 @@ async function publish(temp: string, final: string): Promise<boolean> {
 
 /** Makes sure that a file is ours, byte by byte; answers what was known of it before that. */
 async function requireSame(file: SpoolFile, path: string, pace: Pace): Promise<Deno.FileInfo> {
-  const info = lstat(path);
+  const info = lstatIfThere(path);
   if (info === undefined) throw refused(path, "it was there, and is gone");
   if (!info.isFile) throw refused(path, `it is a ${kindOf(info)}`);
   const difference = await differenceAt(path, file, pace);
@@ -263,7 +243,7 @@ async function requireSame(file: SpoolFile, path: string, pace: Pace): Promise<D
 
 /** Whether a stored file is untouched, as far as that can be told without reading it. */
 function isStill({ path, info }: Kept): boolean {
-  const now = lstat(path);
+  const now = lstatIfThere(path);
   return now !== undefined && now.ino === info?.ino && now.size === info.size &&
     now.mtime?.getTime() === info.mtime?.getTime();
 }
@@ -273,7 +253,7 @@ async function takeBack(kept: readonly Kept[]): Promise<void> {
   try {
     for (const one of kept.toReversed()) {
       if (one.isOurs && isStill(one)) await Deno.remove(one.path);
-      if (lstat(one.path) !== undefined) return;
+      if (lstatIfThere(one.path) !== undefined) return;
     }
   } catch {
     // The failure is the one to report.
@@ -295,16 +275,15 @@ async function copy(file: SpoolFile, temp: string, final: string, pace: Pace): P
   try {
     for (let count = from.readSync(block); count !== null; count = from.readSync(block)) {
       writeAll(to, block.subarray(0, count), (taken) => written += taken);
-      await pace.step(count);
+      if (pace.isDue) await pace.turn();
       if (written - flushed < FLUSH_EVERY) continue;
       // A slow disk is heard of on the way, not in one flush at the end that nobody knows the end of.
       await requireFlushed(flushing);
-      pace.report(0);
       flushed = written;
-      flushing = flush(to, final).catch((error) => error);
+      flushing = flushAs(final, to).catch((error) => error);
     }
     await requireFlushed(flushing);
-    await flush(to, final);
+    await flushAs(final, to);
   } catch (error) {
     throw isFull(error) ? full(file, final, written, error) : error;
   } finally {
@@ -337,13 +316,13 @@ async function differenceAt(
   for (let count = file.readSync(block); count !== null; count = file.readSync(block)) {
     hash.update(block.subarray(0, count));
     read += count;
-    if (await pace.step(count)) pace.report(Math.min(read, size));
+    pace.add(count);
+    if (pace.isDue) await pace.turn();
   }
   const found = hash.digest();
   if (read !== size || found !== expected) {
     return `${read} bytes with hash ${found} for ${size} with ${expected}`;
   }
-  pace.report(size);
   return undefined;
 }
 
@@ -352,7 +331,7 @@ function makeRoot(root: string): boolean {
   const action = `Cannot store snapshots in "${root}"`;
   let info;
   try {
-    if (lstat(root) === undefined) {
+    if (lstatIfThere(root) === undefined) {
       Deno.mkdirSync(root, { recursive: true, mode: 0o700 });
       return true;
     }
@@ -368,7 +347,7 @@ function makeRoot(root: string): boolean {
 
 /** Makes the folder of one snapshot. A link in its place could lead anywhere. */
 async function makeFolder(root: string, folder: string): Promise<void> {
-  if (lstat(folder) === undefined) {
+  if (lstatIfThere(folder) === undefined) {
     try {
       await Deno.mkdir(folder, { mode: 0o700 });
     } catch (error) {
@@ -382,7 +361,7 @@ async function makeFolder(root: string, folder: string): Promise<void> {
       throw error;
     }
   }
-  const info = lstat(folder);
+  const info = lstatIfThere(folder);
   if (info?.isDirectory === false) throw refused(folder, `it is a ${kindOf(info)}`);
 }
 
@@ -417,7 +396,7 @@ async function removeAll(root: string, keys: readonly string[]): Promise<void> {
 /** Names of the folders in the directory; none when it is not there yet. */
 function foldersOf(root: string, mustExist: boolean): readonly string[] {
   try {
-    if (lstat(root) === undefined) {
+    if (lstatIfThere(root) === undefined) {
       if (!mustExist) return [];
       throw new StageError(
         "destination-unreachable",
@@ -441,7 +420,7 @@ function filesOf(root: string, folder: string): readonly StoredFile[] {
   return Array.from(Deno.readDirSync(path))
     .filter(({ name, isFile }) => isFile && !name.startsWith("."))
     .flatMap(({ name }) => {
-      const size = lstat(childPath(path, name))?.size;
+      const size = lstatIfThere(childPath(path, name))?.size;
       return size === undefined ? [] : [{ key: `${folder}/${name}`, size }]; // Removed meanwhile.
     });
 }
@@ -469,29 +448,16 @@ function locate(root: string, key: string): Place {
 // deno-lint-ignore no-control-regex
 const NAME_REGEXP = /^[^.\\/:\x00-\x1f][^\\/:\x00-\x1f]*$/;
 
-function isManifest(key: string): boolean {
-  return /\.json(\.|$)/.test(key);
-}
-
 /** What is known of a file that stands where it should, with no link on the way. */
 function fileAt({ folder, path }: Place): Deno.FileInfo | undefined {
-  const info = lstat(folder)?.isDirectory ? lstat(path) : undefined;
+  const info = lstatIfThere(folder)?.isDirectory ? lstatIfThere(path) : undefined;
   return info?.isFile ? info : undefined;
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Whether nothing is there; not when that cannot be told. */
 function isSurelyMissing(path: string): boolean {
   try {
-    return lstat(path) === undefined;
+    return lstatIfThere(path) === undefined;
   } catch {
     return false;
   }
@@ -508,33 +474,27 @@ function kindOf({ isSymlink, isDirectory }: Deno.FileInfo): string {
 
 async function flushFile(path: string, final: string): Promise<void> {
   using file = await Deno.open(path, { read: true, write: true });
-  await flush(file, final);
+  await flushAs(final, file);
 }
 
 /**
- * Makes new and removed names survive a power cut. What stands above the destination's directory is
- * out of the stage's reach: where that directory is new, the file system's own order has to do.
+ * What stands above the destination's directory is out of the stage's reach: where that directory is
+ * new, the file system's own order has to do.
  */
 async function flushFolder(path: string): Promise<void> {
-  // Windows opens no directories.
-  if (Deno.build.os === "windows" || lstat(path) === undefined) return;
-  using folder = await Deno.open(path);
-  await flush(folder, path);
+  await flushDirectory(path, (directory) => flushAs(path, directory));
 }
 
 /**
- * Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile.
- *
- * What failed here is not worth another try: the system says once that bytes are lost, takes them
- * for written from then on, and a second flush of the same file finds nothing wrong.
+ * Says what is wrong with `path` where it fails, which is not worth another try: the system says once
+ * that bytes are lost, takes them for written from then on, and a second flush of the same file finds
+ * nothing wrong.
  */
-async function flush(file: Deno.FsFile, path: string): Promise<void> {
+async function flushAs(path: string, file: Deno.FsFile): Promise<void> {
   try {
-    await file.sync();
+    await flush(file);
   } catch (error) {
     const fault = systemFault(error);
-    // Some network shares know no flush; what is read back has to do there.
-    if (["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(fault?.code ?? "")) return;
     if (fault === undefined || fault.kind === "full") throw error;
     throw new StageError("destination-refused", `Cannot flush "${path}": ${fault.state}`, {
       hint: "Check the disk and its connection, and run again",

@@ -26,3 +26,6 @@ export const stages: Readonly<Record<string, () => Promise<{ default: Stage }>>>
   "s3": at("./s3.ts"),
   "git": at("./git.ts"),
 };
+
+/** The transform that nearly all that is stored went through: a restore loads it before it knows. */
+export const USUAL_TRANSFORM = "encrypt";

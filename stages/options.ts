@@ -24,8 +24,6 @@ export interface OptionNotes<Written = string> {
   readonly example?: Written;
   /** Whether the example file has it commented out, as it works on few machines. */
   readonly isRare?: boolean;
-  /** Why not to use the option any more, and what to use instead. */
-  readonly deprecated?: string;
 }
 
 /** How an option's strings are to be read once the file itself is known to be right. */
@@ -42,8 +40,6 @@ export type OptionType =
   | "flag"
   | "size"
   | "duration"
-  | "url"
-  | "urls"
   | "hook"
   | "hooks"
   | "command"
@@ -144,6 +140,8 @@ export interface Sources {
   readonly homes: readonly string[];
   /** All that is to be backed up: the folders, and what lies elsewhere. */
   readonly paths: readonly string[];
+  /** The folders once more, and what settings or links have lie elsewhere. */
+  readonly places: readonly ClaudePlace[];
   /** Databases of add-ons. */
   readonly databases: readonly string[];
   /** Where its folders, files of state and such databases usually are, there or not. */
@@ -152,6 +150,13 @@ export interface Sources {
   readonly doubts: readonly { readonly path: string; readonly reason: string }[];
   /** The same of settings that come with a project: those are nobody's who backs up. */
   readonly notes: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Where a folder of Claude Code's truly lies, or a part of one. */
+export interface ClaudePlace {
+  readonly path: string;
+  /** Where in the folder the part usually lies, with slashes; empty for the folder itself. */
+  readonly way: string;
 }
 
 /** `true` to look for Claude Code's files; the stage receives what was found before it starts. */
@@ -165,7 +170,7 @@ export function claude(
     annotate("claude", notes),
     v.transform((wanted): Sources => ({
       wanted,
-      ...{ homes: [], paths: [], databases: [], usual: [], doubts: [], notes: [] },
+      ...{ homes: [], paths: [], places: [], databases: [], usual: [], doubts: [], notes: [] },
     })),
   );
 }
@@ -184,31 +189,6 @@ export function secret(summary: string, notes: OptionNotes = {}): Option<string>
     ),
     v.description(summary),
     annotate("secret", notes),
-  );
-}
-
-/** An `http:` or `https:` address. */
-export function url(summary: string, notes: OptionNotes = {}): Option<string> {
-  return v.pipe(
-    v.string(),
-    v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
-    v.description(summary),
-    annotate("url", notes),
-  );
-}
-
-/** A list of {@linkcode url}s. */
-export function urls(
-  summary: string,
-  notes: OptionNotes<readonly string[]> = {},
-): Option<string[]> {
-  return v.pipe(
-    v.array(v.pipe(
-      v.string(),
-      v.regex(/^https?:\/\/./, 'Expected an address such as "https://example.org/…"'),
-    )),
-    v.description(summary),
-    annotate("urls", notes),
   );
 }
 
@@ -401,13 +381,12 @@ export function parseDuration(written: string): number {
 /** Annotations ride in the JSON Schema under `x-` names, which validators ignore. */
 function annotate<T>(
   type: OptionType,
-  { example, isRare, deprecated }: OptionNotes<unknown>,
+  { example, isRare }: OptionNotes<unknown>,
 ): v.MetadataAction<T, Record<string, unknown>> {
   return v.metadata({
     "x-type": type,
     ...(type === "secret" && { writeOnly: true }),
     ...(example !== undefined && { examples: [example] }),
     ...(isRare && { "x-rare": true }),
-    ...(deprecated !== undefined && { deprecated: true, "x-deprecated": deprecated }),
   });
 }

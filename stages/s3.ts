@@ -31,6 +31,7 @@ import {
   prefixOf,
   USUAL_REGION,
 } from "./formats/s3_place.ts";
+import { isManifest } from "./formats/stored_names.ts";
 
 const OPTIONS = options({
   bucket: shaped(
@@ -233,10 +234,6 @@ async function listAll(session: S3Session): Promise<StoredFile[]> {
     if (key !== undefined) files.push({ key, size: Size });
   }
   return files;
-}
-
-function isManifest(key: string): boolean {
-  return /\.json(\.|$)/.test(key);
 }
 
 /** Address of a host, which is shown and so holds no password. */

@@ -43,9 +43,12 @@ export default defineSource({
       }),
     ),
     exclude: optional(
-      list("Paths to leave out, in gitignore syntax, relative to each path.", {
-        example: ["*.swp", ".git/"],
-      }),
+      list(
+        "Paths to leave out, in gitignore syntax, relative to each path: `/cache`, not `~/notes/cache`.",
+        {
+          example: ["*.swp", ".git/"],
+        },
+      ),
       [],
     ),
     sqlite: optional(
@@ -128,6 +131,7 @@ function selectionOf<
     paths: [...new Set([...paths, ...claude?.paths ?? []])],
     databases: [...new Set([...sqlite, ...claude?.databases ?? []])],
     homes: claude?.wanted ? claude.homes : undefined,
+    places: claude?.places,
   };
 }
 

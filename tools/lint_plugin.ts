@@ -54,6 +54,14 @@ const LAYERS: readonly Layer[] = [
   { files: /^main\.ts$/, mayImport: ["commands/"] },
 ];
 
+/** What a module may name by its address, though its layer may not import it. */
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  // A stage's file that is run as a script is a command.
+  "stages/contract.ts": "commands/stage_alone.ts",
+  // A hook starts the program, in a process of its own, when a session ends.
+  "commands/hook/answer.ts": "main.ts",
+};
+
 /** Names of the import map that lead into the project. */
 const OWN_NAMES: Readonly<Record<string, string>> = { "keepsake/stage": "stages/contract.ts" };
 
@@ -62,9 +70,10 @@ function layers(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const layer = LAYERS.find(({ files }) => files.test(file));
   if (layer === undefined) return {};
   const { mayImport, mayImportTypes = [] } = layer;
-  const check = (source: Deno.lint.Node | null, typesAlone: boolean) => {
-    const target = targetOf(source, file);
+  const check = (source: Deno.lint.Node | null, typesAlone: boolean, isAddress = false) => {
+    const target = targetOf(source, file, isAddress);
     if (source === null || target === undefined) return;
+    if (isAddress && EXCEPTIONS[file] === target) return;
     if (mayImport.some((place) => isAt(place, target))) return;
     if (typesAlone && mayImportTypes.some((place) => isAt(place, target))) return;
     context.report({
@@ -74,6 +83,13 @@ function layers(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
     });
   };
   return {
+    // What is loaded by its address is imported all the same.
+    NewExpression({ callee, arguments: [source, base] }) {
+      const [name, from] = [callee, base].map((node) => node && context.sourceCode.getText(node));
+      if (name === "URL" && from === "import.meta.url") check(source ?? null, false, true);
+    },
+    TSImportType: ({ argument }) =>
+      check(argument.type === "TSLiteralType" ? argument.literal : null, true),
     ImportDeclaration: (node) => check(node.source, node.importKind === "type"),
     ImportExpression: (node) => check(node.source, false),
     ExportAllDeclaration: (node) => check(node.source, node.exportKind === "type"),
@@ -128,9 +144,13 @@ function placeOf({ filename }: Deno.lint.RuleContext): string {
 }
 
 /** Where the module that is imported stands in the project; `undefined` outside of it. */
-function targetOf(source: Deno.lint.Node | null, file: string): string | undefined {
+function targetOf(
+  source: Deno.lint.Node | null,
+  file: string,
+  isAddress: boolean,
+): string | undefined {
   if (source?.type !== "Literal" || typeof source.value !== "string") return undefined;
-  if (!source.value.startsWith(".")) return OWN_NAMES[source.value];
+  if (!isAddress && !source.value.startsWith(".")) return OWN_NAMES[source.value];
   return join(dirname(file), source.value).replaceAll("\\", "/");
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import type { HookFacts } from "../../pipeline/hook_facts.ts";
+import { CONTROLS_REGEXP, sayCount, sayUtc } from "../../pipeline/words.ts";
 
 /** Digests that are new in one directory. */
 export interface PendingDigests {
@@ -92,7 +93,7 @@ function sayPending({ directory, files }: PendingDigests): string[] {
   );
   const more = files.length - names.length;
   return [
-    `Keepsake wrote ${count(files.length, "digest")} of conversations, ${
+    `Keepsake wrote ${sayCount(files.length, "digest")} of conversations, ${
       sayBytes(total)
     } in all, ` +
     `that no session was told of yet, in ${printable(directory)}: ${names.join(", ")}${
@@ -134,10 +135,10 @@ function sayEndangered(facts: HookFacts | undefined, now: number): string[] {
   if (soon.length === 0) return [];
   const one = soon.length === 1;
   const names = soon.slice(0, NAMED).map(({ path, goes }) =>
-    `\n  ${printable(path)} (${goes <= now ? "any time" : `from ${sayTime(goes)} on`})`
+    `\n  ${printable(path)} (${goes <= now ? "any time" : `from ${sayUtc(goes)} UTC on`})`
   );
   const more = soon.length - names.length;
-  const title = `${count(soon.length, "session")} ${one ? "goes" : "go"} within 48 h and ${
+  const title = `${sayCount(soon.length, "session")} ${one ? "goes" : "go"} within 48 h and ${
     one ? "is" : "are"
   } in no destination, as of the last run${sayPreserved(soon)}:`;
   return [title + names.join("") + (more > 0 ? `\n  and ${more} more` : "")];
@@ -150,10 +151,6 @@ function sayPreserved(soon: HookFacts["endangered"]): string {
   return `; ${which} ${kept === 1 ? "is" : "are"} preserved on this machine`;
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 function sayBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
@@ -163,15 +160,10 @@ function sayAge(milliseconds: number): string {
   if (milliseconds < 0) return "at a time that lies ahead of the clock";
   const hours = Math.floor(milliseconds / 3_600_000);
   if (hours < 1) return "less than an hour ago";
-  return hours < 48 ? `${count(hours, "hour")} ago` : `${Math.floor(hours / 24)} days ago`;
-}
-
-function sayTime(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return hours < 48 ? `${sayCount(hours, "hour")} ago` : `${Math.floor(hours / 24)} days ago`;
 }
 
 /** Names of files can hold anything: here they stay on one line. */
 function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "�");
+  return text.replaceAll(CONTROLS_REGEXP, "�");
 }

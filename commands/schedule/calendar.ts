@@ -36,15 +36,21 @@ const NAMES: Readonly<Record<string, string>> = {
   "@annually": "0 0 1 1 *",
 };
 
+const MONTHS = ["jan feb mar apr may jun jul aug sep oct nov dec".split(" "), 1] as const;
+const WEEKDAYS = ["sun mon tue wed thu fri sat".split(" "), 0] as const;
+
 /**
- * Reads a cron expression: five fields of numbers, or a name such as `@daily`.
+ * Reads a cron expression: five fields of numbers, of which months and weekdays may be named
+ * (`mon-fri`), or a name such as `@daily`.
  *
  * @throws {BackupError} `usage` for anything else, and for days that never come.
  */
 export function parseCalendar(text: string): Calendar {
   const written = text.trim();
-  const expression = (NAMES[written] ?? written).split(/[ \t]+/).join(" ");
-  const fields = expression.split(" ");
+  const fields = (NAMES[written] ?? written).split(/[ \t]+/).map((field, index) =>
+    index === 3 ? inDigits(field, MONTHS) : index === 4 ? inDigits(field, WEEKDAYS) : field
+  );
+  const expression = fields.join(" ");
   if (fields.length !== 5 || !fields.every(isField)) throw refused(text, NONE);
   let cron: Cron;
   try {
@@ -75,6 +81,13 @@ export function parseCalendar(text: string): Calendar {
 }
 
 /** Numbers, ranges and `*` with a step; the library reads others as something that cron does not. */
+function inDigits(field: string, [names, first]: readonly [readonly string[], number]): string {
+  return field.replace(/[A-Za-z]+/g, (word) => {
+    const index = names.indexOf(word.toLowerCase());
+    return index === -1 ? word : String(index + first);
+  });
+}
+
 function isField(field: string): boolean {
   return field.split(",").every((item) => {
     const [, from, to] = /^(?:\*|(\d+)-(\d+))(?:\/\d+)?$/.exec(item) ?? [];
@@ -245,7 +258,7 @@ function sayRange(fields: readonly string[]): string | undefined {
 }
 
 const HINT_EXPRESSION =
-  'Write minute, hour, day, month and weekday as numbers, such as "0 3 * * *" for each day at three';
+  'Write minute, hour, day, month and weekday, such as "0 3 * * *" for each day at three';
 
 function refused(
   text: string,

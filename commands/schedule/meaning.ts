@@ -56,9 +56,9 @@ export async function refuseOtherMeaning(
     {
       hint: claude === undefined
         ? hint
-        : `${hint}: for claude = true, which looks below HOME and CLAUDE_CONFIG_DIR, write paths = [${
-          firstPathIn(claude.here)
-        }] in its place`,
+        : `${hint}: for claude = true, which looks below HOME and CLAUDE_CONFIG_DIR, write ${
+          inItsPlace(claude.here as Found)
+        } in its place`,
     },
   );
 }
@@ -97,13 +97,22 @@ function sayDifference({ key, here, there }: Difference): string {
   return `${name} (${mine ?? "nothing"} here, ${theirs ?? "nothing"} there)`;
 }
 
-/** Whether it was looked for, and not written out: what `claude = true` comes to. */
+/** What `claude = true` comes to. */
+interface Found {
+  readonly paths: readonly string[];
+  readonly databases: readonly string[];
+}
+
+/** Whether it was looked for, and not written out. */
 function isFound(value: unknown): boolean {
   return typeof value === "object" && value !== null && "wanted" in value && value.wanted === true;
 }
 
-function firstPathIn(value: unknown): string {
-  return JSON.stringify(stringsIn(value)[0] ?? "");
+/** What finds the same without looking for it. */
+function inItsPlace({ paths, databases }: Found): string {
+  const keys = { paths, ...(databases.length > 0 && { sqlite: databases }) };
+  return Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}`)
+    .join(" and ");
 }
 
 function stringsIn(value: unknown): string[] {

@@ -35,7 +35,7 @@ export function chooseInstaller(name: SchedulerName | undefined, place: Place): 
   if (place.system && !installer.servesMachine) throw forUsersAlone(`${name} serves users alone`);
   if (installer.isPresent(place)) return installer;
   throw new BackupError("usage", `Cannot schedule with ${name}: this machine does not have it`, {
-    hint: "Leave --with out to take what there is, or install it",
+    hint: "Leave --with out to take what there is",
   });
 }
 

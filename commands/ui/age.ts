@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sayCount } from "../../pipeline/words.ts";
 
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]] as const;
 
@@ -19,7 +20,7 @@ function saySpan(milliseconds: number): string {
   for (const [unit, size] of UNITS) {
     const least = unit === "minute" ? 1 : 2;
     const count = Math.floor(milliseconds / size);
-    if (count >= least) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+    if (count >= least) return sayCount(count, unit);
   }
   return "";
 }

@@ -7,21 +7,12 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 // @ts-types="../../tools/std/duration.d.ts"
 import { format as formatDuration } from "@std/fmt/duration";
-
-/** Words to choose from: `a, b or c`. */
-export function sayOr(words: readonly string[]): string {
-  const last = words.at(-1) ?? "";
-  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} or ${last}`;
-}
+import { sayUtc } from "../../pipeline/words.ts";
+export { sayCount, sayOr } from "../../pipeline/words.ts";
 
 /** A size: `1.34 kB`. */
 export function sayBytes(bytes: number): string {
   return formatBytes(bytes);
-}
-
-/** A number with its noun: `1 file`, `12,345 files`. */
-export function sayCount(count: number, one: string, many = `${one}s`): string {
-  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${count === 1 ? one : many}`;
 }
 
 /** A span of time: `0.4 s`, `12 s`, `1m 39s`. */
@@ -34,8 +25,7 @@ export function saySeconds(seconds: number): string {
 
 /** A point of time on the clock on the wall: `2026-01-02 03:04`. */
 export function sayTime(time: Date, offsetMinutes: number = -time.getTimezoneOffset()): string {
-  const local = new Date(time.getTime() + offsetMinutes * 60_000);
-  return local.toISOString().slice(0, 16).replace("T", " ");
+  return sayUtc(time.getTime() + offsetMinutes * 60_000);
 }
 
 /** A path with the home directory as `~`. */

@@ -84,11 +84,14 @@ export function renderSurveys(
   if (surveys.length === 0) return [];
   const names = surveys.map(({ stage }) => escapeControls(stage));
   const width = Math.max(...names.map(widthOf));
-  const lines = surveys.flatMap(({ files, bytes, leftOut, unknown }, index) => {
+  const lines = surveys.flatMap(({ files, bytes, leftOut, unknown, idle = [] }, index) => {
     const reasons = leftOut.map(({ count, reason }) => `${count} × ${escapeControls(reason)}`);
     const told = [
       `${sayCount(files, "file")}, ${sayBytes(bytes)}`,
       ...(reasons.length === 0 ? [] : [`left out: ${reasons.join(", ")}`]),
+      ...idle.slice(0, MOST_UNKNOWN).map(({ path, reason }) =>
+        `${style.careful("Warning:")} ${say(path, view)}: ${escapeControls(reason)}`
+      ),
       ...unknown.slice(0, MOST_UNKNOWN).map((path) =>
         `nobody knows what it is, backed up all the same: ${say(path, view)}`
       ),

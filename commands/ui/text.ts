@@ -4,16 +4,14 @@
  * @module
  */
 import { eastAsianWidth } from "get-east-asian-width";
+import { CONTROLS_REGEXP, escapeControl, wrapText } from "../../pipeline/words.ts";
 
-/**
- * Writes out what would move the cursor, change colours, turn the writing direction or begin a new
- * line, so that nobody can forge output through the name of a file.
- */
+/** Writes out what would steer the terminal, turn the writing, begin a new line or stand there unseen. */
 export function escapeControls(text: string): string {
-  return text.replace(CONTROLS_REGEXP, (character) => {
-    const short = SHORT_ESCAPES[character];
-    return short ?? `\\u{${character.codePointAt(0)!.toString(16)}}`;
-  });
+  return text.replace(
+    CONTROLS_REGEXP,
+    (character) => SHORT_ESCAPES[character] ?? escapeControl(character),
+  );
 }
 
 /** How many columns a text without control characters takes. */
@@ -47,20 +45,9 @@ export function fit(text: string, width: number): string {
 
 /** Breaks a text into lines at its spaces; a word that is wider than a line has one of its own. */
 export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && widthOf(longer) > width) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line];
+  return wrapText(text, width, widthOf);
 }
 
-/** Controls, halves of characters, line separators, and what turns the direction of writing. */
-const CONTROLS_REGEXP = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const ASCII_REGEXP = /^[\x20-\x7e]*$/;
 const NO_WIDTH_REGEXP = /^[\p{Mn}\p{Me}\p{Cf}]$/u;

@@ -7,6 +7,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import type { Operation, OptionType, Stage, StageKind } from "../../stages/contract.ts";
 import { options } from "../../stages/contract.ts";
+import { wrapText } from "../../stages/formats/words.ts";
 import { COMMON_OPTIONS, pipelineOptions } from "./common.ts";
 import { sayChoices, sayValue } from "./problems.ts";
 
@@ -24,8 +25,6 @@ export interface OptionRow {
   /** Whether the example is for few machines. */
   readonly isRare: boolean;
   readonly summary: string;
-  /** Why not to use it any more. */
-  readonly deprecated: string | undefined;
 }
 
 /** The part of JSON Schema that options make use of. */
@@ -39,7 +38,6 @@ export interface OptionSchema {
   readonly description?: string;
   readonly "x-type"?: OptionType;
   readonly "x-rare"?: boolean;
-  readonly "x-deprecated"?: string;
 }
 
 /** JSON Schema of the options that a table may have, as a user writes them. */
@@ -91,7 +89,6 @@ export function rowsOf(entries: v.ObjectEntries): OptionRow[] {
     example: schema.examples?.[0],
     isRare: schema["x-rare"] === true,
     summary: schema.description ?? "",
-    deprecated: schema["x-deprecated"],
   }));
 }
 
@@ -139,7 +136,6 @@ function helpOfRow(row: OptionRow): string {
     row.example === undefined ? undefined : `example ${sayValue(row.example)}`,
   ].filter((note) => note !== undefined);
   const lines = [`  ${row.name} (${row.typeText})`, wrap(row.summary, "      ")];
-  if (row.deprecated !== undefined) lines.push(wrap(`Deprecated: ${row.deprecated}`, "      "));
   if (notes.length > 0) lines.push(`      ${notes.join(", ")}`);
   return lines.join("\n");
 }
@@ -155,12 +151,5 @@ function typeTextOf(schema: OptionSchema): string {
 
 /** Breaks a paragraph into lines of at most `width` characters, where its words allow it. */
 export function wrap(text: string, indent = "", width = 80): string {
-  const lines = [indent];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line === indent) lines[lines.length - 1] = line + word;
-    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(indent + word);
-  }
-  return lines.join("\n");
+  return wrapText(text, width - indent.length).map((line) => indent + line).join("\n");
 }

@@ -42,7 +42,7 @@ function optionsTable(rows: readonly OptionRow[]): string {
       code(row.name),
       row.type === "choice" ? row.typeText.replaceAll(/"[^"]*"/g, code) : row.typeText,
       row.required ? "required" : row.fallback === undefined ? "" : code(sayValue(row.fallback)),
-      row.deprecated === undefined ? row.summary : `${row.summary} Deprecated: ${row.deprecated}`,
+      row.summary,
     ]),
   );
 }
@@ -85,8 +85,6 @@ const TYPES: Readonly<Record<Exclude<OptionType, "claude">, string>> = {
   flag: "`true` or `false`",
   size: '`"5MB"`, `"64MiB"`: a number and B, kB, MB, GB, TB, KiB, MiB, GiB or TiB',
   duration: '`"90s"`, `"36h"`, `"14d"`: a number and s, m, h, d or w',
-  url: '`"https://example.org/"`',
-  urls: "a list of addresses",
   hook: '`"https://example.org/…"`, or `"env:NAME"` or `"file:PATH"`: where the address stands',
   hooks:
     'a list of hooks, or of `{ url = "hook", shape = "ntfy" }`, the shape being `discord`, `slack`, `teams`, `ntfy` or `json`',
@@ -100,9 +98,11 @@ A pipeline file is a list of stages. Each \`[[stage]]\` acts on everything that 
 made; what stands below a stage that encrypts sees ciphertext only. A key that is not listed here is
 an error.
 
-Each stage runs in a worker of its own that has the permissions shown and no others; a destination
-can also read and write the directory that holds the finished files for it, and a source that
-restores the directory that it restores into. \`ffi\` and \`import\` are never granted.
+Each stage runs in a worker of its own that has the permissions shown, and no others but these: a
+destination can read and write the directory that holds the finished files for it, and a folder to
+work in where it needs one; a source the directory for its copies of databases, and the one that a
+restore or a drill unpacks into; a stage that follows links can read the folders that they lead to.
+\`ffi\` and \`import\` are never granted.
 
 This page is generated from what the stages declare: \`deno task generate\`.`;
 

@@ -35,6 +35,7 @@ export function expandPath(
     if (text.includes("\0") || !text.isWellFormed()) {
       throw new Inexpansible("Cannot use this path: it has a character no path can have", RENAME);
     }
+    if (ADDRESS_REGEXP.test(text)) throw new Inexpansible(ADDRESS, HINT_ADDRESS);
     return { ok: true, path: resolve(directory, expandHome(text, home)) };
   } catch (error) {
     if (!(error instanceof Inexpansible)) throw error;
@@ -53,6 +54,14 @@ class Inexpansible extends Error {
 }
 
 const RENAME = "Name another path";
+
+/** `scheme://…`, `host:/…`, `user@host:…`, and what restic writes; no drive, which has one letter. */
+const ADDRESS_REGEXP =
+  /^([^/\\:]{2,}:[/\\]|[^/\\:@]+@[^/\\:]+:|(azure|b2|gs|rclone|rest|s3|sftp|swift):)/i;
+const ADDRESS = "Cannot use this path: it is an address, not a place on this machine";
+const HINT_ADDRESS =
+  'Say use = "s3" or use = "git" for what is elsewhere, or write ./ in front of a path';
+
 const NAME_REGEXP = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 /** Defaults within defaults go no deeper. */

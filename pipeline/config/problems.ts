@@ -4,6 +4,8 @@
  * @module
  */
 import { BackupError, type FailureOptions } from "../../stages/errors.ts";
+import { CONTROLS_REGEXP, escapeControl } from "../../stages/formats/control_characters.ts";
+import { sayOr } from "../../stages/formats/words.ts";
 import type { Problem } from "./pipeline.ts";
 
 /** Where in the file: keys, and places in a list counted from 0. Empty for the file itself. */
@@ -62,10 +64,7 @@ export function quote(text: string): string {
 
 /** The text with nothing in it that could move a terminal's cursor, or hide what stands around. */
 export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
+  return text.replace(CONTROLS_REGEXP, escapeControl);
 }
 
 /** Says a value as it is written in the file. */
@@ -75,9 +74,7 @@ export function sayValue(value: unknown): string {
 
 /** The list as a sentence has it: `"a", "b" or "c"`. */
 export function sayChoices(words: readonly string[]): string {
-  const quoted = words.map((word) => `"${word}"`);
-  const last = quoted.pop();
-  return quoted.length === 0 ? `${last}` : `${quoted.join(", ")} or ${last}`;
+  return sayOr(words.map((word) => `"${word}"`));
 }
 
 /** More than these help nobody; {@linkcode PipelineError.problems} has them all. */

@@ -36,7 +36,8 @@ export async function readPipelineFile(file: string): Promise<string> {
     throw unreadableFile(`Cannot read ${quote(file)}: ${reading.reason}`, reading.hint);
   }
   if (reading.text.trim() === "") {
-    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, HINT_EMPTY);
+    const hint = reading.isFile ? HINT_EMPTY : HINT_OTHER;
+    throw unreadableFile(`Cannot use ${quote(file)}: it is empty`, hint);
   }
   return reading.text;
 }
@@ -96,6 +97,7 @@ function decode(bytes: Uint8Array, isFile: boolean): Reading {
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     return refuse("it is UTF-16 text, and must be UTF-8", HINT_UTF8);
   }
+  if (isAgeFile(bytes)) return refuse(ENCRYPTED, HINT_OTHER);
   if (first === 0) return refuse(BINARY, HINT_OTHER); // Also what a crash left of a file.
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), isFile };
@@ -104,6 +106,12 @@ function decode(bytes: Uint8Array, isFile: boolean): Reading {
     return refuse(`it is not UTF-8 text, in line ${firstUndecodable(bytes)}`, HINT_UTF8);
   }
 }
+
+function isAgeFile(bytes: Uint8Array): boolean {
+  return new TextDecoder().decode(bytes.subarray(0, AGE.length)) === AGE;
+}
+
+const AGE = "age-encryption.org/";
 
 /** A line feed is part of no other character, so that lines can be looked at one by one. */
 function firstUndecodable(bytes: Uint8Array): number {
@@ -128,6 +136,8 @@ function reasonOf(error: unknown): string | undefined {
 /** The phrase for a file that is not there. */
 export const MISSING = "there is no such file";
 const DIRECTORY = "it is a directory";
+/** The phrase for what age made, without armor. */
+export const ENCRYPTED = "it is encrypted itself";
 const BINARY = "it is binary, and must be text";
 
 function refuse(reason: string, hint: string): Reading {

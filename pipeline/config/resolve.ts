@@ -260,7 +260,8 @@ async function readRecipients(
 }
 
 const HINT_NAME_FILE = "Name a file that you may read, with a recipient a line in it";
-const HINT_KEYGEN = 'Run "keepsake keygen", and name the file of recipients that it tells';
+const HINT_KEYGEN =
+  'Write the recipient into it that stands behind "public key" in the identity file, or make both with "keepsake keygen"';
 
 /**
  * How to name a file in a message. What does not look like a path may be a passphrase written in

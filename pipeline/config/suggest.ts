@@ -20,10 +20,17 @@ export function suggest(written: string, known: readonly string[]): string | und
 function near(written: string, known: readonly string[]): string | undefined {
   const nearest = closestString(written, known);
   const distance = levenshteinDistance(written.toLowerCase(), nearest.toLowerCase());
-  const longer = Math.max(written.length, nearest.length);
+  // The word that several have in front says nothing: keep_hourly is no keep_yearly.
+  const longer = Math.max(written.length, nearest.length) - frontOf(written, nearest).length;
   // Two letters swapped count as two.
   const most = longer < 4 ? 1 : Math.max(2, Math.floor(longer / 3));
   return distance <= most ? nearest : undefined;
+}
+
+/** The words that both begin with: `keep_`, or nothing. */
+function frontOf(one: string, other: string): string {
+  const front = one.slice(0, one.indexOf("_") + 1);
+  return other.startsWith(front) ? front : "";
 }
 
 /** Names are shorter; comparing a page of text with each of them would take its time. */

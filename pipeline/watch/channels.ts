@@ -74,7 +74,7 @@ export function grantsFor(hook: string): Grants {
  * @throws {BackupError} `usage` when there is none where it should stand.
  */
 export function addressOf(written: string): URL {
-  const read = referenceOf(written);
+  const read = referenceOf(written, Deno.env);
   let text: string | undefined = written;
   try {
     if (read !== undefined) text = read();

@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { Event, RunReport } from "../events.ts";
+import { CONTROLS_REGEXP, escapeControl } from "../../stages/formats/control_characters.ts";
 import { fileFault, requireFile } from "./file_fault.ts";
 import { sayPlace } from "./notice.ts";
 import { observe, partsOf } from "./troubles.ts";
@@ -188,8 +189,8 @@ function pathOf(directory: string, pipeline: string): string {
 /** One event is one line, whatever a file is called. */
 function escape(text: string): string {
   return text.replaceAll(
-    /[\p{Cc}\p{Cs}\u2028\u2029]/gu,
-    (character) => character === "\n" ? " " : `\\u{${character.codePointAt(0)!.toString(16)}}`,
+    CONTROLS_REGEXP,
+    (character) => character === "\n" ? " " : escapeControl(character),
   );
 }
 

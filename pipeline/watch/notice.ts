@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sayUtc } from "../../stages/formats/words.ts";
 import {
   isAccepted,
   type News,
@@ -133,5 +134,5 @@ function saySince({ since }: Told): string {
 
 /** In UTC: whoever reads it may be elsewhere. */
 function sayMoment(time: Date): string {
-  return `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return `${sayUtc(time.getTime())} UTC`;
 }

@@ -93,7 +93,7 @@ class Watcher {
     this.#options = options;
     this.#clock = options.clock ?? (() => new Date());
     this.#nextCommands = options.nextCommands ?? ((text) => text);
-    this.#redact = redactorFor(pipeline);
+    this.#redact = redactorFor(pipeline, Deno.env);
     const { log } = pipeline.watch;
     this.#log = log === undefined ? undefined : new LogFile(log, pipeline.name);
   }

@@ -19,7 +19,7 @@
  * @module
  */
 import type { ByteSink, ByteSource, Codec } from "../../stages/contract.ts";
-import { BackupError } from "../../stages/errors.ts";
+import { BackupError, messageOf } from "../../stages/errors.ts";
 import {
   BLOCK_SIZE,
   type Cutter,
@@ -110,7 +110,7 @@ export class ChannelWriter implements ByteSink {
     this.#blockSize = blockSizeOf(coding);
     this.#decodesAll = coding.decodedBy === "writer";
     this.#lanes = ports.map((port) => new Lane(port, creditsFor(coding)));
-    if (signal.aborted) this.abort(reasonOf(signal));
+    if (signal.aborted) this.abort(messageOf(signal.reason));
     else signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -188,7 +188,7 @@ export class ChannelWriter implements ByteSink {
     this.#turn.close();
   }
 
-  readonly #onAbort = () => this.abort(reasonOf(this.#signal));
+  readonly #onAbort = () => this.abort(messageOf(this.#signal.reason));
 
   /** Goes on without one reader, which is gone. */
   detach(index: number, reason: string): void {
@@ -277,7 +277,7 @@ export async function sendAll(
     for await (const piece of pieces) await writer.write(piece);
     return await writer.finish();
   } catch (error) {
-    writer.abort(error instanceof Error ? error.message : String(error));
+    writer.abort(messageOf(error));
     throw error;
   }
 }
@@ -531,8 +531,4 @@ function discard({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > 0 && !buffer.detached) {
     buffer.transfer(0);
   }
-}
-
-function reasonOf(signal: AbortSignal): string {
-  return signal.reason instanceof Error ? signal.reason.message : String(signal.reason);
 }

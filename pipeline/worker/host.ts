@@ -112,8 +112,10 @@ export class StageWorker {
   #dead: BackupError | undefined;
 
   /**
-   * Starts a worker for the stage that the registry knows as `use`.
+   * Starts a worker.
    *
+   * @param use The name of a stage, which its file has too; or the address, `file:`, of a module
+   *   that is none, but answers calls as one does.
    * @param operation What it will probably be asked first, to get ready for that.
    * @param given What the context of every call holds besides its own.
    * @param patience Milliseconds of silence after which it is taken for dead; several seconds.
@@ -291,7 +293,6 @@ export class StageWorker {
  * that is, without a grant.
  */
 function programFor(use: string, operation: Operation | undefined): string {
-  // Files are called what their stages are called; a stage of somebody's own is an address already.
   const stage = use.startsWith("file:")
     ? use
     : new URL(`../../stages/${use.replaceAll("-", "_")}.ts`, import.meta.url).href;

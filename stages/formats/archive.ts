@@ -21,7 +21,7 @@ import { Fingerprint, Signature } from "./signature.ts";
 import { ReadFault, type Surroundings, WORLD } from "./source_file.ts";
 import { END_SIZE } from "./tar.ts";
 import { putHeader, putZeros } from "./tar_output.ts";
-import { Watch } from "./watched.ts";
+import { Kinds, Watch } from "./watched.ts";
 import {
   type Found,
   idOf,
@@ -51,7 +51,8 @@ export async function writeArchive(
   const signature = new Signature(quick);
   const files = new FileWriter(output, { hashing, quick }, pace, surroundings);
   const copies = new DatabaseCopies(context.directory, pace, surroundings.pause);
-  const watch = new Watch(context.watched ?? [], hashing, pace);
+  const kinds = new Kinds(walk.roots, selection.places);
+  const watch = new Watch(context.watched ?? [], kinds, hashing, pace);
   const standIns = { copies, cutting: { hashing, pace, ...surroundings } };
   const fingerprint = new Fingerprint(quick);
   const archive = new Archive({ output, files, standIns, remarks, watch, fingerprint });

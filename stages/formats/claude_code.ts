@@ -40,20 +40,33 @@ export interface ClaudeChoice {
 
 /**
  * Tells whether a directory is a folder of Claude Code's, by its name and by what is in it:
- * `CLAUDE_CONFIG_DIR` gives it any name.
+ * `CLAUDE_CONFIG_DIR` gives it any name. Other programs have settings and projects, too, but name
+ * these otherwise.
+ *
+ * @param projects The names in its `projects`; asked for only where they decide.
  */
 export function claudeFolderKind(
   name: string,
   has: (name: string) => boolean,
+  projects: () => readonly string[],
 ): ClaudeFolder["kind"] | undefined {
   const isNamed = name === CLAUDE_FOLDER;
+  if (has("projects")) {
+    if (isNamed) return "home";
+    const isAlike = name.startsWith(`${CLAUDE_FOLDER}-`);
+    if (HOME_FILES.some(has) && (isAlike || projects().some(isProject))) return "home";
+  }
   // Claude Code makes its credentials before any project.
-  if (!has("projects")) return isNamed || has(CREDENTIALS) ? "project" : undefined;
-  return isNamed || HOME_FILES.some(has) ? "home" : undefined;
+  return isNamed || has(CREDENTIALS) ? "project" : undefined;
 }
 
 const CREDENTIALS = ".credentials.json";
 const HOME_FILES = [CREDENTIALS, "history.jsonl", "settings.json"];
+
+/** Whether a folder is called as one of a project is: by its path, with `-` for what is no letter. */
+function isProject(name: string): boolean {
+  return /^(-|[A-Za-z]--)/.test(name);
+}
 
 /**
  * The folders above an absolute path that bear the usual name, and above a file that is only ever
@@ -94,6 +107,7 @@ export function reasonToLeaveOut(
     if (!choice.include_secrets) {
       const secret = SECRETS.find(([pattern]) => pattern.test(path));
       if (secret) return secret[1];
+      if (kind === "home" && path === STATE_COPIES) return "may hold credentials";
     }
     if (!choice.include_caches && kind === "home" && CACHES.test(path)) {
       return "a cache or state of this machine";
@@ -108,9 +122,12 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   // Copies of the file of state that were made when it was changed, or found broken.
   [/(^|\/)\.claude\.json\../, "may hold credentials"],
   [/^\.config\.json\../, "may hold credentials"],
-  // What a shell exported, and old copies of .claude.json with its session.
-  [/^(session-env|shell-snapshots|backups)$/, "may hold credentials"],
+  // What a shell exported.
+  [/^(session-env|shell-snapshots)$/, "may hold credentials"],
 ];
+
+/** Old copies of `.claude.json`, with its session; a project's own may be of anything. */
+const STATE_COPIES = "backups";
 
 const CACHES = new RegExp(
   `^(${

@@ -48,7 +48,8 @@ export function findHomes(paths: readonly string[], onUnseen: OnUnseen = ignore)
     const isMeant = basename(path) === CLAUDE_FOLDER || named.has(path);
     const tell = isMeant ? telling(path, onUnseen) : ignore;
     const has = (name: string) => infoOf(join(path, name), tell) !== undefined;
-    if (claudeFolderKind(basename(path), has) !== "home") return;
+    const projects = () => entriesOf(join(path, "projects"), tell).map(({ name }) => name);
+    if (claudeFolderKind(basename(path), has, projects) !== "home") return;
     const real = realPathOf(path, onUnseen);
     if (real !== undefined) homes.add(real);
   };

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { dirname, isAbsolute, join, resolve } from "node:path";
-import type { Remark, Sources } from "../contract.ts";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import type { ClaudePlace, Remark, Sources } from "../contract.ts";
 import {
   CLAUDE_FOLDER,
   claudeFolderKind,
@@ -45,12 +45,16 @@ const LINKED_IN = /^(agents|commands|hooks|output-styles|rules|skills|themes|wor
 /** Nobody works on more at once, and each is looked at. */
 const MOST_PROJECTS = 2000;
 
+/** What is memory of every project: as if it lay in the folder of one that is called `*`. */
+const ALL_MEMORY = "projects/*/memory";
+
 type Settings = Readonly<Record<string, unknown>>;
 
 class Search {
   readonly #machine: Machine;
   readonly #homes = new Set<string>();
   readonly #paths = new Set<string>();
+  readonly #places: ClaudePlace[] = [];
   readonly #databases = new Set<string>();
   readonly #doubts: Remark[] = [];
   readonly #notes: Remark[] = [];
@@ -64,6 +68,7 @@ class Search {
     const projects = new Set<string>();
     for (const folder of this.#homes) {
       this.#paths.add(folder);
+      this.#places.push({ path: realPathOf(folder) ?? folder, way: "" });
       for (const project of await this.#readState(folder)) projects.add(project);
       await this.#followLinks(folder);
     }
@@ -81,6 +86,7 @@ class Search {
       wanted: true,
       homes: [...this.#homes],
       paths: [...this.#paths],
+      places: this.#places,
       databases: [...this.#databases],
       usual: this.#usual(),
       doubts: this.#doubts,
@@ -150,13 +156,15 @@ class Search {
   /** Takes the directories that a person's own settings name. */
   #takeDirectories(settings: Settings, projects: readonly string[]): void {
     const { autoMemoryDirectory: memory, plansDirectory: plans } = settings;
-    for (const written of [memory, plans]) {
+    for (const [written, way] of [[memory, ALL_MEMORY], [plans, "plans"]] as const) {
       if (typeof written !== "string") continue;
       const path = this.#expand(written);
-      if (path !== undefined) this.#take(path, "named in settings");
+      if (path !== undefined) this.#take(path, way);
     }
     if (typeof plans !== "string" || this.#expand(plans) !== undefined) return;
-    for (const project of projects.slice(0, MOST_PROJECTS)) this.#take(resolve(project, plans));
+    for (const project of projects.slice(0, MOST_PROJECTS)) {
+      this.#take(resolve(project, plans), "plans");
+    }
   }
 
   /**
@@ -172,7 +180,7 @@ class Search {
       const [real, realProject] = [realPathOf(path), realPathOf(project)];
       if (real === undefined || realProject === undefined) continue;
       const way = wayInto(realProject, real);
-      if (way !== undefined && way !== "") this.#take(path);
+      if (way !== undefined && way !== "") this.#take(path, "plans");
       else this.#notes.push({ path: file, reason: `it names "${plans}", outside of its project` });
     }
   }
@@ -187,30 +195,35 @@ class Search {
       if (name === STATE_FILE || name === OLD_STATE_FILE) continue;
       // What nobody knows may lead anywhere: the walk tells of a link that leads out.
       if (isUnknown(name, true) && isUnknown(name, false)) continue;
-      this.#takeTarget(path);
+      this.#takeTarget(folder, name);
       if (LINKED_IN.test(name)) {
-        for (const child of await namesIn(path)) this.#takeTarget(join(path, child));
+        for (const child of await namesIn(path)) this.#takeTarget(folder, `${name}/${child}`);
       } else if (name === "projects") {
         for (const project of await namesIn(path)) {
-          this.#takeTarget(join(path, project));
-          this.#takeTarget(join(path, project, "memory"));
+          this.#takeTarget(folder, `${name}/${project}`);
+          this.#takeTarget(folder, `${name}/${project}/memory`);
         }
       }
     }
   }
 
-  #takeTarget(path: string): void {
+  #takeTarget(folder: string, way: string): void {
+    const path = join(folder, way);
     try {
       if (!Deno.lstatSync(path).isSymlink) return;
     } catch {
       return; // Whatever is wrong with it, the walk says.
     }
     const target = realPathOf(path);
-    if (target !== undefined) this.#take(target, `a link at "${path}" leads there`);
+    if (target !== undefined) this.#take(target, way, `a link at "${path}" leads there`);
   }
 
-  /** Takes a path that is there, unless it holds everything else that a person has. */
-  #take(path: string, why = "named in settings"): void {
+  /**
+   * Takes a path that is there, unless it holds everything else that a person has.
+   *
+   * @param way Where in a folder of Claude Code's it would usually lie.
+   */
+  #take(path: string, way: string, why = "named in settings"): void {
     const real = realPathOf(path);
     if (real === undefined) return;
     const { home } = this.#machine;
@@ -219,7 +232,10 @@ class Search {
     if (dirname(real) === real || holds(home)) {
       const reason = `too much to take along for one name: ${why}; list it in "paths" to have it`;
       this.#doubts.push({ path, reason });
-    } else this.#paths.add(path);
+    } else {
+      this.#paths.add(path);
+      this.#places.push({ path: real, way });
+    }
   }
 
   /** The absolute path; `undefined` for one that is relative to a project. */
@@ -237,8 +253,10 @@ function databasesIn(home: string | undefined): string[] {
 
 async function isHome(path: string): Promise<boolean> {
   const names = new Set(await namesIn(path));
-  // By what is in it alone: a project's own folder has the usual name, too.
-  return claudeFolderKind("", (name) => names.has(name)) === "home";
+  const projects = await namesIn(join(path, "projects"));
+  // A project's own folder has the usual name, too, which says nothing here.
+  const name = basename(path) === CLAUDE_FOLDER ? "" : basename(path);
+  return claudeFolderKind(name, (name) => names.has(name), () => projects) === "home";
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -22,6 +22,7 @@ import {
   plainLine,
   shorten,
 } from "./markdown_text.ts";
+import { sayCount, sayUtc } from "./words.ts";
 
 /** A sub-agent, with what it said and did. */
 export interface Agent {
@@ -84,7 +85,7 @@ export function renderHead(
   const facts = [
     codeSpan(session),
     origin === "" ? "" : `goes on from ${codeSpan(origin)}`,
-    first === undefined ? "" : `${sayTime(first)} to ${sayTime(last ?? first)} UTC`,
+    first === undefined ? "" : `${sayUtc(first)} to ${sayUtc(last ?? first)} UTC`,
     branch === "" ? "" : `branch ${codeSpan(shorten(branch, 120))}`,
   ];
   const counts = [
@@ -106,15 +107,6 @@ export function sayTokens(
   return `${say(input)} tokens in, ${say(output)} out, ${say(written)} to cache, ${
     say(read)
   } from cache`;
-}
-
-/** `2026-01-02 03:04` */
-export function sayTime(time: number): string {
-  return new Date(time).toISOString().slice(0, 16).replace("T", " ");
-}
-
-function sayCount(count: number, what: string): string {
-  return `${NUMBERS.format(count)} ${what}${count === 1 ? "" : "s"}`;
 }
 
 class View {

@@ -6,8 +6,9 @@
  * @module
  */
 import { type LogStats, sumStats } from "./conversation_model.ts";
-import { sayTime, sayTokens } from "./conversation_view.ts";
+import { sayTokens } from "./conversation_view.ts";
 import { codeSpan, plainLine, shorten } from "./markdown_text.ts";
+import { sayUtc } from "./words.ts";
 
 /** What is known of a conversation without its text. */
 export interface Meta {
@@ -92,11 +93,11 @@ export function writeDigest(
   const rows = metas.map((meta) => {
     const { title, last, stats } = meta;
     const link = `[${plainLine(shorten(title, 80))}](#${anchorOf(meta.key)})`;
-    const day = last === undefined ? "" : sayTime(last);
+    const day = last === undefined ? "" : sayUtc(last);
     return `| ${day} | ${link} | ${stats.prompts} | ${stats.answers} | ${stats.calls} |`;
   });
   const out = leftOut.map(({ title, last }) =>
-    `- ${last === undefined ? "" : `${sayTime(last)} `}${plainLine(shorten(title, 80))}`
+    `- ${last === undefined ? "" : `${sayUtc(last)} `}${plainLine(shorten(title, 80))}`
   );
   const top = [
     `${PROJECT}${mark({ cwd })}${CLOSE}`,

@@ -4,10 +4,10 @@
  * @module
  */
 import { add, type LogStats, sumStats } from "./conversation_model.ts";
-import { sayTime } from "./conversation_view.ts";
 import { counted, type Meta } from "./digest_file.ts";
 import type { ProjectState } from "./digest_state.ts";
 import { codeSpan, plainLine, shorten } from "./markdown_text.ts";
+import { sayUtc } from "./words.ts";
 
 /** All that was counted, over all projects. */
 export interface Totals {
@@ -76,7 +76,7 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
     const link = `[${plainLine(state.slug)}](${encodeURI(`${state.slug}.md`)})`;
     const numbers = [metas.length, agents, sum.prompts, sum.answers, sum.calls];
     work.push([
-      ...[link, codeSpan(shorten(state.cwd, 60)), last > 0 ? sayTime(last) : ""],
+      ...[link, codeSpan(shorten(state.cwd, 60)), last > 0 ? sayUtc(last) : ""],
       ...numbers.map(say),
     ]);
     tokens.push([link, ...sum.tokens.map(say)]);
@@ -87,7 +87,7 @@ export function renderManifest(states: readonly ProjectState[], totals: Totals):
   tokens.push(["**All**", ...totals.tokens.map(say)]);
   const leftOut = states.flatMap(({ slug, leftOut }) =>
     leftOut.toReversed().map(({ title, last }) =>
-      `- ${plainLine(slug)}: ${last === undefined ? "" : `${sayTime(last)} `}${
+      `- ${plainLine(slug)}: ${last === undefined ? "" : `${sayUtc(last)} `}${
         plainLine(shorten(title, 80))
       }`
     )

@@ -60,6 +60,7 @@ import { bytesOf, type Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
 import type { SecretScanner } from "./secrets.ts";
 import { Leader } from "./team.ts";
+import { sayCount } from "./words.ts";
 
 /** What a run did, in numbers. */
 export interface DigestDetails extends Totals {
@@ -590,16 +591,15 @@ export class DigestRun {
 function sayDone(
   { written, projects, secrets, broken, oversized, unknown }: DigestDetails,
 ): string {
-  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const unknowns = Object.values(unknown).reduce((sum, number) => sum + number, 0);
   return [
     written.length === 0 && projects > 0
       ? sayNothingNew(projects)
-      : `${written.length} of ${count(projects, "digest")} updated`,
-    ...(secrets > 0 ? [`${count(secrets, "secret")} redacted`] : []),
-    ...(broken > 0 ? [`${count(broken, "broken line")}`] : []),
-    ...(oversized.length > 0 ? [`${count(oversized.length, "line")} too long`] : []),
-    ...(unknowns > 0 ? [`${count(unknowns, "unknown item")}`] : []),
+      : `${written.length} of ${sayCount(projects, "digest")} updated`,
+    ...(secrets > 0 ? [`${sayCount(secrets, "secret")} redacted`] : []),
+    ...(broken > 0 ? [`${sayCount(broken, "broken line")}`] : []),
+    ...(oversized.length > 0 ? [`${sayCount(oversized.length, "line")} too long`] : []),
+    ...(unknowns > 0 ? [`${sayCount(unknowns, "unknown item")}`] : []),
   ].join(", ");
 }
 

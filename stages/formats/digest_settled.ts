@@ -18,6 +18,7 @@ import {
 import type { Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
 import { childPath } from "./paths.ts";
+import { sayCount } from "./words.ts";
 
 /** The options of the stage. */
 export interface DigestOptions {
@@ -38,7 +39,7 @@ export const MANIFEST = "_manifest.md";
 
 /** What a run says that had nothing to do. */
 export function sayNothingNew(digests: number): string {
-  return `${digests} ${digests === 1 ? "digest" : "digests"}, nothing new`;
+  return `${sayCount(digests, "digest")}, nothing new`;
 }
 
 /** What the digests look like follows from this. */

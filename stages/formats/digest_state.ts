@@ -8,6 +8,7 @@ import { systemCode } from "../errors.ts";
 import type { Entry, LogStats, Piece, Tools } from "./conversation_model.ts";
 import type { Heading } from "./conversation.ts";
 import type { Meta, Part } from "./digest_file.ts";
+import { flushDirectory, lstatIfThere } from "./durable.ts";
 import { childPath } from "./paths.ts";
 import { writeAll } from "./write_all.ts";
 
@@ -225,14 +226,7 @@ export class DigestStore {
 
   /** Makes the new names outlast a power cut. */
   async flush(): Promise<void> {
-    if (Deno.build.os === "windows") return; // It opens no directories.
-    for (const folder of this.#touched) {
-      using file = await Deno.open(folder);
-      // Some network shares know no flush of a directory.
-      await file.sync().catch((error) => {
-        if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error) ?? "")) throw error;
-      });
-    }
+    for (const folder of this.#touched) await flushDirectory(folder);
     this.#touched.clear();
   }
 
@@ -277,13 +271,8 @@ export interface Look {
 
 /** How a file looks; `undefined` when there is no such file. */
 export function lookAt(path: string): Look | undefined {
-  try {
-    const info = Deno.lstatSync(path);
-    return info.isFile ? lookOf(info) : undefined;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const info = lstatIfThere(path);
+  return info?.isFile ? lookOf(info) : undefined;
 }
 
 function lookOf({ size, mtime, ctime, ino, dev }: Deno.FileInfo): Look {

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { StageError } from "../errors.ts";
+import { lstatIfThere } from "./durable.ts";
 import { makeFolder, openLock } from "./git_folder.ts";
 import type { Git } from "./git_program.ts";
 
@@ -286,9 +287,10 @@ export class Clone implements Disposable {
         if (!isDirectory) return false;
       }
       const refs = join(this.repository, "refs", "keepsake");
-      if (await isThere(refs) && !(await Deno.lstat(refs)).isDirectory) return false;
+      if (lstatIfThere(refs)?.isDirectory === false) return false;
       for (const name of ["alternates", "http-alternates"]) {
-        if (await isThere(join(this.repository, "objects", "info", name))) return false;
+        const file = join(this.repository, "objects", "info", name);
+        if (lstatIfThere(file) !== undefined) return false;
       }
       return /^ref: refs\/heads\/\S+\n$/.test(
         await Deno.readTextFile(join(this.repository, "HEAD")),
@@ -298,10 +300,6 @@ export class Clone implements Disposable {
       return false;
     }
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function ignoreMissing(error: unknown): void {

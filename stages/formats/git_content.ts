@@ -105,13 +105,6 @@ export function manifestKeyOf(archive: string): string | undefined {
   return archive.endsWith(".tar") ? archive.replace(/\.tar$/, ".json") : undefined;
 }
 
-const MANIFEST_REGEXP = /^[^/]+\/\d{8}T\d{6}Z-[0-9a-f]{12}\.json$/;
-
-/** Whether a key is the name of a manifest, and not of just any JSON. */
-export function isManifest(key: string): boolean {
-  return MANIFEST_REGEXP.test(key);
-}
-
 /** Keys of the manifests whose archives are not there as files of their own. */
 export function unpackedIn(held: ReadonlyMap<string, Held>): string[] {
   return [...held.keys()].filter((key) =>

@@ -24,7 +24,6 @@ import {
   filesDirectory,
   type Held,
   heldIn,
-  isManifest,
   manifestKeyOf,
   pathsFor,
   unpackedIn,
@@ -37,6 +36,7 @@ import { archiveSizeIn } from "./git_manifest.ts";
 import { Git } from "./git_program.ts";
 import { addressOf, parseRemote } from "./git_remote.ts";
 import { spoolPieces } from "./spool_file.ts";
+import { isManifest } from "./stored_names.ts";
 
 /** The options of the git destination. */
 export interface GitOptions {

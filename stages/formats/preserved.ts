@@ -7,9 +7,11 @@
  */
 import { dirname, join } from "node:path";
 import { HINT_FULL, StageError, systemCode, systemFault } from "../errors.ts";
+import { flush, flushDirectory, lstatIfThere } from "./durable.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
 import { type Identity, mtimeOf, SourceFile } from "./source_file.ts";
+import { tryLock } from "./try_lock.ts";
 import { writeAll } from "./write_all.ts";
 
 /** Name of the folder in which this keeps what is not a copy of today's state. */
@@ -47,8 +49,10 @@ export class Preserved implements Disposable {
       Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
       const root = Deno.realPathSync(path);
       const own = join(root, OWN_FOLDER);
-      if (lstat(own) === undefined) Deno.mkdirSync(own, { mode: 0o700 });
-      if (!lstat(own)!.isDirectory) throw new Error("a folder of its own has another's place");
+      if (lstatIfThere(own) === undefined) Deno.mkdirSync(own, { mode: 0o700 });
+      if (!lstatIfThere(own)!.isDirectory) {
+        throw new Error("a folder of its own has another's place");
+      }
       const lock = openOwn(join(root, LOCK), { create: true });
       if (await tryLock(lock)) return new Preserved(root, lock);
       lock.close();
@@ -72,7 +76,7 @@ export class Preserved implements Disposable {
     if (way === "" || way === "." || this.#known.has(way)) return;
     await this.makeDirectory(dirname(way));
     const path = this.at(way);
-    const info = lstat(path);
+    const info = lstatIfThere(path);
     if (info !== undefined && !info.isDirectory) await this.moveAside(way);
     if (info?.isDirectory !== true) {
       Deno.mkdirSync(path, { mode: 0o700 });
@@ -83,7 +87,7 @@ export class Preserved implements Disposable {
 
   /** What is known of a copy; `undefined` when there is none. */
   lookUp(way: string): Deno.FileInfo | undefined {
-    return lstat(this.at(way));
+    return lstatIfThere(this.at(way));
   }
 
   /** Gives a copy a second name, by its time and content, so that another may take its place. */
@@ -91,7 +95,7 @@ export class Preserved implements Disposable {
     const path = this.at(way);
     const version = await this.#versionOf(way, path, hashing, pace);
     // The same content at the same time: a run that was killed in between did this before.
-    if (lstat(version) === undefined) await giveSecondName(path, version);
+    if (lstatIfThere(version) === undefined) await giveSecondName(path, version);
     await this.#flushNames(dirname(version));
   }
 
@@ -136,7 +140,7 @@ export class Preserved implements Disposable {
   /** Ways of what runs that were cut short have left unfinished, each with where it lies. */
   leftovers(): Leftover[] {
     const folder = this.at(UNFINISHED);
-    if (lstat(folder)?.isDirectory !== true) return [];
+    if (lstatIfThere(folder)?.isDirectory !== true) return [];
     return Array.from(Deno.readDirSync(folder)).flatMap(({ name, isDirectory }) =>
       !isDirectory || name === this.#attempt
         ? []
@@ -154,7 +158,7 @@ export class Preserved implements Disposable {
   /** Takes what is unfinished as a version of its own. */
   async adoptAsVersion({ way, path }: Leftover, { hashing, pace }: NamedBy): Promise<void> {
     const version = await this.#versionOf(way, path, hashing, pace);
-    if (lstat(version) === undefined) Deno.renameSync(path, version);
+    if (lstatIfThere(version) === undefined) Deno.renameSync(path, version);
     else Deno.removeSync(path); // All of it is there.
     this.#changed.add(dirname(version));
   }
@@ -162,7 +166,7 @@ export class Preserved implements Disposable {
   /** Makes all new names outlast a power cut, and tidies empty folders away. */
   async settle(): Promise<void> {
     removeEmpty(this.at(UNFINISHED));
-    for (const path of this.#changed) await flushFolder(path);
+    for (const path of this.#changed) await flushDirectory(path);
   }
 
   [Symbol.dispose](): void {
@@ -190,7 +194,7 @@ export class Preserved implements Disposable {
   /** Before what they stand for loses its other name. */
   async #flushNames(directory: string): Promise<void> {
     for (let at = directory; at.length >= this.#root.length; at = dirname(at)) {
-      if (this.#changed.delete(at) || at === directory) await flushFolder(at);
+      if (this.#changed.delete(at) || at === directory) await flushDirectory(at);
     }
   }
 }
@@ -263,7 +267,10 @@ export function explain(error: unknown, action: string): unknown {
 /** Opens a file of ours, unless a link or something else was put in its place. */
 function openOwn(
   path: string,
-  { create = false, expected = lstat(path) }: { create?: boolean; expected?: Identity | undefined },
+  { create = false, expected = lstatIfThere(path) }: {
+    create?: boolean;
+    expected?: Identity | undefined;
+  },
 ): Deno.FsFile {
   const isNew = create && expected === undefined;
   const file = Deno.openSync(path, {
@@ -278,15 +285,6 @@ function openOwn(
   throw new StageError("stage-failed", `Cannot use "${path}": something else has its place`, {
     hint: "Remove what was put there, and look who did it",
   });
-}
-
-/** Locks without waiting where the runtime can; older ones wait a moment. */
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
-  if (typeof file.tryLock === "function") return await file.tryLock(true);
-  const late = Promise.withResolvers<false>();
-  const timer = setTimeout(() => late.resolve(false), 500);
-  const locked = file.lock(true).then(() => true, () => false);
-  return await Promise.race([locked, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** A link where the file system has them; a copy, made elsewhere first, where it has not. */
@@ -322,15 +320,6 @@ function fill(file: Deno.FsFile, room: Uint8Array): number {
   return used;
 }
 
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
 function filesBelow(folder: string): string[] {
   return Array.from(Deno.readDirSync(folder)).flatMap(({ name, isDirectory, isFile }) =>
     isDirectory
@@ -343,7 +332,7 @@ function filesBelow(folder: string): string[] {
 
 /** Removes folders that hold nothing but such folders; the system refuses to remove others. */
 function removeEmpty(folder: string): void {
-  if (lstat(folder)?.isDirectory !== true) return;
+  if (lstatIfThere(folder)?.isDirectory !== true) return;
   for (const { name, isDirectory } of Array.from(Deno.readDirSync(folder))) {
     if (isDirectory) removeEmpty(join(folder, name));
   }
@@ -352,21 +341,4 @@ function removeEmpty(folder: string): void {
   } catch {
     // Something is in it.
   }
-}
-
-/** Not the synchronous call: a slow disk takes minutes, and the worker has to answer meanwhile. */
-async function flush(file: Deno.FsFile): Promise<void> {
-  try {
-    await file.sync();
-  } catch (error) {
-    // Some network shares know no flush.
-    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes(systemCode(error) ?? "")) throw error;
-  }
-}
-
-async function flushFolder(path: string): Promise<void> {
-  // Windows opens no directories.
-  if (Deno.build.os === "windows" || lstat(path) === undefined) return;
-  using folder = await Deno.open(path);
-  await flush(folder);
 }

@@ -97,7 +97,9 @@ async function parseLines(
   }
   if (keys.size === 0 && problems.length === 0) {
     const message = `Cannot find ${article} ${what} in "${where}": it holds none`;
-    const hint = what === "identity" ? NAME_IDENTITY : "Write a recipient a line into it";
+    const hint = what === "identity"
+      ? NAME_IDENTITY
+      : 'Write a recipient a line into it: each stands behind "public key" in its identity file';
     problems.push({ line: 0, message, hint });
   }
   return { keys: [...keys], problems };
@@ -154,11 +156,15 @@ function identityFault(text: string): Promise<Fault | undefined> {
   });
 }
 
+/** What to do about an identity file that age has encrypted. */
+export function sayHandOver(file: string): string {
+  return `Have a shell hand it over decrypted: --identity <(age -d ${shellWord(file)})`;
+}
+
 function identityFileFault(text: string, where: string): KeyProblem | undefined {
   const subject = `Cannot use "${where}" as an identity file`;
   if (/^\s*(age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text)) {
-    const hint = `Have a shell hand it over decrypted: --identity <(age -d ${shellWord(where)})`;
-    return { line: 0, message: `${subject}: it is encrypted itself`, hint };
+    return { line: 0, message: `${subject}: it is encrypted itself`, hint: sayHandOver(where) };
   }
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     const message = `${subject}: it is an SSH key, which is not supported`;

@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import type { Pace } from "./pace.ts";
 import { writeAll } from "./write_all.ts";
 
@@ -58,8 +59,7 @@ export class SqliteCopy {
         ? { path, state: "unchecked", reason: `it was in use when it was read: ${found}` }
         : { path, state: "damaged", reason: `its database is damaged: ${found}` };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { path, state: "unchecked", reason: `it could not be checked: ${reason}` };
+      return { path, state: "unchecked", reason: `it could not be checked: ${messageOf(error)}` };
     } finally {
       this.remove();
     }

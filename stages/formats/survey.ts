@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { OptionsSchema, SurveyContext, SurveyResult } from "../contract.ts";
+import type { OptionsSchema, Remark, SurveyContext, SurveyResult } from "../contract.ts";
 import { Pace } from "./pace.ts";
 import { ReadFault, SourceFile } from "./source_file.ts";
 import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances } from "./walk.ts";
@@ -19,7 +19,8 @@ export async function survey(
   context: Omit<SurveyContext<OptionsSchema>, "options">,
 ): Promise<SurveyResult> {
   const unknown: string[] = [];
-  const remarks: Remarks = { unreadable: [], skipped: [], notes: [], unknown };
+  const idle: Remark[] = [];
+  const remarks: Remarks = { unreadable: [], skipped: [], notes: [], unknown, idle };
   const walk = await Walk.open(withCircumstances(selection, context), remarks);
   const pace = new Pace(context);
   const counted = new Set<string>();
@@ -42,7 +43,7 @@ export async function survey(
     if (pace.isDue) await pace.turn();
   }
   const { skipped, unreadable } = remarks;
-  return { files, bytes, skipped, unreadable, unknown };
+  return { files, bytes, skipped, unreadable, unknown, idle };
 }
 
 /** Everybody may read it. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, dirname, resolve } from "node:path";
-import type { Remark } from "../contract.ts";
+import type { ClaudePlace, Remark } from "../contract.ts";
 import { StageError } from "../errors.ts";
 import {
   CLAUDE_FOLDER,
@@ -22,6 +22,7 @@ import {
 } from "./claude_code.ts";
 import { listDirectory, type Listing } from "./directory.ts";
 import { compareUtf8, tarName } from "./entries.ts";
+import { idleExcludes } from "./idle_excludes.ts";
 import { ListedDatabases } from "./listed_databases.ts";
 import { childPath } from "./paths.ts";
 import { findRoots, type FoundRoot, realPathOf, wayInto } from "./roots.ts";
@@ -39,6 +40,8 @@ export interface Selection extends ClaudeChoice {
   readonly databases?: readonly string[] | undefined;
   /** Absolute paths of Claude Code's own folders, where what is unknown in them is to be told. */
   readonly homes?: readonly string[] | undefined;
+  /** Where those folders, and parts of them, truly lie. */
+  readonly places?: readonly ClaudePlace[] | undefined;
   /** Whether credentials may go in, since nobody without an identity can read them. */
   readonly sealed?: boolean | undefined;
   /** Absolute paths of what backups themselves are made of. */
@@ -89,6 +92,8 @@ export interface Remarks {
   readonly notes: Remark[];
   /** What is backed up although nobody knows what it is. */
   readonly unknown?: string[];
+  /** Patterns that leave nothing out. */
+  readonly idle?: Remark[];
 }
 
 /** Reason for a note on what was there when its directory was listed. */
@@ -132,6 +137,9 @@ export class Walk {
     const { paths, named = [], databases = [], avoid = [] } = selection;
     this.#avoidedNames = new Set(avoid.map((place) => basename(resolve(place)).toLowerCase()));
     this.roots = findRoots([...paths, ...databases], remarks.unreadable);
+    const idle = idleExcludes(selection.exclude, this.roots);
+    remarks.notes.push(...idle);
+    remarks.idle?.push(...idle);
     this.#databases = new ListedDatabases(databases);
     const roots = new Set(this.roots.map(({ real }) => real));
     for (const path of named) {
@@ -181,8 +189,13 @@ export class Walk {
   }
 
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
-    // A link's name hides nothing of what it leads to.
-    const claude = [path, real].flatMap(claudeFoldersAbove);
+    const { places = [] } = this.#selection;
+    // A link's name hides nothing of what it leads to, nor do other names what is the folder's.
+    const claude = [
+      ...[path, real].flatMap(claudeFoldersAbove),
+      ...places.filter((place) => place.path === real && place.way !== "")
+        .map(({ way }): ClaudeFolder => ({ kind: "home", path: way })),
+    ];
     // A cache that is asked for by name is wanted.
     const reason = this.#isAvoided(path, real)
       ? AVOIDED
@@ -372,11 +385,21 @@ function claudeFoldersAt(
   const names = [found.shown, found.source].map((path) => basename(path));
   const name = names.find((name) => name === CLAUDE_FOLDER) ?? "";
   if (homes.includes(found.shown)) return [...claude, { kind: "home", path: "" }];
-  const kind = claudeFolderKind(name, (name) => children.has(name));
+  const projects = () => namesIn(childPath(found.source, "projects"));
+  const kind = claudeFolderKind(name, (name) => children.has(name), projects);
   if (kind === undefined) return [...claude];
   // Whoever backs up a folder of that name alone means the home.
   const isHome = way === "" && name === CLAUDE_FOLDER;
   return [...claude, { kind: isHome ? "home" : kind, path: "" }];
+}
+
+/** None of what is no directory, or cannot be read: whoever walks into it tells of that. */
+function namesIn(directory: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 function describe(info: Deno.FileInfo, path: string, source: string, shown: string): Found {

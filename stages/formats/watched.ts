@@ -4,41 +4,81 @@
  *
  * @module
  */
-import type { FileEntry, Watched } from "../contract.ts";
+import type { ClaudePlace, FileEntry, Watched } from "../contract.ts";
+import { claudeFoldersAbove } from "./claude_code.ts";
 import type { Hashing } from "./hashing.ts";
 import type { Pace } from "./pace.ts";
+import { archivePaths, type FoundRoot } from "./roots.ts";
 import { ReadFault, SourceFile } from "./source_file.ts";
 
-/** What kind of file a path in the archive is; `undefined`: one that may become what it will. */
-export function kindOf(path: string): Watched["kind"] | undefined {
-  if (MEMORY_REGEXP.test(path)) return path.endsWith("/MEMORY.md") ? "index" : "memory";
-  if (SETTINGS_REGEXP.test(path)) return "settings";
-  return LOG_REGEXP.test(path) ? "log" : undefined;
+/** Tells what kinds of files there are in an archive, by where they lie in a folder of Claude Code's. */
+export class Kinds {
+  /** By directories, or files, of the archive: what they are in such a folder. */
+  readonly #ways = new Map<string, string[]>();
+
+  /** @param places What is known of the folders; a root may be one all the same. */
+  constructor(roots: readonly TrueRoot[], places: readonly ClaudePlace[] = []) {
+    for (const { name, path, real } of roots) {
+      this.#add(name, "");
+      for (const { path: way } of [path, real].flatMap(claudeFoldersAbove)) this.#add(name, way);
+    }
+    const realRoots = roots.map(({ name, real }) => ({ name, path: real }));
+    for (const { path, way } of places) {
+      for (const place of archivePaths(realRoots, path)) this.#add(place, way);
+    }
+  }
+
+  #add(place: string, way: string): void {
+    const ways = this.#ways.get(place) ?? [];
+    this.#ways.set(place, [...ways, way]);
+  }
+
+  /** @returns `undefined` for a file that may become what it will. */
+  of(path: string): Watched["kind"] | undefined {
+    const kind = kindOf(path);
+    if (kind !== undefined) return kind;
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+      for (const way of this.#ways.get(path.slice(0, end)) ?? []) {
+        const kind = kindOf(`${way}${path.slice(end)}`.replace(/^\//, ""));
+        if (kind !== undefined) return kind;
+      }
+    }
+  }
 }
 
-const MEMORY_REGEXP = /(^|\/)(projects\/[^/]+\/memory|agent-memory\/[^/]+)\/.+|^[^/]+\/MEMORY\.md$/;
-const SETTINGS_REGEXP =
-  /^[^/]+\/settings(\.local)?\.json$|(^|\/)\.claude\/settings(\.local)?\.json$/;
-const LOG_REGEXP = /(^|\/)projects\/.+\.jsonl$|^[^/]+\/history\.jsonl$/;
+/** A root, and its true place. */
+type TrueRoot = Pick<FoundRoot, "name" | "path" | "real">;
+
+function kindOf(way: string): Watched["kind"] | undefined {
+  if (MEMORY_REGEXP.test(way)) return /(^|\/)MEMORY\.md$/.test(way) ? "index" : "memory";
+  if (SETTINGS_REGEXP.test(way)) return "settings";
+  return LOG_REGEXP.test(way) ? "log" : undefined;
+}
+
+const MEMORY_REGEXP = /(^|\/)(projects\/[^/]+\/memory|agent-memory\/[^/]+)\/.+|^MEMORY\.md$/;
+const SETTINGS_REGEXP = /(^|(^|\/)\.claude\/)settings(\.local)?\.json$/;
+const LOG_REGEXP = /(^|\/)projects\/.+\.jsonl$|(^|(^|\/)\.claude\/)history\.jsonl$/;
 
 /** Looks at the files that matter, once each has been written to the archive. */
 export class Watch {
   /** What was found, in the order of the archive. */
   readonly found: Watched[] = [];
   readonly #before: ReadonlyMap<string, Watched>;
+  readonly #kinds: Kinds;
   readonly #hashing: Hashing;
   readonly #pace: Pace;
 
   /** @param before What an earlier archive held of them. */
-  constructor(before: readonly Watched[], hashing: Hashing, pace: Pace) {
+  constructor(before: readonly Watched[], kinds: Kinds, hashing: Hashing, pace: Pace) {
     this.#before = new Map(before.map((watched) => [watched.path, watched]));
+    this.#kinds = kinds;
     this.#hashing = hashing;
     this.#pace = pace;
   }
 
   /** @param source Where the entry was read, to look at its beginning or into it once more. */
   async add({ path, size, sha256 }: FileEntry, source: string): Promise<void> {
-    const kind = kindOf(path);
+    const kind = this.#kinds.of(path);
     if (kind === undefined) return;
     const about = { path, kind, size, sha256 };
     if (kind === "settings") {

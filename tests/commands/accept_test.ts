@@ -78,3 +78,23 @@ Deno.test("what run, status and accept say to type next names the pipeline file 
   const none = await home.keepsake(["list", "--config", "none.toml"]);
   match(none.stderr, /write one with "keepsake init --config none\.toml"\n$/);
 });
+
+Deno.test("memory that settings have lie elsewhere is missed, and its only copy stays", async () => {
+  await using home = await Home.make();
+  await home.write(".claude/settings.json", '{"autoMemoryDirectory":"~/notes/memory"}');
+  for (const name of ["MEMORY", "people", "decisions"]) {
+    await home.write(`notes/memory/${name}.md`, `# ${name}\n`);
+  }
+  equal((await home.keepsake(["init", "--yes"])).status, 0);
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const keys = "keep_last = 1\nforget_deleted = true\n";
+  await Deno.writeTextFile(file, `${await Deno.readTextFile(file)}${keys}`);
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  for (const name of ["people", "decisions"]) await Deno.remove(home.at(`notes/memory/${name}.md`));
+  const told = await home.keepsake(["run", "--quiet"]);
+  equal(told.status, 0);
+  match(told.stderr, /^SUSPECT claude: /m);
+  match(told.stderr, /^ {4}memory\/people\.md is gone \(9 bytes\)$/m);
+  const list = await home.keepsake(["list", "--json"]);
+  equal(JSON.parse(list.stdout).length, 2);
+});

@@ -62,8 +62,6 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
     description: "",
     options: options.options({
       token: options.secret("Token."),
-      hook: options.url("Hook."),
-      hooks: options.optional(options.urls("Hooks.")),
       part: options.size("Size."),
       age: options.duration("Age."),
     }),
@@ -77,7 +75,8 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
     fetch: () => Promise.reject(),
     remove: () => Promise.reject(),
   });
-  const { stages } = await configJson({
+  const hooks = ["https://me:hunter2@example.org", "https://example.org/services/hunter2"];
+  const { pipeline, stages } = await configJson({
     file: "/p.toml",
     name: "claude",
     state: "/s/claude",
@@ -89,8 +88,6 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
       stage,
       options: {
         token: "hunter2",
-        hook: "https://me:hunter2@example.org",
-        hooks: ["https://example.org/services/hunter2", "https://example.org/?key=hunter2"],
         part: 5e6,
         age: 90_000,
       },
@@ -98,11 +95,16 @@ Deno.test("config hides secrets, and what addresses carry with them", async () =
       input: undefined,
       plaintext: false,
     }],
+    watch: {
+      alerts: hooks.map((address) => ({ address, shape: undefined })),
+      heartbeat: "https://example.org/?key=hunter2",
+      ...{ command: undefined, log: undefined, metrics: undefined },
+    },
   });
+  deepEqual(pipeline.alert, ["https://example.org", "https://example.org/(hidden)"]);
+  equal(pipeline.heartbeat, "https://example.org/(hidden)");
   deepEqual(stages[0]!.options, {
     token: "(hidden)",
-    hook: "https://example.org",
-    hooks: ["https://example.org/(hidden)", "https://example.org/(hidden)"],
     part: "5000000B",
     age: "90s",
   });

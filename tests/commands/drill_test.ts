@@ -1,6 +1,12 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { Home } from "./harness.ts";
 
+/** How a file begins that `age -p` made of an identity: no text. */
+const ENCRYPTED_KEY = new Uint8Array([
+  ...new TextEncoder().encode("age-encryption.org/v1\n-> scrypt c2FsdA 18\n"),
+  ...[0, 0xff, 0, 0xfe],
+]);
+
 Deno.test("drill tells what came back, as a table and as JSON, and why something did not", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -134,6 +140,13 @@ Deno.test("an identity that is no file of keys is refused, and not shown where i
   const endless = await home.keepsake(["verify"], { env: { KEEPSAKE_IDENTITY: "/dev/zero" } });
   equal(endless.status, 3, endless.stderr);
   match(endless.stderr, /^Error: Cannot read the identity "\/dev\/zero": it is more than 256 KiB/);
+  await Deno.writeFile(home.at("key.age"), ENCRYPTED_KEY);
+  const encrypted = await home.keepsake(["verify", "--identity", home.at("key.age")]);
+  equal(encrypted.status, 3, encrypted.stderr);
+  match(
+    encrypted.stderr,
+    /key\.age": it is encrypted itself\n {2}Have a shell hand it over decrypted/,
+  );
   const piped = await home.bash("keepsake verify --identity <(cat .config/keepsake/identity.txt)");
   equal(piped.status, 0, piped.stderr);
 });

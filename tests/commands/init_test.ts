@@ -149,6 +149,34 @@ Deno.test("init takes a relative answer from where it is given, and ~ and variab
   equal((await home.list(".")).includes("wrong.toml"), false);
 });
 
+Deno.test("init takes no address for a directory, and asks again", {
+  ignore: !await hasScript(),
+}, async () => {
+  await using home = await Home.make();
+  const answers = "\\ns3://backups/claude\\ngit@host:me/backup.git\\nb\\n";
+  const { stdout } = await home.bash(
+    `printf '${answers}' | script -qec 'keepsake init -c p.toml' /dev/null`,
+  );
+  equal(stdout.match(/Keep backups in/g)?.length, 3, stdout);
+  equal(stdout.match(/Cannot use this path: it is an address.*\r\n {2}Say use = "s3"/g)?.length, 2);
+  const text = await Deno.readTextFile(home.at("p.toml"));
+  match(text, new RegExp(`^path = "${home.at("b")}"$`, "m"));
+});
+
+Deno.test("plan refuses a directory that is an address, with its line", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  for (const path of ["s3://backups/claude", "sftp:me@host:/b"]) {
+    await Deno.writeTextFile(file, text.replace(/^path = .*$/m, `path = "${path}"`));
+    const { status, stderr } = await home.keepsake(["plan"]);
+    equal(status, 3);
+    match(stderr, /\d+:\d+ +stage\[4\]\.path: Cannot use this path: it is an address/);
+    match(stderr, /use = "s3" or use = "git"/);
+  }
+});
+
 Deno.test("init asks in letters alone", { ignore: !await hasScript() }, async () => {
   await using home = await Home.make();
   const { stdout } = await home.bash("script -qec 'keepsake init' /dev/null < /dev/null", {

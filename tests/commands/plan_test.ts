@@ -208,6 +208,26 @@ Deno.test("plan counts what the snapshot would hold and leave out, and names wha
   equal(report.ok, true);
 });
 
+Deno.test("plan and run tell of what exclude has as a path of the machine, which leaves nothing out", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  await home.write("src/cache/1", "");
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const patterns = [home.at("src/cache"), "~/src/cache"];
+  const keys = `paths = ["~/src"]\nexclude = ${JSON.stringify(patterns)}`;
+  await Deno.writeTextFile(file, text.replace("claude = true", `claude = true\n${keys}`));
+  const { stdout, stderr } = await home.keepsake(["plan"]);
+  const flat = stdout.replaceAll(/\s+/g, " ");
+  const why = '" in "exclude" matches nothing: patterns are relative to each path, ';
+  equal(flat.includes(`Warning: ~/src: "${patterns[0]}${why}so write "/cache"`), true, stderr);
+  equal(flat.includes(`Warning: ~/src: "~/src/cache${why}and "~" is no home there: `), true, flat);
+  const { sources: [source] } = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
+  equal(source.idle.length, 2);
+  const run = await home.keepsake(["run"]);
+  for (const { reason } of source.idle) equal(run.stderr.includes(`~/src: ${reason}\n`), true);
+});
+
 Deno.test("a Deno with known ways out of its sandbox is told of", () => {
   equal(oldDenoWarning("2.9.6"), undefined);
   equal(oldDenoWarning("2.10.0"), undefined);

@@ -538,6 +538,7 @@ Deno.test({
   ignore: !cron,
   async fn() {
     await using home = await furnished((text) => text.replace(/^paths = .*$/m, "claude = true"));
+    await home.write(".claude-mem/claude-mem.db", "");
     const env = { CLAUDE_CONFIG_DIR: home.at(".claude") };
     const words = ["schedule", "install", "--with", "cron"];
     const { status, stderr } = await home.keepsake(words, { env });
@@ -548,7 +549,7 @@ Deno.test({
     );
     assert.match(
       stderr,
-      /Write the paths .* for claude = true, .* write paths = \["\S+\.claude"\] in/,
+      /Write the paths .* for claude = true, .* write paths = \["\S+\.claude"\] and sqlite = \["\S+claude-mem\.db"\] in/,
     );
   },
 });

@@ -5,6 +5,31 @@ import { Home } from "./harness.ts";
 /** Root reads everything, unless it gives that up. */
 const AS_MORTAL = Deno.uid() === 0 ? "setpriv --bounding-set=-all " : "";
 
+/** Nothing on the disk, and seconds to read. */
+const LARGE = ".claude/projects/-tmp-a/large";
+
+/** Starts a run, and waits until it is at work. */
+async function startRun(home: Home): Promise<Deno.ChildProcess> {
+  await Deno.truncate(await home.write(LARGE, ""), 16 * 2 ** 30);
+  const running = home.start(["run", "--quiet", "--force"]);
+  let hasEnded = false;
+  running.status.then(() => hasEnded = true);
+  let open: OpenRun | null = null;
+  while (open?.process !== running.pid && !hasEnded) open = await openRunOf(home);
+  deepEqual([open?.process, open?.at_work], [running.pid, true]);
+  return running;
+}
+
+interface OpenRun {
+  readonly process: number;
+  readonly at_work: boolean;
+}
+
+/** What `status` tells of a run that has not ended. */
+async function openRunOf(home: Home): Promise<OpenRun | null> {
+  return JSON.parse((await home.keepsake(["status", "--json"])).stdout).open_run;
+}
+
 Deno.test("status, log and plan --at tell of a home that has been backed up", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -106,24 +131,13 @@ Deno.test({
     await using home = await Home.make();
     await home.furnish();
     equal((await home.keepsake(["run", "--quiet"])).status, 0);
-    const { DatabaseSync } = await import("node:sqlite");
-    const path = home.at(".local/state/keepsake/claude/catalog.db");
-    /** Starts a run, has it killed once it has begun, and looks at `status` before that. */
+    /** Has a run killed while it is at work, and looks at `status` before that. */
     const kill = async (look: () => Promise<void>) => {
-      const child = home.start(["run", "--force"]);
-      const database = new DatabaseSync(path);
-      database.exec("PRAGMA busy_timeout = 5000");
-      const begun = database.prepare("SELECT COUNT(*) AS count FROM runs WHERE finished IS NULL");
-      const before = (begun.get() as { count: number }).count;
-      for (let tries = 0; tries < 10_000; tries++) {
-        if ((begun.get() as { count: number }).count > before) break;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      database.close();
-      child.kill("SIGSTOP");
+      const running = await startRun(home);
+      running.kill("SIGSTOP");
       await look();
-      child.kill("SIGKILL");
-      equal((await child.output()).code, 137);
+      running.kill("SIGKILL");
+      equal((await running.status).code, 137);
     };
     await kill(() => Promise.resolve());
     await kill(async () => {
@@ -131,6 +145,7 @@ Deno.test({
       match(stdout, /^Last run: .*: well, and those after it were cut off$/m);
       match(stdout, /The last run was cut off/);
     });
+    await Deno.remove(home.at(LARGE));
     match((await home.keepsake(["run"])).stderr, /The last 2 runs were cut off: they began and/);
     equal((await home.keepsake(["status"])).stdout.includes("cut off"), false);
   },
@@ -205,6 +220,23 @@ Deno.test("a run that ended without a report is what log and status tell, and no
   deepEqual([unknown.status, /Cannot show run 9: /.test(unknown.stderr)], [3, true]);
 });
 
+Deno.test("verify does not say that all is well where the catalog cannot tell what is gone", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  const catalog = home.at(".local/state/keepsake/claude/catalog.db");
+  await Deno.writeFile(catalog, crypto.getRandomValues(new Uint8Array(5000)));
+  const known = `Cannot use the catalog "${catalog}": it is damaged`;
+  const { status, stdout, stderr } = await home.keepsake(["verify"]);
+  deepEqual([status, /^ok /m.test(stdout)], [2, true], stderr);
+  match(stderr, /^Warning: .*it is damaged: what was stored before is not known here$/m);
+  const { ok, catalog_failure } = JSON.parse((await home.keepsake(["verify", "--json"])).stdout);
+  deepEqual([ok, catalog_failure.message], [false, known]);
+  const forgetting = await home.keepsake(["verify", "--forget-missing"]);
+  deepEqual([forgetting.status, forgetting.stderr.includes(`Error: ${known}\n`)], [2, true]);
+  match((await home.keepsake(["list"])).stderr, /^Warning: .*not known here$/m);
+});
+
 Deno.test("a catalog that is damaged is no fresh start: what rests on it says so, and what to do", async () => {
   await using home = await Home.make();
   await home.furnish();
@@ -261,33 +293,23 @@ Deno.test("status tells of a run that is at work, and of one that was killed, at
   await using home = await Home.make();
   await home.furnish();
   equal((await home.keepsake(["run", "--quiet"])).status, 0);
-  const openRun = async () =>
-    JSON.parse((await home.keepsake(["status", "--json"])).stdout).open_run;
-  equal(await openRun(), null);
-  // Nothing on the disk, and seconds to read.
-  const large = await home.write(".claude/projects/-tmp-a/large", "");
-  await Deno.truncate(large, 16 * 2 ** 30);
-  const running = home.start(["run", "--quiet", "--force"]);
-  let hasEnded = false;
-  const output = running.output().then(() => hasEnded = true);
-  let open: { readonly process: number; readonly at_work: boolean } | null = null;
-  while (open === null && !hasEnded) open = await openRun();
-  deepEqual([open?.process, open?.at_work], [running.pid, true]);
+  equal(await openRunOf(home), null);
+  const running = await startRun(home);
   const atWork = (await home.keepsake(["status"])).stdout;
   match(
     atWork,
     new RegExp(`^At work: {2}a run that began .*, just now, in process ${running.pid}$`, "m"),
   );
   running.kill("SIGKILL");
-  await output;
+  await running.status;
   const { status, stdout } = await home.keepsake(["status"]);
   equal(status, 0);
   match(stdout, /^Cut off: {2}a run that began [-0-9: ]+, just now$/m);
   match(stdout, /^ {2}The last run was cut off\. Make its backup: keepsake run$/m);
-  equal((await openRun()).at_work, false);
-  await Deno.remove(large);
+  equal((await openRunOf(home))?.at_work, false);
+  await Deno.remove(home.at(LARGE));
   equal((await home.keepsake(["run", "--quiet"])).status, 0);
-  equal(await openRun(), null);
+  equal(await openRunOf(home), null);
 });
 
 Deno.test("status ends with 5 while a session is about to be deleted and is in no destination", async () => {

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
+import type { Listener } from "../../pipeline/events.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
+import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
 import { works } from "../platform/probe.ts";
@@ -248,7 +250,16 @@ Deno.test({
     assert.match(error.message, new RegExp(`^Cannot .*"${sandbox.state}.*read-only`));
     assert.deepEqual(filesIn(sandbox.destination()), stored);
     assert.equal((await sandbox.list()).length, 1);
-    assert.ok((await verifySnapshots({ pipeline: sandbox.pipeline })).ok);
+    // What is remembered can still be read, and what cannot be noted is said.
+    const { pipeline } = sandbox;
+    assert.equal(statusOf(pipeline, new Date()).places.length, 1);
+    const told: string[] = [];
+    const listener: Listener = (event) => void (event.type === "log" && told.push(event.message));
+    assert.ok((await verifySnapshots({ pipeline, listener })).ok);
+    assert.match(told.join("\n"), /^Cannot .*read-only: what is found is not noted[^\n]*$/);
+    const manifest = [...stored.keys()].find((name) => name.includes(".json."))!;
+    await Deno.remove(join(sandbox.destination(), manifest));
+    assert.equal((await verifySnapshots({ pipeline })).status, 4);
     await state.remount("rw");
     await sandbox.backUp();
   },

@@ -182,11 +182,12 @@ TRIALS["waits as long as Retry-After says, and no longer than makes sense"] = as
   const answer = (after: string) => ({
     ...{ kind: "answer", status: 503, headers: { "retry-after": after } } as const,
   });
-  network.proxy.arm(answer("2"));
+  network.proxy.arm(answer("1"));
   const start = performance.now();
   await network.list();
   const waited = performance.now() - start;
-  assert.ok(waited >= 1900, `${waited} ms`);
+  // By itself it waits for 0.8 s at most.
+  assert.ok(waited >= 900, `${waited} ms`);
   network.proxy.arm(answer("3600"));
   const failure = await failureOf(network.list());
   assert.equal(failure?.code, "destination-unreachable");

@@ -68,8 +68,11 @@ async function sandboxWith(journal: "wal" | "delete"): Promise<[Sandbox, string]
   return [sandbox, path];
 }
 
+const NOW = new Date("2026-05-04T03:02:01Z");
+
 function restoring({ pipeline }: Sandbox, overwrite: Overwrite, dryRun = false) {
-  return restoreSnapshot({ pipeline, snapshot: "latest", target: "in-place", overwrite, dryRun });
+  const wanted = { snapshot: "latest", target: "in-place", clock: () => NOW } as const;
+  return restoreSnapshot({ pipeline, ...wanted, overwrite, dryRun });
 }
 
 for (const journal of ["wal", "delete"] as const) {
@@ -82,7 +85,7 @@ for (const journal of ["wal", "delete"] as const) {
     const { setAside } = await restoring(sandbox, "changed");
     assert.deepEqual(look(path), { check: "ok", notes: ["old"] });
     const { as } = setAside[0]!;
-    assert.match(as, /app\.db\.before-restore-\d{8}T\d{6}Z$/);
+    assert.equal(as, `${path}.before-restore-20260504T030201Z`);
     assert.deepEqual(look(as), { check: "ok", notes: ["new"] });
     assert.equal(readFileSync(join(sandbox.tree, "notes-journal"), "utf8"), "no log");
     assert.deepEqual((await restoring(sandbox, "changed")).setAside, []);
@@ -131,6 +134,7 @@ Deno.test("what was set aside is back when the restore cannot be finished", asyn
     [{ entry: { path: "tree", kind: "directory", mode: 0o700, mtime: 0 } }, { entry: file }],
     placements,
     "always",
+    NOW,
   );
   assert.equal(entries[1]!.stale?.endings.length, 3);
   const before = readdirSync(sandbox.tree);

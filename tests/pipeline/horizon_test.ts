@@ -166,9 +166,24 @@ Deno.test("a file with a new time and the old content is safe once a run has rea
   const later = new Date(Date.now() + 1000);
   await Deno.utime(logs[0]!, later, later);
   assert.deepEqual(held(pipeline, later)["a.jsonl"], []);
-  const touched = await runPipeline(pipeline, { clock: () => new Date(later.getTime() + 1) });
+  const after = new Date(later.getTime() + 1);
+  const touched = await runPipeline(pipeline, { clock: () => after });
   assert.deepEqual(touched.snapshots.map(({ name }) => name), [null]);
-  assert.deepEqual(held(pipeline, later)["a.jsonl"], ["near", "far"]);
+  assert.deepEqual(held(pipeline, after)["a.jsonl"], ["near", "far"]);
+});
+
+Deno.test("a run whose clock was ahead makes nothing safe, until one found all of it by another", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  const ahead = new Date(Date.now() + 1500 * DAY);
+  assert.equal((await runPipeline(pipeline, { clock: () => ahead })).status, 0);
+  await Deno.writeTextFile(logs[0]!, "more\n", { append: true });
+  const now = new Date();
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
+  await Deno.writeTextFile(logs[0]!, '{"cwd":"/nowhere"}\n');
+  age(logs[0]!, 9, now);
+  assert.deepEqual((await runPipeline(pipeline)).snapshots.map(({ name }) => name), [null]);
+  assert.deepEqual(held(pipeline, new Date())["a.jsonl"], ["near", "far"]);
 });
 
 Deno.test("a lost catalog knows nothing, and all again when the next run found nothing new", async () => {

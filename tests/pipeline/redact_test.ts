@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { BackupError } from "../../pipeline/errors.ts";
-import { redactError, redactForms, redactorFor } from "../../pipeline/redact.ts";
+import { type Environment, redactError, redactForms, redactorFor } from "../../pipeline/redact.ts";
 import { load, stages } from "./config/support.ts";
 
 Deno.test("passwords in addresses and identities are taken out of any text", () => {
@@ -68,7 +68,7 @@ Deno.test("what the file's references stand for is taken out, in every form that
         `s3; bucket = "backups"; credentials = "file:${keys}"; plaintext = true`,
       ),
     ].join("\n"));
-    const redact = redactorFor(pipeline);
+    const redact = redactorFor(pipeline, environmentOf({}));
     for (
       const secret of [
         "https://hooks.example/T0/very/secret?token=abcdef",
@@ -91,10 +91,35 @@ Deno.test("what the file's references stand for is taken out, in every form that
   }
 });
 
+function environmentOf(variables: Record<string, string>): Environment {
+  return { get: (name) => variables[name], toObject: () => variables };
+}
+
+Deno.test("what stands in the environment is taken out where the file refers to it, and nothing else", async () => {
+  const pipeline = await load([
+    "[pipeline]",
+    'alert = ["env:TEAM_HOOK"]',
+    stages('snapshot; paths = ["/data"]', 's3; bucket = "backups"; plaintext = true'),
+  ].join("\n"));
+  const redact = redactorFor(
+    pipeline,
+    environmentOf({
+      TEAM_HOOK: "https://hooks.example/T0/very/secret\n",
+      AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI",
+      AWS_REGION: "eu-central-1",
+      EDITOR: "/usr/bin/ordinary",
+    }),
+  );
+  equal(redact("at https://hooks.example/T0/very/secret now"), "at https:(hidden) now");
+  equal(redact("key wJalrXUtnFEMI"), "key (hidden)");
+  equal(redact("/usr/bin/ordinary in eu-central-1"), "/usr/bin/ordinary in eu-central-1");
+});
+
 function redactorOf(...alerts: readonly string[]) {
   const hooks = alerts.map((address) => ({ address, shape: undefined }));
   const others = { command: undefined, heartbeat: undefined, log: undefined, metrics: undefined };
-  return redactorFor({ stages: [], watch: { ...others, alerts: hooks } });
+  const pipeline = { stages: [], watch: { ...others, alerts: hooks } };
+  return redactorFor(pipeline, environmentOf({}));
 }
 
 Deno.test("ordinary words in an alert's address stay in paths, and are hidden behind its host", () => {

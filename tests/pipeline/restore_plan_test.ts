@@ -27,6 +27,7 @@ const ENTRIES = [
   symlink("a/z", "b/x.md"),
 ];
 const CHOSEN = ENTRIES.map((entry) => ({ entry }));
+const NOW = new Date("2026-05-04T03:02:01Z");
 
 Deno.test("chooseEntries() adds what leads to a match, and nothing else", () => {
   const paths = (matches: (path: string) => boolean) =>
@@ -70,7 +71,7 @@ Deno.test("placeRoots() refuses a place that is no path of this system", () => {
 
 async function actions(folder: Folder, overwrite: "never" | "changed" | "always") {
   const placement = { root: "a", base: folder.path, target: join(folder.path, "a") };
-  const planned = await planEntries(CHOSEN, [placement], overwrite);
+  const planned = await planEntries(CHOSEN, [placement], overwrite, NOW);
   return Object.fromEntries(planned.map(({ entry, action }) => [entry.path, action]));
 }
 
@@ -112,14 +113,16 @@ Deno.test("planEntries() refuses a link on the way that a root's own name adds",
   await Deno.symlink("/", join(folder.path, "x"));
   const placement = { root: "x/a", base: folder.path, target: join(folder.path, "x/a") };
   await assert.rejects(
-    planEntries([{ entry: directory("x/a") }], [placement], "always"),
+    planEntries([{ entry: directory("x/a") }], [placement], "always", NOW),
     /a link is there/,
   );
 });
 
 Deno.test("planEntries() refuses an entry of no root", async () => {
   const placement = { root: "b", base: "/nowhere", target: "/nowhere/b" };
-  await assert.rejects(planEntries(CHOSEN, [placement], "never"), { code: "snapshot-damaged" });
+  await assert.rejects(planEntries(CHOSEN, [placement], "never", NOW), {
+    code: "snapshot-damaged",
+  });
 });
 
 Deno.test("planEntries() hears of an abort while it compares", async () => {
@@ -140,7 +143,7 @@ Deno.test("planEntries() hears of an abort while it compares", async () => {
     await Deno.chmod(target, 0o644);
     const stop = new AbortController();
     const placement = { root: "large", base: path, target };
-    const planning = planEntries([{ entry }], [placement], "changed", undefined, stop.signal);
+    const planning = planEntries([{ entry }], [placement], "changed", NOW, undefined, stop.signal);
     stop.abort(new Error("enough"));
     await assert.rejects(planning, /enough/);
   } finally {

@@ -309,11 +309,14 @@ test("git goes on from a remote that was rewritten", async () => {
 test("git fetches what the remote has, not what its clone remembers", async () => {
   using place = new GitPlace();
   await place.store(pair(place));
+  assert.equal(text(await place.fetch(ARCHIVE)), "archive");
   const id = place.git("rev-parse", `main:${ARCHIVE}`);
   const loose = join(place.bare, "objects", id.slice(0, 2), id.slice(2));
   await Deno.chmod(loose, 0o600);
   await Deno.writeTextFile(loose, "damage");
-  await rejection(place.fetch(ARCHIVE));
+  const error = await rejection(place.fetch(ARCHIVE));
+  assert.equal(error.code, "destination-unreachable");
+  assert.match(error.message, new RegExp(`loose object ${id} .* is corrupt`));
 });
 
 const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";

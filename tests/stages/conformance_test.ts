@@ -8,7 +8,7 @@ import { pruneGrants, rekeyGrants, runGrants, union, withPrograms } from "../../
 import { planOf } from "../../pipeline/plan.ts";
 import { permissionsOf, resolveGrants } from "../../pipeline/worker/host.ts";
 import type { Grants, Operation } from "../../stages/contract.ts";
-import { stages } from "../../stages/mod.ts";
+import { stages, USUAL_TRANSFORM } from "../../stages/mod.ts";
 import { attemptEverything } from "../platform/attempts.ts";
 import { Folder, NOTHING, probe } from "../platform/probe.ts";
 
@@ -27,6 +27,10 @@ Deno.test("stages/mod.ts lists every stage file, under its name with hyphens", a
   const files = entries.filter(({ isFile, name }) => isFile && !SHARED.includes(name));
   const names = files.map(({ name }) => name.replace(/\.ts$/, "").replaceAll("_", "-"));
   assert.deepEqual(Object.keys(stages).toSorted(), names.toSorted());
+});
+
+Deno.test("the usual transform is one of the stages", async () => {
+  assert.equal((await stages[USUAL_TRANSFORM]!()).default.kind, "transform");
 });
 
 for (const [use, load] of Object.entries(stages)) {

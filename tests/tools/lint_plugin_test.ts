@@ -62,6 +62,41 @@ const CASES: readonly (readonly [file: string, source: string, complaint: string
     `import { stages } from "../stages/mod.ts";`,
     '"commands/run.ts" must not import "stages/mod.ts"',
   ],
+  [
+    "pipeline/run.ts",
+    `await import(new URL("../commands/run.ts", import.meta.url).href);`,
+    '"pipeline/run.ts" must not import "commands/run.ts"',
+  ],
+  [
+    "stages/contract.ts",
+    `const script = new URL("mod.ts", import.meta.url);`,
+    '"stages/contract.ts" must not import "stages/mod.ts"',
+  ],
+  [
+    "pipeline/run.ts",
+    `await import(run) as typeof import("../commands/run.ts");`,
+    '"pipeline/run.ts" must not import "commands/run.ts"',
+  ],
+  ["stages/formats/tar.ts", `let entry: import("../contract.ts").Entry;`, undefined],
+  ["pipeline/run.ts", `new URL("./locked_run.ts", import.meta.url);`, undefined],
+  ["pipeline/run.ts", `new URL("../commands/run.ts", address);`, undefined],
+  ["stages/contract.ts", `new URL("../commands/stage_alone.ts", import.meta.url);`, undefined],
+  [
+    "stages/contract.ts",
+    `await import("../commands/stage_alone.ts");`,
+    '"stages/contract.ts" must not import "commands/stage_alone.ts"',
+  ],
+  [
+    "stages/local.ts",
+    `new URL("../commands/stage_alone.ts", import.meta.url);`,
+    '"stages/local.ts" must not import "commands/stage_alone.ts"',
+  ],
+  ["commands/hook/answer.ts", `new URL("../../main.ts", import.meta.url);`, undefined],
+  [
+    "commands/run.ts",
+    `new URL("../main.ts", import.meta.url);`,
+    '"commands/run.ts" must not import "main.ts"',
+  ],
   ["main.ts", `import { main } from "./commands/mod.ts";`, undefined],
   [
     "main.ts",

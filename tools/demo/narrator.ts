@@ -5,6 +5,7 @@
  * @module
  */
 import { styleText } from "node:util";
+import { wrapText } from "../../stages/formats/words.ts";
 
 /** Writes the demonstration to stdout. */
 export class Narrator {
@@ -49,7 +50,8 @@ export class Narrator {
 
   /** Says something about what was seen. */
   say(text: string): void {
-    this.#write(`${this.#afterHeading ? "" : "\n"}${wrap(text)}`);
+    const lines = wrapText(text, 87).map((line) => `  ${line}\n`);
+    this.#write(`${this.#afterHeading ? "" : "\n"}${lines.join("")}`);
   }
 
   /** Shows something that was found to be so. */
@@ -80,18 +82,4 @@ export class Narrator {
     this.#afterHeading = false;
     Deno.stdout.writeSync(new TextEncoder().encode(text));
   }
-}
-
-/** Breaks a text into lines of at most 88 columns, set in by two. */
-function wrap(text: string): string {
-  let line = " ";
-  let wrapped = "";
-  for (const word of text.split(" ")) {
-    if (line.length + word.length > 88) {
-      wrapped += line + "\n";
-      line = " ";
-    }
-    line += ` ${word}`;
-  }
-  return wrapped + line + "\n";
 }

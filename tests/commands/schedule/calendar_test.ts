@@ -25,12 +25,25 @@ Deno.test("a name such as @daily is the expression that it stands for", () => {
   assert.equal(parseCalendar("@daily").expression, "0 0 * * *");
 });
 
+Deno.test("months and weekdays may be named, as cron has them", () => {
+  assert.equal(parseCalendar("0 3 * * sun").expression, "0 3 * * 0");
+  assert.equal(parseCalendar("0 3 * Jan,DEC mon-fri/2").expression, "0 3 * 1,12 1-5/2");
+});
+
 Deno.test("what is no time is refused, and so is a day that never comes", () => {
   const wrong = {
     "it is no cron expression": [
       ...["", "3", "every day", "0 3 * *", "0 0 3 * * *", "@reboot", "5-1 * * * *", "*/0 * * * *"],
       ...["1-5-7 * * * *", "5/10 * * * *", "1- * * * *", "1/2/3 * * * *", "* * * * 7-1"],
-      ...["-5 * * * *", "5,,6 * * * *", "*5 * * * *", "* * */30 2 0-6/0"],
+      ...[
+        "-5 * * * *",
+        "0 3 * * sunday",
+        "0 3 * mon *",
+        "sun 3 * * *",
+        "5,,6 * * * *",
+        "*5 * * * *",
+        "* * */30 2 0-6/0",
+      ],
     ],
     "minutes go from 0 to 59": ["60 * * * *", "61 * * * *", "1-61/7 * * * *"],
     "hours go from 0 to 23": ["* 24 * * *"],

@@ -11,7 +11,7 @@ Deno.test("escapeControls leaves nothing that a terminal would obey", () => {
 });
 
 Deno.test("escapeControls leaves every script and emoji as it is", () => {
-  for (const text of ["naïve", "日本語", "👩‍👩‍👧", "שלום", "a\u0301"]) {
+  for (const text of ["naïve", "日本語", "👩‍👩‍👧", "שלום", "می\u200cخواهم", "\u0600١", "a\u0301"]) {
     equal(escapeControls(text), text);
   }
 });

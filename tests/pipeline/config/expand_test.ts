@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { expandPath } from "../../../pipeline/config/expand.ts";
 
-const environment = { NAME: "value", EMPTY: "", TILDE: "~/there", SPEND: "$NAME" };
+const environment = {
+  ADDRESS: "s3://backups",
+  NAME: "value",
+  EMPTY: "",
+  TILDE: "~/there",
+  SPEND: "$NAME",
+};
 
 function expand(written: string, home: string | undefined = "/home/user"): string {
   const expansion = expandPath(written, "/etc/keepsake", { environment, home });
@@ -31,6 +37,10 @@ const PATHS: Readonly<Record<string, string>> = {
   "/a/$SPEND": "/a/$NAME",
   "/costs/$5/$": "/costs/$5/$",
   "./~file": "/etc/keepsake/~file",
+  "./s3://backups": "/etc/keepsake/s3:/backups",
+  "a/b@c:d": "/etc/keepsake/a/b@c:d",
+  "me@host": "/etc/keepsake/me@host",
+  "12:30": "/etc/keepsake/12:30",
 };
 
 for (const [written, path] of Object.entries(PATHS)) {
@@ -50,6 +60,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   "${}": "Cannot expand this path: ${ must be followed by a name",
   "${NAME:=x}": "Cannot expand this path: ${ must be followed by a name",
   "${NAME:-x": "Cannot expand this path: ${ must be followed by a name",
+  "s3://backups/claude": "Cannot use this path: it is an address",
+  "file:///mnt/usb": "Cannot use this path: it is an address",
+  "git+ssh://host/b": "Cannot use this path: it is an address",
+  "git@host:me/backup.git": "Cannot use this path: it is an address",
+  "sftp:me@host:/b": "Cannot use this path: it is an address",
+  "s3:host/bucket": "Cannot use this path: it is an address",
+  "nas:/backups": "Cannot use this path: it is an address",
+  "$ADDRESS": "Cannot use this path: it is an address",
   "/a\0b": "Cannot use this path: it has a character no path can have",
   "/a\ud800b": "Cannot use this path: it has a character no path can have",
 };

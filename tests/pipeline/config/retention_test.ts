@@ -55,6 +55,15 @@ Deno.test("keep_ keys that make no sense are refused at their place", async () =
   ]);
 });
 
+Deno.test("for words of other tools nothing is suggested that keeps less", async () => {
+  const keys = ["keep_hourly = 24", "keep_minutely = 1", 'keep_tags = "x"'];
+  assert.deepEqual(await problems(stages(SOURCE, `${TARGET}; ${keys.join("; ")}`)), [
+    "9:1 stage[2].keep_hourly: Unknown key",
+    "10:1 stage[2].keep_minutely: Unknown key",
+    "11:1 stage[2].keep_tags: Unknown key",
+  ]);
+});
+
 Deno.test("leave to forget is refused where nothing is ever removed", async () => {
   assert.deepEqual(await problems(stages(SOURCE, `${TARGET}; forget_deleted = true`)), [
     "9:1 stage[2].forget_deleted: Cannot forget what was deleted: nothing is ever removed without a keep_ key",

@@ -83,9 +83,11 @@ Deno.test("what holds secrets in Claude Code's folder is left out, whatever else
   for (const [path, reason] of Object.entries(SECRETS)) {
     assert.equal(reasonFor(path), reason, path);
     assert.equal(reasonFor(path, { include_caches: true }), reason, path);
-    assert.equal(reasonFor(path, {}, "project"), reason, path);
+    if (path !== "backups") assert.equal(reasonFor(path, {}, "project"), reason, path);
     assert.equal(reasonFor(path, { include_secrets: true }), undefined, path);
   }
+  // A project's own may be backups of anything.
+  assert.equal(reasonFor("backups", {}, "project"), undefined);
 });
 
 Deno.test("caches and machine state in Claude Code's folder are left out unless asked for", () => {
@@ -131,8 +133,9 @@ Deno.test("nothing that is carried or left out for a reason is unknown, and all 
 });
 
 Deno.test("Claude Code's folder is known by its name or by what is in it", () => {
+  let projects = ["-home-me-code"];
   const kind = (name: string, ...names: string[]) =>
-    claudeFolderKind(name, (n) => names.includes(n));
+    claudeFolderKind(name, (n) => names.includes(n), () => projects);
   assert.equal(kind(".claude", "projects"), "home");
   assert.equal(kind("claude-work", "projects", "settings.json"), "home");
   assert.equal(kind("claude-work", "projects", "history.jsonl"), "home");
@@ -140,6 +143,13 @@ Deno.test("Claude Code's folder is known by its name or by what is in it", () =>
   assert.equal(kind(".claude", "settings.json", "logs"), "project");
   assert.equal(kind("code", "projects"), undefined);
   assert.equal(kind("code", "settings.json"), undefined);
+  projects = ["C--Users-me"];
+  assert.equal(kind("claude-work", "projects", "settings.json"), "home");
+  projects = ["alpha", "beta.txt"];
+  assert.equal(kind("planner", "projects", "settings.json", "history.jsonl"), undefined);
+  assert.equal(kind("planner", "projects", ".credentials.json"), "project");
+  assert.equal(kind(".claude", "projects"), "home");
+  assert.equal(kind(".claude-work", "projects", "settings.json"), "home");
 });
 
 Deno.test("a path is seen from every folder of Claude Code's above it", () => {

@@ -110,7 +110,7 @@ Deno.test("several accounts have a folder each, and a folder that is named count
     "home/.claude-work/projects/p/1.jsonl": "{}\n",
     "home/.claude-work/history.jsonl": "{}\n",
     "home/.claude-backup/notes.txt": "no folder of Claude Code's",
-    "data/claude/projects/p/1.jsonl": "{}\n",
+    "data/claude/projects/-p/1.jsonl": "{}\n",
     "data/claude/settings.json": '{"plansDirectory":"~/plans"}',
     "home/plans/1.md": "plan",
   });
@@ -123,7 +123,7 @@ Deno.test("several accounts have a folder each, and a folder that is named count
 Deno.test("a folder that was moved needs no other one", async () => {
   using tree = new SourceTree({
     "home/": "",
-    "data/claude/projects/p/1.jsonl": "{}\n",
+    "data/claude/projects/-p/1.jsonl": "{}\n",
     "data/claude/settings.json": "{}",
   });
   assert.deepEqual((await find(tree, { named: [tree.at("data/claude")] })).homes, ["data/claude"]);

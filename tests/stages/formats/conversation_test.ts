@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { PrepareResult } from "../../../stages/contract.ts";
 import type { DigestDetails } from "../../../stages/formats/digest_run.ts";
+import { assertLinear } from "../../growth.ts";
 import { runStage } from "../harness.ts";
 
 type Line = Readonly<Record<string, unknown>> | string;
@@ -122,16 +123,17 @@ Deno.test("what stands behind a tag that nobody closes is shown, as is the tag",
 });
 
 Deno.test("tags without end, or in each other, cost no more than their length", async () => {
-  using project = new Project();
-  const many = "<system-reminder><task-notification>".repeat(20_000);
-  project.write([
-    project.user(`${many} the question`),
-    project.user(`${many}noise${"</task-notification></system-reminder>".repeat(20_000)}the end`),
-  ]);
-  const start = performance.now();
-  const { text } = await project.digest();
-  assert.ok(text.includes("the question") && text.includes("the end"));
-  assert.ok(performance.now() - start < 20_000);
+  await assertLinear(async (count) => {
+    using project = new Project();
+    const many = "<system-reminder><task-notification>".repeat(count);
+    const ends = "</task-notification></system-reminder>".repeat(count);
+    project.write([
+      project.user(`${many} the question`),
+      project.user(`${many}noise${ends}the end`),
+    ]);
+    const { text } = await project.digest();
+    assert.ok(text.includes("the question") && text.includes("the end"));
+  }, 20_000);
 });
 
 Deno.test("a message is read also where what a tool answered stands before it", async () => {

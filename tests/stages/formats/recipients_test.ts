@@ -145,7 +145,8 @@ Deno.test("parseRecipients and parseIdentities refuse a file that holds none", a
       problems: [{
         line: 0,
         message: 'Cannot find a recipient in "keys.txt": it holds none',
-        hint: "Write a recipient a line into it",
+        hint:
+          'Write a recipient a line into it: each stands behind "public key" in its identity file',
       }],
     });
     const { problems } = await parseIdentities(text, "keys.txt");

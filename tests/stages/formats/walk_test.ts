@@ -152,7 +152,7 @@ const HOME = {
   "me/.claude/session-env/s/x": "secret",
   "me/work/claude-two/.credentials.json": "secret",
   "me/work/claude-two/cache/x": "",
-  "me/work/claude-two/projects/p/2.jsonl": "{}",
+  "me/work/claude-two/projects/-p/2.jsonl": "{}",
   "me/work/app/.claude/logs/kept": "",
   "me/work/app/.claude/.credentials.json": "secret",
 };
@@ -163,7 +163,7 @@ Deno.test("the walk leaves out what Claude Code's folders have to hide, wherever
   assert.deepEqual(found.filter(({ kind }) => kind === "file").map(({ path }) => path), [
     "me/.claude/projects/p/1.jsonl",
     "me/work/app/.claude/logs/kept",
-    "me/work/claude-two/projects/p/2.jsonl",
+    "me/work/claude-two/projects/-p/2.jsonl",
   ]);
   assert.deepEqual(
     skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`),
@@ -177,6 +177,18 @@ Deno.test("the walk leaves out what Claude Code's folders have to hide, wherever
       "/me/work/claude-two/cache: a cache or state of this machine",
     ],
   );
+});
+
+Deno.test("the walk leaves nothing out of another program's folder with projects in it", async () => {
+  const files = ["backups/1", "jobs/1", "local/1", "logs/1", "sessions/1", "todos/1"];
+  using tree = new SourceTree(
+    Object.fromEntries(
+      [...files, "projects/alpha/1.jsonl", "settings.json"].map((path) => [`planner/${path}`, "x"]),
+    ),
+  );
+  const { found, skipped } = await walk([tree.at("planner")]);
+  assert.equal(found.filter(({ kind }) => kind === "file").length, files.length + 2);
+  assert.deepEqual(skipped, []);
 });
 
 Deno.test("the walk takes secrets and caches when they are asked for", async () => {
@@ -266,6 +278,31 @@ Deno.test("the file of Claude Code's state is cut wherever it is, and its copies
   ]);
   const reasons = skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`);
   assert.ok(reasons.includes("/me/.claude.json.backup: may hold credentials"), reasons.join());
+});
+
+Deno.test("the walk leaves out what a folder of Claude Code's has to hide where a link has it lie", async () => {
+  using tree = new SourceTree({
+    "ch/telegram/.env": "TOKEN",
+    "ch/telegram/notes.md": "",
+    "locks/1.lock": "TOKEN",
+    "locks/1.txt": "",
+  });
+  const places = [
+    { path: tree.at("ch"), way: "channels" },
+    { path: tree.at("locks"), way: "ide" },
+  ];
+  const { found, skipped } = await walk([tree.at("ch"), tree.at("locks")], { places });
+  assert.deepEqual(found.filter(({ kind }) => kind === "file").map(({ path }) => path), [
+    "ch/telegram/notes.md",
+    "locks/1.txt",
+  ]);
+  assert.deepEqual(
+    skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`),
+    [
+      "/ch/telegram/.env: holds credentials",
+      "/locks/1.lock: holds an access token",
+    ],
+  );
 });
 
 Deno.test({
