@@ -10,7 +10,7 @@ import type { PrunedItem, Pruning } from "./events.ts";
 import type { Manifest } from "./manifest.ts";
 import { createdOf, parseKey } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, removalAt } from "./places.ts";
-import { type Candidate, judge, type Policy, sayPolicy } from "./retention.ts";
+import { type Candidate, judge, type Policy, sayPolicy, UNKNOWN_HERE } from "./retention.ts";
 
 /** A destination that is pruned. */
 export interface Site {
@@ -125,22 +125,23 @@ async function take(site: Site, { catalog, now, host }: PruneContext): Promise<I
     if (!groups.some(([key]) => key === `${id}/${name}`)) continue;
     apart.set(`${id}/${renamed}`, `${name} under its new name: a rekey of it was cut short`);
   }
-  const { read } = site;
   const generous = { ...site.policy, forgetDeleted: true };
   const onlyIn = () => undefined;
   const due = judge(first, generous, { now, onlyIn }).filter(({ keep }) => !keep);
-  if (read === undefined || due.length === 0) return { site, files, snapshots: first, apart };
+  if (due.length === 0) return { site, files, snapshots: first, apart };
   const ids = new Set(due.map(({ snapshot }) => snapshot.id));
   const damaged = new Set<string>();
   for (const [key, [held]] of groups) {
     const { id, name } = held!;
     const isKnown = catalog.contents.known(id, name) !== undefined;
     if (isKnown || !ids.has(id) || site.spares(id) !== undefined) continue;
-    const manifest = await read(held!);
+    const manifest = await site.read?.(held!);
     if (manifest === "damaged") damaged.add(key);
-    else if (manifest !== undefined && manifest.host !== host) {
+    // It may be another machine's.
+    else if (manifest === undefined) apart.set(key, UNKNOWN_HERE);
+    else if (manifest.host !== host) {
       apart.set(key, `it was made on "${manifest.host}": prune it there, or remove it by hand`);
-    } else if (manifest !== undefined) catalog.contents.add(id, name, manifest);
+    } else catalog.contents.add(id, name, manifest);
   }
   return { site, files, snapshots: look(damaged), apart };
 }

@@ -200,8 +200,11 @@ function ruleOf(reason: string): string {
   return reason.split(" ", 1)[0]!;
 }
 
+/** Why a snapshot stays of which nobody knows what would be lost with it. */
+export const UNKNOWN_HERE = "what it holds is not known here";
+
 function sayOnlyCopies(only: OnlyCopies | undefined): string | undefined {
-  if (only === undefined) return "what it holds is not known here";
+  if (only === undefined) return UNKNOWN_HERE;
   if (only.count === 0) return undefined;
   const files = only.count === 1 ? "1 file" : `${only.count} files`;
   const example = only.example === undefined ? "" : `: ${only.example}`;

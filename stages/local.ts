@@ -69,7 +69,7 @@ export default defineDestination({
     for (const { key } of files) locate(root, key);
     if (makeRoot(root)) log("info", `Made the directory "${root}"`);
     removeLeftovers(root, ending);
-    const stored: string[] = [];
+    const kept: Kept[] = [];
     for (const file of files) {
       const place = locate(root, file.key);
       const { folder, name, path: final } = place;
@@ -81,18 +81,26 @@ export default defineDestination({
           signal,
           progress: (bytes) => progress(done + Math.min(bytes, file.size), total),
         });
-        if (await store(file, place, temp, pace)) stored.push(final);
+        kept.push(await store(file, place, temp, pace));
       } catch (error) {
         // An archive that gets no manifest is of use to nobody, and takes room.
-        // But a manifest that cannot be taken back keeps its archive.
-        if (isSurelyMissing(final)) {
-          for (const path of stored) await Deno.remove(path).catch(() => {});
-        }
+        if (isSurelyMissing(final)) await takeBack(kept);
         throw isFull(error)
           ? full(file, final, 0, error)
           : explain(error, `Cannot store "${final}"`);
       }
       progress(done += file.size, total);
+    }
+    for (const one of kept) {
+      try {
+        // Others may store under the same names, or remove: what is confirmed is what is there now.
+        if (isStill(one)) continue;
+        const pace = new Pace({ signal, progress: () => progress(done, total) });
+        await requireSame(one.file, one.path, pace);
+      } catch (error) {
+        await takeBack(kept);
+        throw explain(error, `Cannot store "${one.path}"`);
+      }
     }
     return { location: root };
   },
@@ -165,45 +173,91 @@ const BLOCK = 2 ** 18;
 /** How much is written before the disk is told to start on it; twice that may wait. */
 const FLUSH_EVERY = 256 * BLOCK;
 
+/** A file that is stored. */
+interface Kept {
+  readonly file: SpoolFile;
+  readonly path: string;
+  /** What tells it from any other that may come in its place. */
+  readonly info: Deno.FileInfo | undefined;
+  /** Whether this run put it there. */
+  readonly isOurs: boolean;
+}
+
 async function store(
   file: SpoolFile,
   { folder, path: final }: Place,
   temp: string,
   pace: Pace,
-): Promise<boolean> {
-  const there = lstatIfThere(final);
-  if (there === undefined) {
-    try {
-      if (!await move(file.path, temp)) await copy(file, temp, final, pace);
-      const work = [differenceAt(temp, file, pace, true), flushFile(temp, final)] as const;
-      // Both to their end, also when one fails: the file is removed then.
-      await Promise.allSettled(work);
-      const [difference] = await Promise.all(work);
-      if (difference !== undefined) {
-        throw refused(final, `what was written reads back differently, ${difference}`);
-      }
-      await Deno.rename(temp, final);
-    } catch (error) {
-      // The failure is the one to report; what cannot be removed now is removed by the next run.
-      await Deno.remove(temp).catch(() => {});
-      throw error;
-    }
-  } else if (there.isFile) {
-    const difference = await differenceAt(final, file, pace);
-    if (difference !== undefined) {
-      throw refused(final, `another file has that name, ${difference}`);
-    }
-  } else {
-    throw refused(final, `it is a ${kindOf(there)}`);
-  }
+): Promise<Kept> {
+  const isOurs = lstatIfThere(final) === undefined && await put(file, temp, final, pace);
+  const info = isOurs ? lstatIfThere(final) : await requireSame(file, final, pace);
   try {
     await flushFolder(folder);
   } catch (error) {
     // A name that may not outlast a power cut was never given.
-    if (there === undefined) await Deno.remove(final).catch(() => {});
+    if (isOurs) await Deno.remove(final).catch(() => {});
     throw error;
   }
-  return there === undefined;
+  return { file, path: final, info, isOurs };
+}
+
+/** Writes a file and reads it back; whether it has got its name, which is another's otherwise. */
+async function put(file: SpoolFile, temp: string, final: string, pace: Pace): Promise<boolean> {
+  try {
+    if (!await move(file.path, temp)) await copy(file, temp, final, pace);
+    const work = [differenceAt(temp, file, pace, true), flushFile(temp, final)] as const;
+    // Both to their end, also when one fails: the file is removed then.
+    await Promise.allSettled(work);
+    const [difference] = await Promise.all(work);
+    if (difference !== undefined) {
+      throw refused(final, `what was written reads back differently, ${difference}`);
+    }
+    return await publish(temp, final);
+  } finally {
+    // What cannot be removed now is removed by the next run.
+    await Deno.remove(temp).catch(() => {});
+  }
+}
+
+/** Gives a file its name as well, unless another has it; whether it has got it. */
+async function publish(temp: string, final: string): Promise<boolean> {
+  try {
+    await Deno.link(temp, final);
+  } catch {
+    if (lstatIfThere(final) !== undefined) return false;
+    // Not every file system knows links; to have looked beforehand has to do there.
+    await Deno.rename(temp, final);
+  }
+  return true;
+}
+
+/** Makes sure that a file is ours, byte by byte; answers what was known of it before that. */
+async function requireSame(file: SpoolFile, path: string, pace: Pace): Promise<Deno.FileInfo> {
+  const info = lstatIfThere(path);
+  if (info === undefined) throw refused(path, "it was there, and is gone");
+  if (!info.isFile) throw refused(path, `it is a ${kindOf(info)}`);
+  const difference = await differenceAt(path, file, pace);
+  if (difference === undefined) return info;
+  throw refused(path, `another file has that name, ${difference}`);
+}
+
+/** Whether a stored file is untouched, as far as that can be told without reading it. */
+function isStill({ path, info }: Kept): boolean {
+  const now = lstatIfThere(path);
+  return now !== undefined && now.ino === info?.ino && now.size === info.size &&
+    now.mtime?.getTime() === info.mtime?.getTime();
+}
+
+/** Takes back what this run put there, the manifest first: one that stays keeps its archive. */
+async function takeBack(kept: readonly Kept[]): Promise<void> {
+  try {
+    for (const one of kept.toReversed()) {
+      if (one.isOurs && isStill(one)) await Deno.remove(one.path);
+      if (lstatIfThere(one.path) !== undefined) return;
+    }
+  } catch {
+    // The failure is the one to report.
+  }
 }
 
 /** Saves a copy where the spool is on the same file system. */
@@ -293,9 +347,12 @@ function makeRoot(root: string): boolean {
 
 /** Makes the folder of one snapshot. A link in its place could lead anywhere. */
 async function makeFolder(root: string, folder: string): Promise<void> {
-  const info = lstatIfThere(folder);
-  if (info === undefined) {
-    await Deno.mkdir(folder, { mode: 0o700 });
+  if (lstatIfThere(folder) === undefined) {
+    try {
+      await Deno.mkdir(folder, { mode: 0o700 });
+    } catch (error) {
+      if (systemCode(error) !== "EEXIST") throw error; // Another was faster.
+    }
     try {
       await flushFolder(root);
     } catch (error) {
@@ -303,9 +360,9 @@ async function makeFolder(root: string, folder: string): Promise<void> {
       await Deno.remove(folder).catch(() => {});
       throw error;
     }
-  } else if (!info.isDirectory) {
-    throw refused(folder, `it is a ${kindOf(info)}`);
   }
+  const info = lstatIfThere(folder);
+  if (info?.isDirectory === false) throw refused(folder, `it is a ${kindOf(info)}`);
 }
 
 /** Removes what a run that was killed left behind. The names of others are not touched. */
@@ -362,10 +419,10 @@ function filesOf(root: string, folder: string): readonly StoredFile[] {
   const path = childPath(root, folder);
   return Array.from(Deno.readDirSync(path))
     .filter(({ name, isFile }) => isFile && !name.startsWith("."))
-    .map(({ name }) => ({
-      key: `${folder}/${name}`,
-      size: Deno.lstatSync(childPath(path, name)).size,
-    }));
+    .flatMap(({ name }) => {
+      const size = lstatIfThere(childPath(path, name))?.size;
+      return size === undefined ? [] : [{ key: `${folder}/${name}`, size }]; // Removed meanwhile.
+    });
 }
 
 /** Where a file stands, or will. */

@@ -36,6 +36,7 @@ const DAY_MS = 86_400_000;
 interface Answer {
   /** SHA-256, from Amazon's. */
   readonly checksum: string | undefined;
+  readonly etag: string | undefined;
 }
 
 /** What is told on the way. */
@@ -46,8 +47,18 @@ export interface StoreReports {
 
 /** What has become of a file that could not be stored. */
 interface Fate {
-  /** Whether it was sent and not refused: then only the server knows. */
+  /** Whether it was sent and not refused, or another has its name: then only the server knows. */
   mayBeThere: boolean;
+}
+
+/** An object that was confirmed. */
+interface Kept {
+  readonly file: SpoolFile;
+  readonly object: string;
+  /** What tells it from any other that may come in its place. */
+  readonly etag: string | undefined;
+  /** Whether it is this work that put it there. */
+  readonly isOurs: boolean;
 }
 
 /** Stores files in their order, each confirmed before the next. */
@@ -63,27 +74,37 @@ export async function storeAll(
   }
   const total = files.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
-  const stored: string[] = [];
+  const kept: Kept[] = [];
   for (const [file, object] of objects) {
     started(file);
     const report = (bytes: number) => progress(done + bytes, total);
     const fate: Fate = { mayBeThere: false };
     try {
-      if (await storeFile(session, keeping, file, fate, report)) stored.push(object);
+      kept.push({ file, object, ...await storeFile(session, keeping, file, fate, report) });
     } catch (error) {
       // An archive that gets no manifest is of use to nobody, and takes room. But a manifest whose
       // answer was lost may be there, or still arrive.
-      if (!fate.mayBeThere) { for (const object of stored) await remove(session, object); }
+      if (!fate.mayBeThere) await takeBack(session, kept);
       throw error;
     }
     done += file.size;
+  }
+  try {
+    // Others may store under the same names, or remove: what is confirmed is what is there now.
+    for (const { file, object, etag } of kept.slice(0, -1)) {
+      started(file);
+      await assertSame(session, object, file, etag);
+    }
+  } catch (error) {
+    // Where the server alone does not answer, another attempt may find all as it should be.
+    if (isRefusal(error)) await takeBack(session, kept);
+    throw error;
   }
 }
 
 /**
  * Stores a file, unless it is there already.
  *
- * @returns Whether it is this work that put it there.
  * @throws {StageError} `destination-refused` when another file has that name.
  */
 async function storeFile(
@@ -92,45 +113,39 @@ async function storeFile(
   file: SpoolFile,
   fate: Fate,
   report: (bytes: number) => void,
-): Promise<boolean> {
-  const { place, address, library: { HeadObjectCommand } } = session;
+): Promise<Pick<Kept, "etag" | "isOurs">> {
+  const { place, address } = session;
   const object = objectOf(place, file.key);
   const headers = headersOf(session, keeping, object);
-  if (await isThere(session, object)) {
-    await assertLocked(session, headers, await assertSame(session, object, file));
+  const takeAsOurs = async () => {
+    fate.mayBeThere = true;
+    const head = await assertSame(session, object, file);
+    await assertLocked(session, headers, head);
     report(file.size);
-    return false;
-  }
+    return { etag: head.ETag, isOurs: false };
+  };
+  if (await isThere(session, object)) return await takeAsOurs();
   using pieces = new Pieces(file.path, file.size, isAmazon(place));
   const answer = file.size <= pieceSizeOf(file.size)
     ? await putWhole(session, headers, file, fate, pieces)
     : await putParts(session, headers, file, fate, pieces, report);
-  if (answer === undefined) {
-    // Somebody was faster; or it was this very request, whose answer was lost on the way.
-    await assertLocked(session, headers, await assertSame(session, object, file));
-    report(file.size);
-    return false;
-  }
+  // Somebody was faster; or it was this very request, whose answer was lost on the way.
+  if (answer === undefined) return await takeAsOurs();
   const sum = pieces.sum();
-  const head = await session.client.send(
-    new HeadObjectCommand({ Bucket: place.bucket, Key: object }),
-    within(session),
-  )
-    .catch((error) => {
-      if (!isAnswer(error, 404)) throw error;
-      throw refused(file, address, "the server says that it has it, and does not find it");
-    });
-  const isOurs = head.ContentLength === file.size &&
+  const head = await look(session, object, file);
+  const isAnswered = plain(head.ETag) === plain(answer.etag);
+  const isSame = head.ContentLength === file.size &&
     (plain(head.ETag) === sum.etag ||
-      (answer.checksum !== undefined && answer.checksum === sum.checksum) ||
+      (isAnswered && answer.checksum !== undefined && answer.checksum === sum.checksum) ||
       await hashOf(session, object) === file.sha256);
-  if (!isOurs) {
-    await remove(session, object);
+  if (!isSame) {
+    if (!isAnswered) throw taken(session, file, head);
+    await takeBack(session, [{ file, object, etag: head.ETag, isOurs: true }]);
     throw refused(file, address, "what it stored is not what was sent");
   }
   await assertLocked(session, headers, head);
   report(file.size);
-  return true;
+  return { etag: head.ETag, isOurs: true };
 }
 
 /** What is the same for whole files and for those in parts. */
@@ -189,13 +204,13 @@ async function putWhole(
   const only = { IfNoneMatch: "*" };
   fate.mayBeThere = true;
   try {
-    const { ChecksumSHA256 } = await put(only).catch((error) => {
+    const { ChecksumSHA256, ETag } = await put(only).catch((error) => {
       if (isAnswer(error, 501)) return put({}); // Some servers know no conditions.
       // What a conditional request is told that was removed from under it, or arrived in part.
       if (isAnswer(error, "NoSuchKey")) return put(only);
       throw error;
     });
-    return { checksum: ChecksumSHA256 };
+    return { checksum: ChecksumSHA256, etag: ETag };
   } catch (error) {
     if (isTaken(error)) return undefined;
     fate.mayBeThere = !isRefusal(error);
@@ -228,6 +243,11 @@ async function putParts(
     // Before anything gets this name: a file that has changed meanwhile is not the one to keep.
     assertRead(file, pieces.sum());
     fate.mayBeThere = true;
+    // Some servers heed the condition for whole files alone.
+    if (await isThere(session, headers.Key)) {
+      await abandon(session, upload);
+      return undefined;
+    }
     const complete = (condition: { readonly IfNoneMatch?: string }) =>
       session.client.send(
         new library.CompleteMultipartUploadCommand({
@@ -237,11 +257,11 @@ async function putParts(
         }),
         within(session),
       );
-    const { ChecksumSHA256 } = await complete({ IfNoneMatch: "*" }).catch((error) => {
+    const { ChecksumSHA256, ETag } = await complete({ IfNoneMatch: "*" }).catch((error) => {
       if (isAnswer(error, 501)) return complete({}); // Some servers know no conditions.
       throw error;
     });
-    return { checksum: ChecksumSHA256 };
+    return { checksum: ChecksumSHA256, etag: ETag };
   } catch (error) {
     const isDone = isTaken(error) || isAnswer(error, "NoSuchUpload");
     await abandon(session, upload);
@@ -341,23 +361,38 @@ function isTaken(error: unknown): boolean {
   return isAnswer(error, "PreconditionFailed", "ConditionalRequestConflict", 412);
 }
 
-/** Makes sure that an object is our file. */
+/**
+ * Makes sure that an object is our file.
+ *
+ * @param etag Of the object that was found to be ours; its content is not looked at again.
+ */
 async function assertSame(
   session: S3Session,
   object: string,
   file: SpoolFile,
+  etag?: string,
 ): Promise<HeadObjectCommandOutput> {
-  const { place, library: { HeadObjectCommand } } = session;
-  const sum = sumOf(file, isAmazon(place));
+  const head = await look(session, object, file);
+  if (etag !== undefined && head.ETag === etag) return head;
+  const sum = sumOf(file, isAmazon(session.place));
   assertRead(file, sum);
-  const head = await session.client.send(
-    new HeadObjectCommand({ Bucket: place.bucket, Key: object }),
-    within(session),
-  );
   const isSame = head.ContentLength === file.size &&
     (plain(head.ETag) === sum.etag || await hashOf(session, object) === file.sha256);
   if (isSame) return head;
-  throw refused(file, session.address, `another file of ${head.ContentLength} bytes has that name`);
+  throw taken(session, file, head);
+}
+
+async function look(
+  session: S3Session,
+  object: string,
+  file: SpoolFile,
+): Promise<HeadObjectCommandOutput> {
+  const { client, library, place, address } = session;
+  const command = new library.HeadObjectCommand({ Bucket: place.bucket, Key: object });
+  return await client.send(command, within(session)).catch((error) => {
+    if (!isAnswer(error, 404)) throw error;
+    throw refused(file, address, "the server says that it has it, and does not find it");
+  });
 }
 
 function sumOf({ path, size }: SpoolFile, checksums: boolean): Sum {
@@ -381,18 +416,35 @@ async function hashOf(session: S3Session, object: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Takes back what must not be mistaken for a copy. */
-async function remove(
+/** Takes back what this work put there, the manifest first: one that stays keeps its archive. */
+async function takeBack(
   { client, library, place }: S3Session,
-  object: string,
+  kept: readonly Kept[],
 ): Promise<void> {
-  const command = new library.DeleteObjectCommand({ Bucket: place.bucket, Key: object });
-  await client.send(command, { abortSignal: AbortSignal.timeout(LAST_WORDS_MS) }).catch(() => {});
+  const limit = { abortSignal: AbortSignal.timeout(LAST_WORDS_MS) };
+  try {
+    for (const { object, etag, isOurs } of kept.toReversed()) {
+      const spot = { Bucket: place.bucket, Key: object };
+      const { ETag } = await client.send(new library.HeadObjectCommand(spot), limit);
+      if (!isOurs || ETag !== etag) return;
+      await client.send(new library.DeleteObjectCommand(spot), limit);
+    }
+  } catch {
+    // The failure is the one to report.
+  }
 }
 
 /** ETags come in quotes, and from some servers in upper case. */
 function plain(etag: string | undefined): string | undefined {
   return etag?.replace(/^(W\/)?"|"$/g, "").toLowerCase();
+}
+
+function taken(
+  { address }: S3Session,
+  file: SpoolFile,
+  { ContentLength }: HeadObjectCommandOutput,
+): StageError {
+  return refused(file, address, `another file of ${ContentLength} bytes has that name`);
 }
 
 function refused({ key }: SpoolFile, address: string, state: string): StageError {

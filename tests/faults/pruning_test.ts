@@ -253,6 +253,20 @@ Deno.test("what another machine stored under the same id stays, and takes nobody
   ]);
 });
 
+Deno.test("what nobody could look into stays, and takes nobody's place, whatever may be forgotten", async () => {
+  using sandbox = await withDays(2, sealed);
+  await Deno.remove(join(sandbox.state, "catalog.db")); // As if another machine had made them.
+  await sandbox.configure(sealed({ keep_last: 2, forget_deleted: true }));
+  for (const day of [3, 4, 5]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 01", "m 02", "m 04", "m 05"]);
+
+  await Deno.remove(sandbox.identityFile);
+  assert.deepEqual(fates(await pruneOn(sandbox, 5)).slice(0, 2), [
+    "01 keep: what it holds is not known here",
+    "02 keep: what it holds is not known here",
+  ]);
+});
+
 Deno.test("the last verified snapshot stays", async () => {
   using sandbox = await withDays(2);
   await verifySnapshots({ pipeline: sandbox.pipeline });

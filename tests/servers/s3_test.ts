@@ -9,6 +9,7 @@ import {
   CreateMultipartUploadCommand,
   GetObjectRetentionCommand,
   ListMultipartUploadsCommand,
+  PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import * as v from "valibot";
 import type { SpoolFile } from "../../stages/contract.ts";
@@ -20,6 +21,8 @@ import {
   prefixOf,
   type S3Place,
 } from "../../stages/formats/s3_place.ts";
+import type { S3Session } from "../../stages/formats/s3_client.ts";
+import { storeAll } from "../../stages/formats/s3_store.ts";
 import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
 import { removalAt } from "../../pipeline/places.ts";
 import s3 from "../../stages/s3.ts";
@@ -216,22 +219,51 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     for (const Key of keys) {
       await client.send(new CreateMultipartUploadCommand({ Bucket: place.bucket, Key }));
     }
-    const library = await import("@aws-sdk/client-s3");
-    const options = v.parse(s3.options, place.options);
-    const session = {
-      ...{ client, library, place: options, address: "", signal: new AbortController().signal },
-      log: () => {},
-    };
+    const session = await place.session();
     await cleanUploads(session, "claude");
     assert.equal((await place.uploads()).length, 4);
     await cleanUploads(session, "claude", Date.now() + 25 * 3_600_000);
     assert.deepEqual((await place.uploads()).toSorted(), keys.slice(1).toSorted());
   },
 
+  async "never overwrites or removes what another stored under the same name"(place) {
+    const size = 17 << 20;
+    const moments: Readonly<Record<string, readonly [command: string, key: string]>> = {
+      "while it sent its own": ["UploadPartCommand", ARCHIVE],
+      "right after its own": ["HeadObjectCommand", ARCHIVE],
+      "before its manifest": ["ListObjectsV2Command", MANIFEST],
+      "beside its manifest": ["PutObjectCommand", MANIFEST],
+    };
+    for (const [moment, [command, key]] of Object.entries(moments)) {
+      const own = await Place.make(place.server);
+      await using _own = own;
+      const theirs = [own.file(ARCHIVE, size), own.file(MANIFEST, 10)]
+        .map((file) => ({ ...file, Body: Deno.readFileSync(file.path) }));
+      const client = own.server.client();
+      let due = moment === "before its manifest" ? theirs : theirs.slice(0, 1);
+      const session = await own.session(async (name, object) => {
+        if (name !== command || object !== key) return;
+        const now = due;
+        due = [];
+        for (const { key, Body } of now) {
+          await client.send(new PutObjectCommand({ Bucket: own.bucket, Key: key, Body }));
+        }
+      });
+      const files = [own.file(ARCHIVE, size), own.file(MANIFEST, 11)];
+      const reports = { started: () => {}, progress: () => {} };
+      const stored = storeAll(session, { lock_mode: "governance" }, files, reports);
+      const error = await rejection(stored);
+      assert.match(error.message, /another file of \d+ bytes has that name$/, moment);
+      assert.equal(await own.hash(ARCHIVE), theirs[0]!.sha256, moment);
+      const { result } = await own.run<readonly unknown[]>("list", {});
+      assert.equal(result.length, moment === "before its manifest" ? 2 : 1, moment);
+      assert.deepEqual(await own.uploads(), [], moment);
+    }
+  },
+
   async "lists more than one page of files"(place) {
     const client = place.server.client();
     const names = Array.from({ length: 1_100 }, (_, index) => `claude/${index}.tar.age`);
-    const { PutObjectCommand } = await import("@aws-sdk/client-s3");
     for (let at = 0; at < names.length; at += 50) {
       await Promise.all(
         names.slice(at, at + 50).map((Key) =>
@@ -270,6 +302,7 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     const env = {
       ...Object.fromEntries(names.map((name) => [name, address])),
       NODE_USE_ENV_PROXY: "1",
+      DENO_NO_UPDATE_CHECK: "1",
     };
     assert.deepEqual(await place.listWith(env), []);
     assert.deepEqual(await place.listWith(env, { proxy: tunnel.address }), []);
@@ -659,6 +692,29 @@ class Place implements AsyncDisposable {
     this.proxy.arm();
     const { output } = await this.run("fetch", { key });
     return createHash("sha256").update(output).digest("hex");
+  }
+
+  /** What the stage works with, in this thread; `before` is waited for ahead of each request. */
+  async session(
+    before: (command: string, object: string | undefined) => Promise<void> = async () => {},
+  ): Promise<S3Session> {
+    const client = this.server.client();
+    client.middlewareStack.add(
+      (next, { commandName }) => async (request) => {
+        const { Key, Prefix } = request.input as {
+          readonly Key?: string;
+          readonly Prefix?: string;
+        };
+        await before(commandName!, Key ?? Prefix);
+        return await next(request);
+      },
+      { step: "initialize" },
+    );
+    return {
+      ...{ client, library: await import("@aws-sdk/client-s3"), address: "" },
+      ...{ place: v.parse(s3.options, this.options), signal: new AbortController().signal },
+      log: () => {},
+    };
   }
 
   /** Keys of the uploads that nobody finished. */

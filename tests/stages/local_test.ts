@@ -154,6 +154,30 @@ Deno.test("local never replaces a file of other bytes", async () => {
   assert.equal(place.read(ARCHIVE), "archive");
 });
 
+Deno.test("local confirms no snapshot whose archive became another's, and takes its manifest back", async () => {
+  using place = new Place();
+  const files = [place.spool(ARCHIVE, "archive"), place.large(MANIFEST)];
+  let isDone = false;
+  const onProgress = (done: number) => {
+    if (done > 7 && !isDone) place.write(ARCHIVE, "of another");
+    isDone = done > 7;
+  };
+  const error = await rejection(place.store(files, { call: { onProgress } }));
+  assert.equal(error.code, "destination-refused");
+  assert.match(error.message, /tar\.zst\.age": another file has that name, 10 bytes with hash/);
+  assert.deepEqual(place.tree(), [ARCHIVE]);
+});
+
+Deno.test("local takes an archive that was touched, and is the same, for its own", async () => {
+  using place = new Place();
+  const files = [place.spool(ARCHIVE, "archive"), place.large(MANIFEST)];
+  const onProgress = (done: number) => {
+    if (done > 7) Deno.utimeSync(join(place.root, ARCHIVE), 1, 1);
+  };
+  await place.store(files, { call: { onProgress } });
+  assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
+});
+
 Deno.test("local removes what its own crashed run left, and nothing of others", async () => {
   using place = new Place();
   place.write("old/.20250101T000000Z-a.tar.machine-claude.part");
@@ -346,6 +370,19 @@ const traces = await works("strace", "-V");
 const unlessTraced = traces ? "" : " (ignored: strace is not installed)";
 
 Deno.test({
+  name: `local lists all the others when one goes while it looks${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    for (const name of [ARCHIVE, MANIFEST]) place.write(name);
+    const path = join(place.root, ARCHIVE);
+    const gone = ["-e", "trace=statx", "-e", "inject=statx:error=ENOENT", "-P", path];
+    const { result } = await place.trace({ operation: "list" }, gone);
+    assert.deepEqual(result, [{ key: MANIFEST, size: 0 }]);
+  },
+});
+
+Deno.test({
   name: `local flushes before it names, and names the manifest last${unlessTraced}`,
   ignore: !traces,
   async fn() {
@@ -358,11 +395,13 @@ Deno.test({
       "fsync backups",
       "rename tar > .tar",
       "fsync .tar",
-      "rename .tar > tar",
+      "linkat .tar > tar",
+      "unlink .tar",
       "fsync claude",
       "rename json > .json",
       "fsync .json",
-      "rename .json > json",
+      "linkat .json > json",
+      "unlink .json",
       "fsync claude",
     ]);
   },
@@ -398,18 +437,62 @@ Deno.test({
   },
 });
 
+/** A first look at these finds nothing, as if they had come right after it. */
+function unseen(...paths: readonly string[]): string[] {
+  const faults = ["-e", "trace=statx,linkat,mkdir", "-e", "inject=statx:error=ENOENT:when=1"];
+  return [...faults, ...paths.flatMap((path) => ["-P", path])];
+}
+
+Deno.test({
+  name: `local never replaces what somebody stored while it wrote${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    place.write(ARCHIVE, "of another");
+    const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
+    const job = { operation: "run", context: { files, owner: OWNER } } as const;
+    const { failure } = await place.trace(job, unseen(join(place.root, ARCHIVE)));
+    assert.equal(failure?.code, "destination-refused");
+    assert.match(failure.message, /another file has that name, 10 bytes with hash/);
+    assert.deepEqual(place.tree(), [ARCHIVE]);
+    assert.equal(place.read(ARCHIVE), "of another");
+  },
+});
+
+Deno.test({
+  name: `local does not mind that another makes the same folder${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    place.write("claude/other.tar");
+    const files = [place.spool(ARCHIVE, "archive")];
+    const job = { operation: "run", context: { files, owner: OWNER } } as const;
+    const { failure } = await place.trace(job, unseen(join(place.root, "claude")));
+    assert.equal(failure, undefined);
+    assert.deepEqual(place.tree(), [ARCHIVE, "claude/other.tar"]);
+  },
+});
+
+Deno.test({
+  name: `local renames where there are no links${unlessTraced}`,
+  ignore: !traces,
+  async fn() {
+    using place = new Place();
+    const files = [place.spool(ARCHIVE, "archive")];
+    const job = { operation: "run", context: { files, owner: OWNER } } as const;
+    const { calls, failure } = await place.trace(job, ["-e", "inject=linkat:error=EPERM"]);
+    assert.equal(failure, undefined);
+    assert.ok(calls.includes("rename .tar > tar"), `${calls}`);
+    assert.deepEqual(place.tree(), [ARCHIVE]);
+  },
+});
+
 Deno.test({
   name: `local flushes a long copy on its way, and believes what that says${unlessTraced}`,
   ignore: !traces,
   async fn() {
     using place = new Place();
-    const size = 200 << 20;
-    const path = place.spoolOf(ARCHIVE);
-    await Deno.writeFile(path, new Uint8Array());
-    await Deno.truncate(path, size); // Holes only: it takes no room.
-    const hash = createHash("sha256");
-    for (let at = 0; at < size; at += 1 << 20) hash.update(new Uint8Array(1 << 20));
-    const files = [{ key: ARCHIVE, path, size, sha256: hash.digest("hex") }];
+    const files = [place.large(ARCHIVE)];
     await Deno.mkdir(join(place.root, "claude"), { recursive: true });
     const { failure } = await place.trace(
       { operation: "run", context: { files, owner: OWNER } },
@@ -455,7 +538,7 @@ Deno.test({
       const files = [place.spool(ARCHIVE, "archive")];
       const { failure } = await place.trace(
         { operation: "run", context: { files, owner: OWNER } },
-        ["-e", `inject=${call}:error=${error}`],
+        ["-e", `inject=${call === "rename" ? "linkat,rename" : call}:error=${error}`],
       );
       assert.equal(failure?.code, code, `${call} ${error}: ${failure?.message}`);
       assert.match(failure.message, words);
@@ -468,7 +551,7 @@ Deno.test({
   name: `local killed at any step leaves no torn file, and the next run succeeds${unlessTraced}`,
   ignore: !traces,
   async fn() {
-    const steps = { mkdir: 2, fsync: 5, rename: 4 };
+    const steps = { mkdir: 2, fsync: 5, rename: 2, linkat: 2, unlink: 2 };
     const points = Object.entries(steps).flatMap(([call, count]) =>
       Array.from({ length: count }, (_, index) => `inject=${call}:signal=SIGKILL:when=${index + 1}`)
     );
@@ -509,6 +592,15 @@ class Place {
     Deno.writeTextFileSync(path, content, { mode: 0o600 });
     const sha256 = createHash("sha256").update(content).digest("hex");
     return { key, path, size: content.length, sha256 };
+  }
+
+  /** Holes only: it takes a while to read, and no room. */
+  large(key: string): SpoolFile {
+    const file = { ...this.spool(key, ""), size: 200 << 20 };
+    Deno.truncateSync(file.path, file.size);
+    const hash = createHash("sha256");
+    for (let at = 0; at < file.size; at += 1 << 20) hash.update(new Uint8Array(1 << 20));
+    return { ...file, sha256: hash.digest("hex") };
   }
 
   write(name: string, content = ""): void {
@@ -567,6 +659,7 @@ class Place {
   /** Runs the job in a process of its own under `strace`; answers the calls that change the disk. */
   async trace(job: Omit<StageJob, "use">, options: readonly string[] = []): Promise<{
     readonly calls: readonly string[];
+    readonly result: unknown;
     readonly failure: FailureRecord | undefined;
     readonly signal: Deno.Signal | null;
   }> {
@@ -574,18 +667,18 @@ class Place {
     const { stdout, signal } = await run([
       "strace",
       ...["-f", "-y", "-qq", "-s", "4096", "-o", log],
-      ...["-e", "trace=mkdir,rename,unlink,fsync"],
+      ...["-e", "trace=mkdir,linkat,rename,unlink,fsync"],
       ...options,
       ...this.#child(job),
     ]);
     const calls = Deno.readTextFileSync(log).split("\n").flatMap((line) => {
-      const [, call, rest] = /^\d+ +(mkdir|rename|unlink|fsync)\((.*)/.exec(line) ?? [];
+      const [, call, rest] = /^\d+ +(mkdir|linkat|rename|unlink|fsync)\((.*)/.exec(line) ?? [];
       if (!rest?.includes(this.folder)) return [];
-      const names = rest.match(/"[^"]+"|<[^<>]+>/g) ?? [];
+      const names = rest.replaceAll(/AT_FDCWD<[^<>]+>/g, "").match(/"[^"]+"|<[^<>]+>/g) ?? [];
       return [`${call} ${names.map((name) => shortName(name.slice(1, -1))).join(" > ")}`];
     });
-    const { failure } = stdout === "" ? { failure: undefined } : JSON.parse(stdout);
-    return { calls, failure, signal };
+    const { result, failure } = stdout === "" ? {} : JSON.parse(stdout);
+    return { calls, result, failure, signal };
   }
 
   /**
