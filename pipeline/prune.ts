@@ -77,8 +77,8 @@ export async function prunePipeline(
       signal,
     });
     const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
-    const host = Deno.hostname();
-    const context = { catalog, now, host, dryRun, onRemoved: teller(place, listener) };
+    const own = { host: Deno.hostname(), pipeline: pipeline.name };
+    const context = { catalog, now, own, dryRun, onRemoved: teller(place, listener) };
     destinations.push(await prune({ ...site, read }, context));
     signal?.throwIfAborted();
   }

@@ -52,7 +52,8 @@ export async function pruneAfter(
       signal,
     });
     const onRemoved = teller(place, (event) => log.tell(event));
-    const context = { catalog, now: clock(), host, dryRun: false, onRemoved };
+    const own = { host, pipeline: pipeline.name };
+    const context = { catalog, now: clock(), own, dryRun: false, onRemoved };
     const pruning = await prune(site, context);
     signal?.throwIfAborted();
     const { failure } = pruning;

@@ -28,8 +28,8 @@ export interface Site {
 export interface PruneContext {
   readonly catalog: Catalog;
   readonly now: Date;
-  /** The name of this machine. */
-  readonly host: string;
+  /** This machine, and the pipeline: what others made is for them to prune. */
+  readonly own: Pick<Manifest, "host" | "pipeline">;
   readonly dryRun: boolean;
   onRemoved(item: PrunedItem): void;
 }
@@ -89,7 +89,7 @@ interface Judged {
   readonly files: readonly StoredFile[];
 }
 
-async function take(site: Site, { catalog, now, host }: PruneContext): Promise<Inventory> {
+async function take(site: Site, { catalog, now, own }: PruneContext): Promise<Inventory> {
   const { location } = site.place;
   const files = await site.list();
   // The same name with two manifests is one snapshot, stored in two ways.
@@ -137,10 +137,13 @@ async function take(site: Site, { catalog, now, host }: PruneContext): Promise<I
     if (isKnown || !ids.has(id) || site.spares(id) !== undefined) continue;
     const manifest = await site.read?.(held!);
     if (manifest === "damaged") damaged.add(key);
-    // It may be another machine's.
+    // It may be another machine's, or another pipeline's.
     else if (manifest === undefined) apart.set(key, UNKNOWN_HERE);
-    else if (manifest.host !== host) {
+    else if (manifest.host !== own.host) {
       apart.set(key, `it was made on "${manifest.host}": prune it there, or remove it by hand`);
+    } else if (manifest.pipeline !== own.pipeline) {
+      const maker = `the pipeline "${manifest.pipeline}"`;
+      apart.set(key, `it was made by ${maker}: prune it with that, or remove it by hand`);
     } else catalog.contents.add(id, name, manifest);
   }
   return { site, files, snapshots: look(damaged), apart };

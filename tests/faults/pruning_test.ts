@@ -236,20 +236,23 @@ Deno.test("what a lost catalog knew is read off the manifests, where an identity
   assert.deepEqual(stored(sandbox), ["m 04"]);
 });
 
-Deno.test("what another machine stored under the same id stays, and takes nobody's place", async () => {
-  using sandbox = await withDays(3);
-  const [, second] = [...filesIn(sandbox.destination()).keys()].toSorted()
+Deno.test("what another machine or pipeline stored under the same id stays, and takes nobody's place", async () => {
+  using sandbox = await withDays(4);
+  const [, second, third] = [...filesIn(sandbox.destination()).keys()].toSorted()
     .filter((path) => path.includes(".json")).map((path) => join(sandbox.destination(), path));
   const manifest = JSON.parse(await Deno.readTextFile(second!));
   await Deno.writeTextFile(second!, JSON.stringify({ ...manifest, host: "elsewhere" }));
+  const another = JSON.parse(await Deno.readTextFile(third!));
+  await Deno.writeTextFile(third!, JSON.stringify({ ...another, pipeline: "other" }));
   await Deno.remove(join(sandbox.state, "catalog.db"));
   await sandbox.configure(keeping({ keep_last: 2 }));
-  await runOn(sandbox, 4);
-  assert.deepEqual(fates(await pruneOn(sandbox, 5)), [
+  await runOn(sandbox, 5);
+  assert.deepEqual(fates(await pruneOn(sandbox, 6)), [
     "01 removed: beyond keep_last = 2",
     '02 keep: it was made on "elsewhere": prune it there, or remove it by hand',
-    "03 keep: last 2 of 2",
-    "04 keep: newest; last 1 of 2",
+    '03 keep: it was made by the pipeline "other": prune it with that, or remove it by hand',
+    "04 keep: last 2 of 2",
+    "05 keep: newest; last 1 of 2",
   ]);
 });
 
