@@ -159,7 +159,7 @@ class Backup {
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
     const holdings = new Map(open.map(({ stage }) => [
       stage.id,
-      holdingOf(stage, held.get(stage.id)!, this.#route, catalog),
+      holdingOf(stage, held.get(stage.id)!.at(-1), this.#route, catalog),
     ]));
     const reading = await scanning;
     if (reading !== undefined && open.length > 0) {
@@ -500,12 +500,13 @@ class Backup {
 
   /** What this catalog did not store counts as what is known of it. */
   #noteDelivery(stage: PipelineStage, held: HeldSnapshot): void {
-    const { catalog, run } = this.#context;
+    const { catalog, log, run } = this.#context;
     const { id, name } = held;
     const location = locationOf(stage);
     this.#record(() => {
       if (catalog.delivery(id, name, location) !== undefined) return;
       const way = wayOf(held, stage, this.#route, catalog);
+      if (way === "") log.say("info", stage.id, unknownRecipients(held));
       const bytes = bytesOf(held);
       catalog.addDelivery({ id, name, location, way, bytes }, createdOf(name), run);
     });
@@ -585,6 +586,13 @@ function nameAfter(taken: ReadonlySet<string>, { created, totals }: Streamed): s
 /** Paths in the archive that could not be read. */
 function unreadIn({ roots, unreadable }: SourceResult): string[] {
   return unreadable.flatMap(({ path }) => archivePaths(roots, path));
+}
+
+/** What a person is told of a copy that another catalog has stored, or one that was lost. */
+function unknownRecipients({ id, name }: HeldSnapshot): string {
+  return `It is not known for whom "${id}/${name}" was encrypted, which no run that is known here ` +
+    'has stored. If the recipients are others since, give it to them with "keepsake rekey", or ' +
+    'store a copy for them with "keepsake run --force"';
 }
 
 function firstReason(spooled: FlowResult): unknown {

@@ -44,30 +44,32 @@ export function wayOf(
   if (known !== undefined) return known.way;
   const today = wayTo(destination, route);
   const wasPlain = !isEncrypted(held);
-  const isPlain = JSON.parse(today).length === 1; // Nothing is done after the source's stage.
-  if (wasPlain && isPlain) return today;
+  if (wasPlain && isPlain(today)) return today;
   const ways = wasPlain ? [] : catalog.waysOf(id, name, bytesOf(held));
   return ways.length === 1 ? ways[0]! : "";
 }
 
-/** What the gates are told of a destination that holds these snapshots, the newest last. */
+/** What the gates are told of a destination, whose newest snapshot this is. */
 export function holdingOf(
   destination: PipelineStage,
-  held: readonly HeldSnapshot[],
+  newest: HeldSnapshot | undefined,
   route: Route,
   catalog: Catalog,
 ): Holding {
   const { id } = destination;
-  const hash = held.at(-1)?.name.slice(-HASH_DIGITS);
-  if (hash === undefined) return { id, newest: undefined };
+  if (newest === undefined || !isWhole(destination, newest, catalog)) {
+    return { id, newest: undefined };
+  }
+  const way = wayOf(newest, destination, route, catalog);
   const today = wayTo(destination, route);
-  const waysOfWhole = (copies: readonly HeldSnapshot[]) =>
-    copies.filter((one) => one.name.endsWith(hash) && isWhole(destination, one, catalog))
-      .map((one) => wayOf(one, destination, route, catalog));
-  const [way] = waysOfWhole(held.slice(-1));
-  // Two catalogs that both went by the newest alone would each store anew whatever the other did.
-  const counts = way === today || way === "" && waysOfWhole(held).includes(today);
-  return { id, newest: counts ? hash : undefined };
+  // A destination alone is enough to go by: what is encrypted may be for the recipients of today.
+  const counts = way === today || way === "" && isEncrypted(newest) && !isPlain(today);
+  return { id, newest: counts ? newest.name.slice(-HASH_DIGITS) : undefined };
+}
+
+/** Whether nothing is done after the source's stage. */
+function isPlain(way: string): boolean {
+  return JSON.parse(way).length === 1;
 }
 
 /** Whether a copy is complete, as it was stored and not known to be damaged. */

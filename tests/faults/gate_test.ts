@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
 import { parseKey } from "../../pipeline/names.ts";
-import type { RunReport } from "../../pipeline/events.ts";
+import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
 import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
@@ -361,27 +361,34 @@ Deno.test("a run whose catalog is lost or damaged goes by what destinations hold
   assert.equal(await sandbox.verifyAll(), Object.keys(harms).length + 1);
 });
 
-Deno.test("for whom a copy is that no catalog knows is not known: it is made again once, and rekeyed", async () => {
+Deno.test("for whom a copy is that no catalog knows is not known: a run says so, and it is rekeyed", async () => {
   using sandbox = await Sandbox.make(encrypted, FEW);
-  const lose = () => Deno.remove(join(sandbox.state, "catalog.db"));
+  const old = await Deno.readTextFile(sandbox.identityFile);
   await sandbox.backUp(at(0));
-  await lose();
+  await Deno.remove(join(sandbox.state, "catalog.db"));
   const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
   const identity = await generateX25519Identity();
   const recipient = await identityToRecipient(identity);
   await sandbox.configure((it) => encrypted(it).replace(it.recipient, recipient));
-  assert.deepEqual(statuses(await sandbox.backUp(at(10))), { backups: "ok" });
-  assert.deepEqual(statuses(await sandbox.backUp(at(20))), { backups: "unchanged" });
-  const fates = async () => {
-    const { snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly: true });
+  const told: string[] = [];
+  const listener: Listener = (event) => void (event.type === "log" && told.push(event.message));
+  for (const minute of [10, 20]) {
+    const report = await sandbox.backUp({ ...at(minute), listener });
+    assert.deepEqual(statuses(report), { backups: "unchanged" });
+  }
+  assert.equal(
+    told.filter((line) => /not known for whom "m\/.*" was encrypted/.test(line)).length,
+    1,
+  );
+  const fates = async (planOnly: boolean) => {
+    const { snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly });
     return snapshots.map(({ status }) => status);
   };
-  assert.deepEqual(await fates(), ["due", "current"]);
-  await lose();
-  assert.deepEqual(await fates(), ["due", "due"]);
-  assert.deepEqual(statuses(await sandbox.backUp(at(30))), { backups: "ok" });
-  assert.deepEqual(await fates(), ["due", "due", "current"]);
+  assert.deepEqual(await fates(true), ["due"]);
+  await Deno.writeTextFile(sandbox.identityFile, old);
+  assert.deepEqual(await fates(false), ["rekeyed"]);
   await Deno.writeTextFile(sandbox.identityFile, identity);
+  assert.deepEqual(await fates(true), ["current"]);
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
@@ -408,7 +415,7 @@ Deno.test("two catalogs that share a destination and an id do not store the same
     await swap();
   }
   const [ok, unchanged] = [{ backups: "ok" }, { backups: "unchanged" }];
-  assert.deepEqual(told, [ok, ok, unchanged, unchanged, unchanged, unchanged]);
+  assert.deepEqual(told, [ok, unchanged, unchanged, unchanged, unchanged, unchanged]);
   await Deno.truncate(newestIn(sandbox, "backups"), 100);
   await swap();
   assert.deepEqual(statuses(await sandbox.backUp(at(7))), ok, "The newest is not whole");
