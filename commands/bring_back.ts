@@ -56,8 +56,8 @@ export async function bringBack(
     ...(overwrite !== undefined && { overwrite }),
   });
   terminal.status("");
-  const { unanswered } = report;
-  const status = statusWithout(unanswered);
+  const { unanswered, leftOut } = report;
+  const status = Math.max(statusWithout(unanswered), leftOut.length > 0 ? 2 : 0);
   if (json) {
     printJson(terminal, restoreJson(report));
     return status;
@@ -89,7 +89,7 @@ function targetOf({ to, inPlace }: RestoreValues): RestoreOptions["target"] {
 /** What `restore --json` prints. */
 export function restoreJson(report: RestoreReport): unknown {
   return {
-    ok: report.unanswered.length === 0,
+    ok: report.unanswered.length === 0 && report.leftOut.length === 0,
     id: report.id,
     name: report.name,
     from: report.from,
@@ -103,6 +103,7 @@ export function restoreJson(report: RestoreReport): unknown {
     stray_links: report.strayLinks.map(({ path, link, leads, content }) => (
       { path, link, leads, content: content ?? null }
     )),
+    left_out: report.leftOut,
     special_bits: report.specialBits,
     unreadable: report.unreadable,
     ...(report.unanswered.length > 0 && {

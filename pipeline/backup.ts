@@ -23,7 +23,7 @@ import { deliver } from "./deliver.ts";
 import type { DeliveryReport, SnapshotReport } from "./events.ts";
 import { finishStream, type NamedFile } from "./finish.ts";
 import { type FlowContext, type FlowResult, runFlow, type Stream, streamsFor } from "./flow.ts";
-import { askGates, holdingOf, locationOf, wayTo } from "./holdings.ts";
+import { askGates, holdingOf, locationOf, wayOf, wayTo } from "./holdings.ts";
 import { bytesOf, findMissing, findResized, isTorn } from "./missing.ts";
 import { createdOf, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { filesIn, groupFiles, type HeldSnapshot } from "./places.ts";
@@ -157,10 +157,10 @@ class Backup {
     await this.#context.workers.settled(); // What has work to do comes up first.
     const held = await this.#listAll(streaming === undefined ? undefined : "run");
     const open = this.#destinations.filter(({ stage }) => held.has(stage.id));
-    const holdings = new Map(open.map(({ stage }) => {
-      const newest = held.get(stage.id)!.at(-1);
-      return [stage.id, holdingOf(stage, newest, this.#route, catalog)];
-    }));
+    const holdings = new Map(open.map(({ stage }) => [
+      stage.id,
+      holdingOf(stage, held.get(stage.id)!, this.#route, catalog),
+    ]));
     const reading = await scanning;
     if (reading !== undefined && open.length > 0) {
       const needed = await askGates(open, holdings, reading.totals.contentHash, this.#context);
@@ -168,7 +168,9 @@ class Backup {
     }
     if (open.length === 0 && streaming === undefined) return this.#report(undefined);
     const streamed = await (streaming ?? this.#stream(open));
-    return await this.#pass(streamed, open, holdings, held);
+    const report = await this.#pass(streamed, open, holdings, held);
+    await this.#context.spool.clear();
+    return report;
   }
 
   /** Whether it is known what the snapshots hold that have this content: only reading anew tells. */
@@ -496,18 +498,16 @@ class Backup {
     return { ...this.#report(reading), ...(suspicion && { suspect: { ...suspicion, news: [] } }) };
   }
 
-  /** What was stored before this catalog began is as good as what came after. */
+  /** What this catalog did not store counts as what is known of it. */
   #noteDelivery(stage: PipelineStage, held: HeldSnapshot): void {
     const { catalog, run } = this.#context;
     const { id, name } = held;
     const location = locationOf(stage);
     this.#record(() => {
       if (catalog.delivery(id, name, location) !== undefined) return;
-      const delivery = {
-        ...{ id, name, location, way: wayTo(stage, this.#route) },
-        bytes: bytesOf(held),
-      };
-      catalog.addDelivery(delivery, createdOf(name), run);
+      const way = wayOf(held, stage, this.#route, catalog);
+      const bytes = bytesOf(held);
+      catalog.addDelivery({ id, name, location, way, bytes }, createdOf(name), run);
     });
   }
 

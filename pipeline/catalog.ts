@@ -384,6 +384,12 @@ export class Catalog {
     );
   }
 
+  /** In which ways a snapshot of this size was made, whatever the place. */
+  waysOf(id: string, name: string, bytes: number): string[] {
+    const sql = "SELECT DISTINCT way FROM deliveries WHERE id = ? AND name = ? AND bytes = ?";
+    return this.#database.all<{ way: string }>(sql, id, name, bytes).map(({ way }) => way);
+  }
+
   /** Every snapshot that is known to be at a place, and meant to be, oldest first. */
   deliveriesTo(location: string): Pick<Delivery, "id" | "name" | "bytes">[] {
     const sql = `SELECT id, name, bytes FROM deliveries d WHERE location = ? AND NOT EXISTS (

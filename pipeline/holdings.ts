@@ -9,7 +9,7 @@ import type { PipelineStage } from "./config/pipeline.ts";
 import { streamsFor } from "./flow.ts";
 import { bytesOf, isTorn } from "./missing.ts";
 import { HASH_DIGITS } from "./names.ts";
-import type { HeldSnapshot } from "./places.ts";
+import { type HeldSnapshot, isEncrypted } from "./places.ts";
 import type { Route, Step } from "./routes.ts";
 import type { StageLog } from "./stage_log.ts";
 import type { WorkerPool } from "./worker_pool.ts";
@@ -29,33 +29,54 @@ export function wayTo({ id }: PipelineStage, { source, steps }: Route): string {
   return JSON.stringify(way);
 }
 
-/** What the gates are told of a destination, whose newest snapshot this is. */
+/**
+ * The way in which a copy was made, as far as this catalog knows; empty: it does not. Nobody can tell
+ * for whom another one had it encrypted, but a copy that was moved is the one that it was.
+ */
+export function wayOf(
+  held: HeldSnapshot,
+  destination: PipelineStage,
+  route: Route,
+  catalog: Catalog,
+): string {
+  const { id, name } = held;
+  const known = catalog.delivery(id, name, locationOf(destination));
+  if (known !== undefined) return known.way;
+  const today = wayTo(destination, route);
+  const wasPlain = !isEncrypted(held);
+  const isPlain = JSON.parse(today).length === 1; // Nothing is done after the source's stage.
+  if (wasPlain && isPlain) return today;
+  const ways = wasPlain ? [] : catalog.waysOf(id, name, bytesOf(held));
+  return ways.length === 1 ? ways[0]! : "";
+}
+
+/** What the gates are told of a destination that holds these snapshots, the newest last. */
 export function holdingOf(
   destination: PipelineStage,
-  newest: HeldSnapshot | undefined,
+  held: readonly HeldSnapshot[],
   route: Route,
   catalog: Catalog,
 ): Holding {
-  const counts = newest !== undefined && isWhole(destination, newest, route, catalog);
-  return { id: destination.id, newest: counts ? newest.name.slice(-HASH_DIGITS) : undefined };
+  const { id } = destination;
+  const hash = held.at(-1)?.name.slice(-HASH_DIGITS);
+  if (hash === undefined) return { id, newest: undefined };
+  const today = wayTo(destination, route);
+  const waysOfWhole = (copies: readonly HeldSnapshot[]) =>
+    copies.filter((one) => one.name.endsWith(hash) && isWhole(destination, one, catalog))
+      .map((one) => wayOf(one, destination, route, catalog));
+  const [way] = waysOfWhole(held.slice(-1));
+  // Two catalogs that both went by the newest alone would each store anew whatever the other did.
+  const counts = way === today || way === "" && waysOfWhole(held).includes(today);
+  return { id, newest: counts ? hash : undefined };
 }
 
-/**
- * Whether a copy can count as one: complete, not known to be damaged, and made the way that it would
- * be made today.
- */
-function isWhole(
-  destination: PipelineStage,
-  held: HeldSnapshot,
-  route: Route,
-  catalog: Catalog,
-): boolean {
+/** Whether a copy is complete, as it was stored and not known to be damaged. */
+function isWhole(destination: PipelineStage, held: HeldSnapshot, catalog: Catalog): boolean {
   if (isTorn(held)) return false;
   const spot = { id: held.id, name: held.name, location: locationOf(destination) };
   if (catalog.pruning.damaged(spot) !== undefined) return false;
   const known = catalog.delivery(spot.id, spot.name, spot.location);
-  if (known === undefined) return true; // Stored before this catalog began.
-  return known.bytes === bytesOf(held) && known.way === wayTo(destination, route);
+  return known === undefined || known.bytes === bytesOf(held);
 }
 
 /** What gates are asked with. */

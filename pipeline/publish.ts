@@ -5,15 +5,17 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import type { Entry, SymlinkEntry } from "../stages/contract.ts";
 import { BackupError, systemFault } from "../stages/errors.ts";
-import { isOf, type Placement, type PlannedEntry, type RestorePlan } from "./restore_plan.ts";
+import { Moving } from "./moving.ts";
+import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 import { removeLeftovers, StagingDirectory } from "./staging_directory.ts";
 import { changeFault, Changes } from "./undo.ts";
 
 /** Fresh directories next to where things will go. */
 export interface Staging {
   readonly directories: readonly string[];
+  /** Whether there is one for each of these. */
+  serves(placements: readonly Placement[]): boolean;
   /** Where each root is unpacked: root name to path. */
   into(placements: readonly Placement[]): Record<string, string>;
   /** Leaves them where they are, whatever is said later. */
@@ -45,6 +47,7 @@ export async function makeStaging(bases: readonly string[], say: Say): Promise<S
   }
   return {
     directories: Array.from(made.values(), ({ path }) => path),
+    serves: (placements) => placements.every(({ base }) => made.has(base)),
     into: (placements) =>
       Object.fromEntries(
         placements.map((
@@ -61,10 +64,12 @@ export async function makeStaging(bases: readonly string[], say: Say): Promise<S
 }
 
 /**
- * Moves everything into place, or nothing.
+ * Moves everything into place, or nothing. Whatever was not to be replaced stays, also where it came
+ * there since all was planned.
  *
  * @param staging Holds what was unpacked, and gets what is replaced.
  * @param preserveMtime Whether files get the times they had.
+ * @returns Links that are left out, because a file system knows no such.
  * @throws {BackupError} Says what stands there, where something had been done that could not be
  *   taken back. The staging directory is kept then.
  */
@@ -73,18 +78,20 @@ export async function publish(
   staging: Staging,
   preserveMtime: boolean,
   say: Say,
-): Promise<void> {
+): Promise<ReadonlySet<PlannedEntry>> {
   const into = staging.into(plan.placements);
   // One for each directory: nothing can be moved from one file system to another.
   const all = new Map<string, Changes>();
-  const changes = new Map(plan.placements.map(({ root }) => {
-    const aside = dirname(into[root]!);
-    const own = all.get(aside) ?? new Changes(aside);
-    all.set(aside, own);
-    return [root, own];
-  }));
+  let moving: Moving;
   try {
-    moveAll(plan, into, changes);
+    const changes = new Map(plan.placements.map(({ root }) => {
+      const aside = dirname(into[root]!);
+      const own = all.get(aside) ?? new Changes(aside);
+      all.set(aside, own);
+      return [root, own];
+    }));
+    moving = new Moving(plan, into, changes);
+    moving.move();
   } catch (error) {
     const stuck: string[] = [];
     for (const own of all.values()) stuck.push(...own.undo());
@@ -92,110 +99,14 @@ export async function publish(
     const [first] = plan.placements;
     throw changeFault(error, first!.base, stuck, staging.directories.join('", "'));
   }
-  await finishTimesAndModes(plan.entries, preserveMtime, say);
-}
-
-function moveAll(
-  { placements, entries }: RestorePlan,
-  into: Readonly<Record<string, string>>,
-  changes: ReadonlyMap<string, Changes>,
-): void {
-  const rootOf = (path: string) => placements.find((placement) => isOf(placement, path))!.root;
-  const contentOf = new Map(entries.map(({ entry: { path }, content = path }) => [path, content]));
-  for (const { entry, target, stale } of entries) {
-    for (const ending of stale?.endings ?? []) {
-      changes.get(rootOf(entry.path))!.rename(target + ending, stale!.as + ending);
-    }
+  const { met, leftOut, copied } = moving;
+  if (copied.length > 0) {
+    const more = copied.length === 1 ? "" : `, and ${copied.length - 1} more`;
+    say(`Made a file of its own of what was another name of one, at "${copied[0]}"${more}`);
   }
-  const changesOf = (path: string) => changes.get(rootOf(path))!;
-  const moved = new Set<string>();
-  for (const placement of placements) {
-    const { root, target } = placement;
-    const first = entries.find(({ entry }) => isOf(placement, entry.path));
-    if (first === undefined) continue;
-    changes.get(root)!.directories(dirname(target));
-    // A root where nothing was before goes there in one piece.
-    if (first.action !== "create" || first.entry.path !== root) continue;
-    if (first.entry.kind !== "directory" && first.entry.kind !== "file") continue;
-    if (first.linkTo !== undefined) continue;
-    // But for content that is to get another name, here or in another root.
-    const isMixed = entries.some(({ entry, content }) =>
-      content !== undefined && (isOf(placement, content) || isOf(placement, entry.path))
-    );
-    if (isMixed) continue;
-    changes.get(root)!.move(into[root]!, target);
-    moved.add(root);
-  }
-  const stagedPath = (name: string) => {
-    const path = contentOf.get(name) ?? name;
-    const root = rootOf(path);
-    return join(into[root]!, ...path.slice(root.length).split("/").filter(Boolean));
-  };
-  for (const { entry, target, action, linkTo } of entries) {
-    if (action === "keep" || (entry.kind !== "directory" && entry.kind !== "file")) continue;
-    const root = rootOf(entry.path);
-    if (moved.has(root) || linkTo !== undefined) continue;
-    if (entry.kind === "directory") changes.get(root)!.directory(target, 0o700);
-    else changes.get(root)!.move(stagedPath(entry.path), target);
-  }
-  const isInPlace = ({ path, kind }: Entry) => kind === "file" && moved.has(rootOf(path));
-  joinKept(entries.filter(({ entry }) => !isInPlace(entry)), entries, stagedPath, changesOf);
-  makeLinks(entries, stagedPath, changesOf);
-}
-
-/** Makes further names of files that were there, and are what is restored. */
-function joinKept(
-  joined: readonly PlannedEntry[],
-  entries: readonly PlannedEntry[],
-  stagedPath: (path: string) => string,
-  changesOf: (path: string) => Changes,
-): void {
-  const planned = new Map(entries.map((one) => [one.entry.path, one]));
-  for (const { entry, target, linkTo } of joined) {
-    if (linkTo === undefined) continue;
-    const first = planned.get(entry.kind === "hardlink" ? entry.link : entry.path)!;
-    // What was kept, or is about to be such a name itself, lies where it was unpacked.
-    const isMade = first.action !== "keep" && first.target !== target;
-    const source = isMade ? first.target : stagedPath(first.entry.path);
-    changesOf(entry.path).make(target, () => linkOrCopy(linkTo, source, target));
-  }
-}
-
-function makeLinks(
-  entries: readonly PlannedEntry[],
-  stagedPath: (path: string) => string,
-  changesOf: (path: string) => Changes,
-): void {
-  /** Where the content of a file lies. What was kept is the user's own, and may be another. */
-  const contents = new Map(
-    entries.map((
-      { entry, target, action },
-    ) => [entry.path, action === "keep" ? undefined : target]),
-  );
-  for (const kind of ["hardlink", "symlink"] as const) {
-    for (const { entry, target, action, linkTo } of entries) {
-      if (entry.kind !== kind || action === "keep" || linkTo !== undefined) continue;
-      const changes = changesOf(entry.path);
-      const content = contents.get(entry.link);
-      if (entry.kind !== "hardlink") {
-        changes.make(target, () => Deno.symlinkSync((entry as SymlinkEntry).link, target));
-      } else if (content !== undefined) {
-        changes.make(target, () => Deno.linkSync(content, target));
-      } else {
-        changes.move(stagedPath(entry.link), target);
-        contents.set(entry.link, target);
-      }
-    }
-  }
-}
-
-/** Not every file system knows links, and none goes from one to another. */
-function linkOrCopy(linkTo: string, source: string, target: string): void {
-  try {
-    Deno.linkSync(linkTo, target);
-  } catch {
-    Deno.copyFileSync(source, target);
-  }
+  const made = plan.entries.filter((one) => !met.has(one) && !leftOut.has(one));
+  await finishTimesAndModes(made, preserveMtime, say);
+  return leftOut;
 }
 
 /**
@@ -230,7 +141,7 @@ async function finishTimesAndModes(
 async function makeNextTo(base: string, say: Say): Promise<StagingDirectory> {
   const there = await nearestDirectory(base);
   const beside = dirname(there.path);
-  const candidates = there.path === base && await deviceOf(beside) === there.device
+  const candidates = there.path === base && deviceOf(beside) === there.device
     ? [beside, there.path]
     : [there.path];
   let failure: unknown;
@@ -262,6 +173,11 @@ async function nearestDirectory(path: string): Promise<{ path: string; device: n
   return await nearestDirectory(dirname(path));
 }
 
-async function deviceOf(path: string): Promise<number | undefined> {
-  return (await Deno.stat(path).catch(() => undefined))?.dev;
+/** On which file system a directory lies; `undefined`: it is not there, or nobody may look. */
+export function deviceOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).dev;
+  } catch {
+    return undefined;
+  }
 }

@@ -26,6 +26,7 @@ import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName }
 import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, targetsOf } from "./prune_sites.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import type { Rekeying } from "./rekey_record.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
 import { Spool, type Spooled } from "./spool.ts";
 import { makeStateDirectory } from "./state_directory.ts";
@@ -89,7 +90,7 @@ export async function rekeyPipeline(
   pipeline: Pipeline,
   options: RekeyOptions,
 ): Promise<RekeyReport> {
-  const { destination, planOnly, signal, listener, identityFiles, clock } = options;
+  const { destination, signal, listener, identityFiles, clock } = options;
   const targets = targetsOf(pipeline, destination);
   const reading = await readerOptions({ pipeline, identityFiles, signal, listener });
   await makeStateDirectory(pipeline.state);
@@ -118,7 +119,7 @@ export async function rekeyPipeline(
   }
   const meant = rekeyers.filter((one) => isMeant(one.place));
   const snapshots: Rekeyed[] = [];
-  for (const rekeyer of planOnly ? [] : meant) snapshots.push(...await rekeyer.finishBegun());
+  for (const rekeyer of meant) snapshots.push(...await rekeyer.finishBegun());
   for (const rekeyer of rekeyers) rekeyer.noteNames();
   for (const rekeyer of meant) snapshots.push(...await rekeyer.run());
   const ok = failures.length === 0 && snapshots.every(({ status }) => status !== "failed");
@@ -167,34 +168,84 @@ class Rekeyer {
   }
 
   /**
-   * Ends what was cut short: of two that are whole the old one goes, of one and a half the half.
-   * Tells what could not be ended.
+   * Ends what was cut short, or tells how it would: one stays that can be restored, and what else there
+   * is of it goes. Tells of what was whole, and of what could not be ended.
    */
   async finishBegun(): Promise<Rekeyed[]> {
-    const { catalog } = this.#context;
+    const { catalog, planOnly } = this.#context;
     const told: Rekeyed[] = [];
     for (const rekeying of catalog.rekeys.begun(this.place.location)) {
       const { id, name, renamed } = rekeying;
-      const held = groupFiles(this.#files).filter((one) => one.id === id && !isTorn(one));
-      const stored = held.find((one) => one.name === renamed);
-      const isStored = stored !== undefined;
-      if (!isStored && !held.some((one) => one.name === name)) continue;
-      const goes = isStored ? name : renamed;
-      const left = this.#files.filter(({ key }) => nameIn(key) === `${id}/${goes}`);
-      const bytes = left.reduce((sum, { size }) => sum + size, 0);
-      const about = { id, name, destination: this.place.id, bytes, renamed, reason: "" };
+      const isMeant = ({ key }: StoredFile) =>
+        [name, renamed].some((one) => nameIn(key) === `${id}/${one}`);
+      const files = this.#files.filter(isMeant);
+      const whole = groupFiles(files).filter((one) => !isTorn(one)).toReversed();
+      let [stays] = whole;
+      if (stays === undefined) continue;
+      const isStaying = ({ key }: StoredFile) => nameIn(key) === `${id}/${stays!.name}`;
+      const others = () => files.filter((file) => !isStaying(file));
+      const about = { id, name, destination: this.place.id, bytes: 0, renamed, reason: "" };
       const outcome = await this.#tell(about, async () => {
-        if (isStored) this.#noteStored(stored);
-        if (left.length > 0) await this.#remove(left);
-        if (isStored) this.#noteGone(id, name, renamed);
-        catalog.rekeys.finish(rekeying);
+        if (others().length > 0) stays = await this.#provenOf(whole);
+        if (!planOnly) await this.#end(rekeying, stays!, others());
       });
+      const bytes = others().reduce((sum, { size }) => sum + size, 0);
       const isDone = outcome.status !== "failed";
-      if (!isDone) told.push(outcome);
-      const past = `${id}/${isDone ? goes : name}`; // What failed once is not tried in another way.
-      this.#files = this.#files.filter(({ key }) => nameIn(key) !== past);
+      if (!isDone) told.push({ ...outcome, bytes });
+      else if (whole.length > 1) {
+        const gone = whole.find((one) => one !== stays)!;
+        const status = planOnly ? "due" : "rekeyed";
+        told.push({ ...about, name: gone.name, renamed: stays.name, bytes, status });
+      }
+      // What failed once is not tried in another way.
+      const isLeft = isDone || stays.name === renamed ? isStaying : () => false;
+      this.#files = this.#files.filter((file) => !isMeant(file) || isLeft(file));
     }
     return told;
+  }
+
+  /**
+   * The first of these copies that can be restored for certain: by what was noted when it was stored
+   * for the recipients of today, else because it opens.
+   *
+   * @throws {BackupError} Why the first of all does not open, where none does.
+   */
+  async #provenOf(copies: readonly HeldSnapshot[]): Promise<HeldSnapshot> {
+    const { catalog, pool, reading, signal } = this.#context;
+    const { location } = this.place;
+    const sound = copies.filter(({ id, name }) =>
+      catalog.pruning.damaged({ id, name, location }) === undefined
+    );
+    const noted = sound.find((one) =>
+      this.#isCurrent(one) && catalog.delivery(one.id, one.name, location)!.bytes === bytesOf(one)
+    );
+    if (noted !== undefined) return noted;
+    const reasons: unknown[] = [];
+    for (const held of sound) {
+      try {
+        const manifest = await new SnapshotReader(this.place, pool, reading).manifest(held);
+        if (manifest.archives[0]?.size === held.archives[0]!.size) return held;
+        reasons.push(notTheFile(held.archives[0]!.key));
+      } catch (error) {
+        signal?.throwIfAborted();
+        reasons.push(error);
+      }
+    }
+    throw reasons[0] ?? notTheFile(copies[0]!.archives[0]!.key);
+  }
+
+  /** Removes what does not stay, and notes what is there. */
+  async #end(
+    rekeying: Rekeying,
+    stays: HeldSnapshot,
+    others: readonly StoredFile[],
+  ): Promise<void> {
+    const { id, name, renamed } = rekeying;
+    const isNew = stays.name === renamed;
+    if (isNew) this.#noteStored(stays);
+    if (others.length > 0) await this.#remove(others);
+    this.#noteGone(id, isNew ? name : renamed, stays.name);
+    this.#context.catalog.rekeys.finish(rekeying);
   }
 
   #noteStored(held: HeldSnapshot): void {
@@ -217,7 +268,7 @@ class Rekeyer {
 
   /** Newest first, so that each finds the second after its own free; told oldest first. */
   async run(): Promise<Rekeyed[]> {
-    const { listener, planOnly, signal } = this.#context;
+    const { listener, planOnly, signal, spool } = this.#context;
     const told: Rekeyed[] = [];
     for (const held of groupFiles(this.#files).toReversed()) {
       signal?.throwIfAborted();
@@ -241,7 +292,7 @@ class Rekeyer {
           told.push(
             await this.#tell(
               { ...about, renamed },
-              () => this.#rekey(held, renamed, route!, step!, stage!),
+              () => this.#rekey(held, renamed, route!, step!, stage!).finally(() => spool.clear()),
             ),
           );
         }
@@ -407,11 +458,7 @@ class Rekeyer {
     }
     const { sent } = await fetching;
     if (sent?.bytes !== record?.size || sent?.sha256 !== record?.sha256) {
-      throw new BackupError(
-        "snapshot-damaged",
-        `Cannot rekey "${key}": it is not the file that the manifest names`,
-        { hint: 'Look at it with "keepsake verify --all"' },
-      );
+      throw notTheFile(key);
     }
     const { path, size, sha256 } = await writing;
     return { path, size, sha256: sha256! };
@@ -463,14 +510,21 @@ class Rekeyer {
     await pool.removing(this.place).call({ operation: "remove", context }, { signal });
   }
 
-  #noteGone(id: string, name: string, renamed: string): void {
+  #noteGone(id: string, name: string, stays: string): void {
     const { catalog } = this.#context;
-    catalog.suspicions.rename(id, name, renamed);
+    catalog.suspicions.rename(id, name, stays);
     const spot = { id, name, location: this.place.location };
-    catalog.pruning.rename(spot, renamed);
+    // What was proven of the old one holds for what was made of it, and not the other way round.
+    if (stays > name) catalog.pruning.rename(spot, stays);
     catalog.pruning.finish([spot]);
     if (!catalog.pruning.isAnywhere(id, name)) catalog.contents.forget(id, [name]);
   }
+}
+
+function notTheFile(key: string): BackupError {
+  const message = `Cannot rekey "${key}": it is not the file that the manifest names`;
+  const hint = 'Look at it with "keepsake verify --all"';
+  return new BackupError("snapshot-damaged", message, { hint });
 }
 
 function nameIn(key: string): string {

@@ -16,7 +16,7 @@ import { archivePaths, wayInto } from "../stages/formats/roots.ts";
 import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
-import { makeStaging, publish, type Say, type Staging } from "./publish.ts";
+import { deviceOf, makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { realPath } from "./real_path.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
@@ -28,8 +28,10 @@ import {
   type Placement,
   placeRoots,
   planEntries,
+  type PlannedEntry,
   type RestorePlan,
   type SetAside,
+  splitAtMounts,
 } from "./restore_plan.ts";
 
 export type { Overwrite } from "./restore_plan.ts";
@@ -79,7 +81,7 @@ export interface RestoreReport {
   readonly compared: boolean;
   /** Links that lead out of what was put elsewhere, or nowhere there. */
   readonly strayLinks: readonly StrayLink[];
-  /** Every path that was wanted, in archive order. */
+  /** Every path that was wanted, in archive order, but for links that are left out. */
   readonly actions: readonly RestoreAction[];
   /**
    * Databases that were there, with changes beside them, and files with credentials that the snapshot
@@ -90,6 +92,8 @@ export interface RestoreReport {
     readonly as: string;
     readonly why: SetAside["why"];
   }[];
+  /** Links that are not made, because the file system there knows no such. */
+  readonly leftOut: readonly string[];
   /** Files and directories that come back without the setuid, setgid or sticky bit they had. */
   readonly specialBits: readonly string[];
   /** What could not be read when the snapshot was made. */
@@ -181,21 +185,26 @@ async function restore(
     await refuseBackups(placements.map(({ target }) => target), options);
   }
   const written = entries.filter(({ action }) => action !== "keep");
+  let leftOut: ReadonlySet<PlannedEntry> = new Set();
   if (!dryRun && written.length > 0) {
-    const staging = early ?? await makeStaging(placements.map(({ base }) => base), sayTo(options));
+    const split = { entries, placements: splitAtMounts(plan, deviceOf) };
+    const isReady = early?.serves(split.placements) ?? false;
+    const bases = split.placements.map(({ base }) => base);
+    const staging = isReady ? early! : await makeStaging(bases, sayTo(options));
     try {
-      if (early === undefined) await pool.warmSources(staging.directories, among);
-      const into = staging.into(placements);
+      if (!isReady) await pool.warmSources(staging.directories, among);
+      const into = staging.into(split.placements);
       const all = written.length === manifest.entries.length;
-      const wanted = all ? undefined : entries.map(({ entry, content }) => content ?? entry.path);
+      const wanted = all ? undefined : contentsFor(written, entries);
       await reader.unpack(held, manifest, { into, wanted });
       signal?.throwIfAborted();
       pool.assertSound();
-      await publish(plan, staging, preserveMtime, sayTo(options));
+      leftOut = await publish(split, staging, preserveMtime, sayTo(options));
     } finally {
       await staging.remove();
     }
   }
+  const made = { placements, entries: entries.filter((one) => !leftOut.has(one)) };
   const files = written.flatMap(({ entry }) => entry.kind === "file" ? [entry] : []);
   return {
     id: held.id,
@@ -206,13 +215,18 @@ async function restore(
     ).map(({ target }) => target),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    links: written.filter(({ entry }) => "link" in entry).length,
+    links: written.filter((one) => "link" in one.entry && !leftOut.has(one)).length,
     compared: options.overwrite === "changed",
-    strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(plan, manifest),
-    actions: entries.map(({ entry, action }) => ({ path: entry.path, kind: entry.kind, action })),
+    strayLinks: dryRun || options.target === "in-place" ? [] : await findStrayLinks(made, manifest),
+    actions: made.entries.map(({ entry, action }) => ({
+      path: entry.path,
+      kind: entry.kind,
+      action,
+    })),
     setAside: entries.flatMap(({ target, stale }) =>
       stale === undefined ? [] : [{ path: target, as: stale.as, why: stale.why }]
     ),
+    leftOut: Array.from(leftOut, ({ entry }) => entry.path),
     specialBits: written.flatMap(({ entry: { path, kind, mode } }) =>
       (kind === "file" || kind === "directory") && (mode & SPECIAL_BITS) !== 0 ? [path] : []
     ),
@@ -220,6 +234,14 @@ async function restore(
     unanswered,
     dryRun,
   };
+}
+
+/** Paths in the archive of what has to be unpacked for these entries, and for none that are kept. */
+function contentsFor(written: readonly PlannedEntry[], all: readonly PlannedEntry[]): string[] {
+  const contents = new Map(all.map(({ entry: { path }, content = path }) => [path, content]));
+  return written.map(({ entry }) =>
+    contents.get(entry.kind === "hardlink" ? entry.link : entry.path)!
+  );
 }
 
 /** Setuid, setgid and sticky, which say as whom something runs or who may remove it. */
@@ -322,5 +344,9 @@ function matcherOf(glob: string): (path: string) => boolean {
     });
   }
   const pattern = globToRegExp(glob.includes("/") ? glob : `**/${glob}`, { globstar: true });
-  return (path) => pattern.test(path);
+  // As it stands, it may be the very path: names have brackets, too.
+  const name = glob.includes("/") ? undefined : `/${glob}`;
+  const whole = glob.replace(/\/+$/, "");
+  return (path) =>
+    path === whole || (name !== undefined && path.endsWith(name)) || pattern.test(path);
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, posix } from "node:path";
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, stateOf } from "../stages/errors.ts";
 import { Comparing, joinNames } from "./hard_links.ts";
 import type { Manifest } from "./manifest.ts";
 import { stampOf } from "./names.ts";
 import { hasPending, StaleFiles } from "./stale_files.ts";
+import type { Standing } from "./undo.ts";
 
 /** What to do with a file that is there already: `changed` replaces what differs. */
 export type Overwrite = "never" | "changed" | "always";
@@ -26,6 +27,8 @@ export interface PlannedEntry extends ChosenEntry {
   /** Where it goes. */
   readonly target: string;
   readonly action: "create" | "replace" | "keep";
+  /** What was there: a directory, or what is to be replaced. */
+  readonly was?: Standing;
   /** What belongs to a database that was there. */
   readonly stale?: SetAside;
   /** A file that was there with this very content, and of which this is to be another name. */
@@ -149,12 +152,52 @@ export async function planEntries(
     const action = there === undefined
       ? "create"
       : await decide(entry, { target, there }, overwrite, comparing);
-    planned.push({ ...one, target, action });
+    planned.push({
+      ...{ ...one, target, action },
+      ...(there !== undefined && (there.isDirectory || action === "replace") && {
+        was: { dev: there.dev, size: there.size, mtime: there.mtime },
+      }),
+    });
     if (comparing.pace.isDue) await comparing.pace.turn();
   }
   const joined = overwrite === "always" ? planned : await joinNames(planned, comparing);
   const word = `before-restore-${stampOf(now)}`;
   return setAsideStale(joined, overwrite, fresh, word, isCut);
+}
+
+/**
+ * The places again, with one more for every directory where another file system begins and something
+ * is to be written: nothing can be moved from one to another.
+ *
+ * @param deviceOf Tells of a directory on which file system it lies.
+ * @returns Those that hold others first.
+ */
+export function splitAtMounts(
+  { placements, entries }: RestorePlan,
+  deviceOf: (path: string) => number | undefined,
+): Placement[] {
+  const devices = new Map<string, number>();
+  const mounts = new Map<string, Placement>();
+  for (const { entry: { path, kind }, target, was } of entries) {
+    if (kind !== "directory" || was === undefined) continue;
+    devices.set(path, was.dev);
+    const placement = placements.find((placement) => isOf(placement, path))!;
+    const above = path === placement.root
+      ? deviceOf(placement.base)
+      : devices.get(posix.dirname(path));
+    if (above === undefined || above === was.dev) continue;
+    const mount = { root: path, base: target, target };
+    const isWritten = entries.some(({ entry, action }) =>
+      action !== "keep" && isOf(mount, entry.path)
+    );
+    if (isWritten) mounts.set(path, mount);
+  }
+  const own = placements.map((placement) => {
+    const mount = mounts.get(placement.root);
+    mounts.delete(placement.root);
+    return mount ?? placement;
+  });
+  return [...own, ...mounts.values()];
 }
 
 /** Whether a path in the archive is the root's, or lies below it. */
@@ -193,15 +236,15 @@ function setAsideStale(
   });
 }
 
-/** What stands where an entry goes. */
-interface Standing {
+/** A place, and what is there. */
+interface Met {
   readonly target: string;
   readonly there: Deno.FileInfo;
 }
 
 async function decide(
   entry: Entry,
-  { target, there }: Standing,
+  { target, there }: Met,
   overwrite: Overwrite,
   comparing: Comparing,
 ): Promise<"replace" | "keep"> {
@@ -217,7 +260,7 @@ async function decide(
 
 async function isSame(
   entry: Entry,
-  { target, there }: Standing,
+  { target, there }: Met,
   comparing: Comparing,
 ): Promise<boolean> {
   if (entry.kind === "symlink") {

@@ -1,6 +1,6 @@
 /**
- * The spool: finished files wait here until every destination has its copy. Emptied at the end of a
- * run and, after a crash, at the start of the next.
+ * The spool: finished files wait here until every destination has its copy. Emptied after each
+ * snapshot, at the end of a run and, after a crash, at the start of the next.
  *
  * @module
  */
@@ -135,6 +135,15 @@ export class Spool {
     const directory = join(this.#directory, `of-${id}`);
     await this.#makeDirectory(directory);
     return directory;
+  }
+
+  /**
+   * Makes room for what is written next, as far as the disk lets it. Nobody may be at work any more
+   * with what is there.
+   */
+  async clear(): Promise<void> {
+    this.#keepers.clear();
+    await this.empty().then(() => this.#makeDirectory(this.#directory)).catch(() => {});
   }
 
   /** Removes everything. */

@@ -113,7 +113,8 @@ export class ReadingPool {
   /** The worker that unpacks what source `use` made; it may write where {@linkcode warmSources} said. */
   unpacking(use: string): StageWorker {
     const grants = { read: this.#places, write: this.#places };
-    return this.#get(use, () => new StageWorker(use, grants, { operation: "restore" }));
+    const make = () => new StageWorker(use, grants, { operation: "restore" });
+    return this.#get([use, ...this.#places].join("\0"), make);
   }
 
   /**

@@ -484,6 +484,8 @@ export interface PrepareStage<S extends OptionsSchema = OptionsSchema> extends S
   readonly kind: "prepare";
   /** What it keeps a copy of, where it does nothing else. */
   copies?(options: Options<S>): Copies;
+  /** A directory of which it keeps account, so that no other stage may do so; left out if none. */
+  owns?(options: Options<S>): string;
   /** A directory in which it follows links to others; left out where it follows none. */
   follows?(options: Options<S>): string;
   /**

@@ -63,6 +63,7 @@ export default definePrepare({
   awaits: ({ from }) => projectsIn(from),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
   follows: ({ from }) => from,
+  owns: ({ to }) => to,
 
   prepare: load,
   run: async ({ options, ...context }) => (await load()).makeDigests(options, context),

@@ -81,6 +81,17 @@ Deno.test({
       assert.deepEqual({ missing, extra, changed }, { missing: [], extra: [], changed: [] });
     });
 
+    await t.step("names what is not UTF-8, or says that this Deno does not show it", async () => {
+      if (Deno.build.os !== "linux") return; // Elsewhere no name is like that.
+      const home = await makeHome(folder.path, "naming");
+      const make = `printf x > .claude/$(printf 'bad\\377'); mkdir .claude/$(printf 'dir\\376')`;
+      assert.equal((await run(home, ["sh", "-c", make])).status, 0);
+      await keepsakeIn(home, keepsake, ["init", "--yes"]);
+      const { status, stderr } = await keepsakeIn(home, keepsake, ["run", "--quiet"]);
+      if (status === 2) assert.match(stderr, /bad\ufffd: its name is not UTF-8/);
+      else assert.match(stderr, /^Warning: .* lack files and folders whose names are not UTF-8/m);
+    });
+
     await t.step("makes digests with two workers, answers hooks and finds secrets", async () => {
       const home = await makeHome(folder.path, "knowing");
       const token = `ghp_${"aB3dE5fG7h".repeat(4)}`;

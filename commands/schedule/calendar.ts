@@ -80,7 +80,7 @@ export function parseCalendar(text: string): Calendar {
   return calendar;
 }
 
-/** Numbers, ranges and `*` with a step; the library reads others as something that cron does not. */
+/** With numbers for names. */
 function inDigits(field: string, [names, first]: readonly [readonly string[], number]): string {
   return field.replace(/[A-Za-z]+/g, (word) => {
     const index = names.indexOf(word.toLowerCase());
@@ -88,6 +88,7 @@ function inDigits(field: string, [names, first]: readonly [readonly string[], nu
   });
 }
 
+/** Numbers, ranges and `*` with a step; the library reads others as something that cron does not. */
 function isField(field: string): boolean {
   return field.split(",").every((item) => {
     const [, from, to] = /^(?:\*|(\d+)-(\d+))(?:\/\d+)?$/.exec(item) ?? [];

@@ -39,6 +39,7 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
         escapeControls(sayPath(path, home))
       }${more}, as ${escapeControls(basename(as))}`;
     }),
+    ...renderLeftOut(report),
     ...renderSpecialBits(report),
     ...renderStrayLinks(report.strayLinks),
     ...renderUnreadable(unreadable, home),
@@ -62,6 +63,15 @@ function renderKept({ actions, compared, dryRun }: RestoreReport): string[] {
       : `  ${verb} ${counts} that ${
         one ? "was" : "were"
       } there already, and not compared: "--overwrite changed" replaces what differs`,
+  ];
+}
+
+function renderLeftOut({ leftOut }: RestoreReport): string[] {
+  if (leftOut.length === 0) return [];
+  return [
+    `  left out ${sayCount(leftOut.length, "link")}: the file system there knows no such`,
+    ...leftOut.slice(0, NAMED).map((path) => `    ${escapeControls(path)}`),
+    ...(leftOut.length > NAMED ? [`    and ${leftOut.length - NAMED} more: see --json`] : []),
   ];
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import { LATEST } from "../names.ts";
+import { realPath } from "../real_path.ts";
 import { routesOf } from "../routes.ts";
 import { checkFlow, findingAt, nodesOf } from "./flow.ts";
 import type { Finding } from "./problems.ts";
@@ -24,7 +25,8 @@ export function checkRules(stages: readonly DraftStage[]): Finding[] {
 
 /**
  * Finds destinations that would keep the same snapshot at one place, where the one would prune what
- * the other is to keep. Needs absolute paths, and looks at the file system.
+ * the other is to keep, and stages that would write over what the other remembers. Needs absolute
+ * paths, and looks at the file system.
  */
 export function checkPlaces(stages: readonly DraftStage[]): Finding[] {
   const found = new Map<DraftStage, Finding>();
@@ -47,7 +49,26 @@ export function checkPlaces(stages: readonly DraftStage[]): Finding[] {
       found.set(draft, findingAt(draft, message, "Give it a place of its own, or remove it"));
     }
   }
-  return [...found.values()];
+  return [...checkOwned(stages), ...found.values()];
+}
+
+function checkOwned(stages: readonly DraftStage[]): Finding[] {
+  const owners = new Map<string, { readonly id: string; readonly path: string }>();
+  return stages.flatMap((draft) => {
+    const { id, stage, options, complete } = draft;
+    if (stage?.kind !== "prepare" || !complete) return [];
+    const path = stage.owns?.(options as never);
+    if (path === undefined) return [];
+    const name = realPath(path);
+    const other = owners.get(name);
+    if (other === undefined) {
+      owners.set(name, { id, path });
+      return [];
+    }
+    const why = path === other.path ? "" : `: both are "${name}"`;
+    const message = `Stage "${id}" would write to the same directory as "${other.id}"${why}`;
+    return [findingAt(draft, message, "Give it a directory of its own, or remove it")];
+  });
 }
 
 function checkIds(stages: readonly DraftStage[]): Finding[] {

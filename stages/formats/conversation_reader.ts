@@ -102,6 +102,16 @@ export async function readApart(
   return { reading, marks: [...marks], unreadable };
 }
 
+/** Notes whose the lines are that were read of logs before. */
+export function takeOwners(
+  logs: Readonly<Record<string, Pick<LogState, "uuids">>>,
+  owners: Map<string, string>,
+): void {
+  for (const [path, state] of Object.entries(logs)) {
+    for (const uuid of uuidsOf(state)) owners.set(uuid, path);
+  }
+}
+
 /** What stands next to the log of a sub-agent. */
 interface About {
   readonly call?: string;
@@ -118,7 +128,8 @@ export class ConversationReader {
   }
 
   /**
-   * Reads what is new, or all; `undefined` when none of it can be read.
+   * Reads what is new, or all; `undefined` when none of it can be read, or what is left of it is
+   * as it was.
    *
    * @param held What was known of it when it was read last, also where that is of no more use than
    * to see what is missing.
@@ -133,7 +144,11 @@ export class ConversationReader {
       ? await this.#readOn(conversation, known, before)
       : undefined;
     if (onward !== undefined) return onward;
-    for (const path of Object.keys(known?.logs ?? {})) this.#disown(known!.logs[path]!);
+    if (conversation.main === undefined && before !== undefined && held !== undefined) {
+      const rest = await this.#readRest(conversation, held, before);
+      if (rest !== undefined) return rest === "same" ? undefined : rest;
+    }
+    this.#disown(held?.logs);
     const { main, agents } = conversation;
     const mainRead = main && await this.#readLog(main);
     const agentsRead: ReadLog[] = [];
@@ -149,8 +164,8 @@ export class ConversationReader {
   }
 
   /**
-   * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, so that
-   * it must be read with that in mind.
+   * Takes over what was read apart; `undefined` when a line of it was said elsewhere before, or its
+   * own log is gone, so that it must be read with that in mind.
    */
   adopt(
     { reading, marks, unreadable }: Apart,
@@ -158,6 +173,9 @@ export class ConversationReader {
     held: ConversationState | undefined,
   ): Reading | undefined {
     const { owners } = this.#context;
+    const hasOwn = ({ path }: Pick<KnownLog, "path">) => path === ownPath(reading!);
+    if (reading && held?.logs[ownPath(reading)] && !reading.logs.some(hasOwn)) return undefined;
+    this.#disown(held?.logs);
     const logs = (reading?.logs ?? []).map(({ path, state }) => ({ path, uuids: uuidsOf(state) }));
     if (logs.some(({ uuids }) => uuids.some((uuid) => owners.has(uuid)))) return undefined;
     for (const { path, uuids } of logs) {
@@ -183,14 +201,51 @@ export class ConversationReader {
     const text = textOf([before.body]);
     const agentsRead: ReadLog[] = [];
     if (!await this.#readOpenAgents(agents, known, text, mainRead, agentsRead)) {
-      for (const { log, state } of [mainRead, ...agentsRead]) {
-        this.#disown(state);
-        this.#context.marks.delete(log.path);
+      for (const { log: { path }, state } of [mainRead, ...agentsRead]) {
+        this.#disown({ [path]: state });
+        this.#context.marks.delete(path);
       }
       return undefined;
     }
     agentsRead.sort((a, b) => a.log.path < b.log.path ? -1 : 1);
     return this.#draw({ key }, mainRead, agentsRead, text.slice(0, known.settled), false);
+  }
+
+  /** Adds what is new of the sub-agents of a conversation whose own log is gone, at its end. */
+  async #readRest(
+    conversation: Conversation,
+    { logs }: ConversationState,
+    { meta: { title, first, last }, body }: Fragment,
+  ): Promise<Reading | "same" | undefined> {
+    const path = ownPath(conversation);
+    const own = logs[path];
+    if (own === undefined) return undefined;
+    const reads: ReadLog[] = [];
+    for (const log of conversation.agents) {
+      const old = logs[log.path];
+      const read = await this.#readLog(log, old && { ...old, open: [] });
+      if (read === undefined) {
+        for (const { log: { path }, state } of reads) this.#disown({ [path]: state });
+        return undefined;
+      }
+      reads.push(old && read.entries.length === 0 ? { ...read, kept: "stands" } : read);
+    }
+    if (reads.every(({ log, state }) => state.offset === logs[log.path]?.offset)) return "same";
+    const there = new Set([path, ...reads.map(({ log }) => log.path)]);
+    const none = { entries: [], summaries: [], about: {}, kept: "stands" as const };
+    for (const [path, state] of Object.entries(logs)) {
+      if (!there.has(path)) reads.push({ log: { path }, state, ...none });
+    }
+    // It may be known without its words.
+    const titles = { custom: { text: title, line: 0 } };
+    const state = { ...own, heading: { ...own.heading, first, last, titles } };
+    return this.#draw(
+      conversation,
+      { log: { path }, state, ...none },
+      reads,
+      textOf([body]),
+      false,
+    );
   }
 
   /**
@@ -220,7 +275,7 @@ export class ConversationReader {
       for (const [log, { call = "" }] of [...left]) {
         if (!calls.has(call) && !calls.has(`agent ${agentIdOf(log)}`)) continue;
         const old = known.logs[log.path];
-        if (old !== undefined) this.#disown(old);
+        if (old !== undefined) this.#disown({ [log.path]: old });
         const read = await this.#readLog(log);
         if (read === undefined) return false;
         note(read);
@@ -265,8 +320,13 @@ export class ConversationReader {
     }
   }
 
-  #disown(state: Pick<LogState, "uuids">): void {
-    for (const uuid of uuidsOf(state)) this.#context.owners.delete(uuid);
+  #disown(logs: Readonly<Record<string, Pick<LogState, "uuids">>> = {}): void {
+    const { owners } = this.#context;
+    for (const [path, state] of Object.entries(logs)) {
+      for (const uuid of uuidsOf(state)) {
+        if (owners.get(uuid) === path) owners.delete(uuid);
+      }
+    }
   }
 
   /** Whether logs that were read anew say less than they did. */
@@ -587,6 +647,11 @@ function redactPiece(
   // then, it ends here. One letter more tells whoever shortens it that there is more.
   const most = Math.max(0, Math.min(SHOWN + 1, clean.length - (WINDOW - SHOWN - 1)));
   return `${scanner.redact(clean, tell, most)}…`;
+}
+
+/** The path of a conversation's own log, whether or not that is there. */
+function ownPath({ key }: Pick<Conversation, "key">): string {
+  return `${key}.jsonl`;
 }
 
 function agentIdOf({ path }: Pick<Log, "path">): string {

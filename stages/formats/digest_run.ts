@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { PrepareResult, Remark } from "../contract.ts";
 import { Hashing } from "./hashing.ts";
-import { type Apart, ConversationReader, type Reading } from "./conversation_reader.ts";
+import { type Apart, ConversationReader, type Reading, takeOwners } from "./conversation_reader.ts";
 import {
   byAge,
   earlierKey,
@@ -54,7 +54,7 @@ import {
   readingWith,
   scannerFor,
 } from "./digest_team.ts";
-import { guessFor, lookAhead, newestTime } from "./log_head.ts";
+import { guessFor, lookAhead, newestTime, ownTime } from "./log_head.ts";
 import { safeName } from "./log_names.ts";
 import { bytesOf, type Conversation } from "./log_tree.ts";
 import type { Pace } from "./pace.ts";
@@ -74,20 +74,51 @@ const WRITES = 8;
 /** The file that names the digests that are new since somebody took note. */
 const PENDING = "_digest-pending";
 
-/** A project while it is brought up to date. */
+/** A project while it is brought up to date. All keys are such that obey today's rules. */
 interface Project {
   readonly cwd: string;
   readonly slug: string;
+  /** Where its conversations belong: a secret of today may have been none when it was written. */
+  readonly place: string;
   readonly state: ProjectState | undefined;
   /** Whether its files hold what the state says. */
   readonly isTrusted: boolean;
+  /** Whether what is remembered can be gone on from: else it tells whose lines are whose. */
+  readonly isCurrent: boolean;
+  readonly remembered: Readonly<Record<string, ConversationState>>;
   /** Keys of the conversations in its files. */
-  readonly held: readonly string[];
-  readonly due: Conversation[];
-  /** Conversations that come from another project, which was a guess, by key. */
+  readonly held: ReadonlySet<string>;
+  /** Conversations that come from another project, which was a guess or has another name now. */
   readonly arriving: Map<string, Project>;
   /** Keys of those that stand in another project now. */
   readonly leaving: Set<string>;
+}
+
+/** A conversation that is to be read, in the order of all. */
+interface Turn {
+  readonly conversation: Conversation;
+  readonly project: Project;
+  /** See `Beginning`. */
+  readonly kin: readonly string[];
+}
+
+/** Projects whose conversations may go on from each other, and are read in one order therefore. */
+interface Group {
+  readonly projects: readonly Project[];
+  readonly turns: readonly Turn[];
+}
+
+/** What becomes of a project's files. */
+interface Draft {
+  readonly project: Project;
+  /** What the files hold now. */
+  readonly before: string | undefined;
+  readonly hidden: string | undefined;
+  /** Those of them that hold more than could be read. */
+  readonly touched: readonly string[];
+  readonly fragments: Map<string, Fragment>;
+  readonly states: Record<string, ConversationState>;
+  readonly readings: Reading[];
 }
 
 /** A run that has something to do, or may have. */
@@ -133,20 +164,20 @@ export class DigestRun {
     this.#hashing = await Hashing.quick();
     this.#pace.total = bytesOf(conversations);
     const isSameView = index?.rendering === renderingOf(this.#options);
-    const projects = await this.#loadProjects(index);
     using leader = new Leader<Conversation, ReadApart>(this.#port, this.#context.signal);
     const scanner = await scannerFor(this.#options);
-    await this.#assign(conversations, projects, index, isSameView, scanner);
-    // What leaves a project is safe in another before.
-    const inOrder = [...projects.values()].sort((a, b) =>
-      Number(a.leaving.size > 0) - Number(b.leaving.size > 0)
-    );
-    const all = await Promise.all(inOrder.map(async (project) => ({
-      project,
-      known: await this.#knownOf(project, isSameView, scanner),
-    })));
+    const projects = await this.#loadProjects(index, isSameView, scanner);
+    const turns = await this.#assign(conversations, projects, index, scanner);
+    const groups = groupsOf([...projects.values()], turns);
+    const due = new Set(turns.map(({ conversation: { key } }) => key));
+    const known = new Map<Project, Record<string, ConversationState>>();
     const owners = new Map<string, string>();
-    for (const { known } of all) takeOwners(known, owners);
+    for (const project of projects.values()) {
+      known.set(project, knownOf(project, due));
+      for (const [key, { logs }] of Object.entries(project.remembered)) {
+        if (project.isCurrent || project.held.has(key)) takeOwners(logs, owners);
+      }
+    }
     const reader = new ConversationReader({
       from: this.#options.from,
       tools: this.#options.tools,
@@ -161,32 +192,42 @@ export class DigestRun {
     const empty: ProjectState[] = [];
     const written: string[] = [];
     const apart = new Map<string, Apart>();
-    const fresh = all.flatMap(({ project: { due }, known }) =>
-      due.filter(({ key }) => !Object.hasOwn(known, key))
-    );
+    const fresh = groups.flatMap(({ turns }) =>
+      turns.filter(({ conversation: { key }, project }) => !Object.hasOwn(known.get(project)!, key))
+    ).map(({ conversation }) => conversation);
     for (const batch of inBatches(fresh)) leader.publish(batch);
     const left = new Set(fresh.map(({ key }) => key));
+    const isSized = index?.selection === selectionOf(this.#options);
     let next = 0;
     const goOn = async () => {
-      for (; next < all.length; next++) {
-        const { project, known } = all[next]!;
-        const { state, isTrusted, due, leaving } = project;
-        if (due.some(({ key }) => left.has(key))) return;
+      for (; next < groups.length; next++) {
+        const { projects, turns } = groups[next]!;
+        if (turns.some(({ conversation: { key } }) => left.has(key))) return;
         await this.#writes.at(-WRITES);
-        const isSized = index?.selection === selectionOf(this.#options);
-        const isDue = due.length > 0 || leaving.size > 0;
-        if (state !== undefined && isTrusted && isSameView && isSized && !isDue) {
-          states.push(state);
-          continue;
+        const changing = new Set(turns.map(({ project }) => project));
+        const drafts = new Map<Project, Draft>();
+        for (const project of projects) {
+          const { state, isCurrent, arriving, leaving } = project;
+          const isDue = changing.has(project) || arriving.size > 0 || leaving.size > 0;
+          if (state !== undefined && isCurrent && isSized && !isDue) states.push(state);
+          else {
+            const draft = await this.#begin(project, known.get(project)!, isSameView, scanner);
+            drafts.set(project, draft);
+          }
         }
-        if (leaving.size > 0) await Promise.all(this.#writes);
-        const made = await this.#updateProject(project, known, reader, apart, isSameView, scanner);
-        if (made.state.shown.length + made.state.leftOut.length === 0) {
-          empty.push(withoutText(made.state));
-          continue;
+        for (const { conversation, project } of turns) {
+          await readInto(drafts.get(project)!, conversation, reader, apart);
         }
-        states.push(withoutText(made.state));
-        if (made.isNew) written.push(`${project.slug}.md`);
+        for (const [project, draft] of drafts) {
+          if (project.leaving.size > 0) await Promise.all(this.#writes);
+          const made = await this.#complete(draft, reader);
+          if (made.state.shown.length + made.state.leftOut.length === 0) {
+            empty.push(withoutText(made.state));
+            continue;
+          }
+          states.push(withoutText(made.state));
+          if (made.isNew) written.push(`${project.slug}.md`);
+        }
       }
     };
     await goOn();
@@ -207,7 +248,11 @@ export class DigestRun {
   }
 
   /** Every project that has a digest, or had one, by its working directory. */
-  async #loadProjects(index: Index | undefined): Promise<Map<string, Project>> {
+  async #loadProjects(
+    index: Index | undefined,
+    isSameView: boolean,
+    scanner: SecretScanner | undefined,
+  ): Promise<Map<string, Project>> {
     const projects = new Map<string, Project>();
     const { to } = this.#options;
     for (const { name, isFile } of Deno.readDirSync(to)) {
@@ -217,8 +262,6 @@ export class DigestRun {
       const state = this.#store.readJson<ProjectState>(stateName(slug));
       const cwd = state?.cwd ?? readDigest(this.#store.read(name) ?? "").cwd;
       if (cwd === undefined) continue; // Somebody else's file.
-      const metas = state === undefined ? this.#metasIn(slug) : [...state.shown, ...state.leftOut];
-      const held = metas.map(({ key }) => key);
       let isTrusted = state !== undefined && index !== undefined;
       for (const file of [name, leftOutName(slug)]) {
         const look = this.#store.look(file);
@@ -227,7 +270,9 @@ export class DigestRun {
         isTrusted &&= look !== undefined && index !== undefined &&
           await this.#sameness.isSame(join(to, file), look, mark, index);
       }
-      projects.set(cwd, { ...newProject(cwd, slug), state, isTrusted, held });
+      const metas = isTrusted ? [...state!.shown, ...state!.leftOut] : this.#metasIn(slug);
+      const loaded = { ...newProject(cwd, slug), state, isTrusted };
+      projects.set(cwd, await remember(loaded, metas, isSameView, scanner));
     }
     // What a digest held that is gone comes back from the logs that are still there.
     for (const { name } of Deno.readDirSync(join(to, STATE_FOLDER))) {
@@ -235,8 +280,8 @@ export class DigestRun {
       if (!name.endsWith(".json") || this.#store.look(`${slug}.md`) !== undefined) continue;
       const state = this.#store.readJson<ProjectState>(stateName(slug));
       if (state?.cwd === undefined || projects.has(state.cwd)) continue;
-      const held = [...state.shown, ...state.leftOut].map(({ key }) => key);
-      projects.set(state.cwd, { ...newProject(state.cwd, slug), state, held });
+      const loaded = { ...newProject(state.cwd, slug), state };
+      projects.set(state.cwd, await remember(loaded, this.#metasIn(slug), isSameView, scanner));
     }
     return projects;
   }
@@ -246,104 +291,81 @@ export class DigestRun {
     conversations: readonly Conversation[],
     projects: Map<string, Project>,
     index: Index | undefined,
-    isSameView: boolean,
     scanner: SecretScanner | undefined,
-  ): Promise<void> {
+  ): Promise<readonly Turn[]> {
     const { from, all, days } = this.#options;
-    const isGuess = ({ cwd }: Project, key: string) =>
-      cwd === (scanner?.redact(guessFor(key)) ?? guessFor(key));
+    const isGuess = ({ place }: Project, key: string) =>
+      place === (scanner?.redact(guessFor(key)) ?? guessFor(key));
+    const isPassing = (project: Project, key: string) =>
+      project.place !== project.cwd || isGuess(project, key);
     const homes = new Map<string, Project>();
     for (const project of projects.values()) {
-      const known = Object.keys(project.state?.conversations ?? {});
-      for (const key of new Set([...known, ...project.held])) {
+      for (const key of new Set([...Object.keys(project.remembered), ...project.held])) {
         const other = homes.get(key);
         // In two after a run that was killed while it moved from one to the other.
-        const isLeft = other !== undefined && isGuess(project, key);
+        const isLeft = other !== undefined && isPassing(project, key);
         if (isLeft) project.leaving.add(key);
-        else if (other !== undefined && isGuess(other, key)) other.leaving.add(key);
+        else if (other !== undefined && isPassing(other, key)) other.leaving.add(key);
         if (!isLeft) homes.set(key, project);
       }
     }
-    const found: {
-      readonly conversation: Conversation;
-      readonly cwd: string;
+    const found: (Pick<Turn, "conversation" | "kin"> & {
+      readonly place: string;
       readonly first: number;
       readonly isOwn: boolean;
-      readonly from: Project | undefined;
-    }[] = [];
+      readonly home: Project | undefined;
+    })[] = [];
     for (const conversation of conversations) {
-      const home = homes.get(conversation.key);
-      const known = home?.state?.conversations[conversation.key];
-      if (home !== undefined && known !== undefined && home.isTrusted && isSameView) {
-        if (index !== undefined && await this.#isUnchanged(conversation, known, index)) continue;
+      const { key } = conversation;
+      const home = homes.get(key);
+      const known = home?.remembered[key];
+      if (home?.isCurrent && known !== undefined && index !== undefined) {
+        if (await this.#isUnchanged(conversation, known, index)) continue;
       }
       if (home === undefined && !all) {
         const newest = newestTime(from, conversation);
         if (newest !== undefined && newest < this.#now - days * DAY_MS) continue;
       }
       const beginning = lookAhead(from, conversation, this.#unreadable);
-      const { first, isOwn } = beginning;
       const cwd = scanner?.redact(beginning.cwd) ?? beginning.cwd;
-      const isMoving = home !== undefined && home.cwd !== cwd && !beginning.isGuess &&
-        isGuess(home, conversation.key);
-      const place = isMoving ? cwd : home?.cwd ?? cwd;
-      found.push({ conversation, cwd: place, first, isOwn, from: isMoving ? home : undefined });
+      const isFree = home === undefined || isGuess(home, key) && !beginning.isGuess;
+      found.push({ ...beginning, conversation, place: isFree ? cwd : home.place, home });
     }
-    // Of those that begin with the same lines, the one that they are named after came first.
+    const ownTimes = new Map<Conversation, number>();
+    const ownTimeOf = (conversation: Conversation) => {
+      const time = ownTimes.get(conversation) ?? ownTime(from, conversation);
+      ownTimes.set(conversation, time);
+      return time;
+    };
+    // Of those that begin with the same lines, the one that they are named after came first, and
+    // then the one that was the first to go on from them.
     found.sort((a, b) =>
       a.first - b.first || Number(b.isOwn) - Number(a.isOwn) ||
+      (a.isOwn ? 0 : ownTimeOf(a.conversation) - ownTimeOf(b.conversation)) ||
       (a.conversation.key < b.conversation.key ? -1 : 1)
     );
     const slugs = new Set([...projects.values()].map(({ slug }) => slug));
-    for (const { conversation, cwd, from } of found) {
-      let project = projects.get(cwd);
-      if (project === undefined) {
-        const slug = await slugOf(cwd, slugs);
-        slugs.add(slug);
-        project = newProject(cwd, slug);
-        projects.set(cwd, project);
-      }
-      project.due.push(conversation);
-      if (from === undefined) continue;
-      project.arriving.set(conversation.key, from);
-      from.leaving.add(conversation.key);
+    const projectAt = async (cwd: string) => {
+      const project = projects.get(cwd) ?? newProject(cwd, await slugOf(cwd, slugs));
+      slugs.add(project.slug);
+      projects.set(cwd, project);
+      return project;
+    };
+    const move = (key: string, home: Project, project: Project) => {
+      project.arriving.set(key, home);
+      home.leaving.add(key);
+    };
+    const turns: Turn[] = [];
+    for (const { conversation, place, home, kin } of found) {
+      const project = await projectAt(place);
+      turns.push({ conversation, project, kin });
+      if (home !== undefined && home !== project) move(conversation.key, home, project);
     }
-  }
-
-  /** What is known of a project's conversations, also of those that come from another. */
-  async #knownOf(
-    project: Project,
-    isSameView: boolean,
-    scanner: SecretScanner | undefined,
-  ): Promise<Record<string, ConversationState>> {
-    const { state, isTrusted, arriving, leaving } = project;
-    const known = isTrusted && isSameView
-      ? { ...state?.conversations }
-      : await this.#keptOf(project, scanner);
-    for (const [key, { state, isTrusted }] of arriving) {
-      const there = isTrusted && isSameView ? state?.conversations[key] : undefined;
-      if (there !== undefined) known[key] = there;
+    for (const [key, home] of homes) {
+      if (home.place === home.cwd || home.leaving.has(key)) continue;
+      move(key, home, await projectAt(home.place));
     }
-    for (const key of leaving) delete known[key];
-    return known;
-  }
-
-  /** What is known of conversations that the digest alone has, and that no view of it changes. */
-  async #keptOf(
-    { slug, state, isTrusted, due }: Project,
-    scanner: SecretScanner | undefined,
-  ): Promise<Record<string, ConversationState>> {
-    const read = new Set(due.map(({ key }) => key));
-    const swept = Object.entries(state?.conversations ?? {}).filter(([key]) => !read.has(key));
-    if (state === undefined || swept.length === 0) return {};
-    const metas = isTrusted ? [...state.shown, ...state.leftOut] : this.#metasIn(slug);
-    const held = new Set(metas.map(({ key }) => key));
-    const kept: Record<string, ConversationState> = {};
-    for (const [, state] of swept.filter(([key]) => held.has(key))) {
-      const named = await nameKept(withoutWords(state), scanner);
-      if (!read.has(named.meta.key)) kept[named.meta.key] = named;
-    }
-    return kept;
+    return turns;
   }
 
   /** What a digest's own files hold, whatever is remembered. */
@@ -368,59 +390,58 @@ export class DigestRun {
     return true;
   }
 
-  async #updateProject(
-    { cwd, slug, state, due, isTrusted, arriving, leaving }: Project,
+  /** What a project's files hold, and what comes to it or leaves it. */
+  async #begin(
+    project: Project,
     known: Readonly<Record<string, ConversationState>>,
-    reader: ConversationReader,
-    apart: Map<string, Apart>,
     isSameView: boolean,
     scanner: SecretScanner | undefined,
-  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
-    const before = this.#store.read(`${slug}.md`);
-    const hidden = this.#store.read(leftOutName(slug));
+  ): Promise<Draft> {
+    const { slug, isTrusted, arriving, leaving } = project;
+    const [before, hidden] = [`${slug}.md`, leftOutName(slug)].map((name) =>
+      this.#store.read(name)
+    );
     const fragments = new Map<string, Fragment>();
     const touched: string[] = [];
-    for (const [name, text] of [[leftOutName(slug), hidden], [`${slug}.md`, before]] as const) {
-      if (text === undefined) continue;
+    const take = async (text: string, isWanted: (key: string) => boolean) => {
       const digest = readDigest(text);
-      if (!isTrusted && !isAllRead(digest)) touched.push(name);
       for (const fragment of digest.fragments) {
         const kept = isSameView ? fragment : await redacted(fragment, scanner);
-        fragments.set(kept.meta.key, kept);
+        if (isWanted(kept.meta.key)) fragments.set(kept.meta.key, kept);
+      }
+      return digest;
+    };
+    const isIn = (keys: Iterable<string>) => {
+      const all = [...keys];
+      return (key: string) => all.some((one) => isVersionOf(key, one));
+    };
+    const hasLeft = isIn(leaving);
+    for (const [name, text] of [[leftOutName(slug), hidden], [`${slug}.md`, before]] as const) {
+      if (text === undefined) continue;
+      const digest = await take(text, (key) => !hasLeft(key));
+      if (!isTrusted && !isAllRead(digest)) touched.push(name);
+    }
+    for (const from of new Set(arriving.values())) {
+      const arrives = isIn([...arriving].filter(([, other]) => other === from).map(([key]) => key));
+      for (const name of [leftOutName(from.slug), `${from.slug}.md`]) {
+        await take(this.#store.read(name) ?? "", arrives);
       }
     }
-    for (const [key, { slug }] of arriving) {
-      for (const name of [leftOutName(slug), `${slug}.md`]) {
-        for (const fragment of readDigest(this.#store.read(name) ?? "").fragments) {
-          if (!isVersionOf(fragment.meta.key, key)) continue;
-          const kept = isSameView ? fragment : await redacted(fragment, scanner);
-          fragments.set(kept.meta.key, kept);
-        }
-      }
-    }
-    for (const left of leaving) {
-      for (const key of [...fragments.keys()]) {
-        if (isVersionOf(key, left)) fragments.delete(key);
-      }
-    }
-    const states = { ...known };
-    const readings: Reading[] = [];
-    for (const conversation of due) {
-      const { key } = conversation;
-      const before = fragments.get(key);
-      const there = apart.get(key);
-      apart.delete(key);
-      const held = (arriving.get(key)?.state ?? state)?.conversations[key];
-      const reading = there && reader.adopt(there, before, held) ||
-        await reader.read(conversation, states[key], before, held);
-      if (reading !== undefined) readings.push(reading);
-    }
+    return { project, before, hidden, touched, fragments, states: { ...known }, readings: [] };
+  }
+
+  /** Puts what was read into a project's files. */
+  async #complete(
+    { project, before, hidden, touched, fragments, states, readings }: Draft,
+    reader: ConversationReader,
+  ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
+    const { cwd, slug, leaving } = project;
     for (const reading of readings) {
       const { fragment, state } = reader.render(reading, readings);
       const { key } = fragment.meta;
       const old = fragments.get(key);
       // What was said once stays, also when its log was cut short or written anew.
-      if (old !== undefined && reading.replaces) keepOld(fragments, old);
+      keepEarlier(fragments, fragment, reading.replaces ? old : undefined);
       if (fragment.body.length > 0 || old === undefined) fragments.set(key, fragment);
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
@@ -545,7 +566,8 @@ export class DigestRun {
     if (manifest !== this.#store.read(MANIFEST)) await this.#store.write(MANIFEST, [manifest]);
     if (written.length > 0) {
       const pending = this.#store.read(PENDING)?.split("\n").filter((name) => name !== "") ?? [];
-      const names = [...new Set([...pending, ...written])].sort();
+      const names = [...new Set([...pending, ...written])].sort()
+        .filter((name) => this.#store.look(name) !== undefined);
       await this.#store.write(PENDING, [`${names.join("\n")}\n`]);
     }
     const unread = new Set(this.#unreadable.map(({ path }) => path));
@@ -610,18 +632,131 @@ function byPlace(states: readonly ProjectState[]): ProjectState[] {
 }
 
 function newProject(cwd: string, slug: string): Project {
-  const [arriving, leaving] = [new Map<string, Project>(), new Set<string>()];
-  const none = { state: undefined, isTrusted: false, held: [] };
-  return { cwd, slug, ...none, due: [], arriving, leaving };
+  const none = { state: undefined, isTrusted: false, isCurrent: false, remembered: {} };
+  const [held, leaving] = [new Set<string>(), new Set<string>()];
+  return { cwd, slug, place: cwd, ...none, held, arriving: new Map(), leaving };
 }
 
-/** Gives an earlier version of a conversation a name of its own. */
-function keepOld(fragments: Map<string, Fragment>, { meta, head, body }: Fragment): void {
-  let number = 1;
-  while (fragments.has(earlierKey(meta.key, number))) number++;
-  const key = earlierKey(meta.key, number);
-  const note = "*An earlier version: it has what the logs have no more.*";
-  fragments.set(key, { meta: { ...meta, key }, head: `${head}\n\n${note}`, body });
+/** A project with what is remembered of it, and what its files hold. */
+async function remember(
+  project: Project,
+  metas: readonly Meta[],
+  isSameView: boolean,
+  scanner: SecretScanner | undefined,
+): Promise<Project> {
+  const { cwd, state, isTrusted } = project;
+  const place = scanner === undefined ? cwd : await placeOf(cwd, scanner);
+  const isCurrent = isTrusted && isSameView;
+  if (isCurrent) {
+    const held = new Set(metas.map(({ key }) => key));
+    return { ...project, place, isCurrent, remembered: state!.conversations, held };
+  }
+  const remembered: Record<string, ConversationState> = {};
+  for (const conversation of Object.values(state?.conversations ?? {})) {
+    const named = await nameKept(withoutWords(conversation), scanner);
+    remembered[named.meta.key] = named;
+  }
+  const names = metas.map(({ key }) => scanner === undefined ? key : safeName(key, scanner));
+  return { ...project, place, isCurrent, remembered, held: new Set(await Promise.all(names)) };
+}
+
+/** Where a project's conversations belong that was written when fewer things were secret. */
+async function placeOf(cwd: string, scanner: SecretScanner): Promise<string> {
+  // A guess is the name of a folder.
+  const place = /[/\\]/.test(cwd) ? scanner.redact(cwd) : await safeName(cwd, scanner);
+  // What stands for a secret may be one by somebody's pattern: that would go on for ever.
+  return scanner.redact(place) === place ? place : cwd;
+}
+
+/** What is known of a project's conversations: all, or of those that the digest alone has. */
+function knownOf(
+  project: Project,
+  due: ReadonlySet<string>,
+): Record<string, ConversationState> {
+  const { remembered, arriving, leaving } = project;
+  const stays = Object.keys(remembered).filter((key) => !leaving.has(key));
+  const known: Record<string, ConversationState> = {};
+  for (const [key, there] of [...stays.map((key) => [key, project] as const), ...arriving]) {
+    const state = there.remembered[key];
+    if (state === undefined) continue;
+    if (there.isCurrent || there.held.has(key) && !due.has(key)) known[key] = state;
+  }
+  return known;
+}
+
+/** Puts projects together that are read together, in the order in which they are come to. */
+function groupsOf(projects: readonly Project[], turns: readonly Turn[]): readonly Group[] {
+  const groups = new Map(projects.map((project) => [project, new Set([project])]));
+  const join = (one: Project, other: Project) => {
+    const [into, from] = [groups.get(one)!, groups.get(other)!];
+    for (const project of into === from ? [] : from) groups.set(project, into.add(project));
+  };
+  for (const project of projects) {
+    for (const other of project.arriving.values()) join(project, other);
+  }
+  const byKin = new Map<string, Project>();
+  for (const { project, kin } of turns) {
+    for (const name of kin) {
+      join(byKin.get(name) ?? project, project);
+      byKin.set(name, project);
+    }
+  }
+  const inOrder = [...turns.map(({ project }) => project), ...projects];
+  const byGroup = Map.groupBy(turns, ({ project }) => groups.get(project)!);
+  return Array.from(new Set(inOrder.map((project) => groups.get(project)!)), (group) => ({
+    // What leaves a project is safe in another before.
+    projects: [...group].sort((a, b) => Number(a.leaving.size > 0) - Number(b.leaving.size > 0)),
+    turns: byGroup.get(group) ?? [],
+  }));
+}
+
+/** Reads a conversation, or takes over what was read of it apart. */
+async function readInto(
+  { project, fragments, states, readings }: Draft,
+  conversation: Conversation,
+  reader: ConversationReader,
+  apart: Map<string, Apart>,
+): Promise<void> {
+  const { key } = conversation;
+  const before = fragments.get(key);
+  const there = apart.get(key);
+  apart.delete(key);
+  const held = (project.arriving.get(key) ?? project).remembered[key];
+  const reading = there && reader.adopt(there, before, held) ||
+    await reader.read(conversation, states[key], before, held);
+  if (reading !== undefined) readings.push(reading);
+  // What stays as it is keeps its lines.
+  else if (before !== undefined && held !== undefined) states[key] ??= held;
+}
+
+/** Keeps those earlier versions of a conversation of which no other holds all, under own names. */
+function keepEarlier(
+  fragments: Map<string, Fragment>,
+  now: Fragment,
+  old: Fragment | undefined,
+): void {
+  const { key } = now.meta;
+  const earlier: Fragment[] = [];
+  for (let number = 1; fragments.has(earlierKey(key, number)); number++) {
+    earlier.push(fragments.get(earlierKey(key, number))!);
+    fragments.delete(earlierKey(key, number));
+  }
+  if (old !== undefined) {
+    const note = "*An earlier version: it has what the logs have no more.*";
+    earlier.push({ ...old, head: `${old.head}\n\n${note}` });
+  }
+  if (earlier.length === 0) return;
+  const [text, ...texts] = [now, ...earlier].map(({ body }) => `${textOf([body])}\n`);
+  const kept = earlier.filter((_, place) => {
+    const own = texts[place]!;
+    const isIn = (other: string, at: number) =>
+      other.startsWith(own) && (other !== own || at < place);
+    return !text!.startsWith(own) && !texts.some(isIn);
+  });
+  for (const [place, { meta, head, body }] of kept.entries()) {
+    const name = earlierKey(key, place + 1);
+    fragments.set(name, { meta: { ...meta, key: name }, head, body });
+  }
 }
 
 /** What is kept from before obeys today's rules. */
@@ -651,17 +786,6 @@ async function nameKept(
     logs: Object.fromEntries(await Promise.all(named)),
     settled,
   };
-}
-
-function takeOwners(
-  conversations: ProjectState["conversations"],
-  owners: Map<string, string>,
-): void {
-  for (const { logs } of Object.values(conversations)) {
-    for (const [path, { uuids }] of Object.entries(logs)) {
-      if (uuids !== "") { for (const uuid of uuids.split(" ")) owners.set(uuid, path); }
-    }
-  }
 }
 
 /** A name for a project's files: readable, and its own. */

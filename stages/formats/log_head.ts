@@ -18,6 +18,8 @@ export interface Beginning {
   readonly first: number;
   /** Whether its first lines are its own, and not another's that it goes on from. */
   readonly isOwn: boolean;
+  /** Names that it shares with those that it may go on from: their sessions, and a first line. */
+  readonly kin: readonly string[];
 }
 
 /** Reads as much of a conversation as it takes to know where and when it was. */
@@ -26,20 +28,50 @@ export function lookAhead(
   { key, main, logs }: Conversation,
   unreadable: Remark[],
 ): Beginning {
-  // What the lines are compared with: a key may be hashes.
-  const name = main?.file?.replace(/\.jsonl$/, "") ?? key;
+  const name = nameOf({ key, main });
   const folder = folderOf(name);
+  const own = basename(name);
   for (const log of logs) {
     const head = headOf(from, log, folder);
     if (head === undefined) {
       unreadable.push({ path: join(from, log.path), reason: "it cannot be opened or read" });
       continue;
     }
-    const { cwd, first = Infinity, session } = head;
-    const isOwn = session === undefined || session === basename(name);
-    if (cwd !== undefined) return { cwd: withDrive(cwd), isGuess: false, first, isOwn };
+    const { cwd, first = Infinity, session = own, uuid } = head;
+    const kin = [own, session, ...(uuid === undefined ? [] : [uuid])];
+    if (cwd === undefined) continue;
+    return { cwd: withDrive(cwd), isGuess: false, first, isOwn: session === own, kin };
   }
-  return { cwd: guessFor(key), isGuess: true, first: Infinity, isOwn: true };
+  return { cwd: guessFor(key), isGuess: true, first: Infinity, isOwn: true, kin: [own] };
+}
+
+/** When a conversation that goes on from another says something of its own; infinite if never. */
+export function ownTime(from: string, conversation: Conversation): number {
+  const { main } = conversation;
+  if (main === undefined) return Infinity;
+  const own = basename(nameOf(conversation));
+  try {
+    using file = Deno.openSync(join(from, main.file ?? main.path));
+    for (const lines of new LogReader(file).blocks()) {
+      for (const { value } of lines) {
+        const time = isText(value?.timestamp) ? Date.parse(value.timestamp) : NaN;
+        if (!Number.isNaN(time) && isText(value?.uuid) && sessionOf(value) === own) return time;
+      }
+    }
+  } catch (error) {
+    if (systemFault(error) === undefined) throw error;
+  }
+  return Infinity;
+}
+
+/** What a conversation's lines are compared with: a key may be hashes. */
+function nameOf({ key, main }: Pick<Conversation, "key" | "main">): string {
+  return main?.file?.replace(/\.jsonl$/, "") ?? key;
+}
+
+/** Whose line it was first: some copies say where they come from, others keep its name. */
+function sessionOf({ forkedFrom, sessionId }: Readonly<Record<string, unknown>>): unknown {
+  return (forkedFrom as { sessionId?: unknown } | null | undefined)?.sessionId ?? sessionId;
 }
 
 /** One place on Windows, whoever says it: editors write the drive in lower case. */
@@ -61,6 +93,7 @@ export interface LogHead {
   readonly cwd?: string | undefined;
   readonly first?: number | undefined;
   readonly session?: string | undefined;
+  readonly uuid?: string | undefined;
 }
 
 /** What is looked for mostly stands in the first lines. */
@@ -77,17 +110,22 @@ export function headOf(
   let cwd: string | undefined;
   let first: number | undefined;
   let session: string | undefined;
+  let uuid: string | undefined;
   try {
     using file = Deno.openSync(join(from, place));
     const reader = new LogReader(file, { progress: true, block: HEAD_SIZE });
     for (const lines of reader.blocks()) {
       for (const { value } of lines) {
         if (value === undefined) continue;
-        if (session === undefined && isText(value.sessionId)) session = value.sessionId;
+        const told = sessionOf(value);
+        const isFirst = uuid === undefined && isText(value.uuid) && value.type !== "progress";
+        // Bookkeeping has the name of the log, also above what is repeated.
+        if (isText(told) && (session === undefined || isFirst)) session = told;
+        if (isFirst) uuid = value.uuid as string;
         const time = isText(value.timestamp) ? Date.parse(value.timestamp) : NaN;
         if (first === undefined && !Number.isNaN(time)) first = time;
         if (!isText(value.cwd) || value.cwd === cwd) continue;
-        if (isNamed(value.cwd, folder)) return { cwd: value.cwd, first, session };
+        if (isNamed(value.cwd, folder)) return { cwd: value.cwd, first, session, uuid };
         cwd ??= value.cwd;
       }
       if (cwd !== undefined && reader.offset > FURTHER) break;
@@ -96,7 +134,7 @@ export function headOf(
     if (systemFault(error) === undefined) throw error;
     return undefined;
   }
-  return { cwd, first, session };
+  return { cwd, first, session, uuid };
 }
 
 /** Whether Claude Code would keep a directory's conversations in a folder of that name. */

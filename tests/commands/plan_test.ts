@@ -233,6 +233,12 @@ Deno.test("a Deno with known ways out of its sandbox is told of", () => {
   equal(oldDenoWarning("2.10.0"), undefined);
   equal(oldDenoWarning("3.0.0-rc.1"), undefined);
   match(oldDenoWarning("2.9.5") ?? "", /^Deno 2\.9\.5 is older than 2\.9\.6: /);
-  match(oldDenoWarning("2.4.2") ?? "", /Backups work all the same$/);
+  match(oldDenoWarning("2.8.2") ?? "", /Backups work all the same$/);
   match(oldDenoWarning("1.46.3") ?? "", /older/);
+});
+
+Deno.test("a Deno that does not list names that are not UTF-8 is told of", () => {
+  for (const version of ["2.4.2", "2.8.1"]) {
+    match(oldDenoWarning(version) ?? "", /, but lack files and folders whose names are not UTF-8/);
+  }
 });

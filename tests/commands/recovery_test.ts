@@ -126,7 +126,7 @@ Deno.test("restore brings everything back with nothing but the address and the i
   const report = JSON.parse(named.stdout);
   deepEqual(Object.keys(report), [
     ...["ok", "id", "name", "from", "targets", "files", "bytes", "links", "dry_run", "actions"],
-    ...["set_aside", "stray_links", "special_bits", "unreadable"],
+    ...["set_aside", "stray_links", "left_out", "special_bits", "unreadable"],
   ]);
 });
 
@@ -274,6 +274,13 @@ Deno.test("restore --path fits paths as list shows them, names anywhere, and who
   deepEqual(await chosen(".claude/*.md"), [".claude/CLAUDE.md"]);
   deepEqual(await chosen("*.md"), [".claude/CLAUDE.md", notes]);
   deepEqual(await chosen("**/memory/**"), [notes]);
+  const [odd, braces] = [".claude/app/[id]/page[1].md", ".claude/app/{a,b}.md"];
+  for (const path of [odd, braces]) await home.write(path!, "x\n");
+  await home.keepsake(["run", "--quiet"]);
+  for (const path of [odd!, ".claude/app/[id]", ".claude/app/[id]/", "[id]", "page[1].md"]) {
+    deepEqual(await chosen(path), [odd], path);
+  }
+  for (const path of [braces!, ".claude/app/\\{*"]) deepEqual(await chosen(path), [braces], path);
   const [status, hint] = await chosen(home.at(".claude/projects"));
   equal(status, 3);
   match(

@@ -229,6 +229,63 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a restore takes no room for what it keeps${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, { ...FEW, bulk: noise(3 << 20) });
+    await Deno.link(join(sandbox.tree, "a.txt"), join(sandbox.tree, "name"));
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    using _ = new Disk(directory, "4m");
+    const of = { pipeline: sandbox.pipeline, snapshot: "latest", target: { directory } };
+    await restoreSnapshot(of);
+    const lost = ["a.txt", "folder/b.txt"].map((name) => join(directory, "tree", name));
+    for (const overwrite of ["never", "changed"] as const) {
+      for (const path of lost) await Deno.remove(path);
+      await restoreSnapshot({ ...of, overwrite });
+      assert.deepEqual(lost.map((path) => Deno.readTextFileSync(path)), ["one", "two"]);
+    }
+  },
+});
+
+for (const target of ["in place", "elsewhere"] as const) {
+  Deno.test({
+    name:
+      `a restore ${target} goes to all the disks that are mounted there, or to none${unlessMounts}`,
+    ignore: !mounts,
+    async fn() {
+      const files = { ...FEW, "folder/deep/c.txt": "three", "other/d.txt": "four" };
+      using sandbox = await Sandbox.make(encrypted, files);
+      await Deno.link(join(sandbox.tree, "a.txt"), join(sandbox.tree, "folder", "name"));
+      await Deno.symlink("b.txt", join(sandbox.tree, "folder", "link"));
+      await sandbox.backUp();
+      const before = filesIn(sandbox.tree);
+      const directory = join(sandbox.folder, "target");
+      const root = target === "in place" ? sandbox.tree : join(directory, "tree");
+      await Deno.remove(sandbox.tree, { recursive: true });
+      using _root = new Disk(root, "1m");
+      using _folder = new Disk(join(root, "folder"), "1m");
+      using _deep = new Disk(join(root, "folder", "deep"), "1m,ro");
+      using _other = new Disk(join(root, "other"), "1m");
+      const restoring = () =>
+        restoreSnapshot({
+          ...{ pipeline: sandbox.pipeline, snapshot: "latest" },
+          target: target === "in place" ? "in-place" : { directory },
+        });
+      const error = await rejection(restoring());
+      assert.match(error.message, /^Cannot restore to ".*deep": the file system is read-only$/);
+      assert.deepEqual(namesIn(join(root, "other")), []);
+      run("mount", "-o", "remount,rw", join(root, "folder", "deep"));
+      const { targets, files: count } = await restoring();
+      assert.deepEqual([targets, count], [[root], 4]);
+      assert.deepEqual(filesIn(root), before);
+      assert.equal(await Deno.readLink(join(root, "folder", "link")), "b.txt");
+      assert.ok(![...filesIn(sandbox.folder).keys()].some((path) => path.includes(".keepsake-")));
+    },
+  });
+}
+
+Deno.test({
   name: `a destination or state that turns read-only is refused in words${unlessMounts}`,
   ignore: !mounts,
   async fn() {

@@ -5,6 +5,7 @@ import { Catalog } from "../../pipeline/catalog.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
 import { parseKey } from "../../pipeline/names.ts";
 import type { RunReport } from "../../pipeline/events.ts";
+import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
 import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
 
@@ -360,6 +361,78 @@ Deno.test("a run whose catalog is lost or damaged goes by what destinations hold
   assert.equal(await sandbox.verifyAll(), Object.keys(harms).length + 1);
 });
 
+Deno.test("for whom a copy is that no catalog knows is not known: it is made again once, and rekeyed", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const lose = () => Deno.remove(join(sandbox.state, "catalog.db"));
+  await sandbox.backUp(at(0));
+  await lose();
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+  const identity = await generateX25519Identity();
+  const recipient = await identityToRecipient(identity);
+  await sandbox.configure((it) => encrypted(it).replace(it.recipient, recipient));
+  assert.deepEqual(statuses(await sandbox.backUp(at(10))), { backups: "ok" });
+  assert.deepEqual(statuses(await sandbox.backUp(at(20))), { backups: "unchanged" });
+  const fates = async () => {
+    const { snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly: true });
+    return snapshots.map(({ status }) => status);
+  };
+  assert.deepEqual(await fates(), ["due", "current"]);
+  await lose();
+  assert.deepEqual(await fates(), ["due", "due"]);
+  assert.deepEqual(statuses(await sandbox.backUp(at(30))), { backups: "ok" });
+  assert.deepEqual(await fates(), ["due", "due", "current"]);
+  await Deno.writeTextFile(sandbox.identityFile, identity);
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("a copy in plaintext that no catalog knows is none of what is encrypted now", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp(at(0));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await sandbox.configure(encrypted);
+  assert.deepEqual(statuses(await sandbox.backUp(at(1))), { backups: "ok" });
+  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "unchanged" });
+});
+
+Deno.test("two catalogs that share a destination and an id do not store the same by turns", async () => {
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const other = `${sandbox.state}.other`;
+  const swap = async () => {
+    await Deno.rename(sandbox.state, `${other}.new`);
+    if (exists(other)) await Deno.rename(other, sandbox.state);
+    await Deno.rename(`${other}.new`, other);
+  };
+  const told: Record<string, string>[] = [];
+  for (let second = 0; second < 6; second++) {
+    told.push(statuses(await sandbox.backUp(at(second))));
+    await swap();
+  }
+  const [ok, unchanged] = [{ backups: "ok" }, { backups: "unchanged" }];
+  assert.deepEqual(told, [ok, ok, unchanged, unchanged, unchanged, unchanged]);
+  await Deno.truncate(newestIn(sandbox, "backups"), 100);
+  await swap();
+  assert.deepEqual(statuses(await sandbox.backUp(at(7))), ok, "The newest is not whole");
+});
+
+Deno.test("what was moved with its destination is what it was, and for whom it was", async () => {
+  const stages = (id: string, recipient: string) => (it: Sandbox) =>
+    encrypted(it).replace(it.destination(), it.destination(id)).replace(it.recipient, recipient);
+  using sandbox = await Sandbox.make(encrypted, FEW);
+  const move = async (from: string, to: string, recipient = sandbox.recipient) => {
+    await Deno.rename(sandbox.destination(from), sandbox.destination(to));
+    await sandbox.configure(stages(to, recipient));
+  };
+  await sandbox.backUp(at(0));
+  await move("backups", "second");
+  for (const second of [1, 2]) {
+    assert.deepEqual(statuses(await sandbox.backUp(at(second))), { backups: "unchanged" });
+  }
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+  await move("second", "third", await identityToRecipient(await generateX25519Identity()));
+  assert.deepEqual(statuses(await sandbox.backUp(at(3))), { backups: "ok" });
+  assert.deepEqual(statuses(await sandbox.backUp(at(4))), { backups: "unchanged" });
+});
+
 Deno.test("no bit of the catalog can be flipped so that a run or a list is a bug", async () => {
   using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();
@@ -418,6 +491,35 @@ Deno.test("two snapshots of one pipeline go by their own content", async () => {
   assert.equal(filesIn(join(sandbox.destination(), "m")).size, 2);
   assert.equal(filesIn(join(sandbox.destination(), "m-work")).size, 4);
   assert.equal(await sandbox.verifyAll(), 3);
+});
+
+Deno.test("what a source has spooled is gone before the next begins, stored or not", async () => {
+  const ids = ["first", "second", "third"];
+  const stages = (sandbox: Sandbox) =>
+    [
+      ...ids.map((id) => sandbox.stage("snapshot", { id, paths: [sandbox.tree] })),
+      sandbox.stage("hash-gate"),
+      sandbox.stage("encrypt", { to: [sandbox.recipient] }),
+      ...["usb", "nas"].map((id) => sandbox.stage("local", { id, path: sandbox.destination(id) })),
+    ].join("");
+  using sandbox = await Sandbox.make(stages, FEW);
+  const waiting: number[] = [];
+  const run = async () => {
+    waiting.length = 0;
+    const { stages } = await sandbox.backUp({
+      listener: (event) =>
+        event.type === "stage-started" && ids.includes(event.stage) &&
+        waiting.push(filesIn(join(sandbox.state, "spool")).size),
+    });
+    return stages.flatMap(({ use, status }) => use === "snapshot" ? [status] : []);
+  };
+  assert.deepEqual(await run(), ["ok", "ok", "ok"]);
+  assert.deepEqual(waiting, [0, 0, 0]);
+  // Each is read anew, and its archive made before the gate says that nothing had changed.
+  const later = new Date(Date.now() + 5000);
+  await Deno.utime(join(sandbox.tree, "a.txt"), later, later);
+  assert.deepEqual(await run(), ["unchanged", "unchanged", "unchanged"]);
+  assert.deepEqual(waiting, [0, 0, 0]);
 });
 
 Deno.test("a source that is gone is told of, and what is stored of it stays", async () => {

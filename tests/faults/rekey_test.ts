@@ -6,9 +6,11 @@ import {
   identityToRecipient,
 } from "age-encryption";
 import { Catalog } from "../../pipeline/catalog.ts";
+import { wayTo } from "../../pipeline/holdings.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
 import { placesOf } from "../../pipeline/places.ts";
 import { type Rekeyed, rekeyPipeline } from "../../pipeline/rekey.ts";
+import { routesOf } from "../../pipeline/routes.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
@@ -209,6 +211,19 @@ Deno.test({
   },
 });
 
+Deno.test("rekeying needs room for one archive at a time", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  const waiting: number[] = [];
+  const { snapshots } = await rekeyPipeline(pipeline, {
+    planOnly: false,
+    listener: ({ type }) =>
+      type === "stage-started" && waiting.push(filesIn(join(pipeline.state, "spool")).size),
+  });
+  deepEqual(snapshots.map(({ status }) => status), Array(4).fill("rekeyed"));
+  deepEqual(waiting, [0, 0, 0, 0]);
+});
+
 Deno.test("a catalog that is damaged is put aside, and rekey says so", async () => {
   const { world, pipeline } = await furnished();
   using _ = world;
@@ -298,8 +313,8 @@ async function cutShort(count: number, stages: StagesFor) {
   return furniture;
 }
 
-async function killRekey(sandbox: Sandbox): Promise<void> {
-  const { code } = await killAt(sandbox, ["rekey", "--apply"], {
+async function killRekey(sandbox: Sandbox, ...more: readonly string[]): Promise<void> {
+  const { code } = await killAt(sandbox, ["rekey", "--apply", ...more], {
     ...{ calls: "rename", delay: 100_000, after: 1 },
     counts: (call) => /\/usb\/m\/[^".]+\.json[^"]*"\) = 0/.test(call),
   });
@@ -387,11 +402,104 @@ Deno.test("what could not be finished at a place is told among what was done", a
   const catalog = Catalog.openIfThere(pipeline.state)!;
   const { location } = placesOf(pipeline).find(({ id }) => id === "s3")!;
   catalog.rekeys.begin({ id: "m", name, location, renamed });
+  const way = wayTo(pipeline.stages.at(-1)!, routesOf(pipeline.stages)[0]!);
+  catalog.addDelivery({ id: "m", name: renamed, location, way, bytes: 2 }, new Date(), 0);
   catalog[Symbol.dispose]();
   const { snapshots } = await rekeyPipeline(pipeline, { planOnly: false });
   const told = snapshots.map((one) => `${one.destination} ${one.name} ${one.status}`);
-  deepEqual(told, [`s3 ${name} failed`, `usb ${name} rekeyed`, `s3 ${renamed} failed`]);
+  deepEqual(told, [`s3 ${name} failed`, `usb ${name} rekeyed`, `s3 ${renamed} current`]);
   equal(snapshots[0]!.failure?.code, "destination-refused");
+});
+
+/** A snapshot for the sandbox's own recipient, and its copy for `theirs`, which no one here can open. */
+async function cutShortForOthers() {
+  const { sandbox } = await backedUp(1, atUsb());
+  const before = filesIn(sandbox.destination("usb"));
+  const [name] = (await sandbox.names()).map((name) => name.slice(2)) as [string];
+  const theirs = await identityToRecipient(await generateX25519Identity());
+  const nameRecipients = (...to: readonly string[]) =>
+    sandbox.configure((sandbox) =>
+      atUsb()(sandbox, []).replace(`["${sandbox.recipient}"]`, JSON.stringify(to))
+    );
+  await nameRecipients(theirs);
+  await killRekey(sandbox, "--skip-key-check");
+  const renamed = name.replace("T000000Z", "T000001Z");
+  const rekey = async (planOnly: boolean) => {
+    const { snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly });
+    return snapshots.map((one) => [one.status, one.name, one.renamed, one.failure?.code]);
+  };
+  return { sandbox, before, name, renamed, theirs, nameRecipients, rekey };
+}
+
+Deno.test({
+  name: `of two that a rekeying left, the one stays that can be opened${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox, before, name, renamed, theirs, nameRecipients, rekey } =
+      await cutShortForOthers();
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    const both = filesIn(usb);
+    equal(both.size, 4);
+    const again = name.replace("T000000Z", "T000001Z");
+    // For whom the new one is was not noted.
+    deepEqual(await rekey(true), [
+      ["due", renamed, name, undefined],
+      ["due", name, again, undefined],
+    ]);
+    await nameRecipients(sandbox.recipient);
+    // As if it had been noted.
+    const catalog = Catalog.openIfThere(sandbox.state)!;
+    const bytes = namesIn(`${usb}/m`).filter((one) => one.startsWith(renamed))
+      .reduce((sum, one) => sum + Deno.statSync(`${usb}/m/${one}`).size, 0);
+    const way = `for ${theirs}`;
+    catalog.addDelivery({ id: "m", name: renamed, location: usb, way, bytes }, new Date(), 0);
+    catalog[Symbol.dispose]();
+    deepEqual(await rekey(true), [
+      ["due", renamed, name, undefined],
+      ["current", name, null, undefined],
+    ]);
+    deepEqual(filesIn(usb), both);
+    deepEqual(await rekey(false), [
+      ["rekeyed", renamed, name, undefined],
+      ["current", name, null, undefined],
+    ]);
+    deepEqual(filesIn(usb), before);
+    equal(await sandbox.verifyAll(), 1);
+    deepEqual(await rekey(false), [["current", name, null, undefined]]);
+  },
+});
+
+Deno.test({
+  name:
+    `what a rekeying left stays where nothing of it opens, and where a copy is damaged${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox, name, renamed, rekey, nameRecipients } = await cutShortForOthers();
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    const [archive, manifest] = [".tar.zst.age", ".json.zst.age"].map((ending) =>
+      `${usb}/m/${name}${ending}`
+    ) as [string, string];
+    const removed = await Deno.readFile(manifest);
+    await Deno.remove(manifest); // It is what goes first.
+    const left = filesIn(usb);
+    for (const planOnly of [true, false]) {
+      deepEqual(await rekey(planOnly), [
+        ["failed", name, null, "identity-wrong"],
+        planOnly
+          ? ["due", renamed, name.replace("T000000Z", "T000002Z"), undefined]
+          : ["failed", renamed, null, "identity-wrong"],
+      ]);
+      deepEqual(filesIn(usb), left);
+    }
+    await Deno.writeFile(manifest, removed);
+    await Deno.truncate(archive, 100);
+    await nameRecipients(sandbox.recipient);
+    const both = filesIn(usb);
+    deepEqual((await rekey(false))[0], ["failed", name, null, "identity-wrong"]);
+    deepEqual(filesIn(usb), both);
+  },
 });
 
 async function expectOneName(sandbox: Sandbox): Promise<void> {

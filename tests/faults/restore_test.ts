@@ -41,25 +41,31 @@ for (const overwrite of ["never", "always"] as const) {
       const directory = join(sandbox.folder, "target");
       let whole = false;
       let failures = 0;
-      // The first gives the lock its name.
-      for (let when = 2; !whole && when < 20; when += SLOW || overwrite === "never" ? 1 : 3) {
-        if (overwrite === "always") {
-          await Deno.mkdir(join(directory, "tree", "folder"), { recursive: true });
-          await Deno.writeTextFile(join(directory, "tree", "folder", "b.txt"), "older");
-          await Deno.writeTextFile(join(directory, "tree", "link"), "no link");
+      const step = SLOW || overwrite === "never" ? 1 : 2;
+      // Directories are renamed; files get a second name, and lose the first.
+      for (const call of overwrite === "never" ? ["rename"] : ["rename", "linkat", "unlink"]) {
+        whole = false;
+        // The first gives the lock its name.
+        for (let when = call === "rename" ? 2 : 1; !whole && when < 20; when += step) {
+          if (overwrite === "always") {
+            await Deno.mkdir(join(directory, "tree", "folder"), { recursive: true });
+            await Deno.writeTextFile(join(directory, "tree", "folder", "b.txt"), "older");
+            await Deno.writeTextFile(join(directory, "tree", "link"), "no link");
+          }
+          const before = exists(directory) ? contentsOf(directory) : [];
+          const { code, stderr } = await sandbox.keepsake(
+            ["restore", "--to", directory, "--overwrite", overwrite],
+            trace(call, `${call}:error=EIO:when=${when}`),
+          );
+          whole = code === 0;
+          if (whole) continue;
+          failures++;
+          assert.equal(code, 2, stderr);
+          const words = /Cannot restore to ".*": its disk .* at ".*"; everything there is as/;
+          assert.match(stderr, words);
+          assert.deepEqual(exists(directory) ? contentsOf(directory) : [], before, `${when}`);
+          assert.deepEqual(leftovers(sandbox.folder), []);
         }
-        const before = exists(directory) ? contentsOf(directory) : [];
-        const { code, stderr } = await sandbox.keepsake(
-          ["restore", "--to", directory, "--overwrite", overwrite],
-          trace("rename", `rename:error=EIO:when=${when}`),
-        );
-        whole = code === 0;
-        if (whole) continue;
-        failures++;
-        assert.equal(code, 2, stderr);
-        assert.match(stderr, /Cannot restore to ".*": its disk .* at ".*"; everything there is as/);
-        assert.deepEqual(exists(directory) ? contentsOf(directory) : [], before, `${when}`);
-        assert.deepEqual(leftovers(sandbox.folder), []);
       }
       assert.ok(whole && failures > 1, `${failures} failures`);
       assert.deepEqual(contentsOf(join(directory, "tree")), sandbox.contents());
@@ -67,6 +73,66 @@ for (const overwrite of ["never", "always"] as const) {
     },
   });
 }
+
+Deno.test("a restore leaves what a program writes while it unpacks, and says so", async () => {
+  using sandbox = await twoRoots();
+  await Deno.remove(sandbox.tree, { recursive: true });
+  const restoring = () => {
+    let isWritten = false;
+    return restoreSnapshot({
+      ...{ pipeline: sandbox.pipeline, snapshot: "latest", target: "in-place" },
+      listener({ type }) {
+        if (type !== "stage-progress" || isWritten) return;
+        isWritten = true;
+        sandbox.write("session", "new");
+        sandbox.write("a.txt", "new");
+      },
+    });
+  };
+  const { code, message } = await rejection(restoring());
+  assert.equal(code, "target-refused");
+  assert.match(
+    message,
+    /: something was written meanwhile at ".*a\.txt"; it stays, and everything/,
+  );
+  assert.deepEqual(namesIn(sandbox.tree), ["a.txt", "session"]);
+  await restoring();
+  assert.deepEqual(namesIn(sandbox.tree), ["a.txt", "folder", "link", "session"]);
+  for (const name of ["a.txt", "session"]) {
+    assert.equal(await Deno.readTextFile(join(sandbox.tree, name)), "new");
+  }
+});
+
+Deno.test({
+  name: `a restore to a file system without links brings all but those, and names them` +
+    unlessTraces,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await twoRoots();
+    await Deno.link(join(sandbox.tree, "a.txt"), join(sandbox.tree, "name"));
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    await Deno.mkdir(join(directory, "tree"), { recursive: true });
+    for (const name of ["a.txt", "link"]) {
+      await Deno.writeTextFile(join(directory, "tree", name), "mine");
+    }
+    const words = ["restore", "--overwrite", "always", "--to", directory];
+    const calls = "link,linkat,symlink,symlinkat";
+    const { code, stderr } = await sandbox.keepsake(words, trace(calls, `${calls}:error=EPERM`));
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /left out 1 link: the file system there knows no such\n {4}tree\/link\n/);
+    assert.match(stderr, /Made a file of its own of what was another name of one, at ".*\/name"\n/);
+    const texts = ["a.txt", "name", "link"].map((name) =>
+      Deno.readTextFileSync(join(directory, "tree", name))
+    );
+    assert.deepEqual(texts, ["one", "one", "mine"]);
+    const there = filesIn(join(directory, "tree"));
+    assert.deepEqual([...there.keys()].sort(), [
+      ...["a.txt", "folder/b.txt", "folder/c.txt", "link", "name"],
+    ]);
+    assert.deepEqual(leftovers(sandbox.folder), []);
+  },
+});
 
 Deno.test("a restore of a part brings a name of a file back, and not the others that it had", async () => {
   using sandbox = await twoRoots();
@@ -195,8 +261,8 @@ Deno.test({
     await Deno.mkdir(join(directory, "tree"), { recursive: true });
     await Deno.writeTextFile(mine, "newer than the snapshot");
     const words = ["restore", "--to", directory, "--overwrite", "always"];
-    // After the lock got its name, a root its place, and the file was taken away.
-    await sandbox.keepsake(words, trace("rename", "rename:signal=KILL:when=4"));
+    // After the file was taken away.
+    await sandbox.keepsake(words, trace("linkat", "linkat:signal=KILL:when=1"));
     const [left, ...others] = leftovers(sandbox.folder);
     assert.deepEqual(others, []);
     for (let again = 0; again < 2; again++) {

@@ -281,6 +281,73 @@ Deno.test("what a resumed or forked conversation repeats stands once, where it w
   for (const n of [1, 2, 3]) assert.ok(origin!.includes(`\nprompt ${n}\n`));
 });
 
+Deno.test("what is repeated in another project stands once, where it was said first, whenever it is read", async () => {
+  using world = new World();
+  const numbers = [1, 2, 3, 4, 5];
+  const about = (session: string, place: string, day: number) => ({
+    ...{ session, cwd: `/home/ada/${place}`, time: Date.UTC(2026, 0, day) },
+  });
+  const write = (place: string, session: string, lines: readonly Line[]) =>
+    world.write(`-home-ada-${place}/${session}.jsonl`, lines);
+  for (const n of numbers) {
+    for (const place of [`app${n}`, `tree${n}`]) {
+      write(place, `old-${place}`, [world.user("at first", about(`old-${place}`, place, 1))]);
+    }
+  }
+  await world.digest();
+  for (const n of numbers) {
+    const origin = about(`z${n}`, `app${n}`, 2);
+    const said = [world.user(`asked ${n}`, origin), world.user(`and asked ${n}`, origin)];
+    write(`app${n}`, `z${n}`, [...said, world.user("went on", { ...origin })]);
+    write(`tree${n}`, `a${n}`, [...said, world.user("forked", about(`a${n}`, `tree${n}`, 3))]);
+  }
+  await world.digest();
+  const seen = () => Object.values(world.digests());
+  const anew = join(world.base, "anew");
+  await world.digest({ to: anew });
+  for (const [name, text] of Object.entries(world.digests())) {
+    assert.equal(text, readFileSync(join(anew, name), "utf8"));
+  }
+  const forget = (name: string) => rmSync(join(world.to, ".keepsake", name));
+  for (const options of [{ tools: "full" }, { patterns: ["ACME-[0-9]{8}"] }, {}]) {
+    if (Object.keys(options).length === 0) forget("index.json");
+    await world.digest(options);
+    for (const n of numbers) {
+      const texts = seen().filter((text) => text.includes(`\nasked ${n}\n`));
+      assert.deepEqual(texts.length, 1);
+      assert.match(texts[0]!, new RegExp(`^\`/home/ada/app${n}\`$`, "m"));
+      assert.equal(texts[0]!.split(`\nasked ${n}\n`).length, 2);
+    }
+    assert.ok(!seen().some((text) => text.includes("An earlier version")));
+  }
+});
+
+Deno.test("what the fork of a fork repeats stands where it was said first", async () => {
+  for (const isTold of [false, true]) {
+    using world = new World();
+    const [first, second, third] = ["m1", "z1", "a1"].map((session, day) =>
+      world.user(`said in ${session}`, { session, time: Date.UTC(2026, 0, day + 1) })
+    ) as [Line, Line, Line];
+    // Some copies have the name of the log that they stand in, and say where they come from.
+    const copy = (line: Line, sessionId: string, from: Line) =>
+      isTold ? { ...line, sessionId, forkedFrom: { sessionId: from.sessionId } } : line;
+    const mode = (sessionId: string) => ({ type: "mode", mode: "normal", sessionId });
+    world.write(`${FOLDER}/m1.jsonl`, [mode("m1"), first]);
+    world.write(`${FOLDER}/z1.jsonl`, [mode("z1"), copy(first, "z1", first), second]);
+    const copies = [copy(first, "a1", second), copy(second, "a1", second)];
+    world.write(`${FOLDER}/a1.jsonl`, [mode("a1"), ...copies, third]);
+    for (const options of [{}, { tools: "full" }]) {
+      await world.digest(options);
+      const parts = world.only().split("<!-- keepsake conversation ").slice(1);
+      for (const session of ["m1", "z1", "a1"]) {
+        const having = parts.filter((part) => part.includes(`\nsaid in ${session}\n`));
+        assert.equal(having.length, 1, world.only());
+        assert.ok(having[0]!.includes(`/${session}"`), having[0]);
+      }
+    }
+  }
+});
+
 Deno.test("what a fork repeats stands once although its origin is swept and options change", async () => {
   using world = new World();
   const first = [1, 2, 3].map((n) =>
@@ -775,11 +842,55 @@ Deno.test("sub-agents whose logs are gone first stay where they stood, and count
   }
 });
 
+Deno.test("a conversation whose own log is gone first stays as it stood, and takes in what is new below it", async () => {
+  using world = new World();
+  const begin = world.user("begin");
+  const call = { type: "tool_use", id: "t1", name: "Task", input: {} };
+  const main = world.write(`${FOLDER}/s1.jsonl`, [
+    ...[begin, world.assistant([call]), world.assistant([{ type: "text", text: "done" }])],
+    world.user("and on"),
+  ]);
+  const agent = `${FOLDER}/s1/subagents/agent-a1`;
+  world.write(`${agent}.jsonl`, [world.user("asked")]);
+  world.write(`${agent}.meta.json`, [`{"toolUseId":"t1"}`]);
+  await world.digest();
+  rmSync(main);
+  world.write(`${FOLDER}/s2.jsonl`, [begin, world.user("forked", { session: "s2" })]);
+  const said = ["begin", "asked", "done", "and on", "forked"];
+  const changes: [options: Line, said?: string][] = [
+    [{}],
+    [{ tools: "full" }],
+    [{ tools: "full" }, "more"],
+    [{ tools: "none" }],
+    [{}, "and more"],
+    [{ patterns: ["ACME-[0-9]{8}"] }, "and more yet"],
+  ];
+  for (const [options, more] of changes) {
+    if (more !== undefined) {
+      world.write(`${agent}.jsonl`, [world.user(more)], true);
+      said.push(more);
+    }
+    const { details } = await world.digest(options);
+    const text = world.only();
+    for (const part of said) assert.equal(text.split(`\n${part}\n`).length, 2, `${part}\n${text}`);
+    const { conversations, agents, prompts, answers, calls } = details;
+    assert.deepEqual([conversations, agents, prompts, answers, calls], [
+      2,
+      1,
+      said.length - 1,
+      1,
+      1,
+    ]);
+    assert.ok(text.includes("\n## begin\n") && !text.includes("An earlier version"), text);
+    assert.equal((await world.digest(options)).unchanged, true);
+  }
+});
+
 Deno.test("an earlier version of a conversation is found by a name of its own", async () => {
   using world = new World();
   const session = "0b5c1d2e-3f40-4a51-8b62-7c73d84e95fa";
   const lines = [1, 2, 3].map((n) => world.user(`prompt ${n}.`, { session }));
-  for (const some of [lines, lines.slice(0, 2), lines.slice(0, 1)]) {
+  for (const some of [lines, lines.slice(1), lines.slice(2)]) {
     world.write(`${FOLDER}/${session}.jsonl`, some);
     await world.digest();
   }
@@ -787,6 +898,30 @@ Deno.test("an earlier version of a conversation is found by a name of its own", 
   const links = [...text.matchAll(/\(#(c-\w+)\)/g)].map(([, name]) => name!);
   assert.equal(new Set(links).size, 3, links.join());
   for (const name of links) assert.equal(text.split(`<a id="${name}">`).length, 2, name);
+});
+
+Deno.test("an earlier version of a conversation is kept once, and no longer than it has what no other has", async () => {
+  using world = new World();
+  const lines = [1, 2, 3, 4].map((n) => world.user(`prompt ${n}`));
+  const all = [lines, lines.slice(0, 1), lines, lines.slice(0, 2), lines.slice(1), lines];
+  for (const tools of ["short", "full", "short"]) {
+    const numbers: number[] = [];
+    for (const some of all) {
+      world.write(`${FOLDER}/s1.jsonl`, some);
+      await world.digest({ tools });
+      const text = world.only();
+      for (const n of [1, 2, 3, 4]) assert.ok(text.includes(`\nprompt ${n}\n`), text);
+      numbers.push(text.split("\n*An earlier version:").length - 1);
+    }
+    assert.deepEqual(numbers, [0, 1, 0, 1, 1, 0]);
+  }
+  // More of the same line is not the same line.
+  for (const said of ["ask", "asked"]) {
+    const time = Date.UTC(2026, 0, 1);
+    world.write(`${FOLDER}/s2.jsonl`, [world.user(said, { session: "s2", time })]);
+    await world.digest();
+  }
+  for (const said of ["ask", "asked"]) assert.ok(world.only().includes(`\n${said}\n`), said);
 });
 
 Deno.test("an earlier version of a conversation counts for nothing", async () => {
@@ -808,7 +943,7 @@ Deno.test("an earlier version of a conversation counts for nothing", async () =>
   // Nothing but that is left of it: then it is what counts.
   world.write(`${FOLDER}/s1.jsonl`, []);
   const { details: last } = await world.digest({ tools: "full" });
-  assert.deepEqual([last.conversations, last.prompts], [1, 3]);
+  assert.deepEqual([last.conversations, last.agents, last.prompts], [1, 1, 4]);
 });
 
 Deno.test("sub-agents that no call is known of stay when their conversation goes on", async () => {
@@ -1431,6 +1566,35 @@ Deno.test("a name that is a secret by a later pattern is a hash in all that is r
   await world.digest({});
   await world.digest(changed);
   assert.ok(!/ACME-\d/.test(world.everything()), world.everything());
+});
+
+Deno.test("a project's place that is a secret by a later rule is in nothing that is written", async () => {
+  using world = new World();
+  const { value } = makeCanaries(3).find(({ kind }) => kind === "github token")!;
+  const places = ["ACME-12345678", "ACME-87654321", value];
+  const logs = places.flatMap((place, n) =>
+    ["swept", "kept"].map((session) => {
+      const said = world.user(`${session} ${n}`, { session, cwd: `/home/ada/${place}` });
+      const folder = `-home-ada-${place.replaceAll(/[^A-Za-z0-9]/g, "-")}`;
+      return world.write(`${folder}/${session}.jsonl`, [said]);
+    })
+  );
+  const { cwd: _, ...homeless } = world.user("without a place");
+  const guess = `-home-${value.replace("_", "-")}`;
+  world.write(`${guess}/s1.jsonl`, [homeless]);
+  await world.digest({ redact: false });
+  for (const log of logs.filter((log) => log.endsWith("swept.jsonl"))) rmSync(log);
+  const options = { patterns: ["ACME-[0-9]{8}"] };
+  const { details } = await world.digest(options);
+  assert.deepEqual([details.projects, details.conversations], [3, 7]);
+  const names = readdirSync(world.to, { recursive: true }).join("\n");
+  const all = `${names}\n${world.everything()}`;
+  assert.ok(!/ACME-\d/.test(all) && !all.includes(value.slice(4)), all);
+  const text = Object.values(world.digests()).join("");
+  for (const said of ["swept 0", "kept 0", "swept 1", "kept 1", "swept 2", "without a place"]) {
+    assert.equal(text.split(`\n${said}\n`).length, 2, said);
+  }
+  assert.equal((await world.digest(options)).unchanged, true);
 });
 
 Deno.test("what a fork repeats stands in its origin also where that has a secret for a name", async () => {

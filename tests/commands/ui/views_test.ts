@@ -51,6 +51,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     links: 0,
     compared: false,
     strayLinks: [],
+    leftOut: [],
     actions: [
       { path: "a", kind: "file", action: "create" },
       { path: "b", kind: "file", action: "keep" },
@@ -78,6 +79,11 @@ Deno.test("a restore says what came from where to where, and what it left alone"
   const special = { ...report, specialBits: ["a", "d"], setAside: [], unreadable: [] };
   deepEqual(renderRestore(special, "/home/u").slice(3), [
     '  left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --files claude/n" shows them',
+  ]);
+  const without = { ...special, specialBits: [], leftOut: ["l"] };
+  deepEqual(renderRestore(without, "/home/u").slice(3), [
+    "  left out 1 link: the file system there knows no such",
+    "    l",
   ]);
   const kept = [
     { path: "b", kind: "file", action: "keep" },

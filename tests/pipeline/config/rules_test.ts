@@ -41,6 +41,9 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
     `${LOCAL}; only = ["a"]`,
     `${LOCAL}; only = ["b"]`,
   ],
+  "two digests in directories of their own": [
+    ...['digest; to = "/x"', 'digest; from = "/more"; to = "/y"', SOURCE, OPEN],
+  ],
   "secrets in a snapshot of which every copy is encrypted": [
     `${SOURCE}; include_secrets = true`,
     ENCRYPT,
@@ -179,6 +182,10 @@ const REFUSED: Readonly<
       'local; path = "/c"; only = ["b"]; input = "encrypt"',
     ],
     'stage[5]: Nothing reaches destination "local": its input and its only leave nothing',
+  ],
+  "two digests in one directory": [
+    ['digest; to = "~/x"', 'digest; from = "/more"; to = "/home/user/y/../x"', SOURCE, OPEN],
+    'stage[2]: Stage "digest-2" would write to the same directory as "digest"',
   ],
   "two destinations at one place": [
     [SOURCE, ENCRYPT, 'local; path = "~/x"', 'local; path = "/home/user/y/../x"'],

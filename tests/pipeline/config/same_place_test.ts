@@ -2,7 +2,7 @@ import { equal } from "node:assert/strict";
 import { join } from "node:path";
 import { loadPipeline, PipelineError } from "../../../pipeline/config/load.ts";
 
-Deno.test("two destinations that are one place under two names are refused", async () => {
+Deno.test("two stages that write to one place under two names are refused", async () => {
   const home = await Deno.realPath(await Deno.makeTempDir({ prefix: "keepsake-places-" }));
   try {
     await Deno.mkdir(join(home, "dl#1"));
@@ -33,6 +33,11 @@ Deno.test("two destinations that are one place under two names are refused", asy
       equal(message?.startsWith(begins), true, `${one} and ${other}: ${message}`);
       if (place !== undefined) equal(message?.slice(begins.length), `: both are "${place}"`);
     }
+    const digest = (to: string) => `use = "digest"\nto = "${join(home, to)}"`;
+    const message = await placesProblem(home, digest("dl#1"), digest("dlink"));
+    const both = `as "a": both are "${join(home, "dl#1")}"`;
+    const told = `Stage "b" would write to the same directory ${both}`;
+    equal(message?.split("; ").includes(told), true, message);
     const different = [
       [local("dl#1"), local("dl")],
       [git(`${home}/x.git`), `${git(`${home}/y.git`)}\nbranch = "other"`],
