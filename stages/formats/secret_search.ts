@@ -71,6 +71,9 @@ async function* decompress(input: ByteSource, codec: Codec): AsyncGenerator<Uint
 /** What the worker serves. */
 export default { name: "secret-search", run };
 
+/** What a text in UTF-16 begins with, by its bytes. */
+const UTF16: Readonly<Record<string, string>> = { "255,254": "utf-16le", "254,255": "utf-16be" };
+
 class Search implements TarVisitor {
   /** By path and fingerprint. */
   readonly found = new Map<string, FoundSecret>();
@@ -79,9 +82,10 @@ class Search implements TarVisitor {
   #path = "";
   /** The path as it may be told. */
   #named = "";
-  #decoder = new TextDecoder();
-  #text = "";
-  #line = 1;
+  /** The first two bytes. */
+  #mark: readonly number[] = [];
+  /** The content as UTF-8, and as UTF-16 where it begins so. */
+  #texts: TextSearch[] = [];
 
   constructor(scanner: SecretScanner, fingerprint: (value: string) => string) {
     this.#scanner = scanner;
@@ -91,9 +95,8 @@ class Search implements TarVisitor {
   begin({ path, link }: TarMember): void {
     this.#path = path;
     this.#named = this.#scanner.redact(path);
-    this.#decoder = new TextDecoder();
-    this.#text = "";
-    this.#line = 1;
+    this.#mark = [];
+    this.#texts = [this.#read("utf-8")];
     for (const text of [path, link ?? ""]) {
       for (const { rule, start, end } of this.#scanner.find(text)) {
         this.#note(rule, text.slice(start, end), 0);
@@ -102,6 +105,56 @@ class Search implements TarVisitor {
   }
 
   data(bytes: Uint8Array): void {
+    if (this.#mark.length < 2) this.#look(bytes);
+    for (const text of this.#texts) text.push(bytes);
+  }
+
+  end(): void {
+    for (const text of this.#texts) text.end();
+  }
+
+  #look(bytes: Uint8Array): void {
+    const before = this.#mark;
+    this.#mark = [...before, ...bytes.subarray(0, 2 - before.length)];
+    const encoding = UTF16[this.#mark.join()];
+    if (encoding === undefined) return;
+    const text = this.#read(encoding);
+    text.push(Uint8Array.from(before));
+    this.#texts.push(text);
+  }
+
+  #read(encoding: string): TextSearch {
+    return new TextSearch(this.#scanner, encoding, (...found) => this.#note(...found));
+  }
+
+  #note(rule: string, value: string, line: number): void {
+    const fingerprint = this.#fingerprint(value);
+    const key = `${fingerprint} ${this.#path}`;
+    const known = this.found.get(key);
+    const first = known ?? { rule, path: this.#named, line, count: 0, fingerprint };
+    this.found.set(key, { ...first, count: first.count + 1 });
+  }
+}
+
+/** Searches the text of a file, as it comes in pieces. */
+class TextSearch {
+  readonly #scanner: SecretScanner;
+  readonly #decoder: TextDecoder;
+  readonly #note: (rule: string, value: string, line: number) => void;
+  #text = "";
+  #line = 1;
+
+  constructor(
+    scanner: SecretScanner,
+    encoding: string,
+    note: (rule: string, value: string, line: number) => void,
+  ) {
+    this.#scanner = scanner;
+    this.#decoder = new TextDecoder(encoding);
+    this.#note = note;
+  }
+
+  push(bytes: Uint8Array): void {
     this.#text += this.#decoder.decode(bytes, { stream: true });
     if (this.#text.length >= BLOCK) this.#search(this.#text.length - OVERLAP);
   }
@@ -127,14 +180,6 @@ class Search implements TarVisitor {
     }
     this.#line = line + linesIn(this.#text, at, cut);
     this.#text = this.#text.slice(cut);
-  }
-
-  #note(rule: string, value: string, line: number): void {
-    const fingerprint = this.#fingerprint(value);
-    const key = `${fingerprint} ${this.#path}`;
-    const known = this.found.get(key);
-    const first = known ?? { rule, path: this.#named, line, count: 0, fingerprint };
-    this.found.set(key, { ...first, count: first.count + 1 });
   }
 }
 

@@ -212,6 +212,33 @@ Deno.test("a secret in the name of a file is told without its value, and blocked
   }
 });
 
+Deno.test("a secret in a text of UTF-16 is told, and blocked", async () => {
+  using world = await World.make();
+  const { text } = makeCanaries().find(({ kind }) => kind === "github token")!;
+  const folder = join(world.source, "projects", "-home-me-work");
+  const units = [...`\ufeffa\nb\n${text}\n`].map((letter) => letter.charCodeAt(0));
+  const little = Uint8Array.from(units.flatMap((unit) => [unit & 0xff, unit >> 8]));
+  const big = Uint8Array.from(units.flatMap((unit) => [unit >> 8, unit & 0xff]));
+  await Deno.writeFile(join(folder, "little.txt"), little);
+  await Deno.writeFile(join(folder, "big.txt"), big);
+  // What begins so and is none is searched as ever.
+  const other = new Uint8Array([0xff, 0xfe, ...new TextEncoder().encode(`\n${text}\n`)]);
+  await Deno.writeFile(join(folder, "none.bin"), other);
+  const pipeline = await world.pipeline(
+    `${snapshot(world)}[[stage]]\nuse = "local"\nplaintext = true\nsecrets = "block"\npath = ${
+      JSON.stringify(world.at("there"))
+    }`,
+  );
+  const { report } = await run(pipeline);
+  assert.equal(report.status, 2);
+  const secrets = report.snapshots[0]!.secrets!;
+  assert.deepEqual(
+    secrets.map(({ path, line, count }) => `${path.split("/").at(-1)} ${line} ${count}`).sort(),
+    ["big.txt 3 1", "little.txt 3 1", "none.bin 2 1"],
+  );
+  assert.equal(new Set(secrets.map(({ fingerprint }) => fingerprint)).size, 1);
+});
+
 Deno.test("secrets that were accepted are remembered, and new ones are not among them", async () => {
   using world = await World.make();
   await plant(world);
