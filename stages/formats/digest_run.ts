@@ -117,6 +117,8 @@ interface Draft {
   /** Those of them that hold more than could be read. */
   readonly touched: readonly string[];
   readonly fragments: Map<string, Fragment>;
+  /** What comes from another project of conversations that are here as well, by their keys. */
+  readonly twins: readonly (readonly [key: string, fragment: Fragment])[];
   readonly states: Record<string, ConversationState>;
   readonly readings: Reading[];
 }
@@ -309,6 +311,20 @@ export class DigestRun {
         if (!isLeft) homes.set(key, project);
       }
     }
+    const move = (key: string, home: Project, project: Project) => {
+      // Two at once would be one too many: the other moves the next time.
+      if (project.arriving.has(key)) home.leaving.delete(key);
+      else {
+        project.arriving.set(key, home);
+        home.leaving.add(key);
+      }
+    };
+    // In two also where its project had another name in between.
+    for (const project of projects.values()) {
+      for (const key of project.place === project.cwd ? [] : project.leaving) {
+        move(key, project, homes.get(key)!);
+      }
+    }
     const found: (Pick<Turn, "conversation" | "kin"> & {
       readonly place: string;
       readonly first: number;
@@ -350,10 +366,6 @@ export class DigestRun {
       slugs.add(project.slug);
       projects.set(cwd, project);
       return project;
-    };
-    const move = (key: string, home: Project, project: Project) => {
-      project.arriving.set(key, home);
-      home.leaving.add(key);
     };
     const turns: Turn[] = [];
     for (const { conversation, place, home, kin } of found) {
@@ -403,36 +415,44 @@ export class DigestRun {
     );
     const fragments = new Map<string, Fragment>();
     const touched: string[] = [];
-    const take = async (text: string, isWanted: (key: string) => boolean) => {
+    const twins: [key: string, fragment: Fragment][] = [];
+    const read = async (text: string) => {
       const digest = readDigest(text);
-      for (const fragment of digest.fragments) {
-        const kept = isSameView ? fragment : await redacted(fragment, scanner);
-        if (isWanted(kept.meta.key)) fragments.set(kept.meta.key, kept);
-      }
-      return digest;
+      const kept = digest.fragments.map((fragment) =>
+        isSameView ? fragment : redacted(fragment, scanner)
+      );
+      return { digest, kept: await Promise.all(kept) };
     };
-    const isIn = (keys: Iterable<string>) => {
-      const all = [...keys];
-      return (key: string) => all.some((one) => isVersionOf(key, one));
-    };
-    const hasLeft = isIn(leaving);
     for (const [name, text] of [[leftOutName(slug), hidden], [`${slug}.md`, before]] as const) {
       if (text === undefined) continue;
-      const digest = await take(text, (key) => !hasLeft(key));
+      const { digest, kept } = await read(text);
       if (!isTrusted && !isAllRead(digest)) touched.push(name);
+      for (const fragment of kept) fragments.set(fragment.meta.key, fragment);
     }
-    for (const from of new Set(arriving.values())) {
-      const arrives = isIn([...arriving].filter(([, other]) => other === from).map(([key]) => key));
-      for (const name of [leftOutName(from.slug), `${from.slug}.md`]) {
-        await take(this.#store.read(name) ?? "", arrives);
+    for (const left of leaving) {
+      for (const key of [...fragments.keys()]) {
+        if (isVersionOf(key, left)) fragments.delete(key);
       }
     }
-    return { project, before, hidden, touched, fragments, states: { ...known }, readings: [] };
+    const own = new Set(fragments.keys());
+    for (const from of new Set(arriving.values())) {
+      const keys = [...arriving].filter(([, other]) => other === from).map(([key]) => key);
+      for (const name of [leftOutName(from.slug), `${from.slug}.md`]) {
+        for (const fragment of (await read(this.#store.read(name) ?? "")).kept) {
+          const key = keys.find((key) => isVersionOf(fragment.meta.key, key));
+          if (key === undefined) continue;
+          if (own.has(fragment.meta.key)) twins.push([key, fragment]);
+          else fragments.set(fragment.meta.key, fragment);
+        }
+      }
+    }
+    const states = { ...known };
+    return { project, before, hidden, touched, fragments, twins, states, readings: [] };
   }
 
   /** Puts what was read into a project's files. */
   async #complete(
-    { project, before, hidden, touched, fragments, states, readings }: Draft,
+    { project, before, hidden, touched, fragments, twins, states, readings }: Draft,
     reader: ConversationReader,
   ): Promise<{ readonly state: ProjectState; readonly isNew: boolean }> {
     const { cwd, slug, leaving } = project;
@@ -441,10 +461,14 @@ export class DigestRun {
       const { key } = fragment.meta;
       const old = fragments.get(key);
       // What was said once stays, also when its log was cut short or written anew.
-      keepEarlier(fragments, fragment, reading.replaces ? old : undefined);
+      keepEarlier(fragments, key, fragment, reading.replaces ? old : undefined);
       if (fragment.body.length > 0 || old === undefined) fragments.set(key, fragment);
       states[key] = state;
       if (fragment.body.length === 0) fragments.delete(key);
+    }
+    for (const [key, twin] of twins) {
+      const isSaid = readings.some((reading) => reading.key === key && !reading.replaces);
+      if (twin.meta.key !== key || !isSaid) keepEarlier(fragments, key, fragments.get(key), twin);
     }
     const read = new Set(readings.map(({ key }) => key));
     const told = readings.some(({ logs: [main] }) => (main?.summaries ?? []).length > 0);
@@ -676,12 +700,30 @@ function knownOf(
   const { remembered, arriving, leaving } = project;
   const stays = Object.keys(remembered).filter((key) => !leaving.has(key));
   const known: Record<string, ConversationState> = {};
-  for (const [key, there] of [...stays.map((key) => [key, project] as const), ...arriving]) {
-    const state = there.remembered[key];
-    if (state === undefined) continue;
-    if (there.isCurrent || there.held.has(key) && !due.has(key)) known[key] = state;
+  for (const key of [...stays, ...arriving.keys()]) {
+    const isThere = (there: Project) => there.isCurrent || there.held.has(key) && !due.has(key);
+    const state = heldOf(project, key, isThere);
+    if (state !== undefined) known[key] = state;
   }
   return known;
+}
+
+/** What is remembered of a conversation, also where two projects have some of it. */
+function heldOf(
+  project: Project,
+  key: string,
+  isThere: (project: Project) => boolean = () => true,
+): ConversationState | undefined {
+  const [one, other] = [project, project.arriving.get(key)].flatMap((there) =>
+    there !== undefined && isThere(there) ? there.remembered[key] ?? [] : []
+  );
+  if (one === undefined || other === undefined) return one;
+  const logs = { ...one.logs };
+  for (const [path, log] of Object.entries(other.logs)) {
+    const uuids = [logs[path]?.uuids ?? "", log.uuids].filter((text) => text !== "").join(" ");
+    logs[path] = { ...logs[path] ?? log, uuids };
+  }
+  return { ...one, logs };
 }
 
 /** Puts projects together that are read together, in the order in which they are come to. */
@@ -721,7 +763,7 @@ async function readInto(
   const before = fragments.get(key);
   const there = apart.get(key);
   apart.delete(key);
-  const held = (project.arriving.get(key) ?? project).remembered[key];
+  const held = heldOf(project, key);
   const reading = there && reader.adopt(there, before, held) ||
     await reader.read(conversation, states[key], before, held);
   if (reading !== undefined) readings.push(reading);
@@ -732,10 +774,10 @@ async function readInto(
 /** Keeps those earlier versions of a conversation of which no other holds all, under own names. */
 function keepEarlier(
   fragments: Map<string, Fragment>,
-  now: Fragment,
+  key: string,
+  now: Fragment | undefined,
   old: Fragment | undefined,
 ): void {
-  const { key } = now.meta;
   const earlier: Fragment[] = [];
   for (let number = 1; fragments.has(earlierKey(key, number)); number++) {
     earlier.push(fragments.get(earlierKey(key, number))!);
@@ -743,15 +785,15 @@ function keepEarlier(
   }
   if (old !== undefined) {
     const note = "*An earlier version: it has what the logs have no more.*";
-    earlier.push({ ...old, head: `${old.head}\n\n${note}` });
+    earlier.push({ ...old, head: `${old.head.replace(note, "").trimEnd()}\n\n${note}` });
   }
   if (earlier.length === 0) return;
-  const [text, ...texts] = [now, ...earlier].map(({ body }) => `${textOf([body])}\n`);
+  const [text = "", ...texts] = [now, ...earlier].map((one) => `${textOf([one?.body ?? ""])}\n`);
   const kept = earlier.filter((_, place) => {
     const own = texts[place]!;
     const isIn = (other: string, at: number) =>
       other.startsWith(own) && (other !== own || at < place);
-    return !text!.startsWith(own) && !texts.some(isIn);
+    return !text.startsWith(own) && !texts.some(isIn);
   });
   for (const [place, { meta, head, body }] of kept.entries()) {
     const name = earlierKey(key, place + 1);

@@ -1597,6 +1597,27 @@ Deno.test("a project's place that is a secret by a later rule is in nothing that
   assert.equal((await world.digest(options)).unchanged, true);
 });
 
+Deno.test("what was said while a project had another name comes to it, once", async () => {
+  using world = new World();
+  const cwd = "/home/ada/ACME-12345678";
+  const folder = "-home-ada-ACME-12345678";
+  const sessions = ["gone", "swept", "kept"];
+  const said: string[] = [];
+  const patterns = ["ACME-[0-9]{8}"];
+  for (const [n, options] of [{ patterns }, {}, { patterns }, {}, { patterns }].entries()) {
+    for (const session of n === 0 ? sessions : n === 1 ? sessions.slice(1) : ["kept"]) {
+      said.push(`${session} ${n}`);
+      const line = world.user(`${session} ${n}`, { session, cwd });
+      world.write(`${folder}/${session}.jsonl`, [line], true);
+    }
+    await world.digest(options);
+    const text = Object.values(world.digests()).join("");
+    for (const one of said) assert.equal(text.split(`\n${one}\n`).length, 2, `${one}\n${text}`);
+    if (n < 2) rmSync(join(world.from, folder, `${sessions[n]}.jsonl`));
+  }
+  assert.ok(!/ACME-\d/.test(world.everything()) && world.only() !== "");
+});
+
 Deno.test("what a fork repeats stands in its origin also where that has a secret for a name", async () => {
   for (const seed of [1, 2, 3, 4]) {
     using world = new World();
