@@ -146,6 +146,15 @@ Deno.test("the newest snapshot is the one that was made last, also when the cloc
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
+Deno.test("the newest snapshot is the one that was made last, also where another destination has those before it", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  const on = (day: string) => () => new Date(`2026-11-${day}T00:00:00Z`);
+  await sandbox.backUp({ clock: on("20"), only: ["first"] });
+  sandbox.change();
+  await sandbox.backUp({ clock: on("10"), only: ["second"] });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
 Deno.test("a destination that failed gets its copy later, and the others are left in peace", async () => {
   using sandbox = await Sandbox.make(twoDestinations, FEW);
   await Deno.writeTextFile(sandbox.destination("first"), "in the way");
