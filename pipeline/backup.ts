@@ -57,7 +57,7 @@ export interface BackupContext {
   readonly knownSecrets: string | undefined;
   /** Name of this machine. */
   readonly host: string;
-  /** The pipeline's stages, for its gates. */
+  /** The pipeline's stages, whether or not they are a part of the run. */
   readonly stages: readonly PipelineStage[];
   readonly run: number;
   readonly dryRun: boolean;
@@ -116,7 +116,7 @@ class Backup {
   readonly #reports = new Map<string, DeliveryReport>();
   /** What each destination that answered has lost. */
   readonly #missing = new Map<string, NonNullable<DeliveryReport["missing"]>>();
-  /** Names that a destination has a file of, whole snapshot or not. */
+  /** Names that a destination has a file of, whole snapshot or not, or that one was given. */
   readonly #taken = new Set<string>();
   /** What is read was there from this time on. */
   readonly #begunAt: Date;
@@ -198,7 +198,7 @@ class Backup {
     held: ReadonlyMap<string, readonly HeldSnapshot[]>,
   ): Promise<SnapshotReport> {
     const { source } = this.#route;
-    const { catalog, force, log } = this.#context;
+    const { catalog, force, log, stages } = this.#context;
     const needed = force
       ? new Set(holdings.keys())
       : await askGates(open, holdings, streamed.totals.contentHash, this.#context);
@@ -208,6 +208,10 @@ class Backup {
     const watched = [...streamed.source.watched ?? [], tallyOf(streamed.totals.files)];
     const judgement = judgeShrinkage(streamed.before, watched, unreadIn(streamed.source));
     const known = catalog.suspicions.open(source.id);
+    // Also of those that are no part of this run, or do not answer.
+    for (const { id, name } of stages.flatMap((one) => catalog.deliveriesTo(locationOf(one)))) {
+      if (id === source.id) this.#taken.add(name);
+    }
     const name = nameAfter(this.#taken, streamed);
     if (needed.size > 0) this.#noteContents(name, streamed);
     await this.#deliverAll(open.filter(({ stage }) => needed.has(stage.id)), name, streamed);

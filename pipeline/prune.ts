@@ -10,7 +10,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import type { Listener, Pruning } from "./events.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
-import { type HeldSnapshot, type Place, removalAt } from "./places.ts";
+import { type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { listPlace, siteOf, targetsOf, teller } from "./prune_sites.ts";
 import { prune } from "./pruning.ts";
 import { SnapshotReader } from "./reader.ts";
@@ -62,6 +62,7 @@ export async function prunePipeline(
   using catalog = Catalog.open(pipeline.state, sayDamaged, now);
   using pool = new ReadingPool(); // Its workers end before others may begin.
   const destinations: Pruning[] = [];
+  const locations = placesOf(pipeline).map(({ location }) => location);
   for (const target of targets) {
     signal?.throwIfAborted();
     const { place, policy } = target;
@@ -78,7 +79,8 @@ export async function prunePipeline(
     });
     const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
     const own = { host: Deno.hostname(), pipeline: pipeline.name };
-    const context = { catalog, now, own, dryRun, onRemoved: teller(place, listener) };
+    const onRemoved = teller(place, listener);
+    const context = { catalog, now, own, locations, dryRun, onRemoved };
     destinations.push(await prune({ ...site, read }, context));
     signal?.throwIfAborted();
   }

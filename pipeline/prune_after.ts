@@ -36,7 +36,9 @@ export async function pruneAfter(
 ): Promise<Pruning[]> {
   const prunings: Pruning[] = [];
   using pool = new ReadingPool();
-  for (const { place, policy } of targetsOf(pipeline, undefined)) {
+  const targets = targetsOf(pipeline, undefined);
+  const locations = targets.map(({ place }) => place.location);
+  for (const { place, policy } of targets) {
     if (policy === undefined) continue;
     const succeeded = snapshots.filter((snapshot) =>
       snapshot.destinations.some((delivery) =>
@@ -53,7 +55,7 @@ export async function pruneAfter(
     });
     const onRemoved = teller(place, (event) => log.tell(event));
     const own = { host, pipeline: pipeline.name };
-    const context = { catalog, now: clock(), own, dryRun: false, onRemoved };
+    const context = { catalog, now: clock(), own, locations, dryRun: false, onRemoved };
     const pruning = await prune(site, context);
     signal?.throwIfAborted();
     const { failure } = pruning;

@@ -66,13 +66,24 @@ export class PruneRecord {
     ]));
   }
 
-  /** When a copy was found damaged that was not found good since; `undefined`: it was not. */
+  /**
+   * When a copy was found damaged that was not found good since; `undefined`: it was not. One of which
+   * nothing is known came from somewhere else, with all that was wrong there.
+   */
   damaged({ id, name, location }: Spot): Date | undefined {
-    const sql = `SELECT verified, status FROM verifications
-      WHERE id = ? AND name = ? AND location = ? AND status <> 'unknown'
-      ORDER BY rowid DESC LIMIT 1`;
-    const last = this.#database.get<{ verified: string; status: string }>(sql, id, name, location);
-    return last?.status === "damaged" ? new Date(last.verified) : undefined;
+    const sql = `
+      WITH told AS (
+        SELECT rowid AS number, location AS place, verified, status FROM verifications
+        WHERE id = ?1 AND name = ?2 AND status <> 'unknown'
+      )
+      SELECT verified FROM told WHERE status = 'damaged'
+        AND number = (SELECT MAX(number) FROM told later WHERE later.place = told.place)
+        AND (place = ?3 OR NOT EXISTS (SELECT 1 FROM told WHERE place = ?3) AND NOT EXISTS (
+          SELECT 1 FROM deliveries WHERE id = ?1 AND name = ?2 AND location = ?3
+        ))
+      ORDER BY number DESC LIMIT 1`;
+    const last = this.#database.get<{ verified: string }>(sql, id, name, location);
+    return last && new Date(last.verified);
   }
 
   /** A snapshot has another name now: what was proven of it stays proven. */
@@ -110,6 +121,13 @@ export class PruneRecord {
   isAnywhere(id: string, name: string): boolean {
     const sql = "SELECT 1 FROM deliveries WHERE id = ? AND name = ? LIMIT 1";
     return this.#database.get(sql, id, name) !== undefined;
+  }
+
+  /** Whether a place was given this snapshot that is none of these: one that has moved since. */
+  wasGivenElsewhere(id: string, name: string, locations: readonly string[]): boolean {
+    const sql = `SELECT 1 FROM deliveries WHERE id = ? AND name = ?
+      AND location NOT IN (SELECT value FROM json_each(?)) LIMIT 1`;
+    return this.#database.get(sql, id, name, JSON.stringify(locations)) !== undefined;
   }
 
   #each(sql: string, spots: readonly Spot[]): void {

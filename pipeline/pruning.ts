@@ -30,6 +30,8 @@ export interface PruneContext {
   readonly now: Date;
   /** This machine, and the pipeline: what others made is for them to prune. */
   readonly own: Pick<Manifest, "host" | "pipeline">;
+  /** Of all destinations that the pipeline has now. */
+  readonly locations: readonly string[];
   readonly dryRun: boolean;
   onRemoved(item: PrunedItem): void;
 }
@@ -106,7 +108,8 @@ async function take(site: Site, { catalog, now, own }: PruneContext): Promise<In
       const own = [...group.map(({ manifest }) => manifest), ...archives];
       const known = catalog.contents.known(id, name);
       const verified = verifications.get(key);
-      const isDamaged = damaged.has(key) || verified === "damaged" || archives.length === 0 ||
+      const isDamaged = damaged.has(key) || archives.length === 0 ||
+        catalog.pruning.damaged({ id, name, location }) !== undefined ||
         differsInSize(catalog, { id, name, location }, own);
       return {
         id,
@@ -187,7 +190,10 @@ function judgeSnapshots(
  * any other may be about to get its manifest from another machine, or have lost it and be the one
  * copy that is left, which can be unpacked without.
  */
-function judgeArchives({ site, files, snapshots }: Inventory, { catalog }: PruneContext): Judged[] {
+function judgeArchives(
+  { site, files, snapshots }: Inventory,
+  { catalog, locations }: PruneContext,
+): Judged[] {
   const { location } = site.place;
   const whole = new Set(snapshots.map(({ id, name }) => `${id}/${name}`));
   const archives = files.flatMap((file) => {
@@ -215,7 +221,9 @@ function judgeArchives({ site, files, snapshots }: Inventory, { catalog }: Prune
     const isKnown = catalog.contents.known(id, name) !== undefined;
     // Of what is older than the first run another destination may have told.
     const isOurs = isKnown && catalog.pruning.hadBegun(createdOf(name));
-    if (catalog.delivery(id, name, location) !== undefined || isKnown && !isOurs) {
+    const wasWhole = catalog.delivery(id, name, location) !== undefined ||
+      catalog.pruning.wasGivenElsewhere(id, name, locations);
+    if (wasWhole || isKnown && !isOurs) {
       return verdict(true, "an archive that lost its manifest, and can be unpacked without");
     }
     if (isOurs) {

@@ -7,6 +7,7 @@ import { parseKey } from "../../pipeline/names.ts";
 import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
+import { verifySnapshots } from "../../pipeline/verify.ts";
 import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
 
 const FEW = { "a.txt": "one", "folder/b.txt": "two", "empty": "" };
@@ -145,6 +146,29 @@ Deno.test("the newest snapshot is the one that was made last, also when the cloc
   await sandbox.backUp({ clock });
   assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("the newest snapshot is the one that was made last, also where another destination has those before it", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  const on = (day: string) => () => new Date(`2026-11-${day}T00:00:00Z`);
+  await sandbox.backUp({ clock: on("20"), only: ["first"] });
+  sandbox.change();
+  await sandbox.backUp({ clock: on("10"), only: ["second"] });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+});
+
+Deno.test("a newest copy that was found damaged counts as not held where its destination was moved to", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp();
+  const [archive] = [...filesIn(sandbox.destination()).keys()].filter((path) => /tar/.test(path));
+  const path = join(sandbox.destination(), archive!);
+  const { size } = await Deno.stat(path);
+  await Deno.writeFile(path, new Uint8Array(size));
+  assert.equal((await verifySnapshots({ pipeline: sandbox.pipeline })).ok, false);
+  await Deno.rename(sandbox.destination(), sandbox.destination("moved"));
+  await sandbox.configure((sandbox) => plain(sandbox).replace(/\/backups"/, '/moved"'));
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "ok" });
+  assert.deepEqual(statuses(await sandbox.backUp()), { backups: "unchanged" });
 });
 
 Deno.test("a destination that failed gets its copy later, and the others are left in peace", async () => {

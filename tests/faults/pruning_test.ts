@@ -340,6 +340,24 @@ Deno.test("an archive that lost its manifest stays where a lost catalog knew it,
   );
 });
 
+Deno.test("an archive that lost its manifest stays where its destination was moved to", async () => {
+  using sandbox = await withDays(3);
+  const lost = [...filesIn(sandbox.destination()).keys()].find((path) =>
+    /20261001.*json/.test(path)
+  );
+  await Deno.remove(join(sandbox.destination(), lost!));
+  await Deno.rename(sandbox.destination(), sandbox.destination("moved"));
+  await sandbox.configure((sandbox) =>
+    keeping({ keep_last: 9 })(sandbox).replace(/\/backups"/, '/moved"')
+  );
+  sandbox.change();
+  assert.deepEqual((await sandbox.backUp({ clock: dayOf(4) })).pruned?.[0]?.items, []);
+  assert.equal(
+    fates(await pruneOn(sandbox, 4))[0],
+    "01 archive keep: an archive that lost its manifest, and can be unpacked without",
+  );
+});
+
 Deno.test("a destination that cannot be pruned fails, and the run with it; nothing is lost", async () => {
   using sandbox = await withDays(2);
   await sandbox.configure(keeping({ keep_last: 1 }));
