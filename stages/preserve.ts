@@ -26,6 +26,7 @@ export default definePrepare({
   copies: ({ from, to }) => ({ from, to }),
   awaits: ({ from }) => projectsIn(from),
   permissions: ({ from, to }) => ({ read: [from, to], write: [to] }),
+  owns: ({ to }) => to,
 
   // Loaded on demand: whoever only plans needs none of it.
   prepare: () => Promise.all([load(), import("node:crypto")]),

@@ -33,11 +33,13 @@ Deno.test("two stages that write to one place under two names are refused", asyn
       equal(message?.startsWith(begins), true, `${one} and ${other}: ${message}`);
       if (place !== undefined) equal(message?.slice(begins.length), `: both are "${place}"`);
     }
-    const digest = (to: string) => `use = "digest"\nto = "${join(home, to)}"`;
-    const message = await placesProblem(home, digest("dl#1"), digest("dlink"));
-    const both = `as "a": both are "${join(home, "dl#1")}"`;
-    const told = `Stage "b" would write to the same directory ${both}`;
-    equal(message?.split("; ").includes(told), true, message);
+    for (const use of ["digest", "preserve"]) {
+      const writing = (to: string) => `use = "${use}"\nfrom = "${home}"\nto = "${join(home, to)}"`;
+      const message = await placesProblem(home, writing("dl#1"), writing("dlink"));
+      const both = `as "a": both are "${join(home, "dl#1")}"`;
+      const told = `Stage "b" would write to the same directory ${both}`;
+      equal(message?.split("; ").includes(told), true, message);
+    }
     const different = [
       [local("dl#1"), local("dl")],
       [git(`${home}/x.git`), `${git(`${home}/y.git`)}\nbranch = "other"`],
