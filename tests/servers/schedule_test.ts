@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { findProgram } from "../../commands/schedule/place.ts";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { acquireLock } from "../../pipeline/lock.ts";
-import { Home } from "./harness.ts";
+import { Home } from "../commands/harness.ts";
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
 
