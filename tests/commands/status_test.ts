@@ -11,16 +11,21 @@ const LARGE = ".claude/projects/-tmp-a/large";
 /** Starts a run, and waits until it is at work. */
 async function startRun(home: Home): Promise<Deno.ChildProcess> {
   await Deno.truncate(await home.write(LARGE, ""), 16 * 2 ** 30);
+  const before = await openRunOf(home);
   const running = home.start(["run", "--quiet", "--force"]);
   let hasEnded = false;
   running.status.then(() => hasEnded = true);
   let open: OpenRun | null = null;
-  while (open?.process !== running.pid && !hasEnded) open = await openRunOf(home);
+  // It has the lock before it notes that it began: until then, another one is open.
+  while ((open?.process !== running.pid || open.started === before?.started) && !hasEnded) {
+    open = await openRunOf(home);
+  }
   deepEqual([open?.process, open?.at_work], [running.pid, true]);
   return running;
 }
 
 interface OpenRun {
+  readonly started: string;
   readonly process: number;
   readonly at_work: boolean;
 }
