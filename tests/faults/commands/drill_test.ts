@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { Home } from "./harness.ts";
+import { Home } from "../../commands/harness.ts";
 
 /** How a file begins that `age -p` made of an identity: no text. */
 const ENCRYPTED_KEY = new Uint8Array([

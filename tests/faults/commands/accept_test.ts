@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { Home } from "./harness.ts";
+import { Home } from "../../commands/harness.ts";
 
 Deno.test("run tells of what seems to be lost, list marks it, and accept ends it", async () => {
   await using home = await Home.make();
