@@ -315,8 +315,9 @@ async function cutShort(count: number, stages: StagesFor) {
 
 async function killRekey(sandbox: Sandbox, ...more: readonly string[]): Promise<void> {
   const { code } = await killAt(sandbox, ["rekey", "--apply", ...more], {
-    ...{ calls: "rename", delay: 100_000, after: 1 },
-    counts: (call) => /\/usb\/m\/[^".]+\.json[^"]*"\) = 0/.test(call),
+    ...{ calls: "unlink", delay: 100_000, after: 1 },
+    // It has its name then, and loses the one under which it was written.
+    counts: (call) => /\/usb\/m\/\.[^"]+\.json[^"]*\.part"\) = 0/.test(call),
   });
   equal(code, 137);
 }
