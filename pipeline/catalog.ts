@@ -180,19 +180,6 @@ export class Catalog {
     return new Catalog(new Database(path, SCHEMA, refuse));
   }
 
-  /** What keeps from knowing what was stored before; `undefined`: nothing. */
-  static faultOf(state: string): BackupError | undefined {
-    try {
-      using catalog = Catalog.openToTell(state);
-      for (const table of catalog === undefined ? [] : ["deliveries", "removals"]) {
-        catalog!.#database.all(`SELECT * FROM ${table}`); // Damage shows where it is read.
-      }
-    } catch (error) {
-      if (error instanceof BackupError) return error;
-      throw error;
-    }
-  }
-
   /** A random name for this installation, the same for as long as the catalog lives. */
   get owner(): string {
     const row = this.#database.get<{ value: string }>(

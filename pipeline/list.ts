@@ -165,8 +165,7 @@ export interface Contents extends Pick<Finding, "unanswered"> {
 export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Copies> {
   const places = await findPlaces(lookup.pipeline, lookup.from);
   const { signal, pipeline } = lookup;
-  const known = deliveriesTo(places, pipeline);
-  const fault = pipeline && Catalog.faultOf(pipeline.state);
+  const { deliveries: known, fault } = recall(places, pipeline);
   if (fault !== undefined) {
     const message = `${fault.message}: what was stored before is not known here`;
     lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
@@ -227,8 +226,21 @@ export function deliveriesTo(
   places: readonly Place[],
   pipeline: Pipeline | undefined,
 ): ReturnType<Catalog["deliveriesTo"]>[] {
-  using catalog = pipeline && Catalog.openIfThere(pipeline.state);
-  return places.map(({ location }) => catalog?.deliveriesTo(location) ?? []);
+  return recall(places, pipeline).deliveries;
+}
+
+/** The same, and what keeps from knowing it. */
+function recall(places: readonly Place[], pipeline: Pipeline | undefined): {
+  readonly deliveries: ReturnType<typeof deliveriesTo>;
+  readonly fault?: BackupError;
+} {
+  try {
+    using catalog = pipeline && Catalog.openToTell(pipeline.state);
+    return { deliveries: places.map(({ location }) => catalog?.deliveriesTo(location) ?? []) };
+  } catch (fault) {
+    if (!(fault instanceof BackupError)) throw fault;
+    return { deliveries: places.map(() => []), fault };
+  }
 }
 
 /** A snapshot that was found, and the places that might hold one that is meant rather. */
