@@ -48,6 +48,11 @@ export type Event =
 /** Takes events as they come. Must not throw. */
 export type Listener = (event: Event) => void;
 
+/** Tells what is no stage's own. */
+export function warn(listener: Listener | undefined, message: string): void {
+  listener?.({ type: "log", level: "warn", stage: undefined, message });
+}
+
 /** Why something failed, for a person. */
 export interface Failure {
   readonly code: FailureCode;

@@ -6,7 +6,7 @@
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { Catalog, type RememberedSnapshot } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Listener } from "./events.ts";
+import { type Listener, warn } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
 import { bytesOf, isTorn } from "./missing.ts";
@@ -167,8 +167,7 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   const { signal, pipeline } = lookup;
   const { deliveries: known, fault } = recall(places, pipeline);
   if (fault !== undefined) {
-    const message = `${fault.message}: what was stored before is not known here`;
-    lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
+    warn(lookup.listener, `${fault.message}: what was stored before is not known here`);
   }
   const found = await Promise.allSettled(places.map((place, index) => {
     // An address that a user names, and a place that held snapshots, must be there.
@@ -270,7 +269,7 @@ export async function findSnapshot(
   const doubtful = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
   for (const { destination, failure } of doubtful) {
     const message = `There may be a newer one at "${destination}". ${failure.message}`;
-    lookup.listener?.({ type: "log", level: "warn", stage: undefined, message });
+    warn(lookup.listener, message);
   }
   return { ...copy, unanswered: doubtful };
 }
@@ -288,7 +287,7 @@ function warnOfNewer(
     if (id !== held.id || name <= held.name) continue;
     const message = `"${key}" at "${destination}" is newer, and has no manifest: this is not the ` +
       "last state that was stored";
-    listener?.({ type: "log", level: "warn", stage: undefined, message });
+    warn(listener, message);
   }
 }
 
@@ -299,7 +298,7 @@ function warnOfLoss({ held }: Copy, { pipeline, listener }: Lookup): void {
   const good = catalog.suspicions.open(held.id)?.good;
   const message = `"${held.id}/${held.name}" is suspect: something was lost before it was made` +
     (good ? `; "${held.id}/${good}" may still have it` : "");
-  listener?.({ type: "log", level: "warn", stage: undefined, message });
+  warn(listener, message);
 }
 
 /** Where somebody wants to look. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Listener, Pruning } from "./events.ts";
+import { type Listener, type Pruning, warn } from "./events.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import { type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
@@ -57,11 +57,11 @@ export async function prunePipeline(
   await makeStateDirectory(pipeline.state);
   using _lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock();
-  const sayDamaged = (aside: string) =>
-    listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
+  const sayDamaged = (aside: string) => warn(listener, sayPutAside(aside));
   using catalog = Catalog.open(pipeline.state, sayDamaged, now);
   using pool = new ReadingPool(); // Its workers end before others may begin.
   const destinations: Pruning[] = [];
+  const own = { host: Deno.hostname(), pipeline: pipeline.name };
   const locations = placesOf(pipeline).map(({ location }) => location);
   for (const target of targets) {
     signal?.throwIfAborted();
@@ -78,7 +78,6 @@ export async function prunePipeline(
       signal,
     });
     const read = (held: HeldSnapshot) => readIfPossible(reader, held, signal);
-    const own = { host: Deno.hostname(), pipeline: pipeline.name };
     const onRemoved = teller(place, listener);
     const context = { catalog, now, own, locations, dryRun, onRemoved };
     destinations.push(await prune({ ...site, read }, context));

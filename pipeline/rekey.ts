@@ -12,7 +12,7 @@ import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { deliver } from "./deliver.ts";
-import type { Failure, Listener } from "./events.ts";
+import { type Failure, type Listener, warn } from "./events.ts";
 import { sendManifest } from "./finish.ts";
 import { streamsFor } from "./flow.ts";
 import { rekeyGrants, spoolDirectory } from "./grants.ts";
@@ -96,8 +96,7 @@ export async function rekeyPipeline(
   await makeStateDirectory(pipeline.state);
   using _lock = await acquireLock(join(pipeline.state, "lock"));
   const now = clock ?? (() => new Date());
-  const sayDamaged = (aside: string) =>
-    listener?.({ type: "log", level: "warn", stage: undefined, message: sayPutAside(aside) });
+  const sayDamaged = (aside: string) => warn(listener, sayPutAside(aside));
   using catalog = Catalog.open(pipeline.state, sayDamaged, now());
   await using spool = await Spool.open(spoolDirectory(pipeline.state));
   // Their workers end before others may begin.

@@ -10,6 +10,7 @@ import type { Entry, Remark, Stage } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
 import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
+import { warn } from "./events.ts";
 import { CUT } from "../stages/formats/claude_code.ts";
 import { checkEntries } from "../stages/formats/entry_rules.ts";
 import { archivePaths, wayInto } from "../stages/formats/roots.ts";
@@ -248,7 +249,7 @@ function contentsFor(written: readonly PlannedEntry[], all: readonly PlannedEntr
 const SPECIAL_BITS = 0o7000;
 
 function sayTo({ listener }: RestoreOptions): Say {
-  return (message) => listener?.({ type: "log", level: "warn", stage: undefined, message });
+  return (message) => warn(listener, message);
 }
 
 async function planRestore(manifest: Manifest, options: RestoreOptions): Promise<RestorePlan> {

@@ -6,7 +6,7 @@
 import { BackupError, FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Failure, Listener } from "./events.ts";
+import { type Failure, type Listener, warn } from "./events.ts";
 import { findPlaces, type Place } from "./places.ts";
 import { leaveDoubts } from "./leave_facts.ts";
 import { proveCopy, type Verification } from "./prove.ts";
@@ -131,8 +131,7 @@ function noterIn(catalog: Catalog | undefined, listener: Listener | undefined) {
       if (!(error instanceof BackupError)) throw error;
       if (isTold) return;
       isTold = true;
-      const message = `${error.message}: what is found is not noted, and "status" will not know`;
-      listener?.({ type: "log", level: "warn", stage: undefined, message });
+      warn(listener, `${error.message}: what is found is not noted, and "status" will not know`);
     }
   };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Remark } from "../../../stages/contract.ts";
 import { type Found, type Remarks, type Selection, Walk } from "../../../stages/formats/walk.ts";
 import { compareBytes, output, selectionOf, SourceTree } from "./source_tree.ts";
 
@@ -22,6 +23,15 @@ async function walk(
     onFound(one);
   }
   return { found, paths: found.map(({ path }) => path), ...remarks };
+}
+
+function filesOf(found: readonly Found[]): Found[] {
+  return found.filter(({ kind }) => kind === "file");
+}
+
+/** What is remarked, with paths as they are in the tree. */
+function sayIn(tree: SourceTree, remarks: readonly Remark[]): string[] {
+  return remarks.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`);
 }
 
 Deno.test("the walk meets everything in archive order, over all roots", async () => {
@@ -160,13 +170,13 @@ const HOME = {
 Deno.test("the walk leaves out what Claude Code's folders have to hide, wherever they are", async () => {
   using tree = new SourceTree(HOME);
   const { found, skipped } = await walk([tree.at("me")]);
-  assert.deepEqual(found.filter(({ kind }) => kind === "file").map(({ path }) => path), [
+  assert.deepEqual(filesOf(found).map(({ path }) => path), [
     "me/.claude/projects/p/1.jsonl",
     "me/work/app/.claude/logs/kept",
     "me/work/claude-two/projects/-p/2.jsonl",
   ]);
   assert.deepEqual(
-    skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`),
+    sayIn(tree, skipped),
     [
       "/me/.claude/.credentials.json: holds credentials",
       "/me/.claude/logs: a cache or state of this machine",
@@ -187,7 +197,7 @@ Deno.test("the walk leaves nothing out of another program's folder with projects
     ),
   );
   const { found, skipped } = await walk([tree.at("planner")]);
-  assert.equal(found.filter(({ kind }) => kind === "file").length, files.length + 2);
+  assert.equal(filesOf(found).length, files.length + 2);
   assert.deepEqual(skipped, []);
 });
 
@@ -197,7 +207,7 @@ Deno.test("the walk takes secrets and caches when they are asked for", async () 
     include_secrets: true,
     include_caches: true,
   });
-  assert.equal(found.filter(({ kind }) => kind === "file").length, Object.keys(HOME).length);
+  assert.equal(filesOf(found).length, Object.keys(HOME).length);
   assert.deepEqual(skipped, []);
 });
 
@@ -270,13 +280,13 @@ Deno.test("the file of Claude Code's state is cut wherever it is, and its copies
     "me/code/app/claude.json": "{}",
   });
   const { found, skipped } = await walk([tree.at("me")]);
-  const files = found.filter(({ kind }) => kind === "file");
+  const files = filesOf(found);
   assert.deepEqual(files.map(({ path, standIn }) => [path, standIn]), [
     ["me/.claude.json", "cut"],
     ["me/code/app/.claude.json", "cut"],
     ["me/code/app/claude.json", undefined],
   ]);
-  const reasons = skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`);
+  const reasons = sayIn(tree, skipped);
   assert.ok(reasons.includes("/me/.claude.json.backup: may hold credentials"), reasons.join());
 });
 
@@ -292,12 +302,12 @@ Deno.test("the walk leaves out what a folder of Claude Code's has to hide where 
     { path: tree.at("locks"), way: "ide" },
   ];
   const { found, skipped } = await walk([tree.at("ch"), tree.at("locks")], { places });
-  assert.deepEqual(found.filter(({ kind }) => kind === "file").map(({ path }) => path), [
+  assert.deepEqual(filesOf(found).map(({ path }) => path), [
     "ch/telegram/notes.md",
     "locks/1.txt",
   ]);
   assert.deepEqual(
-    skipped.map(({ path, reason }) => `${path.slice(tree.path.length)}: ${reason}`),
+    sayIn(tree, skipped),
     [
       "/ch/telegram/.env: holds credentials",
       "/locks/1.lock: holds an access token",
