@@ -6,6 +6,7 @@
  */
 import { dirname, join } from "node:path";
 import { BackupError, systemFault } from "../stages/errors.ts";
+import { lstatIfThere } from "../stages/formats/durable.ts";
 import { Moving } from "./moving.ts";
 import type { Placement, PlannedEntry, RestorePlan } from "./restore_plan.ts";
 import { removeLeftovers, StagingDirectory } from "./staging_directory.ts";
@@ -28,19 +29,25 @@ export interface Staging {
 export type Say = (message: string) => void;
 
 /**
- * Makes a staging directory for every directory that roots go into: moving is quick, and all or
- * nothing, on one file system only. What restores that were killed left there is removed.
+ * Makes a staging directory for every directory that roots go into, or in a root where nobody may
+ * write beside it: moving is quick, and all or nothing, on one file system only. What restores that
+ * were killed left there is removed.
  *
  * @throws {BackupError} `target-refused`.
  */
-export async function makeStaging(bases: readonly string[], say: Say): Promise<Staging> {
+export async function makeStaging(
+  places: readonly Pick<Placement, "base" | "target">[],
+  say: Say,
+): Promise<Staging> {
   const made = new Map<string, StagingDirectory>();
   const remove = async () => {
     for (const directory of made.values()) await directory.remove();
     made.clear();
   };
   try {
-    for (const base of new Set(bases)) made.set(base, await makeNextTo(base, say));
+    for (const [base, own] of Map.groupBy(places, ({ base }) => base)) {
+      made.set(base, await makeNextTo(base, own.map(({ target }) => target), say));
+    }
   } catch (error) {
     await remove();
     throw error;
@@ -137,13 +144,22 @@ async function finishTimesAndModes(
   }
 }
 
-/** Next to `base` where that is the same file system, else in it or in what will hold it. */
-async function makeNextTo(base: string, say: Say): Promise<StagingDirectory> {
+/**
+ * Next to `base` where that is the same file system, else in it or in what will hold it, or in one of
+ * the directories in it that things go into.
+ */
+async function makeNextTo(
+  base: string,
+  within: readonly string[],
+  say: Say,
+): Promise<StagingDirectory> {
   const there = await nearestDirectory(base);
   const beside = dirname(there.path);
-  const candidates = there.path === base && deviceOf(beside) === there.device
-    ? [beside, there.path]
-    : [there.path];
+  const candidates = [
+    ...(there.path === base && deviceOf(beside) === there.device ? [beside] : []),
+    there.path,
+    ...within.filter((path) => lstatIfThere(path)?.isDirectory && deviceOf(path) === there.device),
+  ];
   let failure: unknown;
   for (const directory of candidates) {
     await removeLeftovers(directory, say);

@@ -121,7 +121,9 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   finding.catch(() => {}); // Waited for below.
   // Where one directory is the target, all can be made ready before the manifest is read.
   const base = target === "in-place" || dryRun ? undefined : resolve(target.directory);
-  const early = base === undefined ? undefined : await makeStaging([base], sayTo(options));
+  const early = base === undefined
+    ? undefined
+    : await makeStaging([{ base, target: base }], sayTo(options));
   try {
     return await restore(await finding, options, pool, early);
   } finally {
@@ -190,8 +192,7 @@ async function restore(
   if (!dryRun && written.length > 0) {
     const split = { entries, placements: splitAtMounts(plan, deviceOf) };
     const isReady = early?.serves(split.placements) ?? false;
-    const bases = split.placements.map(({ base }) => base);
-    const staging = isReady ? early! : await makeStaging(bases, sayTo(options));
+    const staging = isReady ? early! : await makeStaging(split.placements, sayTo(options));
     try {
       if (!isReady) await pool.warmSources(staging.directories, among);
       const into = staging.into(split.placements);

@@ -306,6 +306,28 @@ Deno.test({
   },
 });
 
+Deno.test("what is there is restored in place where nobody may write beside it", async () => {
+  const inside = (sandbox: Sandbox) => join(sandbox.folder, "all", "homes", "mine");
+  using sandbox = await Sandbox.make((sandbox) => {
+    const paths = [inside(sandbox), join(inside(sandbox), "..", "file")];
+    return sandbox.stage("snapshot", { id: "m", paths }) +
+      sandbox.stage("local", { path: sandbox.destination(), plaintext: true });
+  });
+  const home = inside(sandbox);
+  await Deno.mkdir(join(home, "folder"), { recursive: true });
+  await Deno.writeTextFile(join(home, "..", "file"), "one");
+  await Deno.writeTextFile(join(home, "folder", "a.txt"), "two");
+  await sandbox.backUp();
+  await Deno.remove(join(home, "folder"), { recursive: true });
+  const above = [join(home, "..", ".."), join(home, "..")];
+  for (const path of above) await Deno.chmod(path, 0o555);
+  const { code, stderr } = await sandbox.keepsake(["restore", "--in-place"], AS_MORTAL);
+  for (const path of above) await Deno.chmod(path, 0o755);
+  assert.equal(code, 0, stderr);
+  assert.equal(await Deno.readTextFile(join(home, "folder", "a.txt")), "two");
+  assert.deepEqual(namesIn(home), ["folder"]);
+});
+
 Deno.test("nothing is restored into a directory that holds backups", async () => {
   using sandbox = await twoRoots();
   const before = filesIn(sandbox.destination());

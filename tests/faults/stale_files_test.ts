@@ -138,7 +138,7 @@ Deno.test("what was set aside is back when the restore cannot be finished", asyn
   );
   assert.equal(entries[1]!.stale?.endings.length, 3);
   const before = readdirSync(sandbox.tree);
-  const staging = await makeStaging([sandbox.folder], () => {});
+  const staging = await makeStaging(placements, () => {});
   // Nothing was unpacked: there is nothing to put there.
   await rejection(publish({ placements, entries }, staging, false, () => {}));
   await staging.remove();

@@ -27,7 +27,7 @@ async function restore(
   ));
   const chosen = ENTRIES.map((entry) => ({ entry }));
   const entries = await planEntries(chosen, placements, overwrite, new Date());
-  const staging = await makeStaging([folder.path], () => {});
+  const staging = await makeStaging(placements, () => {});
   try {
     const into = staging.into(placements);
     await Deno.mkdir(into["a"]!);
