@@ -100,6 +100,13 @@ function blocksOf(recovery: Recovery, { host, printed }: Origin): Block[] {
           }: ______________________________. It is not on this page, and without it nothing below opens. It belongs to one of these recipients; the comment in its file names them, and age-keygen -y identity.txt prints its own:`,
         ),
         { type: "list", items: recipients } as const,
+        ...(recipients.some((recipient) => recipient.startsWith("age1pq1"))
+          ? [
+            text(
+              "Of those, age1pq1… are post-quantum: they take age 1.3 or newer, and many systems' packages have an older one. It is one file: https://github.com/FiloSottile/age/releases",
+            ),
+          ]
+          : []),
       ]
       : [text("Nothing is encrypted: no identity is needed.")]),
     ...ways.flatMap(blocksOfWay),

@@ -329,6 +329,14 @@ Deno.test("a recovery sheet names the identity's place and recipient, and never 
   equal(/(src|href)=/.test(html), false, "A page for paper loads nothing");
 });
 
+Deno.test("a recovery sheet says where age has to be a newer one than many systems have", async () => {
+  using world = await World.make();
+  const recovery = recoveryOf(await world.pipeline(world.usual()));
+  const recipients = [...recovery.recipients, "age1pq1abc"];
+  equal(sheetAsMarkdown(recovery, ORIGIN).includes("age 1.3"), false);
+  equal(sheetAsMarkdown({ ...recovery, recipients }, ORIGIN).includes("age 1.3"), true);
+});
+
 Deno.test("recovery-sheet prints Markdown, or HTML, and nothing else", async () => {
   await using home = await Home.make();
   await home.furnish();
