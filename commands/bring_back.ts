@@ -65,7 +65,9 @@ export async function bringBack(
   const { renderActions, renderRestore } = await import("./ui/restore_view.ts");
   const lines = dryRun ? renderActions(report.actions) : [];
   if (lines.length > 0) terminal.print(lines.join("\n"));
-  if (!quiet) terminal.say(renderRestore(report, homeDirectory()).join("\n"));
+  if (!quiet) {
+    terminal.say(renderRestore(report, homeDirectory(), Deno.hostname()).join("\n"));
+  }
   return status;
 }
 
@@ -92,6 +94,7 @@ export function restoreJson(report: RestoreReport): unknown {
     ok: report.unanswered.length === 0 && report.leftOut.length === 0,
     id: report.id,
     name: report.name,
+    host: report.host,
     from: report.from,
     targets: report.targets,
     files: report.files,

@@ -69,6 +69,8 @@ export interface RestoreAction {
 export interface RestoreReport {
   readonly id: string;
   readonly name: string;
+  /** The machine it was made on. */
+  readonly host: string;
   /** The destination it came from. */
   readonly from: string;
   /** Where it was put. */
@@ -211,6 +213,7 @@ async function restore(
   return {
     id: held.id,
     name: held.name,
+    host: manifest.host,
     from: place.id,
     targets: placements.filter((placement) =>
       entries.some(({ entry }) => isOf(placement, entry.path))

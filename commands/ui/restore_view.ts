@@ -16,9 +16,18 @@ export function renderActions(actions: readonly RestoreAction[]): string[] {
   );
 }
 
-/** Says what came back, from where and to where. */
-export function renderRestore(report: RestoreReport, home: string | undefined): string[] {
-  const { id, name, from, targets, files, bytes, links, setAside, unreadable, dryRun } = report;
+/**
+ * Says what came back, from where and to where.
+ *
+ * @param here The name of this machine.
+ */
+export function renderRestore(
+  report: RestoreReport,
+  home: string | undefined,
+  here: string,
+): string[] {
+  const { id, name, host, from, targets, files, bytes, links, setAside, unreadable } = report;
+  const { dryRun } = report;
   const verb = dryRun ? "Would restore" : "Restored";
   const what = files === 0 && links > 0
     ? sayCount(links, "link")
@@ -29,6 +38,7 @@ export function renderRestore(report: RestoreReport, home: string | undefined): 
     `${verb} ${escapeControls(`${id}/${name}`)} from ${
       escapeControls(sayPath(from, home))
     }: ${what}`,
+    ...(host === here ? [] : [`  made on ${escapeControls(host)}, which is not this machine`]),
     ...targets.map((target) => `  to ${escapeControls(sayPath(target, home))}`),
     ...renderKept(report),
     ...setAside.map(({ path, as, why }) => {

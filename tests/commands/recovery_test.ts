@@ -125,8 +125,8 @@ Deno.test("restore brings everything back with nothing but the address and the i
   equal(named.status, 0, named.stderr);
   const report = JSON.parse(named.stdout);
   deepEqual(Object.keys(report), [
-    ...["ok", "id", "name", "from", "targets", "files", "bytes", "links", "dry_run", "actions"],
-    ...["set_aside", "stray_links", "left_out", "special_bits", "unreadable"],
+    ...["ok", "id", "name", "host", "from", "targets", "files", "bytes", "links", "dry_run"],
+    ...["actions", "set_aside", "stray_links", "left_out", "special_bits", "unreadable"],
   ]);
 });
 

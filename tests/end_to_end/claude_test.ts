@@ -191,7 +191,7 @@ Deno.test("a restore sets aside the file of state for one without credentials, a
   assert.equal(why, "credentials");
   assert.equal(await Deno.readTextFile(as), before);
   assert.notEqual(await Deno.readTextFile(path), before);
-  const told = renderRestore(report, undefined).join("\n");
+  const told = renderRestore(report, undefined, report.host).join("\n");
   assert.match(told, /set aside .*, which has credentials that the snapshot lacks, as \S+/);
 });
 

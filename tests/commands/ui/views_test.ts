@@ -44,6 +44,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
   const report = {
     id: "claude",
     name: "n",
+    host: "desk",
     from: "local",
     targets: ["/home/u/back/.claude"],
     files: 2,
@@ -67,7 +68,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     unreadable: [{ path: "/home/u/.claude/locked", reason: "permission denied" }],
     dryRun: false,
   } as const;
-  deepEqual(renderRestore(report, "/home/u"), [
+  deepEqual(renderRestore(report, "/home/u", "desk"), [
     "Restored claude/n from local: 2 files, 11 B",
     "  to ~/back/.claude",
     '  kept 1 file that was there already, and not compared: "--overwrite changed" replaces what differs',
@@ -75,13 +76,14 @@ Deno.test("a restore says what came from where to where, and what it left alone"
     "  not in this snapshot: 1 path that could not be read",
     "    ~/.claude/locked: permission denied",
   ]);
+  equal(renderRestore(report, "/home/u", "lap")[1], "  made on desk, which is not this machine");
   deepEqual(renderActions(report.actions), ["create   a"]);
   const special = { ...report, specialBits: ["a", "d"], setAside: [], unreadable: [] };
-  deepEqual(renderRestore(special, "/home/u").slice(3), [
+  deepEqual(renderRestore(special, "/home/u", "desk").slice(3), [
     '  left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --files claude/n" shows them',
   ]);
   const without = { ...special, specialBits: [], leftOut: ["l"] };
-  deepEqual(renderRestore(without, "/home/u").slice(3), [
+  deepEqual(renderRestore(without, "/home/u", "desk").slice(3), [
     "  left out 1 link: the file system there knows no such",
     "    l",
   ]);
@@ -106,7 +108,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
       { path: "a/z", link: "/etc", leads: "out", content: undefined },
     ],
   } as const;
-  deepEqual(renderRestore(linked, "/home/u"), [
+  deepEqual(renderRestore(linked, "/home/u", "desk"), [
     "Restored claude/n from local: 1 link",
     "  to ~/back/.claude",
     "  kept 1 file and 1 link that are the same already",
