@@ -19,14 +19,16 @@ export function locationOf({ stage, options }: PipelineStage): string {
   return stage.kind === "destination" ? stage.location(options) : "";
 }
 
-/** All that decides what a destination's archive looks like, besides its content. */
-export function wayTo({ id }: PipelineStage, { source, steps }: Route): string {
-  const way = streamsFor(source.id, steps, new Set([id])).map(({ transform }) =>
+/** All that decides what a destination's archive, or what stands in its place, looks like. */
+export function wayTo({ id, stage, options }: PipelineStage, { source, steps }: Route): string {
+  const way: unknown[] = streamsFor(source.id, steps, new Set([id])).map(({ transform }) =>
     transform === undefined
       ? (source.stage as SourceStage).codec(source.options)
       : { use: transform.use, options: transform.options }
   );
-  return JSON.stringify(way);
+  const isUnpacked = stage.kind === "destination" &&
+    stage.byHand?.(options).restore !== undefined;
+  return JSON.stringify(isUnpacked ? [...way, "files"] : way);
 }
 
 /**
@@ -67,9 +69,9 @@ export function holdingOf(
   return { id, newest: counts ? newest.name.slice(-HASH_DIGITS) : undefined };
 }
 
-/** Whether nothing is done after the source's stage. */
+/** Whether no transform is on the way. */
 function isPlain(way: string): boolean {
-  return JSON.parse(way).length === 1;
+  return JSON.parse(way).every((step: unknown) => typeof step === "string");
 }
 
 /** Whether a copy is complete, as it was stored and not known to be damaged. */

@@ -118,6 +118,22 @@ test("unchanged content over three runs makes one commit, in either layout", asy
   }
 });
 
+test("a repository whose layout was changed gets what it holds in the other one, once", async () => {
+  using world = await World.make();
+  const files = filesIn(world, await makeBare(world));
+  for (const stages of [files.replace('"files"', '"archives"'), files]) {
+    const pipeline = await world.pipeline(stages);
+    for (const status of ["ok", "unchanged"]) {
+      const [snapshot] = (await runPipeline(pipeline)).snapshots;
+      assert.deepEqual(snapshot!.destinations.map((one) => one.status), [status]);
+    }
+  }
+  assert.match(
+    git("--git-dir", world.at("backup.git"), "ls-tree", "-r", "main"),
+    /claude\/files\//,
+  );
+});
+
 test("a repository that was emptied is begun anew with a warning, in either layout", async () => {
   for (const stagesIn of [archivesIn, filesIn]) {
     using world = await World.make();
