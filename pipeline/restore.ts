@@ -20,6 +20,7 @@ import { findPlaces, placesOf } from "./places.ts";
 import { deviceOf, makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { realPath } from "./real_path.ts";
+import { shellWord } from "./shell.ts";
 import { findStrayLinks, type StrayLink } from "./stray_links.ts";
 import { ReadingPool } from "./worker_pool.ts";
 import {
@@ -266,11 +267,12 @@ async function planRestore(manifest: Manifest, options: RestoreOptions): Promise
   const entries = chooseEntries(manifest.entries, matches);
   if (entries.length === 0 && matches !== undefined) {
     const where = `${manifest.snapshot}/${manifest.name}`;
+    const from = options.from === undefined ? "" : ` --from ${shellWord(options.from)}`;
     throw new BackupError(
       "usage",
       `Cannot restore "${options.path}": nothing in "${where}" matches`,
       {
-        hint: `Write it as "keepsake list --files ${where}" shows paths: "${
+        hint: `Write it as "keepsake list --files ${where}${from}" shows paths: "${
           manifest.roots[0]?.name
         }/**"`,
       },

@@ -5,6 +5,7 @@
  */
 import { basename } from "node:path";
 import type { RestoreAction, RestoreReport } from "../../pipeline/restore.ts";
+import { shellWord } from "../../pipeline/shell.ts";
 import { sayBytes, sayCount, sayPath } from "./format.ts";
 import { renderUnreadable } from "./remarks_view.ts";
 import { escapeControls } from "./text.ts";
@@ -85,11 +86,11 @@ function renderLeftOut({ leftOut }: RestoreReport): string[] {
   ];
 }
 
-function renderSpecialBits({ id, name, specialBits, dryRun }: RestoreReport): string[] {
+function renderSpecialBits({ id, name, from, specialBits, dryRun }: RestoreReport): string[] {
   if (specialBits.length === 0) return [];
   const paths = sayCount(specialBits.length, "path");
   const verb = dryRun ? "would leave out" : "left out";
-  const command = escapeControls(`keepsake list --files ${id}/${name}`);
+  const command = escapeControls(`keepsake list --files ${id}/${name} --from ${shellWord(from)}`);
   return [`  ${verb} the setuid, setgid or sticky bits of ${paths}: "${command}" shows them`];
 }
 

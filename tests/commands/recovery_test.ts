@@ -53,6 +53,8 @@ Deno.test("list, verify and restore need nothing but an address and the identity
   deepEqual(snapshot.destinations, [bare.at("copy")]);
   const held = await bare.keepsake(["list", ...there, "--files", snapshot.name]);
   match(held.stdout, /^0644 .* \.claude\/CLAUDE\.md$/m, held.stderr);
+  const nothing = await bare.keepsake(["restore", ...there, "--to", "back", "--path", "none"]);
+  match(nothing.stderr, /"keepsake list --files \S+ --from \S+\/copy" shows paths/);
   equal((await bare.keepsake(["verify", ...there])).status, 0);
   equal((await bare.keepsake(["restore", ...there, "--to", "back"])).status, 0);
   deepEqual(await bare.list("back"), [

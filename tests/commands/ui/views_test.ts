@@ -80,7 +80,7 @@ Deno.test("a restore says what came from where to where, and what it left alone"
   deepEqual(renderActions(report.actions), ["create   a"]);
   const special = { ...report, specialBits: ["a", "d"], setAside: [], unreadable: [] };
   deepEqual(renderRestore(special, "/home/u", "desk").slice(3), [
-    '  left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --files claude/n" shows them',
+    '  left out the setuid, setgid or sticky bits of 2 paths: "keepsake list --files claude/n --from local" shows them',
   ]);
   const without = { ...special, specialBits: [], leftOut: ["l"] };
   deepEqual(renderRestore(without, "/home/u", "desk").slice(3), [
