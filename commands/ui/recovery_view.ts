@@ -136,7 +136,11 @@ function blocksOfWay({ destination, sealed, tools, before, lines }: WayBack): Bl
     heading,
     {
       type: "text",
-      text: `It takes ${tools.join(", ")}, in an empty folder${identity}. ${before.join(" ")}`
+      text: `It takes ${
+        tools.join(", ")
+      }, in an empty folder${identity}, as the user whose files they are: for root, tar makes all of it root's, with the setuid bits that it had. ${
+        before.join(" ")
+      }`
         .trim(),
     },
     { type: "code", lines },
