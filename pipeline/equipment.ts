@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { Folder, Grants } from "../stages/contract.ts";
+import { BackupError, systemFault } from "../stages/errors.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
 import { folderOf, union, workDirectory } from "./grants.ts";
 import type { Place } from "./places.ts";
@@ -59,9 +60,18 @@ export class Equipment {
   }
 
   #makeTemporary(): string {
-    const folder = Deno.makeTempDirSync({ prefix: "keepsake-" });
-    this.#temporary.push(folder);
-    return folder;
+    try {
+      const folder = Deno.makeTempDirSync({ prefix: "keepsake-" });
+      this.#temporary.push(folder);
+      return folder;
+    } catch (cause) {
+      const fault = systemFault(cause);
+      if (fault === undefined) throw cause;
+      const code = fault.kind === "full" ? "storage-full" : "stage-failed";
+      const message = `Cannot make a temporary directory: ${fault.state}`;
+      const hint = "Set TMPDIR to a directory that you may write to";
+      throw new BackupError(code, message, { hint, cause });
+    }
   }
 }
 
@@ -79,10 +89,11 @@ export async function clearFolders({ stages, state }: Pipeline): Promise<void> {
   }
 }
 
-/** Whether the directory is there now; not where the state is out of reach. */
+/** Whether the directory is there now, to write to; not where the state is out of reach. */
 function make(folder: string): boolean {
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    Deno.removeSync(Deno.makeTempDirSync({ dir: folder }));
     return true;
   } catch {
     return false;

@@ -169,14 +169,14 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   if (fault !== undefined) {
     warn(lookup.listener, `${fault.message}: what was stored before is not known here`);
   }
-  const found = await Promise.allSettled(places.map((place, index) => {
+  const found = await Promise.allSettled(places.map(async (place, index) => {
     // An address that a user names, and a place that held snapshots, must be there.
     const own = pipeline?.stages.some(({ id }) => id === place.id) ?? false;
     const mustExist = !own || known[index]!.length > 0;
     const ids = own ? idsOf(pipeline!, known[index]!) : undefined;
     const onLog: CallOptions["onLog"] = (level, message) =>
       lookup.listener?.({ type: "log", level, stage: own ? place.id : undefined, message });
-    return filesIn(pool.at(place), place.options, { mustExist, ids }, { signal, onLog });
+    return await filesIn(pool.at(place), place.options, { mustExist, ids }, { signal, onLog });
   }));
   lookup.signal?.throwIfAborted();
   const copies: Copy[] = [];

@@ -9,6 +9,7 @@ import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
 import { works } from "../platform/probe.ts";
+import { git, hasGit } from "../stages/git_harness.ts";
 import {
   assertTidy,
   complaints,
@@ -319,6 +320,27 @@ Deno.test({
     assert.equal((await verifySnapshots({ pipeline })).status, 4);
     await state.remount("rw");
     await sandbox.backUp();
+  },
+});
+
+Deno.test({
+  name: `what a repository holds comes back where the state has become read-only${unlessMounts}`,
+  ignore: !mounts || !hasGit,
+  async fn() {
+    using sandbox = await Sandbox.make((sandbox) => {
+      const remote = join(sandbox.folder, "backup.git");
+      git("init", "--quiet", "--bare", remote);
+      return sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }) +
+        sandbox.stage("git", { remote, plaintext: true });
+    }, FEW);
+    using state = new Disk(join(sandbox.folder, "state"), "4m");
+    await sandbox.backUp();
+    await state.remount("ro");
+    const target = { directory: join(sandbox.folder, "back") };
+    const { pipeline } = sandbox;
+    const { files } = await restoreSnapshot({ pipeline, snapshot: "latest", target });
+    assert.equal(files, 2);
+    await state.remount("rw");
   },
 });
 

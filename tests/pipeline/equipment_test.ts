@@ -4,6 +4,7 @@ import { Equipment } from "../../pipeline/equipment.ts";
 import { findIn } from "../../pipeline/programs.ts";
 import type { Place } from "../../pipeline/places.ts";
 import { stages } from "../../stages/mod.ts";
+import { Home } from "../commands/harness.ts";
 import { Folder } from "../platform/probe.ts";
 
 async function placeWith(folder: string | undefined): Promise<Place> {
@@ -36,6 +37,18 @@ Deno.test("a destination without a state directory works in a folder that is rem
     equipment.remove();
     await assert.rejects(Deno.stat(there), Deno.errors.NotFound);
   }
+});
+
+Deno.test("a temporary directory that cannot be made is told in words, at its destination", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const env = { TMPDIR: home.at("nowhere") };
+  const { status, stderr } = await home.keepsake(["list", "--from", "git+/srv/x.git"], { env });
+  assert.equal(status, 2);
+  assert.match(
+    stderr,
+    /^Error: .*: Cannot make a temporary directory: there is no such file or dir.*\n/,
+  );
 });
 
 Deno.test("programs are found in absolute directories of the path alone", async () => {
