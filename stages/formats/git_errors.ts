@@ -51,7 +51,7 @@ const COMPLAINTS: readonly Complaint[] = [
     sign: /dubious ownership/,
     code: "destination-refused",
     state: "its directory belongs to somebody else",
-    hint: "Make its directory your own, or use one that is",
+    hint: "Make its directory your own; to read it alone, copy it with cp -R and name the copy",
   },
   {
     sign: /unable to update url base from redirection|redirect|returned error: 30\d/i,
