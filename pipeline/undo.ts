@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname, join, sep } from "node:path";
+import { dirname, join } from "node:path";
 import { BackupError, systemFault } from "../stages/errors.ts";
 
 /** In the directory for what is replaced: a line in JSON a file, of where that was. */
@@ -123,7 +123,13 @@ export class Changes {
         }
       }),
     );
-    return [...stuck].filter((path) => ![...stuck].some((other) => other.startsWith(path + sep)));
+    const above = new Set<string>();
+    for (const path of stuck) {
+      for (let at = dirname(path); !above.has(at) && at !== dirname(at); at = dirname(at)) {
+        above.add(at);
+      }
+    }
+    return [...stuck].filter((path) => !above.has(path));
   }
 
   #move(from: string, target: string, was: Standing | undefined, since: number): void {
@@ -245,7 +251,8 @@ export function changeFault(
     : kind === "forbidden" || kind === "refused"
     ? "target-refused"
     : "stage-failed";
-  const list = stuck.map((path) => `"${path}"`).join(", ");
+  const named = stuck.slice(0, NAMED).map((path) => `"${path}"`).join(", ");
+  const list = stuck.length > NAMED ? `${named} and ${stuck.length - NAMED} more` : named;
   const now = stuck.length === 0
     ? `${isMet ? "it stays, and " : ""}everything there is as it was`
     : `this could not be taken back: ${list}; the rest, and what was there before, is in "${aside}"`;
@@ -259,5 +266,8 @@ export function changeFault(
     cause: error,
   });
 }
+
+/** Paths that are named each: a disk that is gone leaves as many as there are. */
+const NAMED = 20;
 
 const MET = { kind: "refused", state: "something was written meanwhile" } as const;

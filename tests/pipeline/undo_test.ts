@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Changes } from "../../pipeline/undo.ts";
+import { changeFault, Changes } from "../../pipeline/undo.ts";
 import { Folder } from "../platform/probe.ts";
 
 /** Changes to a folder, with a file and a directory that wait to be moved. */
@@ -62,4 +62,17 @@ Deno.test("undo() puts what was replaced in no place where something is by now",
   assert.deepEqual(changes.undo(), [at("file")]);
   assert.equal(Deno.readTextFileSync(at("file")), "mine");
   assert.equal(Deno.readTextFileSync(at("aside", "replaced-0")), "replaced");
+});
+
+Deno.test("undo() names what is out of reach, without what holds it, and a message some of it", () => {
+  using folder = new Folder();
+  const { at, changes } = changing(folder);
+  const paths = Array.from({ length: 50 }, (_, index) => at("new", "deep", `${index}`));
+  changes.directories(at("new", "deep"));
+  for (const path of paths) changes.directory(path);
+  Deno.removeSync(at("new"), { recursive: true });
+  const stuck = changes.undo();
+  assert.deepEqual(stuck, paths.toReversed());
+  const { message } = changeFault(new Error("gone"), "/to", stuck, "/aside") as Error;
+  assert.match(message, /could not be taken back: "\S+"(, "\S+"){19} and 30 more; the rest/);
 });
