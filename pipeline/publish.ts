@@ -125,6 +125,7 @@ async function finishTimesAndModes(
   preserveMtime: boolean,
   say: Say,
 ): Promise<void> {
+  const failed: { readonly target: string; readonly state: string }[] = [];
   for (const { entry, target, action, linkTo } of entries.toReversed()) {
     // Another name of a file that was there has its time, which is the user's own.
     if (action === "keep" || linkTo !== undefined) continue;
@@ -139,9 +140,13 @@ async function finishTimesAndModes(
     } catch (error) {
       const fault = systemFault(error);
       if (fault === undefined) throw error;
-      say(`Cannot give "${target}" its time and permissions: ${fault.state}`);
+      failed.push({ target, state: fault.state });
     }
   }
+  const [first] = failed;
+  if (first === undefined) return;
+  const rest = failed.length === 1 ? " its" : `, and ${failed.length - 1} more, their`;
+  say(`Cannot give "${first.target}"${rest} time and permissions: ${first.state}`);
 }
 
 /**

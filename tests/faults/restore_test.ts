@@ -306,6 +306,23 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `a file system without permissions is told of in a sentence, not for each directory` +
+    unlessTraces,
+  ignore: !traces,
+  async fn() {
+    using sandbox = await twoRoots();
+    const calls = "chmod,fchmodat";
+    const { code, stderr } = await sandbox.keepsake(
+      ["restore", "--to", join(sandbox.folder, "target")],
+      trace(calls, `${calls}:error=EPERM`),
+    );
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr.match(/Cannot give/g)?.length, 1, stderr);
+    assert.match(stderr, /^Warning: Cannot give ".*", and 2 more, their time and permissions: /m);
+  },
+});
+
 Deno.test("what is there is restored in place where nobody may write beside it", async () => {
   const inside = (sandbox: Sandbox) => join(sandbox.folder, "all", "homes", "mine");
   using sandbox = await Sandbox.make((sandbox) => {
