@@ -21,6 +21,7 @@ import {
   strayArchives,
 } from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import { shellWord } from "./shell.ts";
 import type { CallOptions } from "./worker/host.ts";
 import { type Unanswered, unanswered } from "./unanswered.ts";
 import { ReadingPool } from "./worker_pool.ts";
@@ -388,7 +389,7 @@ export function chooseCopy(
       from !== undefined && address === undefined
         ? hintAside
         : `See what there is with "keepsake list${
-          address === undefined ? "" : ` --from ${address}`
+          address === undefined ? "" : ` --from ${shellWord(address)}`
         }"`,
     ));
 }
