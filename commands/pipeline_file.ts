@@ -3,16 +3,19 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { BackupError } from "../pipeline/errors.ts";
 import { expandTilde } from "../pipeline/config/expand.ts";
 import {
   findPipelineFile,
   loadPipeline,
+  namedPipelineFile,
   PipelineError,
   type Search,
 } from "../pipeline/config/load.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
 import type { Lookup } from "../pipeline/list.ts";
+import { shellWord } from "../pipeline/shell.ts";
 import { homeDirectory } from "./home.ts";
 
 /** A pipeline file that cannot be used, and all that is wrong with it. */
@@ -43,7 +46,7 @@ export function searchFor(flag: string | undefined): Search {
  *
  * @param findSources `false` when only backups are to be read.
  * @throws {FileError} with every problem of the file.
- * @throws {BackupError} `pipeline-invalid` when there is none.
+ * @throws {BackupError} `pipeline-invalid` when there is none, or one that somebody else left here.
  */
 export async function openPipeline(
   flag: string | undefined,
@@ -51,12 +54,27 @@ export async function openPipeline(
 ): Promise<Pipeline> {
   const search = searchFor(flag);
   const file = await findPipelineFile(search);
+  const isNamed = namedPipelineFile(search) !== undefined;
+  if (!isNamed && dirname(file) === search.cwd) await refuseStrangers(file);
   try {
     return await loadPipeline(file, { ...search, findSources });
   } catch (error) {
     if (error instanceof PipelineError) throw new FileError(file, error.problems, error);
     throw error;
   }
+}
+
+/**
+ * A file that nobody named lies there for whoever comes by, in `/tmp` as well, and names programs.
+ *
+ * @throws {BackupError} `pipeline-invalid` for one of another user's than root.
+ */
+async function refuseStrangers(file: string): Promise<void> {
+  const { uid = null } = await Deno.stat(file).catch(() => ({})) as Partial<Deno.FileInfo>;
+  if (uid === null || uid === 0 || uid === Deno.uid()) return;
+  throw new BackupError("pipeline-invalid", `Cannot use "${file}": it belongs to somebody else`, {
+    hint: `If you trust whoever wrote it, name it with --config ${shellWord(file)}`,
+  });
 }
 
 /** What the flags say of where to look, and with what to open what is there. */

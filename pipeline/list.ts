@@ -21,6 +21,7 @@ import {
   strayArchives,
 } from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
+import { shellWord } from "./shell.ts";
 import type { CallOptions } from "./worker/host.ts";
 import { type Unanswered, unanswered } from "./unanswered.ts";
 import { ReadingPool } from "./worker_pool.ts";
@@ -264,6 +265,7 @@ export async function findSnapshot(
   if (copies.length === 0 && error !== undefined) throw error;
   const copy = chooseCopy(copies, wanted, lookup, lost);
   warnOfNewer(copy, copies, strays, lookup.listener);
+  warnOfPlaintext(copy, copies, lookup.listener);
   warnOfLoss(copy, lookup);
   // Whoever says which one it is has it.
   const doubtful = requestOf(wanted, idsIn(copies)).name === undefined ? failures : [];
@@ -289,6 +291,23 @@ function warnOfNewer(
       "last state that was stored";
     warn(listener, message);
   }
+}
+
+/** Where what was stored before is encrypted, it takes no recipient to put in something that is not. */
+function warnOfPlaintext(
+  { place, held }: Copy,
+  copies: readonly Copy[],
+  listener: Listener | undefined,
+): void {
+  const { id, name } = held;
+  const sealed = copies.some((other) =>
+    other.place === place && other.held.id === id && other.held.name < name &&
+    isEncrypted(other.held)
+  );
+  if (isEncrypted(held) || !sealed) return;
+  const message = `"${id}/${name}" at "${place.id}" is not encrypted, and those before it are: ` +
+    "whoever may write there could have made it";
+  warn(listener, message);
 }
 
 /** Whoever gets a snapshot has to know that something was lost before it was made. */
@@ -388,7 +407,7 @@ export function chooseCopy(
       from !== undefined && address === undefined
         ? hintAside
         : `See what there is with "keepsake list${
-          address === undefined ? "" : ` --from ${address}`
+          address === undefined ? "" : ` --from ${shellWord(address)}`
         }"`,
     ));
 }

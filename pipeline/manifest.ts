@@ -89,9 +89,8 @@ export async function readManifest(text: string, id: string, name: string): Prom
     throw damaged("it is not JSON", cause);
   }
   if (parsed?.format !== MANIFEST_FORMAT) {
-    throw damaged(
-      `it has format ${String(parsed?.format)}, this keepsake reads ${MANIFEST_FORMAT}`,
-    );
+    const format = typeof parsed?.format === "number" ? `format ${parsed.format}` : "no format";
+    throw damaged(`it has ${format}, this keepsake reads ${MANIFEST_FORMAT}`);
   }
   if (!hasShape(parsed)) throw damaged("a field is missing or of the wrong kind");
   if (parsed.archives.length === 0) throw damaged("it names no archive");

@@ -88,6 +88,9 @@ export function redactorFor(
           return type === "credentials" ? credentialsAt(value, environment) : [];
         })
       ),
+      // What a stage finds there although the file does not say so.
+      ...stages.flatMap(({ stage, options }) => stage.permissions(options, "run").env ?? [])
+        .flatMap((name) => /CREDENTIALS$/.test(name) ? secretsAt(`env:${name}`, environment) : []),
       ...hooksOf(watch).flatMap((hook) => hookSecrets(hook, environment)),
     ]);
     return secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), redactForms(text));

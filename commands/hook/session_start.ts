@@ -46,9 +46,13 @@ const NAMED = 20;
 /** Says what is new and what is wrong. */
 export function sayFacts(circumstances: Circumstances): Said {
   const { facts, closed, doubts = [], pending, now, maxAge } = circumstances;
-  const backup = closed ? [CLOSED] : sayBackup(facts, now, maxAge);
-  const warnings = [...backup, ...sayDoubts(doubts, facts), ...sayEndangered(facts, now)];
-  return { context: [...pending.flatMap(sayPending), ...warnings], warnings };
+  const warningsWith = (say: (failure: string) => string) => [
+    ...(closed ? [CLOSED] : sayBackup(facts, now, maxAge, say)),
+    ...sayDoubts(doubts, facts),
+    ...sayEndangered(facts, now),
+  ];
+  const context = [...pending.flatMap(sayPending), ...warningsWith(withoutQuotes)];
+  return { context, warnings: warningsWith(printable) };
 }
 
 /**
@@ -102,13 +106,18 @@ function sayPending({ directory, files }: PendingDigests): string[] {
   ];
 }
 
-function sayBackup(facts: HookFacts | undefined, now: number, maxAge: number): string[] {
+function sayBackup(
+  facts: HookFacts | undefined,
+  now: number,
+  maxAge: number,
+  say: (failure: string) => string,
+): string[] {
   if (facts === undefined) return ["Keepsake has made no backup here yet, as far as is known"];
   const { pipeline, finished, status, failures, succeeded } = facts;
   const name = `backup "${printable(pipeline)}"`;
   const lines: string[] = [];
   if (status !== 0) {
-    const why = failures.slice(0, 5).map((failure) => `; ${printable(failure)}`).join("");
+    const why = failures.slice(0, 5).map((failure) => `; ${say(failure)}`).join("");
     lines.push(
       `The last run of ${name} ended with status ${status}, ${sayAge(now - finished)}${why}`,
     );
@@ -161,6 +170,14 @@ function sayAge(milliseconds: number): string {
   const hours = Math.floor(milliseconds / 3_600_000);
   if (hours < 1) return "less than an hour ago";
   return hours < 48 ? `${sayCount(hours, "hour")} ago` : `${Math.floor(hours / 24)} days ago`;
+}
+
+/**
+ * A failure without what stands in quotes, which others wrote: a server that keeps the backups is not
+ * to speak to the model.
+ */
+function withoutQuotes(failure: string): string {
+  return printable(failure.replace(/".*"/s, "…"));
 }
 
 /** Names of files can hold anything: here they stay on one line. */

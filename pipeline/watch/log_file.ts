@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { Event, RunReport } from "../events.ts";
-import { CONTROLS_REGEXP, escapeControl } from "../../stages/formats/control_characters.ts";
+import { escapeLine } from "../../stages/formats/control_characters.ts";
 import { fileFault, requireFile } from "./file_fault.ts";
 import { sayPlace } from "./notice.ts";
 import { observe, partsOf } from "./troubles.ts";
@@ -132,10 +132,10 @@ const LEVELS: Readonly<Record<string, LogLine["level"]>> = {
   loss: "warn",
 };
 
-/** `2026-11-21T03:00:04.123Z 12 info s3: ok: stored`. */
+/** `2026-11-21T03:00:04.123Z 12 info s3: ok: stored`: one line, whatever a file is called. */
 export function renderLine({ time, run, level, stage, message }: LogLine): string {
   const whose = stage === undefined ? "" : `${stage}: `;
-  return `${time.toISOString()} ${run ?? "-"} ${level} ${escape(whose + message)}`;
+  return `${time.toISOString()} ${run ?? "-"} ${level} ${escapeLine(whose + message)}`;
 }
 
 /** Reads a line; `undefined` for what is none, such as one that a crash cut off. */
@@ -184,14 +184,6 @@ const BEGUN = "The run began";
 
 function pathOf(directory: string, pipeline: string): string {
   return join(directory, `${pipeline}.log`);
-}
-
-/** One event is one line, whatever a file is called. */
-function escape(text: string): string {
-  return text.replaceAll(
-    CONTROLS_REGEXP,
-    (character) => character === "\n" ? " " : escapeControl(character),
-  );
 }
 
 function sizeOf(path: string): number {

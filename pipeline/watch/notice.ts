@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { escapeLine } from "../../stages/formats/control_characters.ts";
 import { sayUtc } from "../../stages/formats/words.ts";
 import {
   isAccepted,
@@ -48,7 +49,9 @@ export function noticeOf(news: News, about: About): Notice {
     ),
   ];
   const title = `Keepsake: backup "${pipeline}" on ${host}: ${sayAll(news)}`;
-  return { ...about, ...news, event, title, text: lines.join("\n") };
+  // A file's name may hold a line that looks like one of ours.
+  const text = lines.map(escapeLine).join("\n");
+  return { ...about, ...news, event, title: escapeLine(title), text };
 }
 
 /** More of one kind than a person reads on a phone. */

@@ -65,9 +65,11 @@ function bodyOf(notice: Notice, shape: Shape, url: URL): unknown {
   const { title } = notice;
   const text = cut(notice.text);
   switch (shape) {
-    case "discord":
+    case "discord": {
+      const content = `**${escapeMarkdown(title)}**\n${escapeMarkdown(notice.text)}`;
       // Nobody is called by what stands in a file name.
-      return { content: cut(`**${title}**\n${notice.text}`), allowed_mentions: { parse: [] } };
+      return { content: cut(content), allowed_mentions: { parse: [] } };
+    }
     case "slack":
       return { text: `*${escapeSlack(title)}*\n${escapeSlack(text)}` };
     case "teams":
@@ -147,7 +149,7 @@ function teamsCard(title: string, text: string): unknown {
   return { type: "message", attachments: [{ contentType, contentUrl: null, content }] };
 }
 
-/** A link in a card is one that somebody else may have made up. */
+/** A link is one that somebody else may have made up. */
 function escapeMarkdown(text: string): string {
   return text.replaceAll(/[\\[\]*_`]/g, "\\$&");
 }

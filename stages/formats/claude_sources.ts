@@ -163,7 +163,11 @@ class Search {
     }
     if (typeof plans !== "string" || this.#expand(plans) !== undefined) return;
     for (const project of projects.slice(0, MOST_PROJECTS)) {
-      this.#take(resolve(project, plans), "plans");
+      const path = resolve(project, plans);
+      // What leads out of it by a person's own words is meant; a link came with the project.
+      const isNamedInside = Boolean(wayInto(resolve(project), path));
+      if (!isNamedInside || liesIn(project, path) !== false) this.#take(path, "plans");
+      else this.#notes.push({ path, reason: "a link leads from there out of its project" });
     }
   }
 
@@ -177,10 +181,9 @@ class Search {
       const { plansDirectory: plans } = await this.#readSettings(file, this.#notes);
       if (typeof plans !== "string") continue;
       const path = this.#expand(plans) ?? resolve(project, plans);
-      const [real, realProject] = [realPathOf(path), realPathOf(project)];
-      if (real === undefined || realProject === undefined) continue;
-      const way = wayInto(realProject, real);
-      if (way !== undefined && way !== "") this.#take(path, "plans");
+      const isInside = liesIn(project, path);
+      if (isInside === undefined) continue;
+      if (isInside) this.#take(path, "plans");
       else this.#notes.push({ path: file, reason: `it names "${plans}", outside of its project` });
     }
   }
@@ -277,6 +280,13 @@ function realPathOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a path truly lies in a project, and is not the project; `undefined`: it is not there. */
+function liesIn(project: string, path: string): boolean | undefined {
+  const [real, realProject] = [realPathOf(path), realPathOf(project)];
+  if (real === undefined || realProject === undefined) return undefined;
+  return Boolean(wayInto(realProject, real));
 }
 
 function isRecord(value: unknown): value is Settings {

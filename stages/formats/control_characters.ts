@@ -16,3 +16,11 @@ export const CONTROLS_REGEXP =
 export function escapeControl(character: string): string {
   return `\\u{${character.codePointAt(0)!.toString(16)}}`;
 }
+
+/** A text on one line: what must not reach a screen is written out. */
+export function escapeLine(text: string): string {
+  return text.replaceAll(
+    CONTROLS_REGEXP,
+    (character) => character === "\n" ? " " : escapeControl(character),
+  );
+}

@@ -9,6 +9,7 @@ import { HINT_FULL, StageError } from "../errors.ts";
 import { SIDE_FILES } from "./listed_databases.ts";
 import type { Pace } from "./pace.ts";
 import { MAX_TRIES, type Pause, pauseBriefly, ReadFault, reasonOf } from "./source_file.ts";
+import { integrityOf } from "./sqlite_check.ts";
 import type { Found } from "./walk.ts";
 
 /** A copy, to be read in the database's place. */
@@ -106,9 +107,8 @@ export class DatabaseCopies {
     return await attempt(copy, () => {
       this.#pace.leaveToSqlite(size);
       using database = new DatabaseSync(copy, { readOnly: true });
-      const told = database.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
-      if (told === "ok") return undefined;
-      return `SQLite finds its copy damaged: ${oneLine(String(told ?? "no answer"))}`;
+      const told = integrityOf(database);
+      return told === "ok" ? undefined : `SQLite finds its copy damaged: ${oneLine(told)}`;
     });
   }
 }

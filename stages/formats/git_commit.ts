@@ -203,16 +203,16 @@ function refused(
   const [, id, why] = /\bobject ([0-9a-f]{40}): (\w+: .*)/.exec(refusal) ?? [];
   const culprit = id === undefined ? undefined : changes.find((change) => change.id === id);
   if (culprit !== undefined) {
-    const state = `it refuses ${quoted(culprit.path)}: ${shown(why!)}`;
+    const state = `it refuses ${quoted(culprit.path)}: "${shown(why!)}"`;
     return new StageError("destination-refused", `${action}: ${state}`, {
       hint: "Leave that file out with exclude, or have the repository take it",
     });
   }
-  const [reason, ...told] = refusal.split("\n");
-  const more = shown(told.join("\n"));
+  const [reason = "", ...told] = refusal.split("\n");
+  const said = [reason, told.join("\n")].map(shown).filter((text) => text !== "").join("; ");
   const error = new StageError(
     "destination-refused",
-    `${action}: ${reason}${more && `; ${more}`}`,
+    `${action}: it answers "${said}"`,
     { hint: "Check that its branch may be pushed to, and what its hooks ask for" },
   );
   return doubtWhere(error, refusal);

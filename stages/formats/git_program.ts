@@ -298,6 +298,8 @@ const INERT_SERVER: readonly string[] = [
   "core.hooksPath=/dev/null",
   "core.fsmonitor=false",
   "core.alternateRefsCommand=true",
+  // Git's usual answer. To update a work tree runs the filters that are configured there.
+  "receive.denyCurrentBranch=refuse",
   "receive.autogc=false",
   "gc.auto=0",
   "maintenance.auto=false",

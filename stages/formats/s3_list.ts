@@ -13,8 +13,11 @@ export async function* objectsOf(session: S3Session, prefix: string): AsyncItera
   let token: string | undefined;
   do {
     const page = await list(session, { Prefix: prefix, ContinuationToken: token });
-    yield* page.Contents ?? [];
-    const { IsTruncated, NextContinuationToken } = page;
+    const { Contents = [], IsTruncated, NextContinuationToken } = page;
+    if (!Contents.every(({ Size = 0 }) => Number.isSafeInteger(Size) && Size >= 0)) {
+      throw alien(session, "the server lists a file with a size that is none");
+    }
+    yield* Contents;
     token = IsTruncated ? NextContinuationToken : undefined;
     if (IsTruncated && token === undefined) {
       throw alien(session, "the server does not say where its listing goes on");

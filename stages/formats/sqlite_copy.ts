@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Pace } from "./pace.ts";
+import { integrityOf } from "./sqlite_check.ts";
 import { writeAll } from "./write_all.ts";
 
 /** What a check came to. */
@@ -85,10 +86,7 @@ export class SqliteCopy {
       database = new DatabaseSync(this.#file);
       // What stands in it may have been written by anyone: none of its functions are called.
       database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;");
-      const row = database.prepare("PRAGMA integrity_check(1)").get() as
-        | { readonly integrity_check: string }
-        | undefined;
-      return row?.integrity_check ?? "it gives no answer";
+      return integrityOf(database);
     } catch (error) {
       const { message, code } = error as { message: string; code?: string };
       if (code !== "ERR_SQLITE_ERROR") throw error;

@@ -423,6 +423,36 @@ Deno.test("restore warns when an archive is newer than the snapshot that is the 
   equal(named.status, 0, named.stderr);
 });
 
+Deno.test("restore warns of a snapshot that is not encrypted where those before it are", async () => {
+  await using home = await backedUp();
+  await home.write(
+    "other.toml",
+    `[pipeline]
+name = "other"
+[[stage]]
+use = "snapshot"
+id = "claude"
+paths = [".claude"]
+[[stage]]
+use = "local"
+path = "planted"
+plaintext = true
+`,
+  );
+  equal((await home.keepsake(["run", "--quiet", "--config", "other.toml"])).status, 0);
+  for (const path of await home.list(BACKUPS)) {
+    await Deno.rename(home.at(path), home.at(path.replace(/\d{8}T\d{6}Z/, "20200102T030405Z")));
+  }
+  for (const path of await home.list("planted")) {
+    await Deno.copyFile(home.at(path), home.at(BACKUPS, path.slice("planted/".length)));
+  }
+  const { stderr } = await home.keepsake(["restore", "--to", "back", "--quiet"]);
+  match(
+    stderr,
+    /^Warning: "claude\/.*" at "local" is not encrypted, and those before it are: .*\n$/,
+  );
+});
+
 Deno.test("restore --in-place puts Claude Code's files back into a home that lost all of them", async () => {
   await using world = await Home.make();
   await world.write(

@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { equal, match, rejects } from "node:assert/strict";
 import { Home } from "./harness.ts";
 
 /** Runs keepsake to its end; status 137 says that it had none. */
@@ -91,5 +91,31 @@ Deno.test({
     const { status, stderr } = await end(home, "run");
     equal(status, 2, stderr);
     match(stderr, /Cannot tell anybody at "file:[^"]*pipe": nothing stands there/);
+  },
+});
+
+Deno.test({
+  name:
+    "a pipeline file that somebody else left in the working directory starts nothing unless it is named",
+  ignore: Deno.uid() !== 0, // Nobody else can give a file away.
+  async fn() {
+    await using home = await Home.make();
+    await home.write("notes/a.txt", "a");
+    const program = `command = ["/bin/sh", "-c", "echo > ${home.at("started")}"]`;
+    const text = pipelineOf(home, `paths = ["${home.at("gone")}"]`);
+    const file = await home.write("pipeline.toml", text.replace('"m"', `"m"\n${program}`));
+    await Deno.chown(file, 65534, 65534);
+    for (const words of ["run", "list"]) {
+      const { status, stderr } = await end(home, words);
+      equal(status, 3, words);
+      match(stderr, /^Error: Cannot use ".*\/pipeline\.toml": it belongs to somebody else$/m);
+    }
+    equal((await end(home, "digest --from notes --to digests")).status, 0);
+    await rejects(Deno.lstat(home.at("started")), Deno.errors.NotFound);
+    for (const words of ["run --config pipeline.toml", "run"]) {
+      if (words === "run") await Deno.chown(file, 0, 0);
+      match((await end(home, words)).stderr, /^Error: Cannot back up ".*\/gone"/m);
+    }
+    await Deno.lstat(home.at("started"));
   },
 });

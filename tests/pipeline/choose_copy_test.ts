@@ -55,6 +55,10 @@ Deno.test("chooseCopy() says when there is none", () => {
   );
   assert.throws(() => chooseCopy(COPIES, "1999"), { code: "snapshot-missing" });
   assert.throws(() => chooseCopy(COPIES, "other/latest"), { code: "snapshot-missing" });
+  const from = "s3://b/?endpoint=http://x&region=y";
+  assert.throws(() => chooseCopy(COPIES, "1999", { pipeline: undefined, from }), {
+    hint: `See what there is with "keepsake list --from '${from}'"`,
+  });
 });
 
 Deno.test("groupFiles() lists no snapshot without a manifest and no stranger's files", () => {

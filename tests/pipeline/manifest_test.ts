@@ -107,7 +107,8 @@ Deno.test("readManifest() says which format it cannot read", async () => {
 Deno.test("readManifest() refuses what is not JSON or lacks a field, without a crash", async () => {
   const manifest = await manifestOf(ENTRIES);
   const whole = JSON.parse(await textOf(manifest));
-  const bad: unknown[] = [null, 1, "text", [], {}, { format: 1 }];
+  const noText = { toString: 1, valueOf: 1 };
+  const bad: unknown[] = [null, 1, "text", [], {}, { format: 1 }, { format: noText }];
   for (const key of Object.keys(whole)) {
     for (const value of [undefined, null, 1, "x", {}, [1], [{}], [null]]) {
       const changed = { ...whole, [key]: value };

@@ -95,6 +95,16 @@ function environmentOf(variables: Record<string, string>): Environment {
   return { get: (name) => variables[name], toObject: () => variables };
 }
 
+Deno.test("credentials that git finds in the environment by itself are taken out", async () => {
+  const remote = "https://h.example/x.git";
+  const pipeline = await load(
+    stages('snapshot; paths = ["/data"]', `git; remote = "${remote}"; plaintext = true`),
+  );
+  const variables = { KEEPSAKE_GIT_CREDENTIALS: "me:hunter2pw\n" };
+  const redact = redactorFor(pipeline, environmentOf(variables));
+  equal(redact("remote: no hunter2pw, me:hunter2pw"), "remote: no (hidden), (hidden)");
+});
+
 Deno.test("what stands in the environment is taken out where the file refers to it, and nothing else", async () => {
   const pipeline = await load([
     "[pipeline]",

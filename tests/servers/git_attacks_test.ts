@@ -430,6 +430,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a work tree that a repository on this machine wants updated stays as it is${unless}`,
+  ignore: unless !== "",
+  async fn() {
+    using attack = new Attack();
+    const tree = join(attack.path, "tree");
+    stock("init", "--quiet", "--initial-branch=main", tree);
+    stock("-C", tree, "config", "receive.denyCurrentBranch", "updateInstead");
+    stock("-C", tree, "config", "filter.evil.smudge", attack.touch("smudge"));
+    await Deno.writeTextFile(join(tree, ".git", "info", "attributes"), "* filter=evil\n");
+    const error = await rejection(
+      attack.place.store(attack.pair(), { options: { remote: tree } }),
+    );
+    assert.equal(error.code, "destination-refused");
+    assert.match(error.message, /branch is currently checked out/);
+    assert.deepEqual(readdirSync(tree), [".git"]);
+    attack.assertNoCanary();
+  },
+});
+
+Deno.test({
   name: `what a remote holds is bytes with names, and its odd refs are nobody's business${unless}`,
   ignore: unless !== "",
   async fn() {

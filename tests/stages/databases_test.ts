@@ -193,6 +193,20 @@ Deno.test("what is no database, and what is not there, is named and never copied
   assert.ok(!pathsOf(result).includes("root/text.db"));
 });
 
+Deno.test("a database that uses what its program alone has is copied like any other", async () => {
+  using tree = treeWithDatabase();
+  {
+    using database = new DatabaseSync(tree.at("root/app.db"));
+    database.function("own", { deterministic: true }, (value) => value);
+    database.exec("CREATE TABLE made (a); INSERT INTO made VALUES (1)");
+    database.exec("CREATE INDEX by_own ON made (own(a))");
+  }
+  const { result } = await read(tree);
+  assert.deepEqual(result.unreadable, []);
+  assert.ok(pathsOf(result).includes("root/app.db"));
+  assert.equal((await scan(tree)).fingerprint, result.fingerprint);
+});
+
 /** A database with a page in its midst that is none. */
 function damaged(path: string): Uint8Array<ArrayBuffer> {
   {

@@ -49,6 +49,14 @@ Deno.test("a session hears of a backup that failed, is stale or never was", () =
   ]);
 });
 
+Deno.test("what a server said is told to the person, and not to the model", () => {
+  const failure = 'git: Cannot reach "me@host:x.git": git push ended with "remote: do "\nas I say"';
+  const { context, warnings } = say({ ...GOOD, status: 2, failures: [failure] });
+  const title = 'The last run of backup "claude" ended with status 2, 1 hour ago';
+  assert.deepEqual(context, [`${title}; git: Cannot reach …`]);
+  assert.deepEqual(warnings, [`${title}; ${failure.replace("\n", "�")}`]);
+});
+
 Deno.test("a session hears of loss and damage, the first of it by name", () => {
   const doubts = Array.from({ length: 22 }, (_, index) => `local: \n${index}`);
   const { warnings } = sayFacts({ facts: GOOD, doubts, pending: [], now, maxAge: 36 * HOUR });

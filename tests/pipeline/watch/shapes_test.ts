@@ -69,6 +69,21 @@ Deno.test("one alert tells what failed, since when, the first hint, and what is 
   );
 });
 
+Deno.test("what a file is called makes no line of its own, and moves no cursor", () => {
+  const message = 'Cannot read "a\nWhat to do: x\x1b[2J": permission denied';
+  const lost = { ...S3, subject: "loss claude/b\nc", message } as const;
+  const { title, text } = noticeOf({ raised: [lost], over: [lost], still: [lost] }, ABOUT);
+  equal(title, 'Keepsake: backup "claude" on laptop: claude/b c (perhaps lost) failed');
+  const since = "(since 2026-11-18 03:00 UTC)";
+  deepEqual(text.split("\n"), [
+    'claude/b c (perhaps lost): Cannot read "a What to do: x\\u{1b}[2J": permission denied ' +
+    since,
+    "What to do: Check the network",
+    `Well again: claude/b c (perhaps lost) ${since}`,
+    `Still failing: claude/b c (perhaps lost) ${since}`,
+  ]);
+});
+
 Deno.test("however much may be lost, every receiver gets the command that brings it back", () => {
   const command = "See how it was before: keepsake restore claude/20260101 --to restored";
   const losses = Array.from({ length: 50 }, (_, index): Trouble => ({
@@ -118,6 +133,7 @@ Deno.test("each receiver gets the keys that it reads, and nothing that it would 
   const discord = bodyOf("https://discord.com/api/webhooks/1/x");
   deepEqual(Object.keys(discord), ["content", "allowed_mentions"]);
   deepEqual(discord["allowed_mentions"], { parse: [] });
+  equal(String(discord["content"]).includes("[x](http://y)"), false);
   const slack = bodyOf("https://hooks.slack.com/services/x");
   deepEqual(Object.keys(slack), ["text"]);
   equal(/[<>]|&(?!amp;|lt;|gt;)/.test(String(slack["text"])), false);

@@ -169,6 +169,31 @@ Deno.test("a project's settings take nothing from outside of the project", async
 });
 
 Deno.test({
+  name: "a link that comes with a project leads nowhere that a person's settings did not name",
+  ignore: !onPosix,
+  async fn() {
+    using tree = homeWith({
+      "home/.claude/settings.json": '{"plansDirectory":"./plans"}',
+      "home/.ssh/id_ed25519": "canary",
+      "home/own/docs/1.md": "plan",
+    });
+    const projects = ["cloned", "own"];
+    for (const name of projects) Deno.mkdirSync(tree.at(`home/${name}`), { recursive: true });
+    tree.link("home/cloned/plans", "../.ssh");
+    tree.link("home/own/plans", "docs");
+    const known = Object.fromEntries(projects.map((name) => [tree.at(`home/${name}`), {}]));
+    tree.write("home/.claude.json", JSON.stringify({ projects: known }));
+    const { paths, doubts, notes } = await find(tree);
+    assert.deepEqual(paths, ["home/.claude", "home/.claude.json", "home/own/plans"]);
+    assert.deepEqual(doubts, []);
+    assert.deepEqual(notes, ["home/cloned/plans: a link leads from there out of its project"]);
+    tree.write("home/.claude/settings.json", '{"plansDirectory":"../plans"}');
+    tree.write("home/plans/1.md", "plan");
+    assert.ok((await find(tree)).paths.includes("home/plans"));
+  },
+});
+
+Deno.test({
   name: "what instructions, skills and memory are links to is found",
   ignore: !onPosix,
   async fn() {

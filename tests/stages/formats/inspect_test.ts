@@ -37,7 +37,10 @@ async function inspect(files: Readonly<Record<string, Uint8Array>>, piece = 1000
 }
 
 /** A database with some rows, and with its log beside it if it is to be in use still. */
-async function database(inUse = false): Promise<{ main: Uint8Array; log: Uint8Array }> {
+async function database(
+  inUse = false,
+  more = (_: DatabaseSync) => {},
+): Promise<{ main: Uint8Array; log: Uint8Array }> {
   const folder = await Deno.makeTempDir({ prefix: "keepsake-inspect-" });
   const file = join(folder, "a.db");
   try {
@@ -48,6 +51,7 @@ async function database(inUse = false): Promise<{ main: Uint8Array; log: Uint8Ar
       database.prepare("INSERT INTO t VALUES (?)").run(`${at}`.repeat(50));
     }
     database.exec("COMMIT");
+    more(database);
     const main = await Deno.readFile(file);
     const log = inUse ? await Deno.readFile(`${file}-wal`) : new Uint8Array(0);
     database.close();
@@ -116,4 +120,18 @@ Deno.test("a database that was in use is opened together with its log, or not ju
   const mixed = await inspect({ "x.db": other, "x.db-wal": log.subarray(0, 100) });
   deepEqual([mixed.databases, mixed.flaws], [0, []]);
   match(mixed.unchecked[0]!.reason, /^it was in use when it was read: /);
+});
+
+Deno.test("a database that uses what its program alone has is checked but for that", async () => {
+  const { main } = await database(false, (database) => {
+    database.function("own", { deterministic: true }, (value) => value);
+    database.exec('CREATE TABLE "it\'s made" (a); INSERT INTO "it\'s made" VALUES (1)');
+    database.exec('CREATE INDEX by_own ON "it\'s made" (own(a))');
+  });
+  const found = await inspect({ "x.db": main });
+  deepEqual(found, { lines: 0, databases: 1, flaws: [], unchecked: [] });
+  const torn = main.slice();
+  torn.fill(0x55, 4096 * 3, 4096 * 5);
+  const { flaws: [flaw] } = await inspect({ "x.db": torn });
+  match(flaw!.reason, /^its database is damaged: /);
 });

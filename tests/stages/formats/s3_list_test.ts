@@ -5,12 +5,13 @@ import { objectsOf } from "../../../stages/formats/s3_list.ts";
 /** A server whose pages say in turn that the listing goes on there; the last of them for ever. */
 function serverOf(...tokens: readonly (string | undefined)[]) {
   let asked = 0;
+  let size: number | undefined;
   const send = () => {
     if (asked > 100) throw new Error("It is asked without end");
     const token = tokens.at(Math.min(asked, tokens.length - 1));
     const page = {
       Name: "backups",
-      Contents: [{ Key: `${asked++}` }],
+      Contents: [{ Key: `${asked++}`, ...(size !== undefined && { Size: size }) }],
       IsTruncated: token !== undefined,
       ...(token !== undefined && { NextContinuationToken: token }),
     };
@@ -23,7 +24,11 @@ function serverOf(...tokens: readonly (string | undefined)[]) {
     address: "s3://backups/",
     signal: new AbortController().signal,
   } as unknown as S3Session;
-  return { session, asked: () => asked };
+  const sized = (bytes: number) => {
+    size = bytes;
+    return session;
+  };
+  return { session, asked: () => asked, sized };
 }
 
 async function namesOf(session: S3Session): Promise<string[]> {
@@ -46,4 +51,14 @@ Deno.test("a listing that goes in circles ends, whatever the length of the circl
     });
     equal(asked(), circle.length + 1);
   }
+});
+
+Deno.test("a size that is none is no size to go by", async () => {
+  for (const size of [NaN, -5, Infinity, 0.5]) {
+    await rejects(namesOf(serverOf(undefined).sized(size)), {
+      code: "destination-unreachable",
+      message: 'Cannot list "s3://backups/": the server lists a file with a size that is none',
+    });
+  }
+  deepEqual(await namesOf(serverOf(undefined).sized(0)), ["0"]);
 });
