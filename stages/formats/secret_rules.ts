@@ -90,6 +90,14 @@ export const OWN_RULES: readonly OwnRule[] = [
     accept: hasDigitAndLetter,
   },
   {
+    // Short ones may have no digit, but say who it is.
+    name: "authorization",
+    words: ["basic"],
+    pattern: /basic(?:\s|\\+[nrt])+([A-Za-z0-9+/]{6,400}={0,2})/gi,
+    begins: true,
+    accept: isUserAndPassword,
+  },
+  {
     name: "url-password",
     words: ["://"],
     pattern: /(?<=[a-z][a-z0-9+.-]{1,15}):\/\/[^\s:@/"'<>`]{0,100}:([^\s:@/"'<>`${]{3,200})@/gi,
@@ -263,6 +271,15 @@ export const PRESET_WORDS: Readonly<Record<string, readonly string[]>> = {
 
 function hasDigitAndLetter(value: string): boolean {
   return /\d/.test(value) && /[A-Za-z]/.test(value);
+}
+
+/** Whether a value is what browsers send of both. */
+function isUserAndPassword(value: string): boolean {
+  try {
+    return /^[\x20-\x7e]*:[\x20-\x7e]+$/.test(atob(value));
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a value looks drawn by chance, not like a name, a path or a call in a program. */

@@ -37,6 +37,18 @@ for (const canary of canaries) {
   });
 }
 
+Deno.test("what stands for a user and a password is a secret, however short it is", async () => {
+  const scanner = await load();
+  for (const text of ["Authorization: Basic $", "auth='basic $'", '{"authorization":"Basic $"}']) {
+    for (const value of ["ada:enigma", "a:bcd", "admin:admin", "user:pass"].map(btoa)) {
+      const kept = text.replace("$", "[REDACTED:authorization]");
+      assert.equal(scanner.redact(text.replace("$", value)), kept);
+    }
+  }
+  const prose = "Basic authentication, basic Understanding of basic AdministrationPanel";
+  assert.equal(scanner.redact(prose), prose);
+});
+
 /** What may stand right before a secret, as no space would. */
 const BEFORE: Readonly<Record<string, string>> = {
   "a line feed": "\n",
