@@ -127,11 +127,19 @@ export const OWN_RULES: readonly OwnRule[] = [
   {
     name: "assignment",
     words: [
-      ...["assword", "asswd", "ecret", "oken", "api_key", "api-key", "apikey"],
-      ...["access_key", "access-key", "accesskey"],
+      ...["assword", "asswd", "assphrase", "_pass", "_pwd", "ecret", "oken"],
+      ...["api_key", "api-key", "apikey", "access_key", "access-key", "accesskey"],
     ],
     pattern:
-      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\{0,16}["'\]]{0,2}(?:\s|\\{1,16}[nrt]){0,3}(?:=>|[:=]|%3[AD])(?:\s|\\{1,16}[nrt]){0,3}\\{0,16}["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+      /(?:assw(?:or)?d|assphrase|_pass|_pwd|ecret(?:[_-]?key)?|oken|api[_-]?key|access[_-]?key)s?\\{0,16}["'\]]{0,2}(?:\s|\\{1,16}[nrt]){0,3}(?:=>|:=|[:=]|%3[AD])(?:\s|\\{1,16}[nrt]){0,3}\\{0,16}["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+    begins: true,
+    accept: isRandom,
+  },
+  {
+    name: "assignment",
+    words: ["--password", "--passphrase", "--token", "--secret", "--api-key"],
+    pattern:
+      /--(?:password|passphrase|token|secret|api-key)[ \t]{1,8}["']?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
     begins: true,
     accept: isRandom,
   },
