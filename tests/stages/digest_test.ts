@@ -677,6 +677,19 @@ Deno.test("the newest summary is a conversation's title, whether all is read ane
   title("the third title");
 });
 
+Deno.test("a title that another log tells stays when its conversation is read anew", async () => {
+  using world = new World();
+  const asked = world.user("asked");
+  world.write(`${FOLDER}/s1.jsonl`, [asked]);
+  const told = { type: "summary", summary: "a title", leafUuid: asked.uuid };
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("other", { session: "s2" }), told]);
+  await world.digest();
+  // It is no call's, so that all is read.
+  world.write(`${FOLDER}/s1/subagents/agent-a1.jsonl`, [world.user("go")]);
+  await world.digest();
+  assert.ok(world.only().includes("## a title"), world.only());
+});
+
 Deno.test("a conversation of today is shown although its last line is full of old times", async () => {
   for (const rows of [2_000, 20_000, 300_000]) {
     using world = new World();
