@@ -5,10 +5,9 @@
  * @module
  */
 import { join } from "node:path";
-import { HINT_FULL, messageOf, StageError } from "../errors.ts";
+import { HINT_FULL, StageError } from "../errors.ts";
 import { SIDE_FILES } from "./listed_databases.ts";
 import type { Pace } from "./pace.ts";
-import { isForeign } from "./sqlite_copy.ts";
 import { MAX_TRIES, type Pause, pauseBriefly, ReadFault, reasonOf } from "./source_file.ts";
 import type { Found } from "./walk.ts";
 
@@ -107,13 +106,7 @@ export class DatabaseCopies {
     return await attempt(copy, () => {
       this.#pace.leaveToSqlite(size);
       using database = new DatabaseSync(copy, { readOnly: true });
-      let told: unknown;
-      try {
-        told = database.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
-      } catch (error) {
-        if (!isForeign(error)) throw error;
-        return `its copy cannot be checked without its program: ${oneLine(messageOf(error))}`;
-      }
+      const told = database.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
       if (told === "ok") return undefined;
       return `SQLite finds its copy damaged: ${oneLine(String(told ?? "no answer"))}`;
     });

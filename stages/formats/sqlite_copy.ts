@@ -92,9 +92,7 @@ export class SqliteCopy {
     } catch (error) {
       const { message, code } = error as { message: string; code?: string };
       if (code !== "ERR_SQLITE_ERROR") throw error;
-      if (isForeign(error) || /is full|disk I\/O|unable to open|readonly/.test(message)) {
-        throw error;
-      }
+      if (/is full|disk I\/O|unable to open|readonly/.test(message)) throw error;
       return message;
     } finally {
       database?.close();
@@ -118,11 +116,3 @@ export class CopyFile {
     this.#file.close();
   }
 }
-
-/** Whether SQLite misses what a database's own program gives it, as the order of an index: no damage. */
-export function isForeign(error: unknown): boolean {
-  return (Number((error as { readonly errcode?: unknown }).errcode) & 0xff) === GENERIC;
-}
-
-/** SQLite's primary result code for what has no other. */
-const GENERIC = 1;

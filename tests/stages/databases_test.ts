@@ -6,13 +6,7 @@ import { contentHash } from "../../stages/formats/entries.ts";
 import { scan as scanAll } from "../../stages/formats/scan.ts";
 import type { Selection } from "../../stages/formats/walk.ts";
 import { SLOW } from "../faults/harness.ts";
-import {
-  brokenPromise,
-  BusyWriter,
-  commitsIn,
-  makeDatabase,
-  makeForeign,
-} from "./formats/busy_database.ts";
+import { brokenPromise, BusyWriter, commitsIn, makeDatabase } from "./formats/busy_database.ts";
 import { archiveOf, selectionOf, SourceTree } from "./formats/source_tree.ts";
 import { runStage } from "./harness.ts";
 
@@ -197,17 +191,6 @@ Deno.test("what is no database, and what is not there, is named and never copied
   assert.ok(pathsOf(result).includes("root/app.db"));
   assert.ok(pathsOf(result).includes("root/empty.db"));
   assert.ok(!pathsOf(result).includes("root/text.db"));
-});
-
-Deno.test("a database that only its program can check is copied, and named", async () => {
-  using tree = treeWithDatabase();
-  makeForeign(tree.at("root/app.db"));
-  const { result } = await read(tree);
-  assert.deepEqual(result.unreadable, [{
-    path: tree.at("root/app.db"),
-    reason: "its copy cannot be checked without its program: no such collation sequence: unicas",
-  }]);
-  assert.ok(pathsOf(result).includes("root/app.db"));
 });
 
 /** A database with a page in its midst that is none. */

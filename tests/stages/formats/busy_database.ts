@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 
 const ACCOUNTS = 200;
@@ -104,22 +103,6 @@ function write(path: string): void {
       database.exec("UPDATE account SET balance = 1000; COMMIT");
     }
   }
-}
-
-/** Gives a database an index in an order that its own program alone knows, as some flashcards have. */
-export function makeForeign(path: string): void {
-  {
-    using database = new DatabaseSync(path);
-    database.exec(
-      "PRAGMA journal_mode = DELETE; CREATE TABLE cards (word TEXT COLLATE nocase);" +
-        "CREATE INDEX by_word ON cards (word); INSERT INTO cards VALUES ('a'), ('b')",
-    );
-  }
-  const bytes = Buffer.from(Deno.readFileSync(path));
-  Deno.writeFileSync(
-    path,
-    Buffer.from(bytes.toString("latin1").replace("nocase", "unicas"), "latin1"),
-  );
 }
 
 if (import.meta.main) write(Deno.args[0]!);

@@ -5,7 +5,6 @@ import fc from "fast-check";
 import { Inspector } from "../../../stages/formats/inspect.ts";
 import { JsonLines } from "../../../stages/formats/json_lines.ts";
 import { Pace } from "../../../stages/formats/pace.ts";
-import { makeForeign } from "./busy_database.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -106,15 +105,6 @@ Deno.test("databases are known by how they begin, opened and checked", async () 
   match(flaw!.reason, /^its database is damaged: /);
   const cut = await inspect({ "x.db": main.subarray(0, main.length / 2) });
   equal(cut.flaws.length, 1);
-});
-
-Deno.test("a database that only its program can check is not judged", async () => {
-  const path = await Deno.makeTempFile();
-  makeForeign(path);
-  const found = await inspect({ "x.db": await Deno.readFile(path) });
-  await Deno.remove(path);
-  deepEqual([found.databases, found.flaws], [0, []]);
-  match(found.unchecked[0]!.reason, /no such collation sequence/);
 });
 
 Deno.test("a database that was in use is opened together with its log, or not judged", async () => {
