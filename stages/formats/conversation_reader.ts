@@ -30,6 +30,7 @@ import type { Conversation, Log } from "./log_tree.ts";
 import { cleanText, oneLine, shorten } from "./markdown_text.ts";
 import type { Pace } from "./pace.ts";
 import type { Secret, SecretScanner } from "./secrets.ts";
+import { ReadFault, SourceFile } from "./source_file.ts";
 
 /** What reading takes. */
 export interface ReaderContext {
@@ -269,7 +270,7 @@ export class ConversationReader {
     };
     note(main);
     const left = new Map<Log, About>();
-    for (const log of agents) left.set(log, await this.#about(log));
+    for (const log of agents) left.set(log, this.#about(log));
     for (let found = true; found;) {
       found = false;
       for (const [log, { call = "" }] of [...left]) {
@@ -412,7 +413,7 @@ export class ConversationReader {
         state,
         entries: parser.entries,
         summaries: parser.summaries,
-        about: await this.#about(log),
+        about: this.#about(log),
       };
     } catch (error) {
       const fault = systemFault(error);
@@ -460,11 +461,15 @@ export class ConversationReader {
     }
   }
 
-  async #about({ path, file: place = path }: Log): Promise<About> {
+  #about({ path, file: place = path }: Log): About {
     if (!basename(path).startsWith("agent-")) return {};
     try {
-      const file = join(this.#context.from, place.replace(/\.jsonl$/, ".meta.json"));
-      const about: unknown = JSON.parse(await Deno.readTextFile(file));
+      // A pipe there would be waited for.
+      using file = SourceFile.open(
+        join(this.#context.from, place.replace(/\.jsonl$/, ".meta.json")),
+      );
+      const bytes = new Uint8Array(Math.min(file.info.size, MOST_ABOUT));
+      const about: unknown = JSON.parse(DECODER.decode(bytes.subarray(0, file.fill(bytes))));
       if (typeof about !== "object" || about === null) return {};
       const { toolUseId, agentType, description } = about as Record<string, unknown>;
       const piece = (text: unknown): Piece | undefined =>
@@ -476,7 +481,7 @@ export class ConversationReader {
         ...(said && { description: said }),
       };
     } catch (error) {
-      if (error instanceof SyntaxError || systemFault(error) !== undefined) return {};
+      if (error instanceof SyntaxError || error instanceof ReadFault) return {};
       throw error;
     }
   }
@@ -614,6 +619,10 @@ export class ConversationReader {
 }
 
 const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** Bytes of what stands next to the log of a sub-agent; more is none of that. */
+const MOST_ABOUT = 2 ** 20;
 
 /** Further back than so many entries before the newest prompt, nothing is waited for. */
 const WAITED = 500;

@@ -766,6 +766,10 @@ async function readInto(
   const held = heldOf(project, key);
   const reading = there && reader.adopt(there, before, held) ||
     await reader.read(conversation, states[key], before, held);
+  const own = reading?.logs[0];
+  const told = held?.logs[own?.path ?? ""]?.heading.titles.told;
+  // What told it may not be read again.
+  if (own !== undefined && told !== undefined) own.state.heading.titles.told ??= told;
   if (reading !== undefined) readings.push(reading);
   // What stays as it is keeps its lines.
   else if (before !== undefined && held !== undefined) states[key] ??= held;

@@ -43,7 +43,8 @@ export function neutralMarkdown(text: string): string {
     if (opening !== undefined) {
       endParagraph();
       fence = { indent: indent!, mark: mark! };
-      result.push(breakMarkers(line.replace(/[<>&]/g, "")));
+      // Not taken out: that could make the mark longer.
+      result.push(breakMarkers(line.replace(/[<>&|]/g, " ")));
     } else if (line.trim() === "") {
       endParagraph();
       result.push("");
@@ -153,10 +154,14 @@ function neutralLines(lines: readonly string[]): string[] {
   });
 }
 
-/** Where a line's spans of code are; `undefined` when one of its marks has no partner. */
+/**
+ * Where a line's spans of code are; `undefined` when one of its marks has no partner, or may be a part
+ * of an address before it.
+ */
 function spansOf(line: string): [number, number][] | undefined {
   const spans: [number, number][] = [];
   for (let at = markIn(line, 0); at >= 0; at = markIn(line, spans.at(-1)![1])) {
+    if (ADDRESS.test(line.slice(spans.at(-1)?.[1] ?? 0, at))) return undefined;
     const end = endOfRun(line, at);
     const close = partnerOf(line, end, end - at);
     if (close === undefined) return undefined;
@@ -164,6 +169,9 @@ function spansOf(line: string): [number, number][] | undefined {
   }
   return spans;
 }
+
+/** An address that GitHub makes a link of, with all that follows up to a space. */
+const ADDRESS = /(?:www\.|:\/\/)\S*$/i;
 
 /** Where the next mark begins that has no backslash before it; -1 when there is none. */
 function markIn(line: string, from: number): number {

@@ -90,6 +90,14 @@ export const OWN_RULES: readonly OwnRule[] = [
     accept: hasDigitAndLetter,
   },
   {
+    // Short ones may have no digit, but say who it is.
+    name: "authorization",
+    words: ["basic"],
+    pattern: /basic(?:\s|\\+[nrt])+([A-Za-z0-9+/]{6,400}={0,2})/gi,
+    begins: true,
+    accept: isUserAndPassword,
+  },
+  {
     name: "url-password",
     words: ["://"],
     pattern: /(?<=[a-z][a-z0-9+.-]{1,15}):\/\/[^\s:@/"'<>`]{0,100}:([^\s:@/"'<>`${]{3,200})@/gi,
@@ -119,11 +127,19 @@ export const OWN_RULES: readonly OwnRule[] = [
   {
     name: "assignment",
     words: [
-      ...["assword", "asswd", "ecret", "oken", "api_key", "api-key", "apikey"],
-      ...["access_key", "access-key", "accesskey"],
+      ...["assword", "asswd", "assphrase", "_pass", "_pwd", "ecret", "oken"],
+      ...["api_key", "api-key", "apikey", "access_key", "access-key", "accesskey"],
     ],
     pattern:
-      /(?:assw(?:or)?d|ecret|oken|api[_-]?key|access[_-]?key)s?\\{0,16}["'\]]{0,2}(?:\s|\\{1,16}[nrt]){0,3}(?:=>|[:=]|%3[AD])(?:\s|\\{1,16}[nrt]){0,3}\\{0,16}["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+      /(?:assw(?:or)?d|assphrase|_pass|_pwd|ecret(?:[_-]?key)?|oken|api[_-]?key|access[_-]?key)s?\\{0,16}["'\]]{0,2}(?:\s|\\{1,16}[nrt]){0,3}(?:=>|:=|[:=]|%3[AD])(?:\s|\\{1,16}[nrt]){0,3}\\{0,16}["'`]?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
+    begins: true,
+    accept: isRandom,
+  },
+  {
+    name: "assignment",
+    words: ["--password", "--passphrase", "--token", "--secret", "--api-key"],
+    pattern:
+      /--(?:password|passphrase|token|secret|api-key)[ \t]{1,8}["']?([A-Za-z0-9+/_=.~!@#%^&*-]{10,300})/gi,
     begins: true,
     accept: isRandom,
   },
@@ -263,6 +279,15 @@ export const PRESET_WORDS: Readonly<Record<string, readonly string[]>> = {
 
 function hasDigitAndLetter(value: string): boolean {
   return /\d/.test(value) && /[A-Za-z]/.test(value);
+}
+
+/** Whether a value is what browsers send of both. */
+function isUserAndPassword(value: string): boolean {
+  try {
+    return /^[\x20-\x7e]*:[\x20-\x7e]+$/.test(atob(value));
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a value looks drawn by chance, not like a name, a path or a call in a program. */

@@ -37,6 +37,8 @@ export interface SearchContext {
 /** Characters that are searched at once; what is cut off is searched again with what follows. */
 const BLOCK = 1 << 20;
 const OVERLAP = 1 << 15;
+/** Characters before what is cut off that are looked at again: some secrets are known by those. */
+const CONTEXT = 1 << 10;
 
 /** Looks into every file of an archive. */
 async function run({ input, codec, key, signal }: SearchContext): Promise<readonly FoundSecret[]> {
@@ -142,6 +144,8 @@ class TextSearch {
   readonly #decoder: TextDecoder;
   readonly #note: (rule: string, value: string, line: number) => void;
   #text = "";
+  /** How much of it was searched before, and the line that the rest begins in. */
+  #done = 0;
   #line = 1;
 
   constructor(
@@ -164,14 +168,14 @@ class TextSearch {
     this.#search(this.#text.length);
   }
 
-  /** Searches all there is, and lets go of what stands before `most`. */
+  /** Searches all there is, and lets go of what stands before `most`, but for the words there. */
   #search(most: number): void {
-    const secrets = this.#scanner.find(this.#text);
+    const secrets = this.#scanner.find(this.#text).filter(({ start }) => start >= this.#done);
     // One that may go on is searched again, from its beginning, when more of it is there.
-    const open = secrets.find(({ start, end }) => start > 0 && start < most && end > most);
+    const open = secrets.find(({ start, end }) => start > this.#done && start < most && end > most);
     const cut = open?.start ?? most;
     let line = this.#line;
-    let at = 0;
+    let at = this.#done;
     for (const { rule, start, end } of secrets) {
       if (start >= cut) break;
       line += linesIn(this.#text, at, start);
@@ -179,7 +183,9 @@ class TextSearch {
       this.#note(rule, this.#text.slice(start, end), line);
     }
     this.#line = line + linesIn(this.#text, at, cut);
-    this.#text = this.#text.slice(cut);
+    const kept = Math.max(0, cut - CONTEXT);
+    this.#text = this.#text.slice(kept);
+    this.#done = cut - kept;
   }
 }
 

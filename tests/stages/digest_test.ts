@@ -465,6 +465,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a pipe that stands for what a sub-agent is called is not waited for",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using world = new World();
+    const agent = `${FOLDER}/s1/subagents/agent-a1`;
+    world.write(`${FOLDER}/s1.jsonl`, [world.user("a prompt")]);
+    const pipe = `${world.write(`${agent}.jsonl`, [world.user("go")]).slice(0, -6)}.meta.json`;
+    const words = ['mkfifo "$0" && echo ready && echo \'{"agentType":"waited"}\' > "$0"', pipe];
+    const writer = new Deno.Command("sh", { args: ["-c", ...words], stdout: "piped" }).spawn();
+    const output = writer.stdout.getReader();
+    await output.read();
+    await world.digest();
+    assert.ok(!world.only().includes("waited"));
+    writer.kill();
+    await output.cancel();
+    await writer.status;
+  },
+});
+
 Deno.test("a project that is a link to what is not there is named, and its digest stays", async () => {
   if (Deno.build.os === "windows") return; // It makes links for administrators alone.
   using world = new World();
@@ -655,6 +675,19 @@ Deno.test("the newest summary is a conversation's title, whether all is read ane
   rmSync(world.to, { recursive: true });
   await world.digest();
   title("the third title");
+});
+
+Deno.test("a title that another log tells stays when its conversation is read anew", async () => {
+  using world = new World();
+  const asked = world.user("asked");
+  world.write(`${FOLDER}/s1.jsonl`, [asked]);
+  const told = { type: "summary", summary: "a title", leafUuid: asked.uuid };
+  world.write(`${FOLDER}/s2.jsonl`, [world.user("other", { session: "s2" }), told]);
+  await world.digest();
+  // It is no call's, so that all is read.
+  world.write(`${FOLDER}/s1/subagents/agent-a1.jsonl`, [world.user("go")]);
+  await world.digest();
+  assert.ok(world.only().includes("## a title"), world.only());
 });
 
 Deno.test("a conversation of today is shown although its last line is full of old times", async () => {

@@ -73,6 +73,8 @@ const HOSTILE = [
   "a\n  ```\n\tx <b>\n y\n  ```\n<i>",
   "text\n-\n=\n--",
   "[^1]: note\n[a]:\nhttps://x",
+  "~~~>~~~ x\n~~~\n<b>",
+  "```|a|\n|---|\n<b>",
 ];
 
 Deno.test("no text breaks out of its place", () => {
@@ -99,6 +101,16 @@ Deno.test("no mixture of such texts breaks out of its place", () => {
     }),
     { numRuns: runs },
   );
+});
+
+Deno.test("what GitHub takes for the rest of an address is no code", () => {
+  // No renderer at hand does so: its grammar lets an address go on up to a space.
+  for (const address of ["www.example.org", "see (HTTPS://example.org/<x>", "`a` http://b/"]) {
+    const made = neutralMarkdown(`${address}\`<details>\` here`);
+    assert.ok(!made.includes("<"), made);
+  }
+  const code = "`www.a` b `<x>` and https://b `<y>`";
+  assert.equal(neutralMarkdown(code), code);
 });
 
 Deno.test("lists, tables, code and headings of a text stay what they are", () => {

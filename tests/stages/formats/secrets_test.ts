@@ -37,6 +37,31 @@ for (const canary of canaries) {
   });
 }
 
+Deno.test("what is called a secret, as programs are told it, is one", async () => {
+  const scanner = await load();
+  const names = ["SECRET_KEY=$", "secretKey: '$'", "DB_PASS=$", "MYSQL_PWD='$'", "passphrase: $"];
+  for (const text of [...names, 'password := "$"', "x --password $", "x --api-key '$' y"]) {
+    const value = "q7Zx9Qw8Er7Ty6Ui5";
+    const kept = text.replace("$", "[REDACTED:assignment]");
+    assert.equal(scanner.redact(text.replace("$", value)), kept);
+  }
+  const code =
+    "first_pass = second_pass; --token FILE, --password-file /etc/x1y2z3w4, secretKey = config.key1";
+  assert.equal(scanner.redact(code), code);
+});
+
+Deno.test("what stands for a user and a password is a secret, however short it is", async () => {
+  const scanner = await load();
+  for (const text of ["Authorization: Basic $", "auth='basic $'", '{"authorization":"Basic $"}']) {
+    for (const value of ["ada:enigma", "a:bcd", "admin:admin", "user:pass"].map(btoa)) {
+      const kept = text.replace("$", "[REDACTED:authorization]");
+      assert.equal(scanner.redact(text.replace("$", value)), kept);
+    }
+  }
+  const prose = "Basic authentication, basic Understanding of basic AdministrationPanel";
+  assert.equal(scanner.redact(prose), prose);
+});
+
 /** What may stand right before a secret, as no space would. */
 const BEFORE: Readonly<Record<string, string>> = {
   "a line feed": "\n",
