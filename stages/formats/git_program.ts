@@ -26,6 +26,8 @@ export interface GitSetting {
   /** Milliseconds without a sign of life after which git is ended. */
   readonly timeout: number;
   readonly signal: AbortSignal;
+  /** Told whenever git says how far it is. */
+  readonly alive: (() => void) | undefined;
 }
 
 /** What one call of git is given. */
@@ -149,6 +151,7 @@ export class Git {
         }),
         drain(child.stderr, (bytes) => {
           alive();
+          this.#setting.alive?.();
           said.add(bytes);
         }),
       ];

@@ -351,7 +351,7 @@ async function withClone<T>(
   context: With<ListContext<OptionsSchema>>,
   work: (clone: Clone) => Promise<T>,
 ): Promise<T> {
-  const { options, programs, folder, signal } = context;
+  const { options, programs, folder, signal, alive } = context;
   const remote = parseRemote(options.remote)!;
   await makeFolder(folder!.path);
   const git = await Git.open({
@@ -363,6 +363,7 @@ async function withClone<T>(
     sshKnownHosts: options.ssh_known_hosts,
     timeout: options.timeout,
     signal,
+    alive,
   });
   using clone = await Clone.open(git, folder!.path);
   return await work(clone);

@@ -412,7 +412,11 @@ function assertRead({ key, path, size, sha256 }: SpoolFile, sum: Sum): void {
 /** Reads an object back: the hash of its content, in lower-case hexadecimal. */
 async function hashOf(session: S3Session, object: string): Promise<string> {
   const hash = createHash("sha256");
-  await readObject(session, object, (bytes) => Promise.resolve(void hash.update(bytes)));
+  await readObject(session, object, (bytes) => {
+    session.alive?.();
+    hash.update(bytes);
+    return Promise.resolve();
+  });
   return hash.digest("hex");
 }
 

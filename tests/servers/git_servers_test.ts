@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FaultProxy } from "./fault_proxy.ts";
 import { type GitServer, startHttpGit, startSshGit, unlessHttpGit, unlessSshGit } from "./git.ts";
-import { git, works } from "../stages/git_harness.ts";
+import { git, GitPlace, works } from "../stages/git_harness.ts";
 import { World } from "../end_to_end/world.ts";
 
 const PROGRAM = [
@@ -13,6 +13,8 @@ const PROGRAM = [
 ];
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
+
+const KEY = "claude/20260102T030405Z-0123456789ab.tar.age";
 
 const SERVERS = {
   http: { unless: unlessHttpGit, start: startHttpGit },
@@ -88,6 +90,28 @@ for (const [protocol, { unless, start }] of Object.entries(SERVERS)) {
     },
   });
 }
+
+Deno.test({
+  name: `a push over a line that is slow says that it is at work${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    await using proxy = new FaultProxy(server.port);
+    const bare = server.makeRepository();
+    using place = new GitPlace(server.optionsFor(bare, proxy.port), bare);
+    const waits = Array.from({ length: 24 }, (_, index) => (index + 1) << 17);
+    proxy.arm(
+      ...waits.map((after) => ({ kind: "delay", ms: 250, direction: "up", after }) as const),
+    );
+    const bytes = new Uint8Array(8 << 20);
+    for (let at = 0; at < bytes.length; at += 1 << 16) {
+      crypto.getRandomValues(bytes.subarray(at, at + (1 << 16)));
+    }
+    await place.store([place.file(KEY, bytes)], { call: { stall: 3000 } });
+    assert.equal(proxy.fired, waits.length);
+    assert.deepEqual(await place.list(), [`${KEY} ${bytes.length}`]);
+  },
+});
 
 Deno.test({
   name:

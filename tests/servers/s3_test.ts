@@ -111,6 +111,19 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     assert.deepEqual(named.map(({ method }) => method), ["POST", "PUT"]);
   },
 
+  async "gives a line that is slow its time, and says that it is at work"(place) {
+    // In its first half: the other is about what a system takes at once, and sends when it can.
+    const waits = Array.from({ length: 16 }, (_, index) => (index + 1) << 18);
+    place.proxy.arm(
+      ...waits.map((after) => ({ kind: "delay", ms: 250, direction: "up", after }) as const),
+    );
+    const file = place.file(ARCHIVE, 8 << 20);
+    await place.store([file], { timeout: "3s" }, { stall: 3000 });
+    const puts = place.proxy.traffic.requests.filter(({ method }) => method === "PUT");
+    assert.equal(puts.length, 1);
+    assert.equal(await place.hash(ARCHIVE), file.sha256);
+  },
+
   async "does without conditions where the server knows none"(place) {
     const isConditional: Answer["matches"] = ({ headers }) => "if-none-match" in headers;
     place.proxy.arm({ kind: "answer", status: 501, matches: isConditional, times: Infinity });
@@ -655,8 +668,12 @@ class Place implements AsyncDisposable {
     return { key, path, size, sha256: createHash("sha256").update(bytes).digest("hex") };
   }
 
-  async store(files: readonly SpoolFile[], options: Record<string, unknown> = {}): Promise<void> {
-    await this.run("run", { files, owner: "x" }, options);
+  async store(
+    files: readonly SpoolFile[],
+    options: Record<string, unknown> = {},
+    call: StageJob["call"] = {},
+  ): Promise<void> {
+    await this.run("run", { files, owner: "x" }, options, call);
   }
 
   run<T>(
