@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { FaultProxy } from "./fault_proxy.ts";
 import { type GitServer, startHttpGit, startSshGit, unlessHttpGit, unlessSshGit } from "./git.ts";
 import { git, GitPlace, works } from "../stages/git_harness.ts";
+import { writeScript } from "../scripts.ts";
 import { World } from "../end_to_end/world.ts";
 
 const PROGRAM = [
@@ -110,6 +111,30 @@ Deno.test({
     await place.store([place.file(KEY, bytes)], { call: { stall: 3000 } });
     assert.equal(proxy.fired, waits.length);
     assert.deepEqual(await place.list(), [`${KEY} ${bytes.length}`]);
+  },
+});
+
+Deno.test({
+  name: `a push gets through where others are faster several times${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    const bare = server.makeRepository();
+    using place = new GitPlace(server.optionsFor(bare), bare);
+    place.pushAsOther("README.md", "theirs");
+    // Somebody else's commit comes between, six times.
+    await writeScript(
+      join(bare, "hooks", "pre-receive"),
+      `#!/bin/sh
+test "$(git rev-list --count main)" -gt 6 && exit 0
+unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x
+git update-ref refs/heads/main "$(git commit-tree -p main -m theirs main^{tree})"
+`,
+    );
+    await place.store([place.file(KEY, "archive")]);
+    assert.equal(place.commits(), 8);
+    assert.deepEqual(await place.list(), [`${KEY} 7`]);
   },
 });
 

@@ -133,6 +133,18 @@ test("git counts what it puts into a repository one by one", async () => {
   assert.ok(placeBytes! > noise.length, `${placeBytes} bytes`);
 });
 
+test("git names what is in the way of a branch, and not the advice that follows it", async () => {
+  using place = new GitPlace();
+  await place.store(pair(place));
+  await Deno.writeTextFile(join(place.bare, "refs", "heads", "main.lock"), "");
+  const error = await rejection(place.store(pair(place, LATER)));
+  assert.match(
+    error.message,
+    /^Cannot push to ".*": \[remote rejected\] .*main\.lock': File exists/,
+  );
+  assert.doesNotMatch(error.message, /remove the file|failed to push some refs/);
+});
+
 test("git says nothing of its own in what a remote has against a push", async () => {
   using place = new GitPlace();
   const other = join(place.path, "other.git");
