@@ -301,6 +301,8 @@ const INERT_SERVER: readonly string[] = [
   "core.hooksPath=/dev/null",
   "core.fsmonitor=false",
   "core.alternateRefsCommand=true",
+  // What is confirmed outlasts a power cut: by itself git flushes packs alone.
+  "core.fsync=all",
   "receive.autogc=false",
   "gc.auto=0",
   "maintenance.auto=false",
