@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathsFor } from "../../stages/formats/git_content.ts";
+import { parseAddress } from "../../stages/formats/git_remote.ts";
 import { git, GitPlace, hasGit, works } from "../stages/git_harness.ts";
 import { childFor } from "../stages/harness.ts";
 import { rejection } from "../faults/harness.ts";
@@ -146,6 +147,14 @@ test("git names what is in the way of a branch, and not the advice that follows 
     /^Cannot push to ".*": \[remote rejected\] .*main\.lock': File exists/,
   );
   assert.doesNotMatch(error.message, /remove the file|failed to push some refs/);
+});
+
+test("git reads its own address back where a # is in the path", async () => {
+  using place = new GitPlace();
+  const remote = join(place.path, "disk #1", "repo.git");
+  git("init", "--quiet", "--bare", "--initial-branch=main", remote);
+  const { location } = await place.store(pair(place), { options: { remote } });
+  assert.deepEqual(parseAddress(location), { remote, branch: "main" });
 });
 
 Deno.test({
