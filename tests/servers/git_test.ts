@@ -149,6 +149,16 @@ test("git names what is in the way of a branch, and not the advice that follows 
   assert.doesNotMatch(error.message, /remove the file|failed to push some refs/);
 });
 
+test("git keeps what it had brought to read no longer than until the next look", async () => {
+  using place = new GitPlace();
+  await place.store(pair(place));
+  await place.fetch(ARCHIVE);
+  const fresh = join(place.folder, "fresh");
+  assert.equal((await Array.fromAsync(Deno.readDir(fresh))).length, 1);
+  await place.list();
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(fresh)), []);
+});
+
 test("git reads its own address back where a # is in the path", async () => {
   using place = new GitPlace();
   const remote = join(place.path, "disk #1", "repo.git");
