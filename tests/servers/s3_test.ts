@@ -274,6 +274,23 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     }
   },
 
+  async "lets others have their turn while it compares a file with what is there"(place) {
+    const body = { Bucket: place.bucket, Key: ARCHIVE, Body: "theirs" };
+    await place.server.client().send(new PutObjectCommand(body));
+    let turns = 0;
+    const seen = new Set<number>();
+    const timer = setInterval(() => turns++);
+    const session = { ...await place.session(), alive: () => void seen.add(turns) };
+    const reports = { started: () => {}, progress: () => {} };
+    const files = [place.file(ARCHIVE, 64 << 20)];
+    const error = await rejection(
+      storeAll(session, { lock_mode: "governance" }, files, reports),
+    );
+    clearInterval(timer);
+    assert.match(error.message, /another file of 6 bytes has that name$/);
+    assert.ok(seen.size >= 8, `${seen.size} turns`);
+  },
+
   async "lists more than one page of files"(place) {
     const client = place.server.client();
     const names = Array.from({ length: 1_100 }, (_, index) => `claude/${index}.tar.age`);
