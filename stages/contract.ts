@@ -145,6 +145,8 @@ export interface StageContext<S extends OptionsSchema = OptionsSchema> {
    * reports nor moves bytes is taken for stuck, and ended.
    */
   progress(done: number, total?: number): void;
+  /** Says that something is moving of which there is nothing to report yet. */
+  readonly alive?: (() => void) | undefined;
   /**
    * Says beforehand that it cannot give a sign of life until what it does next is done, and how many
    * milliseconds that takes at most: who is silent for half a minute unannounced is taken for dead.

@@ -165,7 +165,7 @@ export default defineDestination({
     return faultOf(address, Deno.env, wrong);
   },
 
-  async run({ options, files, signal, log, progress }) {
+  async run({ options, files, signal, log, alive, progress }) {
     const [{ warnOfExposure, withClient }, { storeAll }] = await Promise.all([
       import("./formats/s3_client.ts"),
       import("./formats/s3_store.ts"),
@@ -174,17 +174,17 @@ export default defineDestination({
     warnOfExposure(options, log);
     let current = files[0]?.key;
     const action = () => `Cannot store "${current}" in "${location}"`;
-    await withClient(options, { signal, log }, action, (session) => {
+    await withClient(options, { signal, log, alive }, action, (session) => {
       const started = ({ key }: SpoolFile) => void (current = key);
       return storeAll(session, options, files, { started, progress });
     });
     return { location };
   },
 
-  async list({ options, signal, log }) {
+  async list({ options, signal, log, alive }) {
     const { withClient } = await import("./formats/s3_client.ts");
     const action = () => `Cannot list "${addressOf(options)}"`;
-    return await withClient(options, { signal, log }, action, listAll);
+    return await withClient(options, { signal, log, alive }, action, listAll);
   },
 
   async fetch({ options, key, output, signal, log, progress }) {
@@ -207,7 +207,7 @@ export default defineDestination({
     );
   },
 
-  async remove({ options, keys, signal, log }) {
+  async remove({ options, keys, signal, log, alive }) {
     const { withClient } = await import("./formats/s3_client.ts");
     // A snapshot exists when its manifest does: a crash halfway must not leave a manifest alone.
     const ordered = keys.toSorted((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
@@ -220,6 +220,7 @@ export default defineDestination({
         current = key;
         const command = new library.DeleteObjectCommand({ Bucket: options.bucket, Key });
         await client.send(command, { abortSignal: signal });
+        alive?.();
       }
     });
   },

@@ -67,6 +67,7 @@ async function answer(
       signal,
       log: (level: "info", message: string) => post({ type: "log", id, level, message }),
       progress: (done: number, total?: number) => post({ type: "progress", id, done, total }),
+      alive: () => post({ type: "beat", active: [id] }),
       silence: (milliseconds: number) => post({ type: "silence", id, milliseconds }),
       help: () => post({ type: "help", id }),
     });

@@ -45,7 +45,10 @@ export type ToWorker =
 
 /** Worker to runner. Exactly one `done` or `failed` ends a call. */
 export type FromWorker =
-  /** Answers a ping, with the calls that bytes moved for since the last, or that waited for a neighbour. */
+  /**
+   * Answers a ping, with the calls that bytes moved for since the last, or that waited for a
+   * neighbour; or says unasked that a call is at work.
+   */
   | { readonly type: "beat"; readonly active: readonly number[] }
   /** All that the first call will need has been loaded. */
   | { readonly type: "ready" }

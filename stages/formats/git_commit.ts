@@ -22,8 +22,9 @@ export type Change =
   /** Takes a path away, with all below it. */
   | { readonly path: string; readonly id: undefined };
 
-/** How often somebody else may be faster. */
-const ATTEMPTS = 5;
+/** How often somebody else may be faster: many machines have the same schedule. */
+const ATTEMPTS = 8;
+const LONGEST_PAUSE_MS = 1000;
 
 const encoder = new TextEncoder();
 
@@ -93,6 +94,8 @@ export async function commitAndPush(
       return { commit, changed: true };
     }
     if (!isRace(refusal) || attempt === ATTEMPTS) throw refused(clone, refusal, changes);
+    const pause = Math.random() * Math.min(LONGEST_PAUSE_MS, 100 * 2 ** attempt);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
@@ -208,8 +211,11 @@ function refused(
       hint: "Leave that file out with exclude, or have the repository take it",
     });
   }
-  const [reason = "", ...told] = refusal.split("\n");
-  const said = [reason, told.join("\n")].map(shown).filter((text) => text !== "").join("; ");
+  const [reason = "", ...lines] = refusal.split("\n");
+  const told = lines.filter((line) => line.startsWith("remote: "));
+  const errors = told.filter((line) => /^remote: (error|fatal): /.test(line));
+  const said = [reason, (errors.length > 0 ? errors : told).join("\n")].map(shown)
+    .filter((text) => text !== "").join("; ");
   const error = new StageError(
     "destination-refused",
     `${action}: it answers "${said}"`,

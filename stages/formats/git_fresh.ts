@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { lstatIfThere } from "./durable.ts";
 import { Clone } from "./git_clone.ts";
 import { type Held, unpackedIn } from "./git_content.ts";
 import { makeFolder } from "./git_folder.ts";
@@ -23,12 +24,12 @@ export async function freshClone(clone: Clone, folder: string): Promise<Clone> {
   );
 }
 
-/** One for each worker; those of workers that have ended are removed. */
+/** One for each worker. */
 async function freshFolder(folder: string): Promise<string> {
   const base = join(folder, "fresh");
   await makeFolder(base);
   if (fresh === undefined) {
-    for await (const { name } of Deno.readDir(base)) await removeAbandoned(join(base, name));
+    await removeAbandoned(folder);
     const path = join(base, crypto.randomUUID());
     await Deno.mkdir(path, { mode: 0o700 });
     const file = await Deno.open(join(path, "in-use"), { write: true, create: true, mode: 0o600 });
@@ -41,7 +42,14 @@ async function freshFolder(folder: string): Promise<string> {
 /** Held open, and locked, for as long as this worker lives. */
 let fresh: { readonly path: string; readonly file: Deno.FsFile } | undefined;
 
-async function removeAbandoned(path: string): Promise<void> {
+/** Removes what workers that have ended had brought: it may be as large as the repository. */
+export async function removeAbandoned(folder: string): Promise<void> {
+  const base = join(folder, "fresh");
+  if (lstatIfThere(base)?.isDirectory !== true) return;
+  for await (const { name } of Deno.readDir(base)) await removeUnlessUsed(join(base, name));
+}
+
+async function removeUnlessUsed(path: string): Promise<void> {
   try {
     using file = await Deno.open(join(path, "in-use"), { write: true });
     if (typeof file.tryLock !== "function" || !await file.tryLock(true)) return;

@@ -26,6 +26,8 @@ export interface GitSetting {
   /** Milliseconds without a sign of life after which git is ended. */
   readonly timeout: number;
   readonly signal: AbortSignal;
+  /** Told whenever git says how far it is. */
+  readonly alive: (() => void) | undefined;
 }
 
 /** What one call of git is given. */
@@ -149,6 +151,7 @@ export class Git {
         }),
         drain(child.stderr, (bytes) => {
           alive();
+          this.#setting.alive?.();
           said.add(bytes);
         }),
       ];
@@ -300,6 +303,8 @@ const INERT_SERVER: readonly string[] = [
   "core.alternateRefsCommand=true",
   // Git's usual answer. To update a work tree runs the filters that are configured there.
   "receive.denyCurrentBranch=refuse",
+  // What is confirmed outlasts a power cut: by itself git flushes packs alone.
+  "core.fsync=all",
   "receive.autogc=false",
   "gc.auto=0",
   "maintenance.auto=false",

@@ -61,7 +61,7 @@ export function directoryOf(remote: string): string | undefined {
  */
 export function parseAddress(address: string): { remote: string; branch: string } | undefined {
   const [, prefix = "", place = "", branch = "main"] =
-    /^(git\+)?([^#]*)(?:#(.*))?$/.exec(address) ??
+    /^(git\+)?(.*?)(?:#([^#]*))?$/.exec(address) ??
       [];
   const sure = prefix !== "" || /^(ssh|file):\/\/|^[^/\\:]+@[^/\\:]+:|\.git\/?$/.test(place);
   if (!sure || !BRANCH_REGEXP.test(branch)) return undefined;

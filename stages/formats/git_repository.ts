@@ -31,7 +31,14 @@ import {
 import { repack, Unpacker } from "./git_files.ts";
 import { isDoubtful } from "./git_errors.ts";
 import { makeFolder } from "./git_folder.ts";
-import { bringCommit, bringObject, commitOf, freshClone, type Seen } from "./git_fresh.ts";
+import {
+  bringCommit,
+  bringObject,
+  commitOf,
+  freshClone,
+  removeAbandoned,
+  type Seen,
+} from "./git_fresh.ts";
 import { archiveSizeIn } from "./git_manifest.ts";
 import { Git } from "./git_program.ts";
 import { addressOf, parseRemote } from "./git_remote.ts";
@@ -95,6 +102,7 @@ export async function store(context: With<StoreContext<OptionsSchema>>): Promise
 export async function list(context: With<ListContext<OptionsSchema>>): Promise<StoredFile[]> {
   const { options: { remote, branch }, mustExist = false } = context;
   return await withClone(context, async (clone) => {
+    await removeAbandoned(context.folder!.path);
     const tip = await clone.update(branch, context.folder!.temporary);
     if (tip === undefined) {
       known.delete(addressOf(remote, branch));
@@ -351,7 +359,7 @@ async function withClone<T>(
   context: With<ListContext<OptionsSchema>>,
   work: (clone: Clone) => Promise<T>,
 ): Promise<T> {
-  const { options, programs, folder, signal } = context;
+  const { options, programs, folder, signal, alive } = context;
   const remote = parseRemote(options.remote)!;
   await makeFolder(folder!.path);
   const git = await Git.open({
@@ -363,6 +371,7 @@ async function withClone<T>(
     sshKnownHosts: options.ssh_known_hosts,
     timeout: options.timeout,
     signal,
+    alive,
   });
   using clone = await Clone.open(git, folder!.path);
   return await work(clone);

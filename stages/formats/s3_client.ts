@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { StageContext } from "../contract.ts";
 import { readCredentials } from "./s3_credentials.ts";
@@ -25,6 +26,7 @@ export interface S3Session {
   readonly address: string;
   readonly signal: AbortSignal;
   readonly log: StageContext["log"];
+  readonly alive?: StageContext["alive"];
 }
 
 /**
@@ -36,7 +38,7 @@ export interface S3Session {
  */
 export async function withClient<T>(
   place: S3Place,
-  { signal, log }: Pick<StageContext, "signal" | "log">,
+  { signal, log, alive }: Pick<StageContext, "signal" | "log" | "alive">,
   action: () => string,
   work: (session: S3Session) => Promise<T>,
 ): Promise<T> {
@@ -65,8 +67,12 @@ export async function withClient<T>(
       ...await agentsFor(place),
     },
   });
+  client.middlewareStack.add((next) => (args) => {
+    inPieces(args.request as { body?: unknown }, alive);
+    return next(args);
+  }, { step: "deserialize" });
   try {
-    return await work({ client, library, place, address, signal, log });
+    return await work({ client, library, place, address, signal, log, alive });
   } catch (error) {
     signal.throwIfAborted();
     throw explainFault(error, action(), place, credentials);
@@ -74,6 +80,23 @@ export async function withClient<T>(
     client.destroy();
   }
 }
+
+/**
+ * Has a body written piece by piece: the runtime tells of a write when all of it is gone, and a line
+ * that is merely slow would count as silent. Every attempt has a request of its own, signed already.
+ */
+function inPieces(request: { body?: unknown }, alive: StageContext["alive"]): void {
+  const { body } = request;
+  if (!(body instanceof Uint8Array) || body.length <= PIECE_WRITTEN) return;
+  request.body = Readable.from(function* () {
+    for (let at = 0; at < body.length; at += PIECE_WRITTEN) {
+      alive?.();
+      yield body.subarray(at, at + PIECE_WRITTEN);
+    }
+  }());
+}
+
+const PIECE_WRITTEN = 2 ** 18;
 
 /** Has a request end when the work is to end. */
 export function within({ signal }: Pick<S3Session, "signal">): { abortSignal: AbortSignal } {

@@ -44,6 +44,7 @@ async function list(
   const { client, library, place } = session;
   const command = new library.ListObjectsV2Command({ Bucket: place.bucket, ...asked });
   const page = await client.send(command, within(session));
+  session.alive?.();
   // Where one has to sign in to the network, every request is answered with a page of HTML.
   if (page.Name === place.bucket) return page;
   throw alien(session, "the answer is not that of an S3 server");

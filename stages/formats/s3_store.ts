@@ -374,7 +374,7 @@ async function assertSame(
 ): Promise<HeadObjectCommandOutput> {
   const head = await look(session, object, file);
   if (etag !== undefined && head.ETag === etag) return head;
-  const sum = sumOf(file, isAmazon(session.place));
+  const sum = await sumOf(file, session);
   assertRead(file, sum);
   const isSame = head.ContentLength === file.size &&
     (plain(head.ETag) === sum.etag || await hashOf(session, object) === file.sha256);
@@ -395,9 +395,13 @@ async function look(
   });
 }
 
-function sumOf({ path, size }: SpoolFile, checksums: boolean): Sum {
-  using pieces = new Pieces(path, size, checksums);
-  for (let piece = pieces.next(); piece !== undefined;) piece = pieces.next(piece);
+async function sumOf({ path, size }: SpoolFile, { place, alive }: S3Session): Promise<Sum> {
+  using pieces = new Pieces(path, size, isAmazon(place));
+  for (let piece = pieces.next(); piece !== undefined; piece = pieces.next(piece)) {
+    alive?.();
+    // A file of some gigabytes takes longer than anybody may be silent.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
   return pieces.sum();
 }
 
@@ -412,7 +416,11 @@ function assertRead({ key, path, size, sha256 }: SpoolFile, sum: Sum): void {
 /** Reads an object back: the hash of its content, in lower-case hexadecimal. */
 async function hashOf(session: S3Session, object: string): Promise<string> {
   const hash = createHash("sha256");
-  await readObject(session, object, (bytes) => Promise.resolve(void hash.update(bytes)));
+  await readObject(session, object, (bytes) => {
+    session.alive?.();
+    hash.update(bytes);
+    return Promise.resolve();
+  });
   return hash.digest("hex");
 }
 

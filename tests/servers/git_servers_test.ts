@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FaultProxy } from "./fault_proxy.ts";
 import { type GitServer, startHttpGit, startSshGit, unlessHttpGit, unlessSshGit } from "./git.ts";
-import { git, works } from "../stages/git_harness.ts";
+import { git, GitPlace, works } from "../stages/git_harness.ts";
+import { writeScript } from "../scripts.ts";
 import { World } from "../end_to_end/world.ts";
 
 const PROGRAM = [
@@ -13,6 +14,8 @@ const PROGRAM = [
 ];
 
 const SLOW = Deno.env.get("KEEPSAKE_SLOW") === "1";
+
+const KEY = "claude/20260102T030405Z-0123456789ab.tar.age";
 
 const SERVERS = {
   http: { unless: unlessHttpGit, start: startHttpGit },
@@ -88,6 +91,52 @@ for (const [protocol, { unless, start }] of Object.entries(SERVERS)) {
     },
   });
 }
+
+Deno.test({
+  name: `a push over a line that is slow says that it is at work${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    await using proxy = new FaultProxy(server.port);
+    const bare = server.makeRepository();
+    using place = new GitPlace(server.optionsFor(bare, proxy.port), bare);
+    const waits = Array.from({ length: 24 }, (_, index) => (index + 1) << 17);
+    proxy.arm(
+      ...waits.map((after) => ({ kind: "delay", ms: 250, direction: "up", after }) as const),
+    );
+    const bytes = new Uint8Array(8 << 20);
+    for (let at = 0; at < bytes.length; at += 1 << 16) {
+      crypto.getRandomValues(bytes.subarray(at, at + (1 << 16)));
+    }
+    await place.store([place.file(KEY, bytes)], { call: { stall: 3000 } });
+    assert.equal(proxy.fired, waits.length);
+    assert.deepEqual(await place.list(), [`${KEY} ${bytes.length}`]);
+  },
+});
+
+Deno.test({
+  name: `a push gets through where others are faster several times${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    const bare = server.makeRepository();
+    using place = new GitPlace(server.optionsFor(bare), bare);
+    place.pushAsOther("README.md", "theirs");
+    // Somebody else's commit comes between, six times.
+    await writeScript(
+      join(bare, "hooks", "pre-receive"),
+      `#!/bin/sh
+test "$(git rev-list --count main)" -gt 6 && exit 0
+unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x
+git update-ref refs/heads/main "$(git commit-tree -p main -m theirs main^{tree})"
+`,
+    );
+    await place.store([place.file(KEY, "archive")]);
+    assert.equal(place.commits(), 8);
+    assert.deepEqual(await place.list(), [`${KEY} 7`]);
+  },
+});
 
 Deno.test({
   name:

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathsFor } from "../../stages/formats/git_content.ts";
-import { git, GitPlace, hasGit } from "../stages/git_harness.ts";
+import { parseAddress } from "../../stages/formats/git_remote.ts";
+import { git, GitPlace, hasGit, works } from "../stages/git_harness.ts";
+import { childFor } from "../stages/harness.ts";
 import { rejection } from "../faults/harness.ts";
 
 const NAME = "claude/20260102T030405Z-0123456789ab";
@@ -10,6 +12,8 @@ const ARCHIVE = `${NAME}.tar.zst.age`;
 const MANIFEST = `${NAME}.json.zst.age`;
 const LATER = "claude/20260103T030405Z-0123456789ab";
 
+const traces = works("strace", "-V");
+const unlessTraced = traces ? "" : " (ignored: strace is not installed)";
 const unlessGit = hasGit ? "" : " (ignored: there is no git)";
 
 /** A test that needs git. */
@@ -131,6 +135,56 @@ test("git counts what it puts into a repository one by one", async () => {
   crypto.getRandomValues(noise);
   const { placeBytes } = await place.store([place.file(ARCHIVE, noise)]);
   assert.ok(placeBytes! > noise.length, `${placeBytes} bytes`);
+});
+
+test("git names what is in the way of a branch, and not the advice that follows it", async () => {
+  using place = new GitPlace();
+  await place.store(pair(place));
+  await Deno.writeTextFile(join(place.bare, "refs", "heads", "main.lock"), "");
+  const error = await rejection(place.store(pair(place, LATER)));
+  assert.match(
+    error.message,
+    /^Cannot push to ".*": it answers "\[remote rejected\] .*main\.lock': File exists/,
+  );
+  assert.doesNotMatch(error.message, /remove the file|failed to push some refs/);
+});
+
+test("git keeps what it had brought to read no longer than until the next look", async () => {
+  using place = new GitPlace();
+  await place.store(pair(place));
+  await place.fetch(ARCHIVE);
+  const fresh = join(place.folder, "fresh");
+  assert.equal((await Array.fromAsync(Deno.readDir(fresh))).length, 1);
+  await place.list();
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(fresh)), []);
+});
+
+test("git reads its own address back where a # is in the path", async () => {
+  using place = new GitPlace();
+  const remote = join(place.path, "disk #1", "repo.git");
+  git("init", "--quiet", "--bare", "--initial-branch=main", remote);
+  const { location } = await place.store(pair(place), { options: { remote } });
+  assert.deepEqual(parseAddress(location), { remote, branch: "main" });
+});
+
+Deno.test({
+  name: `git has a repository on this machine flush what it confirms${unlessTraced}`,
+  ignore: !hasGit || !traces,
+  async fn() {
+    using place = new GitPlace();
+    const log = join(place.path, "calls");
+    const [program, ...args] = childFor({
+      ...{ use: "git", operation: "run", options: place.options, folder: place.folder },
+      context: { files: pair(place), owner: "test" },
+      grants: { read: [place.spool], write: [place.spool] },
+    });
+    const traced = ["-f", "-y", "-e", "trace=fsync,fdatasync", "-o", log, program, ...args];
+    assert.ok(works("strace", ...traced));
+    const flushed = await Deno.readTextFile(log);
+    for (const name of ["refs/heads/main.lock", `objects/.*/tmp_obj_`]) {
+      assert.match(flushed, new RegExp(`sync\\(\\d+<${place.bare}/(\\./)?${name}`));
+    }
+  },
 });
 
 test("git says nothing of its own in what a remote has against a push", async () => {

@@ -111,6 +111,19 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     assert.deepEqual(named.map(({ method }) => method), ["POST", "PUT"]);
   },
 
+  async "gives a line that is slow its time, and says that it is at work"(place) {
+    // In its first half: the other is about what a system takes at once, and sends when it can.
+    const waits = Array.from({ length: 16 }, (_, index) => (index + 1) << 18);
+    place.proxy.arm(
+      ...waits.map((after) => ({ kind: "delay", ms: 250, direction: "up", after }) as const),
+    );
+    const file = place.file(ARCHIVE, 8 << 20);
+    await place.store([file], { timeout: "3s" }, { stall: 3000 });
+    const puts = place.proxy.traffic.requests.filter(({ method }) => method === "PUT");
+    assert.equal(puts.length, 1);
+    assert.equal(await place.hash(ARCHIVE), file.sha256);
+  },
+
   async "does without conditions where the server knows none"(place) {
     const isConditional: Answer["matches"] = ({ headers }) => "if-none-match" in headers;
     place.proxy.arm({ kind: "answer", status: 501, matches: isConditional, times: Infinity });
@@ -259,6 +272,23 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
       assert.equal(result.length, moment === "before its manifest" ? 2 : 1, moment);
       assert.deepEqual(await own.uploads(), [], moment);
     }
+  },
+
+  async "lets others have their turn while it compares a file with what is there"(place) {
+    const body = { Bucket: place.bucket, Key: ARCHIVE, Body: "theirs" };
+    await place.server.client().send(new PutObjectCommand(body));
+    let turns = 0;
+    const seen = new Set<number>();
+    const timer = setInterval(() => turns++);
+    const session = { ...await place.session(), alive: () => void seen.add(turns) };
+    const reports = { started: () => {}, progress: () => {} };
+    const files = [place.file(ARCHIVE, 64 << 20)];
+    const error = await rejection(
+      storeAll(session, { lock_mode: "governance" }, files, reports),
+    );
+    clearInterval(timer);
+    assert.match(error.message, /another file of 6 bytes has that name$/);
+    assert.ok(seen.size >= 8, `${seen.size} turns`);
   },
 
   async "lists more than one page of files"(place) {
@@ -655,8 +685,12 @@ class Place implements AsyncDisposable {
     return { key, path, size, sha256: createHash("sha256").update(bytes).digest("hex") };
   }
 
-  async store(files: readonly SpoolFile[], options: Record<string, unknown> = {}): Promise<void> {
-    await this.run("run", { files, owner: "x" }, options);
+  async store(
+    files: readonly SpoolFile[],
+    options: Record<string, unknown> = {},
+    call: StageJob["call"] = {},
+  ): Promise<void> {
+    await this.run("run", { files, owner: "x" }, options, call);
   }
 
   run<T>(
