@@ -483,7 +483,10 @@ class Backup {
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
-      this.#record(() => catalog.addSnapshot(id, name, createdOf(name), reading.totals, run));
+      this.#record(() => {
+        if (catalog.snapshot(id, name) === undefined) catalog.pruning.find(id, name);
+        catalog.addSnapshot(id, name, createdOf(name), reading.totals, run);
+      });
       this.#noteDelivery(stage, newest);
       // Only what was read in full is the same as what was stored for certain.
       if (
