@@ -46,6 +46,7 @@ import {
 import type { Spool } from "./spool.ts";
 import type { StageLog } from "./stage_log.ts";
 import { judgeShrinkage, newShrinkages, tallyOf } from "./tripwire.ts";
+import { sayCount } from "./words.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 
 /** What a backup runs with. */
@@ -225,7 +226,7 @@ class Backup {
     const suspicion = delivered ? catalog.suspicions.open(source.id) : known;
     const news = newShrinkages(known?.shrinkages ?? [], suspicion?.shrinkages ?? []);
     const suspect = suspicion && { suspect: { ...suspicion, news } };
-    log.finish(source, "ok", `${streamed.totals.files} files`);
+    log.finish(source, "ok", sayCount(streamed.totals.files, "file"));
     return { ...this.#report(streamed), name: delivered ? name : null, changes, ...suspect };
   }
 
@@ -483,7 +484,10 @@ class Backup {
       if (newest === undefined) continue;
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
-      this.#record(() => catalog.addSnapshot(id, name, createdOf(name), reading.totals, run));
+      this.#record(() => {
+        if (catalog.snapshot(id, name) === undefined) catalog.pruning.find(id, name);
+        catalog.addSnapshot(id, name, createdOf(name), reading.totals, run);
+      });
       this.#noteDelivery(stage, newest);
       // Only what was read in full is the same as what was stored for certain.
       if (

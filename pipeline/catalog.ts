@@ -45,6 +45,7 @@ const SCHEMA = `
     id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, verified TEXT NOT NULL,
     status TEXT NOT NULL
   ) STRICT;
+  CREATE INDEX IF NOT EXISTS verified ON verifications (id, name);
   CREATE TABLE IF NOT EXISTS source_states (
     id TEXT PRIMARY KEY, signature TEXT NOT NULL, fingerprint TEXT NOT NULL,
     content_hash TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL, entries TEXT NOT NULL

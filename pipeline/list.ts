@@ -9,7 +9,7 @@ import type { Pipeline } from "./config/pipeline.ts";
 import { type Listener, warn } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
-import { bytesOf, isTorn } from "./missing.ts";
+import { bytesOf, isTorn, type Named } from "./missing.ts";
 import { createdOf, LATEST, parseKey } from "./names.ts";
 import {
   filesIn,
@@ -211,7 +211,8 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Cop
   return { copies, strays, lost, answers, failures, ...(fault && { fault }) };
 }
 
-function keyOf({ id, name }: { readonly id: string; readonly name: string }): string {
+/** A snapshot's id and name in one. */
+export function keyOf({ id, name }: Named): string {
   return `${id}/${name}`;
 }
 

@@ -7,10 +7,16 @@
 import type { Database } from "./database.ts";
 import type { RunReport } from "./events.ts";
 
-/** Makes the table of removals that were begun and are not known to have ended. */
+/**
+ * Makes the tables: of removals that were begun and are not known to have ended, and of snapshots
+ * that were found, and that others may have made.
+ */
 export const REMOVALS_SCHEMA = `
   CREATE TABLE IF NOT EXISTS removals (
     id TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, PRIMARY KEY (id, name, location)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS found (
+    id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (id, name)
   ) STRICT;
 `;
 
@@ -84,6 +90,22 @@ export class PruneRecord {
       ORDER BY number DESC LIMIT 1`;
     const last = this.#database.get<{ verified: string }>(sql, id, name, location);
     return last && new Date(last.verified);
+  }
+
+  /** Notes that no run that is known here made this snapshot: it may be another machine's. */
+  find(id: string, name: string): void {
+    this.#database.run("INSERT OR IGNORE INTO found VALUES (?, ?)", id, name);
+  }
+
+  /** Whether a snapshot was found, and nobody has looked who made it. */
+  wasFound(id: string, name: string): boolean {
+    const sql = "SELECT 1 FROM found WHERE id = ? AND name = ?";
+    return this.#database.get(sql, id, name) !== undefined;
+  }
+
+  /** Notes that a snapshot that was found is this pipeline's own. */
+  claim(id: string, name: string): void {
+    this.#database.run("DELETE FROM found WHERE id = ? AND name = ?", id, name);
   }
 
   /** A snapshot has another name now: what was proven of it stays proven. */

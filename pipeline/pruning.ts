@@ -137,7 +137,8 @@ async function take(site: Site, { catalog, now, own }: PruneContext): Promise<In
   for (const [key, [held]] of groups) {
     const { id, name } = held!;
     const isKnown = catalog.contents.known(id, name) !== undefined;
-    if (isKnown || !ids.has(id) || site.spares(id) !== undefined) continue;
+    const isOurs = isKnown && !catalog.pruning.wasFound(id, name);
+    if (isOurs || !ids.has(id) || site.spares(id) !== undefined) continue;
     const manifest = await site.read?.(held!);
     if (manifest === "damaged") damaged.add(key);
     // It may be another machine's, or another pipeline's.
@@ -147,7 +148,10 @@ async function take(site: Site, { catalog, now, own }: PruneContext): Promise<In
     } else if (manifest.pipeline !== own.pipeline) {
       const maker = `the pipeline "${manifest.pipeline}"`;
       apart.set(key, `it was made by ${maker}: prune it with that, or remove it by hand`);
-    } else catalog.contents.add(id, name, manifest);
+    } else {
+      catalog.contents.add(id, name, manifest);
+      catalog.pruning.claim(id, name);
+    }
   }
   return { site, files, snapshots: look(damaged), apart };
 }

@@ -15,6 +15,7 @@ import {
   type Copy,
   deliveriesTo,
   findCopies,
+  keyOf,
   type Lookup,
   type Lost,
   readerOptions,
@@ -145,10 +146,10 @@ export interface Stored {
 /** Without what was removed on purpose meanwhile: a run may be pruning. */
 export function stillMeant(stored: readonly Stored[], pipeline: Pipeline | undefined): Stored[] {
   const now = deliveriesTo(stored.map(({ place }) => place), pipeline);
-  return stored.map(({ place, deliveries }, index) => ({
-    place,
-    deliveries: deliveries.filter((one) => now[index]!.some((other) => isSame(one, other))),
-  }));
+  return stored.map(({ place, deliveries }, index) => {
+    const meant = new Set(now[index]!.map(keyOf));
+    return { place, deliveries: deliveries.filter((one) => meant.has(keyOf(one))) };
+  });
 }
 
 /** Whether a copy that could not be read was removed on purpose since this began. */
@@ -161,12 +162,8 @@ export function wasPruned(
   if (status !== "damaged") return false;
   const here = stored.filter((one) => one.place.id === place.id);
   const isIn = (list: readonly Stored[]) =>
-    list.some(({ deliveries }) => deliveries.some((one) => isSame(one, held)));
+    list.some(({ deliveries }) => deliveries.some((one) => keyOf(one) === keyOf(held)));
   return isIn(here) && !isIn(stillMeant(here, pipeline));
-}
-
-function isSame(a: Named, b: Named): boolean {
-  return a.id === b.id && a.name === b.name;
 }
 
 /** What was stored and is not there any more: the newest of every id, or with `all` any. */
@@ -176,13 +173,15 @@ export function lostCopies(
   all: boolean,
 ): Verification[] {
   return stored.flatMap(({ place, deliveries }) => {
-    const there = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
-    return deliveries.filter(({ id, name }) => {
-      const same = there.filter((held) => held.id === id);
-      const isThere = same.some((held) => held.name === name);
-      const isNewest = !deliveries.some((other) => other.id === id && other.name > name);
-      return !isThere && (all || isNewest && same.every((held) => held.name < name));
-    }).map(({ id, name }): Verification => {
+    const here = copies.filter((copy) => copy.place.id === place.id).map(({ held }) => held);
+    const there = new Set(here.map(keyOf));
+    const newest = new Map<string, string>();
+    for (const { id, name } of [...deliveries, ...here]) {
+      if (name > (newest.get(id) ?? "")) newest.set(id, name);
+    }
+    return deliveries.filter((one) =>
+      !there.has(keyOf(one)) && (all || newest.get(one.id) === one.name)
+    ).map(({ id, name }): Verification => {
       const message = "It was stored there, and its manifest is gone";
       const others = copies.filter(({ place: other, held }) =>
         other.id !== place.id && held.id === id && held.name === name && !isTorn(held)

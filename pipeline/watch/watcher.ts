@@ -170,7 +170,11 @@ class Watcher {
         const told: readonly Told[] = catalog?.watch.told(channel.id) ?? [];
         const news = newsFor(told, open);
         if (news === undefined) return;
-        const notice = noticeOf({ ...news, raised: news.raised.map(this.#clean) }, about);
+        const notice = noticeOf({
+          ...news,
+          raised: news.raised.map(this.#clean),
+          still: news.still.map(this.#clean),
+        }, about);
         if (!await this.attempt(() => channel.tell(notice))) return;
         catalog?.watch.noteTold(channel.id, open);
         this.#add({ level: "info", stage: undefined, message: `Told of it: ${notice.title}` });

@@ -27,6 +27,7 @@ import {
   SourceFile,
 } from "./source_file.ts";
 import { type Found, type Remarks, Walk } from "./walk.ts";
+import { sayCount } from "./words.ts";
 
 /** What to keep a copy of, and where. */
 export interface Preservation {
@@ -108,7 +109,7 @@ class Preserving {
     const { same, ...others } = this.#counts;
     const told = Object.entries(others).filter(([, count]) => count > 0)
       .map(([what, count]) => `${count} ${what}`);
-    return told.length === 0 ? `nothing new in ${same} files` : told.join(", ");
+    return told.length === 0 ? `nothing new in ${sayCount(same, "file")}` : told.join(", ");
   }
 
   /** Whether there was nothing to do. */

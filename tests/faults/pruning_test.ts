@@ -256,6 +256,18 @@ Deno.test("what another machine or pipeline stored under the same id stays, and 
   ]);
 });
 
+Deno.test("what a run found held stays, though it knows what it holds, until prune sees who made it", async () => {
+  using sandbox = await withDays(1, sealed);
+  await Deno.remove(join(sandbox.state, "catalog.db")); // As if another machine had made it.
+  await sandbox.configure(sealed({ keep_last: 1 }));
+  const { snapshots } = await sandbox.backUp({ clock: dayOf(2) });
+  assert.equal(snapshots[0]?.destinations[0]?.status, "unchanged");
+  for (const day of [3, 4]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 01", "m 04"]);
+  await pruneOn(sandbox, 4);
+  assert.deepEqual(stored(sandbox), ["m 04"]);
+});
+
 Deno.test("what nobody could look into stays, and takes nobody's place, whatever may be forgotten", async () => {
   using sandbox = await withDays(2, sealed);
   await Deno.remove(join(sandbox.state, "catalog.db")); // As if another machine had made them.

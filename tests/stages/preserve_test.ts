@@ -118,7 +118,7 @@ Deno.test("preserve takes what was appended although the directory's time did no
   assert.equal((await keep(tree)).message, "1 grown");
   assert.deepEqual(copies(tree), { "p/1.jsonl": "one\ntwo\n" });
   assert.equal((await Deno.stat(tree.at("to/p/1.jsonl"))).ino, ino);
-  assert.equal((await keep(tree)).message, "nothing new in 1 files");
+  assert.equal((await keep(tree)).message, "nothing new in 1 file");
 });
 
 for (

@@ -429,6 +429,28 @@ Deno.test("a run that ends with a bug is told like any other that ends with an e
   deepEqual(tower.take(), { beats: ["/beat/fail"], titles: ["the run failed"] });
 });
 
+Deno.test("what fails still is told without secrets, too, and with what is to be typed", async () => {
+  await using tower = new Watchtower();
+  const { hooks } = tower;
+  tower.write(`alert = ["http://me:hook-password@${hooks.host}/alert"]`);
+  await tower.run();
+  const { watch, ...pipeline } = await tower.load();
+  const options = {
+    ...tower.surroundings,
+    extent: "all",
+    nextCommands: (text: string) => text.replace("keepsake log", "keepsake log -c x"),
+  } as const;
+  const error = new BackupError("stage-failed", "hook-password", { hint: "See keepsake log" });
+  await rejects(watchRun({ ...pipeline, watch: watch! }, options, () => Promise.reject(error)));
+  hooks.take();
+  await tellOfFile(tower.file, new BackupError("pipeline-invalid", "No"), options);
+  const [told] = hooks.take()[0]!["still_failing"] as Record<string, unknown>[];
+  deepEqual({ message: told!["message"], hint: told!["hint"] }, {
+    message: "(hidden)",
+    hint: "See keepsake log -c x",
+  });
+});
+
 Deno.test("runs that were cut off are told as the next one begins, and over once a run comes to its end", async () => {
   await using tower = new Watchtower();
   tower.write(`
