@@ -5,6 +5,7 @@ import { Catalog } from "../../pipeline/catalog.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { drillPipeline } from "../../pipeline/drill.ts";
+import type { Listener } from "../../pipeline/events.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { openScratch } from "../../pipeline/scratch.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
@@ -97,6 +98,20 @@ Deno.test("drill fails for what came back as it was and is of no use, and for wh
   await Deno.remove(world.at("backups"), { recursive: true });
   const { drills: [gone], status: two } = await drillPipeline(pipeline, { destination: "local" });
   deepEqual([gone!.verdict, gone!.id, two], ["inconclusive", "claude", 2]);
+});
+
+Deno.test("a drill that is interrupted at one destination has noted what it found at another", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  await runPipeline(pipeline, { clock: at(0) });
+  await Deno.truncate(await fileIn(world, "backups", ".tar."), 100);
+  const stop = new AbortController();
+  const listener: Listener = (event) => {
+    if (event.type === "stage-started" && event.stage === "usb") stop.abort(new Error("Stop"));
+  };
+  await rejects(drillPipeline(pipeline, { signal: stop.signal, listener }), { message: "Stop" });
+  using catalog = Catalog.openIfThere(pipeline.state)!;
+  deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["damaged"]);
 });
 
 Deno.test("run drills when that is due, and ends with 2 when a proof is overdue", async () => {
