@@ -161,6 +161,17 @@ Deno.test("a dry run tells the fate of every snapshot and removes nothing", asyn
   assert.deepEqual(filesIn(sandbox.destination()), before);
 });
 
+Deno.test("what a snapshot holds is known for as long as some destination has it", async () => {
+  const both: Stages = (sandbox) =>
+    sealed({ keep_last: 1 })(sandbox) +
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), keep_last: 2 });
+  using sandbox = await Sandbox.make(both, FILES);
+  for (const day of [1, 2, 3]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 03"]);
+  const [first, ...others] = fates(await pruneOn(sandbox, 3, { destination: "usb" }));
+  assert.deepEqual([first?.slice(0, 8), others.length], ["02 keep:", 1]);
+});
+
 Deno.test("after a run that failed nothing is removed, by it or by hand", async () => {
   using sandbox = await withDays(3);
   await sandbox.configure(keeping({ keep_last: 1 }));
