@@ -1,9 +1,9 @@
 /** What people write for sizes and durations, and what stages receive. */
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { duration, type Option, size } from "../../stages/options.ts";
+import { credentials, duration, type Option, secret, size } from "../../stages/options.ts";
 
-function said(option: Option<string, number>, written: string): number | string {
+function said(option: Option<string, number | string>, written: string): number | string {
   const { success, output, issues } = v.safeParse(option, written);
   return success ? output : issues[0].message;
 }
@@ -47,3 +47,29 @@ for (const [written, expected] of Object.entries(DURATIONS)) {
     assert.equal(said(duration("A duration."), written), expected);
   });
 }
+
+const KEY = "AKIAIOSFODNN7EXAMPLE";
+
+Deno.test("credentials are where they stand, and never what they are", () => {
+  for (const written of ["env", "profile:backup", "file:~/keys#backup"]) {
+    assert.equal(said(credentials("Keys."), written), written);
+  }
+  for (const written of [KEY, "environment", "profile:", "file:"]) {
+    assert.equal(
+      said(credentials("Keys."), written),
+      'Expected "env", "profile:NAME" or "file:PATH"',
+    );
+  }
+});
+
+Deno.test("a secret is where it stands, and never what it is", () => {
+  for (const written of ["env:MY_KEY", "file:~/key"]) {
+    assert.equal(said(secret("A key."), written), written);
+  }
+  for (const written of [KEY, "env:", "env:MY KEY", "env:1", "file:"]) {
+    assert.equal(
+      said(secret("A key."), written),
+      'Expected a reference such as "env:NAME" or "file:PATH"',
+    );
+  }
+});
