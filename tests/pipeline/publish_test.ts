@@ -101,6 +101,15 @@ Deno.test("publish() does not go by a link that was made meanwhile", async () =>
 for (
   const [what, meanwhile] of Object.entries({
     "is another": (path: string) => write(path, "other"),
+    "has more in it, at the same time": (path: string) => {
+      const { atime, mtime } = Deno.statSync(path);
+      write(path, "mine and more");
+      Deno.utimeSync(path, atime!, mtime!);
+    },
+    "has other bytes, as many as before": (path: string) => {
+      write(path, "ours");
+      Deno.utimeSync(path, new Date(), new Date(Date.now() + 1000));
+    },
     "became a directory": (path: string) => {
       Deno.removeSync(path);
       write(join(path, "mine"), "mine");
