@@ -9,7 +9,7 @@ const BASE = { mode: 0o755, mtime: 0 };
 const directory = (path: string): Entry => ({ ...BASE, kind: "directory", path });
 const file = (path: string): Entry => ({ ...BASE, kind: "file", path, sha256: "", size: 3 });
 const ENTRIES: readonly Entry[] = [
-  directory("a"),
+  { ...directory("a"), mode: 0o3755 },
   file("a/history"),
   { ...BASE, kind: "symlink", path: "a/link", link: "history" },
   { ...BASE, kind: "hardlink", path: "a/name", link: "a/history" },
@@ -86,6 +86,12 @@ Deno.test("publish() puts a root beside what somebody else wrote into it meanwhi
   const all = { "a/history": "old", "a/link": "history", "a/mine": "new", "a/name": "old" };
   assert.deepEqual(read(folder), { ...all, z: "old" });
   assert.equal((await Deno.stat(dirname(mine))).mode! & 0o777, 0o700);
+});
+
+Deno.test("publish() gives a directory no special bits", async () => {
+  using folder = new Folder();
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.equal((await Deno.stat(join(folder.path, "a"))).mode! & 0o7777, 0o755);
 });
 
 Deno.test("publish() does not go by a link that was made meanwhile", async () => {

@@ -43,6 +43,17 @@ function reportOf(
   };
 }
 
+Deno.test("what is overdue stays so where the catalog fails, which knows of proofs", () => {
+  const [now, later] = [new Date(START), new Date(START + DAY)];
+  const overdue = { subject: "proof s3/src", message: "It is overdue", hint: undefined } as const;
+  const open = update([], { seen: [overdue], isWell: () => false }, now);
+  const report = reportOf(later, { src: "ok", s3: "ok" });
+  const failure = { code: "stage-failed", message: "It failed", hint: undefined } as const;
+  const failed = update(open, observe({ ...report, failure }), later);
+  deepEqual(failed.map(({ subject }) => subject), ["proof s3/src", "catalog"]);
+  deepEqual(update(open, observe(report), later), []);
+});
+
 Deno.test("what a run did not come to tells nothing, and what is not in the file any more is well", () => {
   const now = new Date(START);
   const failing = update(
