@@ -88,6 +88,13 @@ Deno.test("publish() puts a root beside what somebody else wrote into it meanwhi
   assert.equal((await Deno.stat(dirname(mine))).mode! & 0o777, 0o700);
 });
 
+Deno.test("publish() leaves a directory that was there its bits", async () => {
+  using folder = new Folder();
+  await Deno.mkdir(join(folder.path, "a"), { mode: 0o700 });
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.equal((await Deno.stat(join(folder.path, "a"))).mode! & 0o7777, 0o700);
+});
+
 Deno.test("publish() gives a directory no special bits", async () => {
   using folder = new Folder();
   assert.equal(await restore(folder, () => {}), undefined);
