@@ -7,6 +7,7 @@ import { parseKey } from "../../pipeline/names.ts";
 import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
+import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { complaints, encrypted, exists, filesIn, Sandbox, SLOW, type Stages } from "./harness.ts";
 
@@ -25,6 +26,17 @@ Deno.test("a second run of an unchanged tree says so and writes nothing", async 
   assert.equal(second.snapshots[0]?.name, null);
   assert.deepEqual(filesIn(sandbox.destination()), stored);
   assert.deepEqual(await watch.changes(), []);
+});
+
+Deno.test("a dry run is not the last one, and one of a part no backup of everything", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp(at(0));
+  await sandbox.backUp({ ...at(1), dryRun: true });
+  assert.deepEqual(statusOf(sandbox.pipeline, new Date()).last?.started, at(0).clock!());
+  await sandbox.backUp({ ...at(2), only: ["backups"] });
+  using catalog = Catalog.openIfThere(sandbox.state)!;
+  assert.deepEqual(catalog.lastRun()?.started, at(2).clock!());
+  assert.deepEqual(catalog.lastBackup()?.started, at(0).clock!());
 });
 
 Deno.test("a tree whose times changed and nothing else is unchanged", async () => {

@@ -23,6 +23,25 @@ Deno.test("a new database has all of its tables or none", async () => {
   }
 });
 
+Deno.test({
+  name: "a database is for its owner alone, with all that lies beside it",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "keepsake-database-" });
+    const database = new Database(join(folder, "catalog.db"), "CREATE TABLE a (x);");
+    try {
+      const modes = Array.from(
+        Deno.readDirSync(folder),
+        ({ name }) => Deno.statSync(join(folder, name)).mode! & 0o777,
+      );
+      assert.deepEqual(modes, modes.map(() => 0o600));
+    } finally {
+      database.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 Deno.test("a transaction that fails is taken back, and another one can begin", async () => {
   const folder = await Deno.makeTempDir({ prefix: "keepsake-database-" });
   const database = new Database(join(folder, "catalog.db"), "CREATE TABLE IF NOT EXISTS a (x);");
