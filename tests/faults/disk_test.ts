@@ -1,6 +1,7 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import type { Listener } from "../../pipeline/events.ts";
@@ -9,7 +10,7 @@ import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
 import { works } from "../platform/probe.ts";
-import { SourceTree } from "../stages/formats/source_tree.ts";
+import { archiveOf, selectionOf, SourceTree } from "../stages/formats/source_tree.ts";
 import { childFor, runStage, type StageJob } from "../stages/harness.ts";
 import {
   assertTidy,
@@ -405,6 +406,24 @@ Deno.test({
     assert.deepEqual(complaints(report), []);
     assertTidy({ state: sandbox.state, destination: sandbox.destination() });
     await sandbox.verifyAll();
+  },
+});
+
+Deno.test({
+  name: `a full disk under the copy of a database is named, and is no fault of that${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using tree = new SourceTree({ "root/a.txt": "a" });
+    const database = tree.at("root/app.db");
+    {
+      using made = new DatabaseSync(database);
+      made.exec("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(1000000))");
+    }
+    using _ = new Disk(tree.at("copies"), "256k");
+    const selection = selectionOf([tree.at("root")], { databases: [database] });
+    const error = await rejection(archiveOf(selection, { directory: tree.at("copies") }));
+    assert.equal(error.code, "storage-full");
+    assert.match(error.message, /^Cannot copy a database to ".*\/copies\/.*": the disk is full$/);
   },
 });
 
