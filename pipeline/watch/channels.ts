@@ -57,7 +57,6 @@ export async function beat(
 ): Promise<void> {
   const url = addressOf(heartbeat);
   const headers = authorizationOf(url);
-  url.username = url.password = url.hash = "";
   url.pathname = url.pathname.replace(/\/$/, "") + ending;
   const message = { kind: "http", url: url.href, method: "GET", headers, body: undefined } as const;
   await dispatch({ ...message, ...patience }, { net: [hostOf(url)] });
