@@ -410,6 +410,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a restore goes to a directory where another disk is mounted${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    using _ = new Disk(directory, "1m");
+    const { pipeline } = sandbox;
+    const { files } = await restoreSnapshot({
+      pipeline,
+      snapshot: "latest",
+      target: { directory },
+    });
+    assert.equal(files, 2);
+    assert.deepEqual([...filesIn(directory).keys()].length, 2);
+  },
+});
+
+Deno.test({
   name: `a full disk under the copy of a database is named, and is no fault of that${unlessMounts}`,
   ignore: !mounts,
   async fn() {

@@ -135,6 +135,13 @@ Deno.test("run drills when that is due, and ends with 2 when a proof is overdue"
   ]);
   await Deno.rename(world.at("elsewhere"), world.identity);
   equal((await runPipeline(pipeline, { clock: at(24) })).status, 0);
+  const archive = await fileIn(world, "usb", ".tar.");
+  const bytes = await Deno.readFile(archive);
+  bytes[bytes.length >> 1]! ^= 1;
+  await Deno.writeFile(archive, bytes);
+  const failed = await runPipeline(pipeline, { clock: at(32) });
+  deepEqual([failed.status, failed.ok, failed.unproven], [2, false, undefined]);
+  deepEqual(failed.drills?.map(({ verdict }) => verdict), ["failed"]);
 });
 
 Deno.test("an id that was renamed, and removed by hand, is to be proven no more", async () => {

@@ -158,6 +158,12 @@ Deno.test("the newest snapshot is the one that was made last, also when the cloc
   await sandbox.backUp({ clock });
   assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  // Also where only the destination knows what was made.
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  sandbox.change();
+  await sandbox.backUp({ clock });
+  assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
 Deno.test("the newest snapshot is the one that was made last, also where another destination has those before it", async () => {

@@ -88,6 +88,16 @@ Deno.test("publish() puts a root beside what somebody else wrote into it meanwhi
   assert.equal((await Deno.stat(dirname(mine))).mode! & 0o777, 0o700);
 });
 
+Deno.test("publish() makes what is restored no further name of a file that is kept", async () => {
+  using folder = new Folder();
+  write(join(folder.path, "a", "history"), "mine");
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.deepEqual(read(folder), {
+    ...{ "a/history": "mine", "a/link": "history", "a/name": "old" },
+    z: "old",
+  });
+});
+
 Deno.test("publish() leaves a directory that was there its bits", async () => {
   using folder = new Folder();
   await Deno.mkdir(join(folder.path, "a"), { mode: 0o700 });
