@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { createPrivately } from "../../commands/private_file.ts";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import type { Listener } from "../../pipeline/events.ts";
@@ -9,7 +10,7 @@ import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
-import { works } from "../platform/probe.ts";
+import { Folder, works } from "../platform/probe.ts";
 import { archiveOf, selectionOf, SourceTree } from "../stages/formats/source_tree.ts";
 import { childFor, runStage, type StageJob } from "../stages/harness.ts";
 import {
@@ -406,6 +407,19 @@ Deno.test({
     assert.deepEqual(complaints(report), []);
     assertTidy({ state: sandbox.state, destination: sandbox.destination() });
     await sandbox.verifyAll();
+  },
+});
+
+Deno.test({
+  name: `an identity that a full disk does not take is not left there in part${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using folder = new Folder();
+    const path = join(folder.path, "disk", "identity.txt");
+    using _ = new Disk(join(folder.path, "disk"), "4k");
+    const error = await rejection(createPrivately(path, "key\n".repeat(9000), "another"));
+    assert.equal(error.code, "storage-full");
+    assert.ok(!exists(path));
   },
 });
 

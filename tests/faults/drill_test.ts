@@ -80,6 +80,8 @@ Deno.test("drill fails for damage, is inconclusive without an identity, and forg
   deepEqual([local!.proven, local!.drilled, local!.verdict], [at(2)(), at(2)(), "inconclusive"]);
   deepEqual([usb!.proven, usb!.drilled, usb!.verdict], [at(1)(), at(2)(), "failed"]);
   deepEqual([...catalog.pruning.verifications(world.at("usb")).values()], ["damaged"]);
+  // Who could not look has found out nothing.
+  deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["ok"]);
   catalog[Symbol.dispose]();
 });
 
@@ -92,6 +94,11 @@ Deno.test("drill fails for what came back as it was and is of no use, and for wh
   equal(status, 4);
   deepEqual(local!.flaws, [{ path: ".claude/projects/x.jsonl", reason: "line 2 is no JSON" }]);
   match(local!.failure!.message, /^Cannot use "\.claude\/projects\/x\.jsonl" of "claude\//);
+  {
+    // All came back: what that is worth is not the destination's doing.
+    using catalog = Catalog.openIfThere(pipeline.state)!;
+    deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["ok"]);
+  }
   await Deno.remove(await fileIn(world, "usb", ".json."));
   const { drills: [usb] } = await drillPipeline(pipeline, { destination: "usb" });
   deepEqual([usb!.verdict, usb!.failure!.code], ["failed", "snapshot-missing"]);

@@ -39,6 +39,15 @@ Deno.test("a dry run is not the last one, and one of a part no backup of everyth
   assert.deepEqual(catalog.lastBackup()?.started, at(0).clock!());
 });
 
+Deno.test("a destination that holds what it should is known to do so from each run on", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  for (const second of [0, 9]) {
+    await sandbox.backUp(at(second));
+    const [place] = statusOf(sandbox.pipeline, new Date()).places;
+    assert.deepEqual(place?.confirmed, at(second).clock!());
+  }
+});
+
 Deno.test("a tree whose times changed and nothing else is unchanged", async () => {
   using sandbox = await Sandbox.make(plain, FEW);
   await sandbox.backUp();

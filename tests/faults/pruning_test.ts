@@ -188,6 +188,31 @@ Deno.test("after a run that failed nothing is removed, by it or by hand", async 
   assert.equal(pruning.items[0]?.reasons[0], "the last run of it did not succeed");
 });
 
+Deno.test("nothing is removed where this run stored nothing, though it did elsewhere", async () => {
+  const both: Stages = (sandbox) =>
+    keeping({})(sandbox) + sandbox.stage("local", {
+      ...{ id: "usb", path: sandbox.destination("usb"), plaintext: true },
+      ...{ secrets: "block", keep_last: 1 },
+    });
+  using sandbox = await Sandbox.make(
+    (sandbox) => both(sandbox).replace("keep_last = 1", ""),
+    FILES,
+  );
+  for (const day of [1, 2]) await runOn(sandbox, day);
+  await sandbox.configure(both);
+  sandbox.write("token.txt", `ghp_${"a1B2".repeat(9)}`);
+  const report = await sandbox.run({ clock: dayOf(3) });
+  assert.deepEqual(report.snapshots[0]!.destinations.map(({ status }) => status), ["ok", "failed"]);
+  assert.equal(filesIn(sandbox.destination("usb")).size, 4);
+});
+
+Deno.test("a dry run says nothing of how the last one fared", async () => {
+  using sandbox = await withDays(2);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  await sandbox.backUp({ clock: dayOf(3), dryRun: true });
+  assert.equal(fates(await pruneOn(sandbox, 3))[0], "01 removed: beyond keep_last = 1");
+});
+
 Deno.test("a run that was killed, or is unknown, is none that succeeded", async () => {
   using sandbox = await withDays(3);
   await sandbox.configure(keeping({ keep_last: 1 }));
@@ -221,16 +246,21 @@ Deno.test("snapshots of m and of m-work never touch each other's copies", async 
   await sandbox.backUp({ clock: dayOf(3), only: ["m"] });
   assert.deepEqual(stored(sandbox), ["m 03", "m-work 01", "m-work 02"]);
 
-  await sandbox.configure((sandbox) =>
-    two({ keep_last: 1 })(sandbox).replace('id = "m-work"', 'id = "m-play"')
-  );
-  const { items } = await pruneOn(sandbox, 3);
-  const work = items.filter(({ id }) => id === "m-work");
-  assert.equal(work.length, 2);
-  for (const { keep, reasons } of work) {
-    assert.deepEqual([keep, reasons], [true, [
-      "no snapshot stage of this pipeline stores it here",
-    ]]);
+  const renamed: Stages = (sandbox) =>
+    two({ keep_last: 1 })(sandbox).replace('id = "m-work"', 'id = "m-play"');
+  const elsewhere: Stages = (sandbox) =>
+    two({ keep_last: 1, only: ["m"] })(sandbox) +
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), plaintext: true });
+  for (const stages of [renamed, elsewhere]) {
+    await sandbox.configure(stages);
+    const { items } = await pruneOn(sandbox, 3);
+    const work = items.filter(({ id }) => id === "m-work");
+    assert.equal(work.length, 2);
+    for (const { keep, reasons } of work) {
+      assert.deepEqual([keep, reasons], [true, [
+        "no snapshot stage of this pipeline stores it here",
+      ]]);
+    }
   }
 });
 
