@@ -98,6 +98,14 @@ Deno.test("publish() makes what is restored no further name of a file that is ke
   });
 });
 
+Deno.test("a directory where a file has to be is in the way, whatever may be overwritten", async () => {
+  for (const overwrite of ["never", "changed", "always"] as const) {
+    using folder = new Folder();
+    await Deno.mkdir(join(folder.path, "a", "history"), { recursive: true });
+    await assert.rejects(restore(folder, () => {}, overwrite), { code: "target-refused" });
+  }
+});
+
 Deno.test("publish() leaves a directory that was there its bits", async () => {
   using folder = new Folder();
   await Deno.mkdir(join(folder.path, "a"), { mode: 0o700 });

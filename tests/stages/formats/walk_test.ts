@@ -50,6 +50,15 @@ Deno.test("the walk meets everything in archive order, over all roots", async ()
   assert.equal(names[0], "one.txt");
 });
 
+Deno.test("the walk takes a database that is listed, whatever is excluded", async () => {
+  using tree = new SourceTree({ "root/a.db": "a", "root/b.db": "b" });
+  const { paths } = await walk([tree.at("root")], {
+    exclude: ["*.db"],
+    databases: [tree.at("root/a.db")],
+  });
+  assert.deepEqual(paths, ["root", "root/a.db"]);
+});
+
 Deno.test("the walk leaves out what is avoided, also where a link that is named leads there", async () => {
   using tree = new SourceTree({ "root/a": "", "root/kept/x": "", "kept/m/x": "" });
   tree.link("alias", "kept");
