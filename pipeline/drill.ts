@@ -64,14 +64,15 @@ export async function drillPipeline(
   const drills: Drill[] = [];
   for (const place of places) {
     signal?.throwIfAborted();
-    drills.push(...await drillPlace(pipeline, place, undefined, scratch.path, options));
+    const own = await drillPlace(pipeline, place, undefined, scratch.path, options);
+    for (const drill of own) note(catalog, drill, clock());
+    drills.push(...own);
   }
   if (drills.length === 0) {
     throw new BackupError("snapshot-missing", "Cannot drill: there are no snapshots", {
       hint: 'Make one with "keepsake run"',
     });
   }
-  for (const drill of drills) note(catalog, drill, clock());
   if (catalog !== undefined) leaveDoubts(pipeline, catalog);
   const ok = drills.every(({ verdict }) => verdict === "proven");
   return { ok, drills, status: statusFor(drills, false) };

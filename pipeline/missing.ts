@@ -71,10 +71,9 @@ export class MissingRecord {
     });
   }
 
-  /** What is missing at a place, and is meant to be there. */
+  /** What is missing at a place. */
   at(location: string): Named[] {
-    const sql = `SELECT id, name FROM missing JOIN deliveries USING (id, name, location)
-      WHERE location = ? ORDER BY name`;
+    const sql = "SELECT id, name FROM missing WHERE location = ? ORDER BY name";
     return this.#database.all(sql, location);
   }
 }

@@ -169,7 +169,7 @@ export class Moving {
   }
 }
 
-/** What makes way for an entry; what was set aside has done so already. */
-function replacedBy({ action, was, stale }: PlannedEntry): Standing | undefined {
-  return action === "replace" && !stale?.endings.includes("") ? was : undefined;
+/** What makes way for an entry, if it is still there. */
+function replacedBy({ action, was }: PlannedEntry): Standing | undefined {
+  return action === "replace" ? was : undefined;
 }

@@ -173,18 +173,14 @@ function recall(text: string): RunReport | undefined {
 export type Outcome = "succeeded" | "failed" | "unfinished";
 
 function outcomeIn(
-  { dryRun, stages, snapshots }: RunReport,
+  { dryRun, snapshots }: RunReport,
   snapshot: string,
   destination: string,
 ): Outcome | undefined {
   if (dryRun) return undefined;
   const report = snapshots.find(({ id }) => id === snapshot);
-  if (report === undefined) {
-    const source = stages.find(({ id }) => id === snapshot);
-    return source?.status === "failed" ? "failed" : undefined;
-  }
-  const delivery = report.destinations.find(({ id }) => id === destination);
-  return delivery && (hasSucceeded(report, delivery) ? "succeeded" : "failed");
+  const delivery = report?.destinations.find(({ id }) => id === destination);
+  return delivery && (hasSucceeded(report!, delivery) ? "succeeded" : "failed");
 }
 
 /** Whether a snapshot was read in full, and stands at a destination. */

@@ -247,12 +247,9 @@ async function removeAll(
   const going = judged.filter(({ item }) => !item.keep);
   const spotOf = ({ item: { id, name } }: Judged) => ({ id, name, location });
   catalog.pruning.begin(going.map(spotOf));
-  const keys = going.flatMap(({ files }) => files.map(({ key }) => key));
-  const isManifest = (key: string) => parseKey(key)?.kind === "manifest";
-  const order = [...keys.filter(isManifest), ...keys.filter((key) => !isManifest(key))];
   let failure: { readonly error: unknown } | undefined;
   try {
-    await site.remove(order);
+    await site.remove(going.flatMap(({ files }) => files.map(({ key }) => key)));
   } catch (error) {
     failure = { error };
   }
@@ -264,7 +261,7 @@ async function removeAll(
   }
   const isThere = ({ files }: Judged) => files.some(({ key }) => left.has(key));
   const isSnapshot = ({ files }: Judged) =>
-    files.some(({ key }) => left.has(key) && isManifest(key));
+    files.some(({ key }) => left.has(key) && parseKey(key)?.kind === "manifest");
   const gone = going.filter((one) => !isThere(one));
   catalog.pruning.finish(gone.map(spotOf));
   catalog.pruning.cancel(going.filter(isSnapshot).map(spotOf));

@@ -500,12 +500,9 @@ class Rekeyer {
     return stored.bytes ?? files.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Manifests first. */
   async #remove(files: readonly StoredFile[]): Promise<void> {
     const { pool, signal } = this.#context;
-    const isArchive = ({ key }: StoredFile) => Number(parseKey(key)?.kind === "archive");
-    const ordered = files.toSorted((a, b) => isArchive(a) - isArchive(b));
-    const context = { options: this.place.options, keys: ordered.map(({ key }) => key) };
+    const context = { options: this.place.options, keys: files.map(({ key }) => key) };
     await pool.removing(this.place).call({ operation: "remove", context }, { signal });
   }
 

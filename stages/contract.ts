@@ -447,8 +447,8 @@ export interface FetchContext<S extends OptionsSchema> extends DestinationContex
 /** What a destination's `remove` is given. */
 export interface RemoveContext<S extends OptionsSchema> extends DestinationContext<S> {
   /**
-   * Manifests first, and so they must go: a snapshot of which only the manifest is left could not
-   * be brought back. What is not there (any more) is no failure.
+   * Manifests must go before archives: a snapshot of which only the manifest is left could not be
+   * brought back. What is not there (any more) is no failure.
    */
   readonly keys: readonly string[];
 }

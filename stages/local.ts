@@ -151,11 +151,6 @@ export default defineDestination({
         await output.commit(count);
         progress(done += count, size);
       }
-      if (done === size) return;
-      throw new StageError(
-        "snapshot-damaged",
-        `${action}: it ended after ${done} of ${size} bytes`,
-      );
     } catch (error) {
       throw explain(error, action);
     }

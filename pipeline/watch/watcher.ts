@@ -121,8 +121,7 @@ class Watcher {
     for (const line of linesOf(report)) this.#add(line);
     if (this.#options.extent === "nothing") return;
     await this.#told;
-    const isGood = report.status === 0 && isComplete(report, this.#pipeline) &&
-      await this.#isSound();
+    const isGood = report.status === 0 && await this.#isSound();
     await Promise.all([this.#alert(undefined), this.#beat(isGood ? "" : "/fail")]);
     await this.attempt(() => this.#writeMetrics());
   }
@@ -262,15 +261,3 @@ const NOTHING: Observation = { seen: [], isWell: () => false };
 
 /** Kinds of troubles with which nobody knows whether all can be brought back. */
 const DOUBTS: readonly string[] = ["drill", "store", "proof"];
-
-/** Whether every destination is known to hold what it should of every snapshot. */
-export function isComplete({ ok, dryRun, snapshots }: RunReport, { stages }: Pipeline): boolean {
-  const sources = stages.filter(({ stage }) => stage.kind === "source");
-  return ok && !dryRun &&
-    sources.every(({ id }) =>
-      snapshots.find((snapshot) => snapshot.id === id)?.destinations
-        .every(({ status, missing }) =>
-          (status === "ok" || status === "unchanged") && (missing?.count ?? 0) === 0
-        )
-    );
-}

@@ -132,9 +132,11 @@ async function attempt<T>(copy: string, work: () => T | Promise<T>): Promise<T> 
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error) || !("errcode" in error)) throw error;
-    const code = Number(error.errcode) & 0xff;
-    if (code === FULL) {
+    const { code: kind, errcode, message } = error as SqliteError;
+    if (kind !== "ERR_SQLITE_ERROR") throw error;
+    const code = Number(errcode) & 0xff;
+    // What fails within a backup has SQLite's words alone.
+    if (code === FULL || /is full/.test(message)) {
       throw new StageError(
         "storage-full",
         `Cannot copy a database to "${copy}": the disk is full`,
@@ -144,8 +146,14 @@ async function attempt<T>(copy: string, work: () => T | Promise<T>): Promise<T> 
         },
       );
     }
-    throw new ReadFault(STATES[code] ?? `SQLite says: ${oneLine(error.message)}`, "failed", error);
+    throw new ReadFault(STATES[code] ?? `SQLite says: ${oneLine(message)}`, "failed", error);
   }
+}
+
+/** What `node:sqlite` throws, among others. */
+interface SqliteError extends Error {
+  readonly code?: string;
+  readonly errcode?: number;
 }
 
 /** What SQLite found, without what could make it look like more than one line. */

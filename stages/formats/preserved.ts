@@ -112,7 +112,6 @@ export class Preserved implements Disposable {
     Deno.renameSync(path, this.at(`${VERSIONS}/${way}/${name}`));
     await this.#flushNames(this.at(`${VERSIONS}/${way}`));
     this.#changed.add(dirname(path));
-    this.#known.clear(); // It may have been a directory.
   }
 
   /** Begins a new file, which gets its name with {@linkcode finish}. */
@@ -147,9 +146,9 @@ export class Preserved implements Disposable {
     const folder = this.at(UNFINISHED);
     if (lstatIfThere(folder)?.isDirectory !== true) return [];
     return Array.from(Deno.readDirSync(folder)).flatMap(({ name, isDirectory }) =>
-      !isDirectory || name === this.#attempt
-        ? []
-        : filesBelow(join(folder, name)).map((way) => ({ way, path: join(folder, name, way) }))
+      isDirectory
+        ? filesBelow(join(folder, name)).map((way) => ({ way, path: join(folder, name, way) }))
+        : []
     );
   }
 

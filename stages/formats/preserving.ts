@@ -194,7 +194,6 @@ class Preserving {
     own: Deno.FileInfo,
   ): Promise<Outcome | undefined> {
     const { size } = file.info;
-    if (size < own.size) return undefined;
     using copy = this.#preserved.reopen(way, own);
     if (!await isSameBeginning(file, copy, own.size, this.#pace)) return undefined;
     if (size > own.size) await copyBytes(file, copy, size - own.size, this.#pace);
@@ -247,7 +246,7 @@ class Preserving {
  * that time, but not the time of the last touch.
  */
 function isSameByTimes(found: Found, own: Deno.FileInfo): boolean {
-  if (own.size !== found.size || mtimeOf(own) !== found.mtime || found.mtime === 0) return false;
+  if (own.size !== found.size || mtimeOf(own) !== found.mtime) return false;
   try {
     const touched = Deno.lstatSync(found.source).ctime?.getTime();
     const copied = own.ctime?.getTime();
@@ -257,9 +256,8 @@ function isSameByTimes(found: Found, own: Deno.FileInfo): boolean {
   }
 }
 
-/** Gives a copy the time of its file, for the next run to go by, unless that changed meanwhile. */
+/** Gives a copy the time that its file had when it was opened, for the next run to go by. */
 function stamp(file: SourceFile, copy: Deno.FsFile): void {
-  if (!file.isUntouched(Date.now())) return;
   const time = new Date(mtimeOf(file.info));
   copy.utimeSync(time, time);
 }

@@ -12,7 +12,7 @@ import { type Found, idOf, type Remarks, type Selection, Walk, withCircumstances
 /**
  * Walks, and reads nothing. What not everybody may read is opened, to see whether it can be.
  *
- * @throws {StageError} `source-missing` or `source-unreadable` when there is nothing at all.
+ * @throws {StageError} `source-missing` when there is nothing at all.
  */
 export async function survey(
   selection: Selection,

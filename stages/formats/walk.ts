@@ -5,7 +5,6 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import type { ClaudePlace, Remark } from "../contract.ts";
-import { StageError } from "../errors.ts";
 import {
   CLAUDE_FOLDER,
   type ClaudeChoice,
@@ -123,8 +122,6 @@ export class Walk {
   readonly #avoidedNames: ReadonlySet<string>;
   /** Paths that are named, lie in another one and were not met yet, by their true places. */
   readonly #awaited = new Map<string, string>();
-  /** Roots that could not be listed. */
-  #lost = 0;
 
   private constructor(
     selection: Selection,
@@ -175,17 +172,6 @@ export class Walk {
     const told = new Set(this.#remarks.unreadable.map(({ path }) => path));
     const missed = [...this.#databases.missed(), ...Array.from(this.#awaited, missing)];
     this.#remarks.unreadable.push(...missed.filter(({ path }) => !told.has(path)));
-    this.#requireContent();
-  }
-
-  /** @throws {StageError} When nothing at all could be read: that is no empty backup. */
-  #requireContent(): void {
-    const [first] = this.roots;
-    if (first === undefined || this.#lost < this.roots.length) return;
-    const reason = this.#remarks.unreadable.find(({ path }) => path === first.path)?.reason;
-    throw new StageError("source-unreadable", `Cannot back up "${first.path}": ${reason}`, {
-      hint: "Run keepsake as a user who may read it",
-    });
   }
 
   #meetRoot({ name, path, real, info }: FoundRoot): Met | undefined {
@@ -253,7 +239,6 @@ export class Walk {
     } catch (error) {
       if (!(error instanceof ReadFault)) throw error;
       this.#remarks.unreadable.push({ path: found.shown, reason: error.reason });
-      if (directory.way === "") this.#lost++;
       return [];
     }
     for (const { name, reason, isDirectory } of listing.unreadable) {

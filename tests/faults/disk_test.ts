@@ -1,6 +1,8 @@
 /** Disks that are full, read-only or take less than they say. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createPrivately } from "../../commands/private_file.ts";
 import { runJson } from "../../commands/run_json.ts";
 import { renderRun } from "../../commands/ui/run_summary.ts";
 import type { Listener } from "../../pipeline/events.ts";
@@ -8,8 +10,10 @@ import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
-import { works } from "../platform/probe.ts";
+import { Folder, works } from "../platform/probe.ts";
+import { archiveOf, selectionOf, SourceTree } from "../stages/formats/source_tree.ts";
 import { git, hasGit } from "../stages/git_harness.ts";
+import { childFor, runStage, type StageJob } from "../stages/harness.ts";
 import {
   assertTidy,
   complaints,
@@ -428,10 +432,134 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `an identity that a full disk does not take is not left there in part${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using folder = new Folder();
+    const path = join(folder.path, "disk", "identity.txt");
+    using _ = new Disk(join(folder.path, "disk"), "4k");
+    const error = await rejection(createPrivately(path, "key\n".repeat(9000), "another"));
+    assert.equal(error.code, "storage-full");
+    assert.ok(!exists(path));
+  },
+});
+
+Deno.test({
+  name: `a restore goes to a directory where another disk is mounted${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using sandbox = await Sandbox.make(encrypted, FEW);
+    await sandbox.backUp();
+    const directory = join(sandbox.folder, "target");
+    using _ = new Disk(directory, "1m");
+    const { pipeline } = sandbox;
+    const { files } = await restoreSnapshot({
+      pipeline,
+      snapshot: "latest",
+      target: { directory },
+    });
+    assert.equal(files, 2);
+    assert.deepEqual([...filesIn(directory).keys()].length, 2);
+  },
+});
+
+Deno.test({
+  name: `a full disk under the copy of a database is named, and is no fault of that${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using tree = new SourceTree({ "root/a.txt": "a" });
+    const database = tree.at("root/app.db");
+    {
+      using made = new DatabaseSync(database);
+      made.exec("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(1000000))");
+    }
+    using _ = new Disk(tree.at("copies"), "256k");
+    const selection = selectionOf([tree.at("root")], { databases: [database] });
+    const error = await rejection(archiveOf(selection, { directory: tree.at("copies") }));
+    assert.equal(error.code, "storage-full");
+    assert.match(error.message, /^Cannot copy a database to ".*\/copies\/.*": the disk is full$/);
+  },
+});
+
+Deno.test({
+  name:
+    `a full disk under what preserve keeps ends it, and leaves nothing unfinished${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    using tree = new SourceTree({ "from/p/1.jsonl": "one\n", "from/p/2.jsonl": noise(1 << 20) });
+    using _ = new Disk(tree.at("to"), "256k");
+    const error = await rejection(runStage(preserving(tree)));
+    assert.equal(error.code, "storage-full");
+    assert.match(error.message, /^Cannot keep copies in ".*\/to": the disk is full$/);
+    assert.deepEqual(keptIn(tree), ["p/1.jsonl"]);
+  },
+});
+
+Deno.test({
+  name: `preserve names a file that breaks while it is read, and keeps the rest${unlessTraces}`,
+  ignore: !traces,
+  fn() {
+    using tree = new SourceTree({ "from/p/1.jsonl": "one\n", "from/p/2.jsonl": "two\n" });
+    const path = tree.at("from/p/2.jsonl");
+    const fault = trace("read", "read:error=EIO", "-P", path);
+    const { result } = JSON.parse(run(...fault, ...childFor(preserving(tree))));
+    assert.deepEqual(result.unreadable, [{ path, reason: "input/output error" }]);
+    assert.deepEqual(keptIn(tree), ["p/1.jsonl"]);
+  },
+});
+
+Deno.test({
+  name:
+    `preserve flushes what it keeps before that gets its name, and names at last${unlessTraces}`,
+  ignore: !traces,
+  fn() {
+    using tree = new SourceTree({ "from/p/1.jsonl": "one\n" });
+    const keep = () => {
+      const log = tree.at("log");
+      const words = ["-f", "-y", "-qq", "-o", log, "-e", "trace=fsync,rename"];
+      run("strace", ...words, ...childFor(preserving(tree)));
+      return Deno.readTextFileSync(log).split("\n").flatMap((line) => {
+        const [, call, ...names] =
+          /^\d+ +(fsync|rename)\(.*?\/to(\/[^"<>]*)?[">](?:.*\/to(\/[^"<>]*)")?/.exec(line) ?? [];
+        return call === undefined ? [] : [`${call} ${names.at(-1) ?? names[0] ?? "/"}`];
+      }).map((line) => line.replace(/\/unfinished\/\w{8}/, "/unfinished"));
+    };
+    assert.deepEqual(keep(), [
+      "fsync /.keepsake/unfinished/p/1.jsonl",
+      "rename /p/1.jsonl",
+      "fsync /",
+      "fsync /.keepsake",
+      "fsync /p",
+    ]);
+    tree.write("from/p/1.jsonl", "another\n");
+    assert.deepEqual(keep(), [
+      "fsync /.keepsake/versions/p/1.jsonl",
+      "fsync /.keepsake/versions/p",
+      "fsync /.keepsake/versions",
+      "fsync /.keepsake",
+      "fsync /.keepsake/unfinished/p/1.jsonl",
+      "rename /p/1.jsonl",
+      "fsync /.keepsake",
+      "fsync /p",
+    ]);
+  },
+});
+
 /** `strace` with a fault in one call. */
 function trace(call: string, fault: string, ...more: readonly string[]): string[] {
   const options = ["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${call}`];
   return ["strace", ...options, "-e", `inject=${fault}`, ...more];
+}
+
+/** Keeps a copy of `from` in `to`. */
+function preserving(tree: SourceTree): StageJob {
+  const options = { from: tree.at("from"), to: tree.at("to") };
+  return { use: "preserve", operation: "run", options };
+}
+
+function keptIn(tree: SourceTree): string[] {
+  return [...filesIn(tree.at("to")).keys()].filter((path) => path !== ".keepsake/lock").toSorted();
 }
 
 /** Two destinations, of which `small` comes first. */
@@ -494,7 +622,7 @@ class Disk implements Disposable {
   }
 }
 
-function run(program: string, ...args: readonly string[]): string {
+function run(program = "", ...args: readonly string[]): string {
   const { success, stdout, stderr } = new Deno.Command(program, { args: [...args] }).outputSync();
   assert.ok(success, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);

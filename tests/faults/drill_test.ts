@@ -5,6 +5,7 @@ import { Catalog } from "../../pipeline/catalog.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { drillPipeline } from "../../pipeline/drill.ts";
+import type { Listener } from "../../pipeline/events.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { openScratch } from "../../pipeline/scratch.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
@@ -79,6 +80,8 @@ Deno.test("drill fails for damage, is inconclusive without an identity, and forg
   deepEqual([local!.proven, local!.drilled, local!.verdict], [at(2)(), at(2)(), "inconclusive"]);
   deepEqual([usb!.proven, usb!.drilled, usb!.verdict], [at(1)(), at(2)(), "failed"]);
   deepEqual([...catalog.pruning.verifications(world.at("usb")).values()], ["damaged"]);
+  // Who could not look has found out nothing.
+  deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["ok"]);
   catalog[Symbol.dispose]();
 });
 
@@ -91,12 +94,31 @@ Deno.test("drill fails for what came back as it was and is of no use, and for wh
   equal(status, 4);
   deepEqual(local!.flaws, [{ path: ".claude/projects/x.jsonl", reason: "line 2 is no JSON" }]);
   match(local!.failure!.message, /^Cannot use "\.claude\/projects\/x\.jsonl" of "claude\//);
+  {
+    // All came back: what that is worth is not the destination's doing.
+    using catalog = Catalog.openIfThere(pipeline.state)!;
+    deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["ok"]);
+  }
   await Deno.remove(await fileIn(world, "usb", ".json."));
   const { drills: [usb] } = await drillPipeline(pipeline, { destination: "usb" });
   deepEqual([usb!.verdict, usb!.failure!.code], ["failed", "snapshot-missing"]);
   await Deno.remove(world.at("backups"), { recursive: true });
   const { drills: [gone], status: two } = await drillPipeline(pipeline, { destination: "local" });
   deepEqual([gone!.verdict, gone!.id, two], ["inconclusive", "claude", 2]);
+});
+
+Deno.test("a drill that is interrupted at one destination has noted what it found at another", async () => {
+  const { world, pipeline } = await furnished();
+  using _ = world;
+  await runPipeline(pipeline, { clock: at(0) });
+  await Deno.truncate(await fileIn(world, "backups", ".tar."), 100);
+  const stop = new AbortController();
+  const listener: Listener = (event) => {
+    if (event.type === "stage-started" && event.stage === "usb") stop.abort(new Error("Stop"));
+  };
+  await rejects(drillPipeline(pipeline, { signal: stop.signal, listener }), { message: "Stop" });
+  using catalog = Catalog.openIfThere(pipeline.state)!;
+  deepEqual([...catalog.pruning.verifications(world.at("backups")).values()], ["damaged"]);
 });
 
 Deno.test("run drills when that is due, and ends with 2 when a proof is overdue", async () => {
@@ -120,6 +142,13 @@ Deno.test("run drills when that is due, and ends with 2 when a proof is overdue"
   ]);
   await Deno.rename(world.at("elsewhere"), world.identity);
   equal((await runPipeline(pipeline, { clock: at(24) })).status, 0);
+  const archive = await fileIn(world, "usb", ".tar.");
+  const bytes = await Deno.readFile(archive);
+  bytes[bytes.length >> 1]! ^= 1;
+  await Deno.writeFile(archive, bytes);
+  const failed = await runPipeline(pipeline, { clock: at(32) });
+  deepEqual([failed.status, failed.ok, failed.unproven], [2, false, undefined]);
+  deepEqual(failed.drills?.map(({ verdict }) => verdict), ["failed"]);
 });
 
 Deno.test("an id that was renamed, and removed by hand, is to be proven no more", async () => {

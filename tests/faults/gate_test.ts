@@ -7,8 +7,9 @@ import { parseKey } from "../../pipeline/names.ts";
 import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
+import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
-import { complaints, encrypted, exists, filesIn, Sandbox, SLOW } from "./harness.ts";
+import { complaints, encrypted, exists, filesIn, Sandbox, SLOW, type Stages } from "./harness.ts";
 
 const FEW = { "a.txt": "one", "folder/b.txt": "two", "empty": "" };
 
@@ -25,6 +26,26 @@ Deno.test("a second run of an unchanged tree says so and writes nothing", async 
   assert.equal(second.snapshots[0]?.name, null);
   assert.deepEqual(filesIn(sandbox.destination()), stored);
   assert.deepEqual(await watch.changes(), []);
+});
+
+Deno.test("a dry run is not the last one, and one of a part no backup of everything", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp(at(0));
+  await sandbox.backUp({ ...at(1), dryRun: true });
+  assert.deepEqual(statusOf(sandbox.pipeline, new Date()).last?.started, at(0).clock!());
+  await sandbox.backUp({ ...at(2), only: ["backups"] });
+  using catalog = Catalog.openIfThere(sandbox.state)!;
+  assert.deepEqual(catalog.lastRun()?.started, at(2).clock!());
+  assert.deepEqual(catalog.lastBackup()?.started, at(0).clock!());
+});
+
+Deno.test("a destination that holds what it should is known to do so from each run on", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  for (const second of [0, 9]) {
+    await sandbox.backUp(at(second));
+    const [place] = statusOf(sandbox.pipeline, new Date()).places;
+    assert.deepEqual(place?.confirmed, at(second).clock!());
+  }
 });
 
 Deno.test("a tree whose times changed and nothing else is unchanged", async () => {
@@ -143,6 +164,12 @@ Deno.test("the newest snapshot is the one that was made last, also when the cloc
   await sandbox.backUp({ clock: () => new Date("2026-01-02T03:04:05Z") });
   sandbox.change();
   const clock = () => new Date("2025-01-02T03:04:05Z");
+  await sandbox.backUp({ clock });
+  assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
+  assert.deepEqual(await sandbox.restore(), sandbox.contents());
+  // Also where only the destination knows what was made.
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  sandbox.change();
   await sandbox.backUp({ clock });
   assert.deepEqual(statuses(await sandbox.backUp({ clock })), { backups: "unchanged" });
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
@@ -322,6 +349,9 @@ Deno.test("a copy that is not whole does not count, and is made again", async ()
     await harm();
     assert.deepEqual(statuses(await sandbox.backUp(at(second + 1))), { backups: "ok" }, what);
   }
+  await Deno.remove(newest(sandbox, "tar"));
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  assert.deepEqual(statuses(await sandbox.backUp(at(9))), { backups: "ok" });
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
@@ -416,13 +446,15 @@ Deno.test("for whom a copy is that no catalog knows is not known: a run says so,
   assert.deepEqual(await sandbox.restore(), sandbox.contents());
 });
 
-Deno.test("a copy in plaintext that no catalog knows is none of what is encrypted now", async () => {
-  using sandbox = await Sandbox.make(plain, FEW);
-  await sandbox.backUp(at(0));
-  await Deno.remove(join(sandbox.state, "catalog.db"));
-  await sandbox.configure(encrypted);
-  assert.deepEqual(statuses(await sandbox.backUp(at(1))), { backups: "ok" });
-  assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "unchanged" });
+Deno.test("a copy in plaintext that no catalog knows is none of what is encrypted now, nor the reverse", async () => {
+  for (const [before, now] of [[plain, encrypted], [encrypted, plain]] as const) {
+    using sandbox = await Sandbox.make(before, FEW);
+    await sandbox.backUp(at(0));
+    await Deno.remove(join(sandbox.state, "catalog.db"));
+    await sandbox.configure(now);
+    assert.deepEqual(statuses(await sandbox.backUp(at(1))), { backups: "ok" });
+    assert.deepEqual(statuses(await sandbox.backUp(at(2))), { backups: "unchanged" });
+  }
 });
 
 Deno.test("two catalogs that share a destination and an id do not store the same by turns", async () => {
@@ -443,6 +475,32 @@ Deno.test("two catalogs that share a destination and an id do not store the same
   await Deno.truncate(newestIn(sandbox, "backups"), 100);
   await swap();
   assert.deepEqual(statuses(await sandbox.backUp(at(7))), ok, "The newest is not whole");
+});
+
+Deno.test("of two copies for others each, nobody knows which is which once both were moved", async () => {
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+  const other = await identityToRecipient(await generateX25519Identity());
+  const places = (one: string, two: string): Stages => (it) =>
+    [
+      it.stage("snapshot", { id: "m", paths: [it.tree], compress: "none" }),
+      it.stage("hash-gate"),
+      it.stage("encrypt", { to: [it.recipient] }),
+      it.stage("local", { id: "one", path: it.destination(one) }),
+      it.stage("encrypt", { id: "other", to: [other], input: "m" }),
+      it.stage("local", { id: "two", path: it.destination(two) }),
+    ].join("");
+  using sandbox = await Sandbox.make(places("a", "b"), FEW);
+  await sandbox.backUp(at(0));
+  for (const [from, to] of [["a", "c"], ["b", "d"]] as const) {
+    await Deno.rename(sandbox.destination(from), sandbox.destination(to));
+  }
+  await sandbox.configure(places("c", "d"));
+  assert.deepEqual(statuses(await sandbox.backUp(at(1))), { one: "unchanged", two: "unchanged" });
+  const [snapshot] = await sandbox.list();
+  using catalog = Catalog.openIfThere(sandbox.state)!;
+  for (const place of ["c", "d"]) {
+    assert.equal(catalog.delivery("m", snapshot!.name, sandbox.destination(place))?.way, "");
+  }
 });
 
 Deno.test("what was moved with its destination is what it was, and for whom it was", async () => {

@@ -1,6 +1,7 @@
 /** Pruning that is killed, or refused: never a manifest without its archive, and never too little left. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { statusOf } from "../../pipeline/status.ts";
 import { works } from "../platform/probe.ts";
 import { filesIn, Sandbox, SLOW, type Stages } from "./harness.ts";
 import { killAt } from "./killing.ts";
@@ -124,6 +125,7 @@ Deno.test({
       ...["01 tar", "02 json", "02 tar", "03 json", "03 tar"],
       ...[`${today} json`, `${today} tar`],
     ]);
+    assert.equal(statusOf(sandbox.pipeline, new Date()).places[0]?.count, 3);
     assert.equal(await sandbox.verifyAll(), 3);
     assert.equal((await sandbox.keepsake(["prune"])).code, 0);
     assert.deepEqual(left(sandbox), [`${today} json`, `${today} tar`]);

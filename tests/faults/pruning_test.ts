@@ -161,6 +161,17 @@ Deno.test("a dry run tells the fate of every snapshot and removes nothing", asyn
   assert.deepEqual(filesIn(sandbox.destination()), before);
 });
 
+Deno.test("what a snapshot holds is known for as long as some destination has it", async () => {
+  const both: Stages = (sandbox) =>
+    sealed({ keep_last: 1 })(sandbox) +
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), keep_last: 2 });
+  using sandbox = await Sandbox.make(both, FILES);
+  for (const day of [1, 2, 3]) await runOn(sandbox, day);
+  assert.deepEqual(stored(sandbox), ["m 03"]);
+  const [first, ...others] = fates(await pruneOn(sandbox, 3, { destination: "usb" }));
+  assert.deepEqual([first?.slice(0, 8), others.length], ["02 keep:", 1]);
+});
+
 Deno.test("after a run that failed nothing is removed, by it or by hand", async () => {
   using sandbox = await withDays(3);
   await sandbox.configure(keeping({ keep_last: 1 }));
@@ -177,19 +188,52 @@ Deno.test("after a run that failed nothing is removed, by it or by hand", async 
   assert.equal(pruning.items[0]?.reasons[0], "the last run of it did not succeed");
 });
 
-Deno.test("a run that was killed, or is unknown, is none that succeeded", async () => {
+Deno.test("nothing is removed where this run stored nothing, though it did elsewhere", async () => {
+  const both: Stages = (sandbox) =>
+    keeping({})(sandbox) + sandbox.stage("local", {
+      ...{ id: "usb", path: sandbox.destination("usb"), plaintext: true },
+      ...{ secrets: "block", keep_last: 1 },
+    });
+  using sandbox = await Sandbox.make(
+    (sandbox) => both(sandbox).replace("keep_last = 1", ""),
+    FILES,
+  );
+  for (const day of [1, 2]) await runOn(sandbox, day);
+  await sandbox.configure(both);
+  sandbox.write("token.txt", `ghp_${"a1B2".repeat(9)}`);
+  const report = await sandbox.run({ clock: dayOf(3) });
+  assert.deepEqual(report.snapshots[0]!.destinations.map(({ status }) => status), ["ok", "failed"]);
+  assert.equal(filesIn(sandbox.destination("usb")).size, 4);
+});
+
+Deno.test("a dry run says nothing of how the last one fared", async () => {
   using sandbox = await withDays(2);
   await sandbox.configure(keeping({ keep_last: 1 }));
+  await sandbox.backUp({ clock: dayOf(3), dryRun: true });
+  assert.equal(fates(await pruneOn(sandbox, 3))[0], "01 removed: beyond keep_last = 1");
+});
+
+Deno.test("a run that was killed, or is unknown, is none that succeeded", async () => {
+  using sandbox = await withDays(3);
+  await sandbox.configure(keeping({ keep_last: 1 }));
+  const [manifest] = [...filesIn(sandbox.destination()).keys()]
+    .filter((path) => path.includes("20261001") && path.includes(".json"));
+  await Deno.remove(join(sandbox.destination(), manifest!));
   const catalog = Catalog.open(sandbox.state, () => {}, new Date());
+  const [first] = catalog.deliveriesTo(sandbox.destination());
+  catalog.pruning.finish([{ ...first!, location: sandbox.destination() }]);
   catalog.beginRun(new Date());
   catalog[Symbol.dispose]();
   const killed = await pruneOn(sandbox, 3);
+  assert.ok(killed.items.every(({ keep }) => keep));
+  assert.equal(killed.items[0]?.what, "archive");
   assert.equal(killed.items[0]?.reasons[0], "the last run did not end in order: run again first");
 
   await Deno.remove(join(sandbox.state, "catalog.db"));
   const unknown = await pruneOn(sandbox, 3);
   assert.equal(unknown.items[0]?.reasons[0], "no run of it is known here: run first");
-  assert.deepEqual(stored(sandbox), ["m 01", "m 02"]);
+  assert.deepEqual(stored(sandbox), ["m 02", "m 03"]);
+  assert.equal(halves(sandbox).archives.length, 1);
 });
 
 Deno.test("snapshots of m and of m-work never touch each other's copies", async () => {
@@ -202,16 +246,21 @@ Deno.test("snapshots of m and of m-work never touch each other's copies", async 
   await sandbox.backUp({ clock: dayOf(3), only: ["m"] });
   assert.deepEqual(stored(sandbox), ["m 03", "m-work 01", "m-work 02"]);
 
-  await sandbox.configure((sandbox) =>
-    two({ keep_last: 1 })(sandbox).replace('id = "m-work"', 'id = "m-play"')
-  );
-  const { items } = await pruneOn(sandbox, 3);
-  const work = items.filter(({ id }) => id === "m-work");
-  assert.equal(work.length, 2);
-  for (const { keep, reasons } of work) {
-    assert.deepEqual([keep, reasons], [true, [
-      "no snapshot stage of this pipeline stores it here",
-    ]]);
+  const renamed: Stages = (sandbox) =>
+    two({ keep_last: 1 })(sandbox).replace('id = "m-work"', 'id = "m-play"');
+  const elsewhere: Stages = (sandbox) =>
+    two({ keep_last: 1, only: ["m"] })(sandbox) +
+    sandbox.stage("local", { id: "usb", path: sandbox.destination("usb"), plaintext: true });
+  for (const stages of [renamed, elsewhere]) {
+    await sandbox.configure(stages);
+    const { items } = await pruneOn(sandbox, 3);
+    const work = items.filter(({ id }) => id === "m-work");
+    assert.equal(work.length, 2);
+    for (const { keep, reasons } of work) {
+      assert.deepEqual([keep, reasons], [true, [
+        "no snapshot stage of this pipeline stores it here",
+      ]]);
+    }
   }
 });
 
@@ -293,16 +342,60 @@ Deno.test("the last verified snapshot stays", async () => {
   assert.deepEqual(stored(sandbox), ["m 04", "m 05"]);
 });
 
-Deno.test("a damaged snapshot takes nobody's place", async () => {
+for (const state of ["cut short", "found damaged"] as const) {
+  Deno.test(`a snapshot whose archive was ${state} takes nobody's place`, async () => {
+    using sandbox = await withDays(3);
+    const [newest] = [...filesIn(sandbox.destination()).keys()]
+      .filter((path) => path.includes("20261003") && path.includes(".tar"));
+    const path = join(sandbox.destination(), newest!);
+    if (state === "cut short") await Deno.truncate(path, 100);
+    else {
+      const bytes = await Deno.readFile(path);
+      await Deno.writeFile(path, bytes.fill(0, 600, 700));
+      await verifySnapshots({ pipeline: sandbox.pipeline });
+    }
+    await sandbox.configure(keeping({ keep_last: 1 }));
+    assert.deepEqual(fates(await pruneOn(sandbox, 3)), [
+      "01 removed: beyond keep_last = 1",
+      "02 keep: newest complete one; last 1 of 1, of the complete ones",
+      "03 keep: newest; last 1 of 1",
+    ]);
+  });
+}
+
+Deno.test("a manifest that has lost its archive takes nobody's place, also where a lost catalog knew it", async () => {
   using sandbox = await withDays(3);
-  const [newest] = [...filesIn(sandbox.destination()).keys()]
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await runOn(sandbox, 4);
+  const [archive] = [...filesIn(sandbox.destination()).keys()]
     .filter((path) => path.includes("20261003") && path.includes(".tar"));
-  await Deno.truncate(join(sandbox.destination(), newest!), 100);
-  await sandbox.configure(keeping({ keep_last: 1 }));
-  assert.deepEqual(fates(await pruneOn(sandbox, 3)), [
+  await Deno.remove(join(sandbox.destination(), archive!));
+  await sandbox.configure(keeping({ keep_last: 2 }));
+  assert.deepEqual(fates(await pruneOn(sandbox, 4)), [
+    "01 removed: beyond keep_last = 2",
+    "02 keep: last 2 of 2, of the complete ones",
+    "03 keep: last 2 of 2",
+    "04 keep: newest; last 1 of 2",
+  ]);
+});
+
+Deno.test("a snapshot that was verified, and whose manifest is damaged since, is not the last verified one", async () => {
+  using sandbox = await withDays(3);
+  await Deno.remove(join(sandbox.state, "catalog.db"));
+  await runOn(sandbox, 4);
+  const manifests = [...filesIn(sandbox.destination()).keys()].toSorted()
+    .filter((path) => path.includes(".json"));
+  for (const path of manifests.slice(1, 3)) {
+    const [snapshot] = path.split(".");
+    await verifySnapshots({ pipeline: sandbox.pipeline, snapshot });
+  }
+  await Deno.writeTextFile(join(sandbox.destination(), manifests[2]!), "{");
+  await sandbox.configure(keeping({ keep_last: 1, forget_deleted: true }));
+  assert.deepEqual(fates(await pruneOn(sandbox, 4)), [
     "01 removed: beyond keep_last = 1",
-    "02 keep: newest complete one; last 1 of 1, of the complete ones",
-    "03 keep: newest; last 1 of 1",
+    "02 keep: last verified one",
+    "03 removed: beyond keep_last = 1",
+    "04 keep: newest; last 1 of 1",
   ]);
 });
 

@@ -1,7 +1,8 @@
 /** Sources that do not hold still, and those that cannot be read. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { loadPipeline } from "../../pipeline/config/load.ts";
+import { readSnapshot } from "../../pipeline/list.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { within } from "../platform/probe.ts";
 import { complaints, encrypted, filesIn, rejection, Sandbox, SLOW, treeOf } from "./harness.ts";
@@ -69,6 +70,23 @@ Deno.test({
       "changing.txt",
     ]);
   },
+});
+
+Deno.test("neither state nor backups are a part of what is backed up, wherever they lie", async () => {
+  using sandbox = await Sandbox.make((sandbox) =>
+    encrypted(sandbox).replace(JSON.stringify(sandbox.tree), JSON.stringify(sandbox.folder))
+  );
+  await sandbox.backUp();
+  const [held] = filesIn(sandbox.destination()).keys();
+  const { manifest } = await readSnapshot({ pipeline: sandbox.pipeline }, "latest");
+  const names = manifest.entries.map(({ path }) => path.split("/").slice(1).join("/"));
+  const nameOf = (path: string) => relative(sandbox.folder, path);
+  assert.ok(held !== undefined && names.includes(nameOf(sandbox.file)));
+  for (const place of [join(sandbox.state, ".."), sandbox.state, sandbox.destination()]) {
+    const inside = names.filter((name) => name.startsWith(`${nameOf(place)}/`));
+    assert.deepEqual(inside, []);
+  }
+  assert.equal((await sandbox.backUp()).snapshots[0]?.destinations[0]?.status, "unchanged");
 });
 
 Deno.test("secrets that stand where they should not are never repeated", async () => {

@@ -8,6 +8,7 @@ import snapshot from "../../stages/snapshot.ts";
 import type { Pipeline, PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { type FlowContext, type Origin, runFlow, type Stream } from "../../pipeline/flow.ts";
 import { runGrants } from "../../pipeline/grants.ts";
+import { prunePipeline } from "../../pipeline/prune.ts";
 import { runPrepare } from "../../pipeline/preparing.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { Spool } from "../../pipeline/spool.ts";
@@ -310,6 +311,27 @@ for (const manner of ["throws aside", "stops reading", "reads nothing"] as const
     assert.equal(filesIn(join(sandbox.state, "spool")).size, 0);
   });
 }
+
+Deno.test("what a destination said that it had removed, and holds still, is told", async () => {
+  using sandbox = await Sandbox.make();
+  const path = sandbox.destination("kept");
+  for (let times = 0; times < 2; times++) {
+    sandbox.change();
+    await runPipeline(pipelineOf(sandbox, [destinationOf(sandbox, "kept")]));
+  }
+  const [name] = [...filesIn(path).keys()].toSorted();
+  const stage = stageOf("unruly_destination.ts", unrulyDestination, { path, lie: "none" }, "kept");
+  const retention = { last: 1, forgetDeleted: true };
+  const { status, destinations: [kept] } = await prunePipeline(
+    pipelineOf(sandbox, [{ ...stage, retention }]),
+  );
+  assert.equal(status, 2);
+  const snapshot = name!.slice(0, name!.indexOf("."));
+  assert.equal(
+    kept?.failure?.message,
+    `Cannot remove "${snapshot}" from "kept": it is still there`,
+  );
+});
 
 Deno.test("a run with a bug in one stage delivers all the same where that does not stand in the way", async () => {
   using sandbox = await Sandbox.make();

@@ -133,6 +133,17 @@ Deno.test("contents answer what sets would, also when some were forgotten", () =
   });
 });
 
+Deno.test("contents go on from the newest, also where it was forgotten", () => {
+  withContents((contents) => {
+    add(contents, "1", [".claude/a"]);
+    add(contents, "2", [".claude/a", ".claude/b"]);
+    contents.forget("m", ["2"]);
+    add(contents, "3", [".claude/b"], ["/home/me/.claude/b"]);
+    assert.deepEqual(contents.onlyIn("m", "1", ["3"]), { count: 1, example: ".claude/a" });
+    assert.deepEqual(contents.onlyIn("m", "3", ["1"]), { count: 1, example: ".claude/b" });
+  });
+});
+
 Deno.test("contents that lost a part know nothing", () => {
   const state = Deno.makeTempDirSync({ prefix: "keepsake-contents-" });
   const catalog = Catalog.open(state, () => {}, new Date(0));

@@ -56,6 +56,14 @@ Deno.test("readManifest() gives back what writeManifest() wrote", async () => {
   }
 });
 
+Deno.test("readManifest() takes no manifest whose name is not that of its content", async () => {
+  const manifest = await manifestOf(ENTRIES);
+  const name = `${manifest.name.slice(0, -12)}${"0".repeat(12)}`;
+  await assert.rejects(readManifest(await textOf({ ...manifest, name }), "claude", name), {
+    code: "snapshot-damaged",
+  });
+});
+
 Deno.test("a manifest has one line an entry, for people with grep", async () => {
   const text = await textOf(await manifestOf(ENTRIES));
   const lines = text.split("\n").filter((line) => line.startsWith('{"path"'));

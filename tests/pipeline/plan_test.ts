@@ -127,6 +127,20 @@ Deno.test("the second promise holds when what reaches the network gets ciphertex
   assert.deepEqual(secondPromise, { holds: true, breaches: [] });
 });
 
+Deno.test("plan shows what removes and what rekeys, and what that could reach", async () => {
+  const permissions: Stage["permissions"] = (_, operation) =>
+    operation === "remove" || operation === "rewrap" ? { net: [`${operation}.example`] } : {};
+  const encrypt = { ...(await stages["encrypt"]!()).default, permissions } as Stage;
+  const pipeline = await pipelineOf("snapshot", encrypt, { ...REMOTE, permissions } as Stage);
+  const [snapshot, seal, remote] = pipeline.stages as [PipelineStage, PipelineStage, PipelineStage];
+  const reach = (policy: PipelineStage["retention"]) =>
+    planOf({ ...pipeline, stages: [snapshot, seal, { ...remote, retention: policy }] })
+      .stages.map(({ permissions }) => permissions.net);
+  assert.deepEqual(reach(undefined), [false, ["rewrap.example"], false]);
+  const policy = { last: 1, forgetDeleted: false };
+  assert.deepEqual(reach(policy), [false, ["rewrap.example"], ["remove.example"]]);
+});
+
 Deno.test("the second promise is broken by a remote destination of plaintext, and plan says so", async () => {
   const { secondPromise } = planOf(await pipelineOf("snapshot", REMOTE, "encrypt", "local"));
   assert.deepEqual(secondPromise, {
@@ -153,7 +167,10 @@ Deno.test("a plan says what becomes of secrets at each destination", async () =>
   const other = { ...snapshot!, id: "other" };
   const [encrypt, remote] = below.map((stage) => ({ ...stage }));
   const stages = [snapshot!, other, { ...encrypt!, only: ["other"] }, remote!];
-  assert.deepEqual(planOf({ ...mixed, stages }).stages.at(-1)?.secrets, "block");
+  const plan = planOf({ ...mixed, stages });
+  assert.equal(plan.stages.at(-1)?.secrets, "block");
+  assert.equal(plan.stages.at(-1)?.seesPlaintext, true);
+  assert.equal(plan.secondPromise.holds, false);
   const own = [{ ...remote!, secrets: "warn" as const }];
   assert.equal(planOf({ ...mixed, stages: [snapshot!, ...own] }).stages.at(-1)?.secrets, "warn");
 });

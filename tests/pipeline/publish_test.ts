@@ -9,7 +9,7 @@ const BASE = { mode: 0o755, mtime: 0 };
 const directory = (path: string): Entry => ({ ...BASE, kind: "directory", path });
 const file = (path: string): Entry => ({ ...BASE, kind: "file", path, sha256: "", size: 3 });
 const ENTRIES: readonly Entry[] = [
-  directory("a"),
+  { ...directory("a"), mode: 0o3755 },
   file("a/history"),
   { ...BASE, kind: "symlink", path: "a/link", link: "history" },
   { ...BASE, kind: "hardlink", path: "a/name", link: "a/history" },
@@ -88,6 +88,37 @@ Deno.test("publish() puts a root beside what somebody else wrote into it meanwhi
   assert.equal((await Deno.stat(dirname(mine))).mode! & 0o777, 0o700);
 });
 
+Deno.test("publish() makes what is restored no further name of a file that is kept", async () => {
+  using folder = new Folder();
+  write(join(folder.path, "a", "history"), "mine");
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.deepEqual(read(folder), {
+    ...{ "a/history": "mine", "a/link": "history", "a/name": "old" },
+    z: "old",
+  });
+});
+
+Deno.test("a directory where a file has to be is in the way, whatever may be overwritten", async () => {
+  for (const overwrite of ["never", "changed", "always"] as const) {
+    using folder = new Folder();
+    await Deno.mkdir(join(folder.path, "a", "history"), { recursive: true });
+    await assert.rejects(restore(folder, () => {}, overwrite), { code: "target-refused" });
+  }
+});
+
+Deno.test("publish() leaves a directory that was there its bits", async () => {
+  using folder = new Folder();
+  await Deno.mkdir(join(folder.path, "a"), { mode: 0o700 });
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.equal((await Deno.stat(join(folder.path, "a"))).mode! & 0o7777, 0o700);
+});
+
+Deno.test("publish() gives a directory no special bits", async () => {
+  using folder = new Folder();
+  assert.equal(await restore(folder, () => {}), undefined);
+  assert.equal((await Deno.stat(join(folder.path, "a"))).mode! & 0o7777, 0o755);
+});
+
 Deno.test("publish() does not go by a link that was made meanwhile", async () => {
   using folder = new Folder();
   const error = await restore(folder, () => {
@@ -101,6 +132,15 @@ Deno.test("publish() does not go by a link that was made meanwhile", async () =>
 for (
   const [what, meanwhile] of Object.entries({
     "is another": (path: string) => write(path, "other"),
+    "has more in it, at the same time": (path: string) => {
+      const { atime, mtime } = Deno.statSync(path);
+      write(path, "mine and more");
+      Deno.utimeSync(path, atime!, mtime!);
+    },
+    "has other bytes, as many as before": (path: string) => {
+      write(path, "ours");
+      Deno.utimeSync(path, new Date(), new Date(Date.now() + 1000));
+    },
     "became a directory": (path: string) => {
       Deno.removeSync(path);
       write(join(path, "mine"), "mine");

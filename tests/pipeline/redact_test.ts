@@ -116,12 +116,13 @@ Deno.test("what stands in the environment is taken out where the file refers to 
     environmentOf({
       TEAM_HOOK: "https://hooks.example/T0/very/secret\n",
       AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI",
+      AWS_SESSION_TOKEN: "FwoGZXIvYXdzE",
       AWS_REGION: "eu-central-1",
       EDITOR: "/usr/bin/ordinary",
     }),
   );
   equal(redact("at https://hooks.example/T0/very/secret now"), "at https:(hidden) now");
-  equal(redact("key wJalrXUtnFEMI"), "key (hidden)");
+  equal(redact("key wJalrXUtnFEMI FwoGZXIvYXdzE"), "key (hidden) (hidden)");
   equal(redact("/usr/bin/ordinary in eu-central-1"), "/usr/bin/ordinary in eu-central-1");
 });
 
@@ -151,8 +152,18 @@ Deno.test("what a usual receiver takes for a key is hidden wherever it stands", 
     `https://prod-1.westeurope.logic.azure.com/workflows/${uuid}/run?sig=Ab3_x9&sp=%2Ftriggers`,
     `https://hc-ping.com/${uuid.replace("f", "e")}`,
     "https://ntfy.sh/nas-4711",
+    "https://teatime:chamomile@hooks.example/x",
   );
-  const keys = [slack, discord, "112233445566778899", uuid, uuid.replace("f", "e"), "nas-4711"];
+  const keys = [
+    "teatime",
+    "chamomile",
+    slack,
+    discord,
+    "112233445566778899",
+    uuid,
+    uuid.replace("f", "e"),
+    "nas-4711",
+  ];
   for (const key of [...keys, "Ab3_x9", "/T00000000/B00000000/" + slack]) {
     equal(redact(`before ${key} after`).includes(key), false, key);
   }

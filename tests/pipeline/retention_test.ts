@@ -87,6 +87,9 @@ Deno.test("of each day, week, month and year the last one stays, and the oldest 
     "- 2026-02-02: beyond keep_weekly = 3",
     "2026-02-02: newest; weekly 2026-W06",
   ]);
+  assert.deepEqual(told([at("2021-01-01")], { weekly: 1 }), [
+    "2021-01-01: newest; weekly 2020-W53",
+  ]);
   assert.deepEqual(told(snapshots.slice(2, 5), { yearly: 5 }), [
     "2025-12-29: yearly 2025",
     "- 2026-01-01: beyond keep_yearly = 5",

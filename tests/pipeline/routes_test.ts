@@ -73,6 +73,10 @@ Deno.test("a gate with input decides for what went through that stage alone", ()
     ),
     { s: "e<-s! f<-s! a<-e|g b<-f" },
   );
+  assert.deepEqual(
+    drawn("source s", "encrypt e", "gate g input=e", "transform t", "destination a"),
+    { s: "e<-s! t<-e|g a<-t|g" },
+  );
 });
 
 const KINDS = ["source", "transform", "encrypt", "gate", "destination", "prepare"] as const;

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { runPipeline } from "../../pipeline/mod.ts";
+import { fingerprintKey, SecretSearch } from "../../pipeline/secret_policy.ts";
+import { PLAIN, sendAll } from "../../pipeline/worker/channel.ts";
 import type { Event, RunReport } from "../../pipeline/events.ts";
 import { watchRun } from "../../pipeline/watch/watcher.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
@@ -21,6 +23,25 @@ const CANARIES = makeCanaries().toSorted((a, b) =>
   Number(a.kind === "private key, cut off") - Number(b.kind === "private key, cut off")
 );
 const HAS_GIT = haveTools("git");
+
+Deno.test("a search that could not read to the end has not found that there is nothing", async () => {
+  const search = new SecretSearch(new Uint8Array(32));
+  const { port1, port2 } = new MessageChannel();
+  const { signal } = new AbortController();
+  const broken = ReadableStream.from([new Uint8Array(1), Promise.reject(new Error("gone"))]);
+  const sending = sendAll(broken, [port1], PLAIN, signal).catch(() => {});
+  await assert.rejects(search.read({ port: port2, coding: PLAIN }, signal));
+  await sending;
+  await assert.rejects(search.found, { code: "worker-died" });
+});
+
+Deno.test("a key of fingerprints that was cut short is made anew", async () => {
+  using world = await World.make();
+  await Deno.writeFile(world.at("fingerprints.key"), new Uint8Array(5));
+  const key = await fingerprintKey(world.at());
+  assert.equal(key.length, 32);
+  assert.deepEqual(await fingerprintKey(world.at()), key);
+});
 
 /** Runs, and answers the report with all that anybody could have been told. */
 async function run(pipeline: Pipeline): Promise<{ report: RunReport; told: string }> {

@@ -31,6 +31,15 @@ Deno.test("undo() takes back what was moved and made", () => {
   assert.deepEqual(Array.from(Deno.readDirSync(folder.path), ({ name }) => name), ["aside"]);
 });
 
+Deno.test("moveDirectory() takes the place of no directory, be it empty", () => {
+  using folder = new Folder();
+  const { at, changes } = changing(folder);
+  Deno.mkdirSync(at("directory"));
+  assert.equal(changes.moveDirectory(at("aside", "directory"), at("directory")), false);
+  assert.deepEqual(changes.undo(), []);
+  assert.deepEqual([...Deno.readDirSync(at("directory"))], []);
+});
+
 Deno.test("undo() leaves what somebody wrote since, and says where", () => {
   using folder = new Folder();
   const { at, changes } = changing(folder);

@@ -90,6 +90,15 @@ for (const [use, load] of Object.entries(stages)) {
     });
   }
 
+  if (stage.kind === "destination") {
+    Deno.test(`who looks at what stage "${use}" has stored, or fetches it, may write nowhere`, () => {
+      for (const operation of ["list", "fetch"] as const) {
+        const { write = [] }: Grants = stage.permissions(options, operation);
+        assert.deepEqual({ operation, write }, { operation, write: [] });
+      }
+    });
+  }
+
   Deno.test(`no worker of stage "${use}" can do what it was not granted`, async () => {
     using folder = new Folder();
     await Deno.writeTextFile(join(folder.path, "outside.txt"), "plaintext");

@@ -154,18 +154,48 @@ Deno.test("local never replaces a file of other bytes", async () => {
   assert.equal(place.read(ARCHIVE), "archive");
 });
 
-Deno.test("local confirms no snapshot whose archive became another's, and takes its manifest back", async () => {
+const BECOMING: Readonly<Record<string, (path: string) => void>> = {
+  "is another's": (path) => Deno.writeTextFileSync(path, "of another"),
+  "has other bytes, as many as before": (path) => Deno.writeTextFileSync(path, "another"),
+  "is another file of the same size and time": (path) => {
+    const { atime, mtime } = Deno.statSync(path);
+    Deno.writeTextFileSync(`${path}.new`, "another");
+    Deno.utimeSync(`${path}.new`, atime!, mtime!);
+    Deno.renameSync(`${path}.new`, path);
+  },
+};
+
+for (const [state, change] of Object.entries(BECOMING)) {
+  Deno.test(`local confirms no snapshot whose archive ${state} by now, and takes its manifest back`, async () => {
+    using place = new Place();
+    const files = [place.spool(ARCHIVE, "archive"), place.large(MANIFEST)];
+    let isDone = false;
+    const onProgress = (done: number) => {
+      if (done > 7 && !isDone) change(join(place.root, ARCHIVE));
+      isDone = done > 7;
+    };
+    const error = await rejection(place.store(files, { call: { onProgress } }));
+    assert.equal(error.code, "destination-refused");
+    assert.match(error.message, /tar\.zst\.age": another file has that name, \d+ bytes with hash/);
+    assert.deepEqual(place.tree(), [ARCHIVE]);
+  });
+}
+
+Deno.test("local takes nothing back that another has put there, nor the archive of a manifest that stays", async () => {
   using place = new Place();
-  const files = [place.spool(ARCHIVE, "archive"), place.large(MANIFEST)];
-  let isDone = false;
-  const onProgress = (done: number) => {
-    if (done > 7 && !isDone) place.write(ARCHIVE, "of another");
-    isDone = done > 7;
-  };
-  const error = await rejection(place.store(files, { call: { onProgress } }));
-  assert.equal(error.code, "destination-refused");
-  assert.match(error.message, /tar\.zst\.age": another file has that name, 10 bytes with hash/);
+  await place.store([place.spool(ARCHIVE, "archive")]);
+  const wrong = { ...place.spool(MANIFEST, "manifest"), sha256: "0".repeat(64) };
+  await rejection(place.store([place.spool(ARCHIVE, "archive"), wrong]));
   assert.deepEqual(place.tree(), [ARCHIVE]);
+
+  await place.remove([ARCHIVE]);
+  const files = [place.spool(ARCHIVE, "archive"), place.spool(MANIFEST, "manifest")];
+  const onProgress = (done: number) => {
+    if (done > 15) place.write(MANIFEST, "of another");
+  };
+  const large = place.large("claude/20270102T030405Z-0123456789ab.tar.zst.age");
+  await rejection(place.store([...files, large], { call: { onProgress } }));
+  assert.deepEqual(place.tree(), [MANIFEST, ARCHIVE]);
 });
 
 Deno.test("local takes an archive that was touched, and is the same, for its own", async () => {
@@ -281,7 +311,10 @@ for (const operation of ["store", "fetch", "remove"] as const) {
     for (const key of HOSTILE_KEYS) {
       const error = await rejection(
         operation === "store"
-          ? place.store([{ ...place.spool(ARCHIVE, "archive"), key }])
+          ? place.store([
+            place.spool(ARCHIVE, "archive"),
+            { ...place.spool(MANIFEST, "manifest"), key },
+          ])
           : operation === "fetch"
           ? place.fetch(key)
           : place.remove([key]),
@@ -289,6 +322,7 @@ for (const operation of ["store", "fetch", "remove"] as const) {
       assert.equal(error.code, "stage-failed", key);
       assert.equal(error.message, `Cannot use "${key}" as the name of a stored file`);
     }
+    assert.throws(() => place.tree(), Deno.errors.NotFound);
   });
 }
 
@@ -487,22 +521,25 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: `local flushes a long copy on its way, and believes what that says${unlessTraced}`,
-  ignore: !traces,
-  async fn() {
-    using place = new Place();
-    const files = [place.large(ARCHIVE)];
-    await Deno.mkdir(join(place.root, "claude"), { recursive: true });
-    const { failure } = await place.trace(
-      { operation: "run", context: { files, owner: OWNER } },
-      ["-e", "inject=rename:error=EXDEV:when=1", "-e", "inject=fsync:error=EIO:when=1"],
-    );
-    assert.equal(failure?.code, "destination-refused");
-    assert.match(failure.message, /^Cannot flush ".*\.age": its disk or device reports/);
-    assert.deepEqual(place.tree(), []);
-  },
-});
+for (const mebibytes of [200, 100]) {
+  Deno.test({
+    name:
+      `local flushes a copy of ${mebibytes} MiB on its way, and believes what that says${unlessTraced}`,
+    ignore: !traces,
+    async fn() {
+      using place = new Place();
+      const files = [place.large(ARCHIVE, mebibytes << 20)];
+      await Deno.mkdir(join(place.root, "claude"), { recursive: true });
+      const { failure } = await place.trace(
+        { operation: "run", context: { files, owner: OWNER } },
+        ["-e", "inject=rename:error=EXDEV:when=1", "-e", "inject=fsync:error=EIO:when=1"],
+      );
+      assert.equal(failure?.code, "destination-refused");
+      assert.match(failure.message, /^Cannot flush ".*\.age": its disk or device reports/);
+      assert.deepEqual(place.tree(), []);
+    },
+  });
+}
 
 Deno.test({
   name: `local makes a folder anew when its name was not flushed${unlessTraced}`,
@@ -595,8 +632,8 @@ class Place {
   }
 
   /** Holes only: it takes a while to read, and no room. */
-  large(key: string): SpoolFile {
-    const file = { ...this.spool(key, ""), size: 200 << 20 };
+  large(key: string, size = 200 << 20): SpoolFile {
+    const file = { ...this.spool(key, ""), size };
     Deno.truncateSync(file.path, file.size);
     const hash = createHash("sha256");
     for (let at = 0; at < file.size; at += 1 << 20) hash.update(new Uint8Array(1 << 20));

@@ -266,6 +266,12 @@ Deno.test("preserve lets no second run at the same copy", async () => {
   });
 });
 
+Deno.test("preserve takes no link for its lock", async () => {
+  using tree = new SourceTree({ "from/p/1.jsonl": "one\n", "to/.keepsake/": "", "x": "" });
+  tree.link("to/.keepsake/lock", tree.at("x"));
+  await assert.rejects(keep(tree), { code: "stage-failed" });
+});
+
 Deno.test("preserve gives a copy that was cut short its name when the file was swept away", async () => {
   using tree = new SourceTree({ "from/p/": "" });
   await keep(tree);
@@ -274,6 +280,16 @@ Deno.test("preserve gives a copy that was cut short its name when the file was s
   tree.write("to/.keepsake/unfinished/12345678/p/there.jsonl", "three\n");
   await keep(tree);
   assert.deepEqual(copies(tree), { "p/gone.jsonl": "one\ntw", "p/there.jsonl": "three\nfour\n" });
+});
+
+Deno.test("preserve keeps what was cut short and is in no copy as a version, once", async () => {
+  using tree = new SourceTree({ "from/p/1.jsonl": "one\n" });
+  await keep(tree);
+  for (const attempt of ["12345678", "23456789"]) {
+    tree.write(`to/.keepsake/unfinished/${attempt}/p/1.jsonl`, "another\n");
+    await keep(tree);
+    assert.deepEqual(Object.values(copies(tree)).toSorted(), ["another\n", "one\n"]);
+  }
 });
 
 Deno.test("preserve keeps a copy that was cut short where a file stands in the place of its directory", async () => {

@@ -54,6 +54,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   "${UNSET}/x": "Cannot expand $UNSET: it is not set",
   // Else a folder at the root would take the place of what was meant.
   "$EMPTY/projects": "Cannot expand $EMPTY: it is not set",
+  // No variable, but a property of every object.
+  "$constructor/x": "Cannot expand $constructor: it is not set",
   "~user/x": "Cannot expand this path: only ~ and ~/ stand for a home directory",
   "${NAME": "Cannot expand this path: ${ must be followed by a name",
   "${": "Cannot expand this path: ${ must be followed by a name",

@@ -47,9 +47,12 @@ async function refusal(work: Promise<void>): Promise<string> {
 
 Deno.test("an alert is one POST of JSON, and is sent again when the server is at fault", async () => {
   await using hooks = new Hooks();
-  hooks.answers = [500, 204];
-  await tell(hooks.at("/hook?key=1"));
-  equal(hooks.received.length, 2);
+  for (const status of [429, 408, 500]) {
+    hooks.received.length = 0;
+    hooks.answers = [status, 204];
+    await tell(hooks.at("/hook?key=1"));
+    equal(hooks.received.length, 2, `${status}`);
+  }
   const [{ method, target, headers, body }] = hooks.received as [Hooks["received"][number]];
   deepEqual([method, target], ["POST", "/hook?key=1"]);
   equal(headers.get("content-type"), "application/json");

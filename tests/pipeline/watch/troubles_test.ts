@@ -8,6 +8,7 @@ import {
   observe,
   observeError,
   pauseBefore,
+  type Subject,
   type Told,
   type Trouble,
   update,
@@ -42,6 +43,50 @@ function reportOf(
     }],
   };
 }
+
+Deno.test("what is overdue stays so where the catalog fails, which knows of proofs", () => {
+  const [now, later] = [new Date(START), new Date(START + DAY)];
+  const overdue = { subject: "proof s3/src", message: "It is overdue", hint: undefined } as const;
+  const open = update([], { seen: [overdue], isWell: () => false }, now);
+  const report = reportOf(later, { src: "ok", s3: "ok" });
+  const failure = { code: "stage-failed", message: "It failed", hint: undefined } as const;
+  const failed = update(open, observe({ ...report, failure }), later);
+  deepEqual(failed.map(({ subject }) => subject), ["proof s3/src", "catalog"]);
+  deepEqual(update(open, observe(report), later), []);
+});
+
+/** What is left of one trouble after this run. */
+function leftOf(subject: Subject, report: RunReport): readonly string[] {
+  const seen = [{ subject, message: "It is wrong", hint: undefined }];
+  const open = update([], { seen, isWell: () => false }, new Date(START));
+  return update(open, observe(report), report.finished).map(({ subject }) => subject);
+}
+
+Deno.test("what was lost or not read is well again once its source was read, or is none any more", () => {
+  const now = new Date(START + DAY);
+  for (const subject of ["snapshot src", "loss src/CLAUDE.md"] as const) {
+    deepEqual(leftOf(subject, reportOf(now, { src: "ok", s3: "ok" })), []);
+    deepEqual(leftOf(subject, { ...reportOf(now, { s3: "ok" }), snapshots: [] }), []);
+    deepEqual(leftOf(subject, reportOf(now, { src: "failed", s3: "skipped" })), [
+      subject,
+      "stage src",
+    ]);
+  }
+});
+
+Deno.test("a drill that failed is well again once another one proves it, and not before", () => {
+  const report = reportOf(new Date(START + DAY), { src: "ok", s3: "ok" });
+  const about = { id: "src", name: null, destination: "s3", location: "s3", seconds: 0 };
+  const amounts = { files: 0, bytes: 0, lines: 0, databases: 0, flaws: [], unchecked: [] };
+  const after = (verdict: "proven" | "inconclusive", destination = "s3") =>
+    leftOf("drill s3/src", {
+      ...report,
+      drills: [{ ...about, ...amounts, destination, verdict }],
+    });
+  deepEqual(after("proven"), []);
+  deepEqual(after("inconclusive"), ["drill s3/src"]);
+  deepEqual(after("proven", "git"), ["drill s3/src"]);
+});
 
 Deno.test("what a run did not come to tells nothing, and what is not in the file any more is well", () => {
   const now = new Date(START);

@@ -247,6 +247,19 @@ Deno.test("a destination that dies raises one alert, and one when it is back", a
   equal(log.includes("alert-secret-path"), false);
 });
 
+Deno.test("a run of a part is no heartbeat", async () => {
+  await using tower = new Watchtower();
+  tower.write(`heartbeat = "${tower.hooks.at("/beat")}"`);
+  const { watch, ...pipeline } = await tower.load();
+  const { status } = await watchRun(
+    { ...pipeline, watch: watch! },
+    { ...tower.surroundings, extent: "part" },
+    (listener) => runPipeline(pipeline, { listener, only: ["local"] }),
+  );
+  equal(status, 0);
+  deepEqual(tower.take().beats, []);
+});
+
 Deno.test("the heartbeat succeeds only while every destination holds what it was given, whole and not in doubt", async () => {
   await using tower = new Watchtower();
   tower.write(`heartbeat = "${tower.hooks.at("/beat")}"`);

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { Decrypter, generateHybridIdentity, generateX25519Identity } from "age-encryption";
 import { bech32 } from "@scure/base";
 import { StageError, toRecord } from "../../../stages/errors.ts";
-import { seal } from "../../../stages/formats/age_seal.ts";
+import { seal, wrapAnew } from "../../../stages/formats/age_seal.ts";
 import { type Engine, fastestEngine } from "../../../stages/formats/age_stream.ts";
 import { recipientsOf } from "../../../stages/formats/recipients.ts";
 import {
@@ -128,6 +128,12 @@ for (const engine of ENGINES) {
     assert.equal(sink.bytes().length, 0);
   });
 }
+
+Deno.test("a key is wrapped for nobody as little as it is sealed", async () => {
+  for (const to of [[], ["age1misspelt"]]) {
+    await assert.rejects(wrapAnew(randomBytes(16), to), { code: "recipient-invalid" });
+  }
+});
 
 Deno.test("seal writes nothing without a recipient, and repeats no secret", async () => {
   const sink = new MemorySink();

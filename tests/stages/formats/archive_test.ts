@@ -213,6 +213,25 @@ Deno.test("a small file that shrinks while it is read is read again", async () =
   assert.deepEqual(pauses, [1]);
 });
 
+Deno.test("a file of credentials that keeps changing is flagged, and one that is too large left out", async () => {
+  using tree = new SourceTree();
+  const path = tree.write("home/.claude.json", JSON.stringify({ a: 0 }));
+  let times = 0;
+  const now = () => {
+    tree.write("home/.claude.json", JSON.stringify({ a: ++times }));
+    return 0;
+  };
+  const changing = await archiveOf(selectionOf([tree.at("home")]), { surroundings: { now } });
+  assert.deepEqual(changing.unreadable, [{ path, reason: "it changed while it was read" }]);
+  assert.equal(times, 5);
+  tree.write("home/other");
+  await Deno.truncate(path, (64 << 20) + 1);
+  const { entries, unreadable } = await archiveOf(selectionOf([tree.at("home")]));
+  assert.deepEqual(entries.map(({ path }) => path), ["home", "home/other"]);
+  const reason = "it is too large to cut its credentials out";
+  assert.deepEqual(unreadable, [{ path, reason }]);
+});
+
 Deno.test("a file that keeps shrinking is flagged after five tries, and well formed", async () => {
   const { entries, unreadable, pauses, path } = await archiveWhile((path, time) => {
     if (time <= 5) Deno.truncateSync(path, 1000 - time);

@@ -50,6 +50,25 @@ Deno.test("the walk meets everything in archive order, over all roots", async ()
   assert.equal(names[0], "one.txt");
 });
 
+Deno.test("the walk takes a database that is listed, whatever is excluded", async () => {
+  using tree = new SourceTree({ "root/a.db": "a", "root/b.db": "b" });
+  const { paths } = await walk([tree.at("root")], {
+    exclude: ["*.db"],
+    databases: [tree.at("root/a.db")],
+  });
+  assert.deepEqual(paths, ["root", "root/a.db"]);
+});
+
+Deno.test("the walk leaves out what is avoided, also where a link that is named leads there", async () => {
+  using tree = new SourceTree({ "root/a": "", "root/kept/x": "", "kept/m/x": "" });
+  tree.link("alias", "kept");
+  const avoid = [tree.at("kept"), tree.at("root/kept")];
+  const { paths, skipped } = await walk([tree.at("root"), tree.at("alias")], { avoid });
+  assert.deepEqual(paths, ["root", "root/a"]);
+  const reason = "keepsake's own: backups, or what it needs to make them";
+  assert.deepEqual(sayIn(tree, skipped).toSorted(), [`/alias: ${reason}`, `/root/kept: ${reason}`]);
+});
+
 Deno.test("the walk tells what lstat says, and where to read it", async () => {
   using tree = new SourceTree();
   tree.write("root/tool", "12345", 0o4751);
