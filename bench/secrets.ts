@@ -7,7 +7,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { OWN_RULES, PRESET_WORDS } from "../stages/formats/secret_rules.ts";
+import { OWN_RULES, PRESET_WORDS } from "../stages/formats/secrets/rules.ts";
 import { makeCorpus } from "./corpus.ts";
 import { type Command, type Measurement, median, Stopwatch } from "./measure.ts";
 

@@ -40,7 +40,7 @@ export async function backUp(
   const pipeline = await openWatched(config, dryRun, reporter.listener);
   if (ifMissed !== undefined) {
     const { isMissed } = await import("./schedule/calendar.ts");
-    const { lastAttempt } = await import("../pipeline/history.ts");
+    const { lastAttempt } = await import("../pipeline/catalog/history.ts");
     if (!isMissed(ifMissed, lastAttempt(pipeline)?.started, new Date())) {
       return await leaveOut("Nothing was missed", values, terminal);
     }

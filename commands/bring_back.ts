@@ -6,7 +6,7 @@
  */
 import { BackupError } from "../pipeline/errors.ts";
 import { type RestoreOptions, type RestoreReport, restoreSnapshot } from "../pipeline/restore.ts";
-import { ReadingPool } from "../pipeline/worker_pool.ts";
+import { ReadingPool } from "../pipeline/worker/pool.ts";
 import type { Context } from "./command.ts";
 import { homeDirectory } from "./home.ts";
 import { printJson } from "./json.ts";

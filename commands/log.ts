@@ -7,9 +7,9 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
+import type { Ending } from "../pipeline/catalog/history.ts";
 import type { Pipeline } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
-import type { Ending } from "../pipeline/history.ts";
 import type { LogLine } from "../pipeline/watch/log_file.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, jsonFlag, numberValue } from "./flags.ts";
@@ -72,7 +72,7 @@ async function summary(
   json: boolean,
   terminal: Terminal,
 ): Promise<number> {
-  const { endingOf } = await import("../pipeline/history.ts");
+  const { endingOf } = await import("../pipeline/catalog/history.ts");
   const ending = endingOf(pipeline, run);
   if (ending === undefined && run !== undefined) {
     throw unknownRun(run, "it is not known to have ended");

@@ -54,7 +54,7 @@ async function readWithoutLibrary(
   const restore = name === "restore" ? readPlainRestore(words) : undefined;
   if (restore !== undefined && (restore.to !== undefined || restore.inPlace)) {
     // What decrypts takes longest to come up: it does while the rest is loaded.
-    const { ReadingPool } = await import(POOL) as typeof import("../pipeline/worker_pool.ts");
+    const { ReadingPool } = await import(POOL) as typeof import("../pipeline/worker/pool.ts");
     const workers = new ReadingPool();
     await workers.warmUsual();
     const { bringBack } = await import(BRING_BACK) as typeof import("./bring_back.ts");
@@ -65,7 +65,7 @@ async function readWithoutLibrary(
 /** By their addresses, as the commands are: the others read none of it. */
 const BACKUP = new URL("./backup.ts", import.meta.url).href;
 const DIGEST = new URL("./make_digests.ts", import.meta.url).href;
-const POOL = new URL("../pipeline/worker_pool.ts", import.meta.url).href;
+const POOL = new URL("../pipeline/worker/pool.ts", import.meta.url).href;
 const BRING_BACK = new URL("./bring_back.ts", import.meta.url).href;
 
 const HELP_FLAGS: readonly string[] = ["-h", "--help"];

@@ -4,7 +4,6 @@
  * @module
  */
 import { dirname } from "node:path";
-import { BackupError } from "../pipeline/errors.ts";
 import { expandTilde } from "../pipeline/config/expand.ts";
 import {
   findPipelineFile,
@@ -14,6 +13,7 @@ import {
   type Search,
 } from "../pipeline/config/load.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
+import { BackupError } from "../pipeline/errors.ts";
 import type { Lookup } from "../pipeline/list.ts";
 import { shellWord } from "../pipeline/shell.ts";
 import { homeDirectory } from "./home.ts";

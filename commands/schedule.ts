@@ -210,7 +210,7 @@ async function sayOutcome(
   status: number,
   began: Date,
 ): Promise<string[]> {
-  const { lastReport } = await import("../pipeline/history.ts");
+  const { lastReport } = await import("../pipeline/catalog/history.ts");
   const report = lastReport(pipeline);
   const { renderReport } = await import("./ui/run_summary.ts");
   return [

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { Context } from "./command.ts";
+import { runStageAlone, type Stage } from "../pipeline/alone.ts";
 import { helpOf, rowsOf } from "../pipeline/config/describe.ts";
 import { BackupError } from "../pipeline/errors.ts";
-import { runStageAlone, type Stage } from "../pipeline/alone.ts";
+import type { Context } from "./command.ts";
 import { homeDirectory } from "./home.ts";
+import { watchSignals } from "./signals.ts";
 import { tell } from "./ui/errors.ts";
 import { processTerminal } from "./ui/terminal.ts";
 import { escapeControls } from "./ui/text.ts";
-import { watchSignals } from "./signals.ts";
 
 /** What each kind of stage does alone. */
 const USES: Readonly<Record<Stage["kind"], string>> = {

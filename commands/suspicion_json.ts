@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Suspicion } from "../pipeline/suspicions.ts";
-import { restoreCommand, sayShrinkage, type Shrinkage } from "../pipeline/tripwire.ts";
+import type { Suspicion } from "../pipeline/catalog/suspicions.ts";
+import { restoreCommand, sayShrinkage, type Shrinkage } from "../pipeline/run/tripwire.ts";
 
 /** A suspicion, with the command that brings back how it was. */
 export function suspicionJson(

@@ -6,12 +6,12 @@
 import { join } from "node:path";
 import { BackupError } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
+import type { OpenSuspicion } from "./catalog/suspicions.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import { leaveDoubts } from "./leave_facts.ts";
 import { acquireLock } from "./lock.ts";
-import type { OpenSuspicion } from "./suspicions.ts";
+import { leaveDoubts } from "./run/leave_facts.ts";
 
-export type { OpenSuspicion } from "./suspicions.ts";
+export type { OpenSuspicion } from "./catalog/suspicions.ts";
 
 /**
  * The suspicions that are open.

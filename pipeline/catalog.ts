@@ -6,17 +6,17 @@
  */
 import type { Entry } from "../stages/contract.ts";
 import { BackupError, type FailureCode, FAILURES } from "../stages/errors.ts";
-import { Contents, CONTENTS_SCHEMA } from "./contents.ts";
-import { Database, putAside } from "./database.ts";
+import { Contents, CONTENTS_SCHEMA } from "./catalog/contents.ts";
+import { Database, putAside } from "./catalog/database.ts";
+import type { CutOff, Ending, RunRecord } from "./catalog/history.ts";
+import { MISSING_SCHEMA, MissingRecord } from "./catalog/missing.ts";
+import { Proofs, PROOFS_SCHEMA } from "./catalog/proofs.ts";
+import { PruneRecord, REMOVALS_SCHEMA } from "./catalog/prune_record.ts";
+import { RekeyRecord, REKEYS_SCHEMA } from "./catalog/rekey_record.ts";
+import { Suspicions, SUSPICIONS_SCHEMA } from "./catalog/suspicions.ts";
 import type { Changes, Failure, RunReport } from "./events.ts";
-import type { CutOff, Ending, RunRecord } from "./history.ts";
-import { MISSING_SCHEMA, MissingRecord } from "./missing.ts";
-import { Proofs, PROOFS_SCHEMA } from "./proofs.ts";
-import { PruneRecord, REMOVALS_SCHEMA } from "./prune_record.ts";
-import { RekeyRecord, REKEYS_SCHEMA } from "./rekey_record.ts";
 import { catalogFile, hasCatalog } from "./state_directory.ts";
 import { stateFault } from "./state_fault.ts";
-import { Suspicions, SUSPICIONS_SCHEMA } from "./suspicions.ts";
 import { NO_TRIAL, WATCH_SCHEMA, WatchRecord } from "./watch/record.ts";
 
 const SCHEMA = `

@@ -7,18 +7,18 @@
 import type { Inspection } from "../stages/contract.ts";
 import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
+import { isDrillDue, isOverdue, type Verdict } from "./catalog/proofs.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Drill, Failure, Listener, Unproven } from "./events.ts";
-import { leaveDoubts } from "./leave_facts.ts";
 import { deliveriesTo, findCopies, readerOptions } from "./list.ts";
 import { type Place, placesOf } from "./places.ts";
-import { isDrillDue, isOverdue, type Verdict } from "./proofs.ts";
 import { proveCopy, type Verification } from "./prove.ts";
+import { leaveDoubts } from "./run/leave_facts.ts";
 import { openScratch } from "./scratch.ts";
-import { lostCopies, newestCopies, statusFor, stillMeant, wasPruned } from "./verify.ts";
 import { unanswered } from "./unanswered.ts";
+import { lostCopies, newestCopies, statusFor, stillMeant, wasPruned } from "./verify.ts";
 import { sightingOfDrill, subjectOfDrill } from "./watch/troubles.ts";
-import { ReadingPool } from "./worker_pool.ts";
+import { ReadingPool } from "./worker/pool.ts";
 
 /** What to drill. */
 export interface DrillOptions {

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { FailureCode } from "../stages/errors.ts";
-import type { FoundSecret } from "../stages/formats/secret_search.ts";
 import type { Remark, Removal } from "../stages/contract.ts";
-import type { Verdict } from "./proofs.ts";
-import type { Suspicion } from "./suspicions.ts";
-import type { Shrinkage } from "./tripwire.ts";
+import type { FailureCode } from "../stages/errors.ts";
+import type { FoundSecret } from "../stages/formats/secrets/search.ts";
+import type { Verdict } from "./catalog/proofs.ts";
+import type { Suspicion } from "./catalog/suspicions.ts";
 import type { HorizonReport } from "./horizon.ts";
+import type { Shrinkage } from "./run/tripwire.ts";
 
 /** Something that happened during a run, a restore or a verification. */
 export type Event =

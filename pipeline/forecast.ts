@@ -6,13 +6,13 @@
  */
 import { BackupError } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
+import { isDrillDue, isOverdue, type Proof } from "./catalog/proofs.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { lookAtHorizon, sweptBy } from "./horizon.ts";
 import { createdOf } from "./names.ts";
-import { isDrillDue, isOverdue, type Proof } from "./proofs.ts";
-import { targetsOf } from "./prune_sites.ts";
-import { usualGap } from "./watch/troubles.ts";
+import { targetsOf } from "./prune/sites.ts";
 import { type Candidate, type Circumstances, judge, type Policy, sayPolicy } from "./retention.ts";
+import { usualGap } from "./watch/troubles.ts";
 
 /** What becomes of a snapshot that there is now. */
 export interface Fate {

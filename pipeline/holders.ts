@@ -7,11 +7,11 @@
  * @module
  */
 import { join } from "node:path";
-import type { DatedFile } from "../stages/formats/claude_conversations.ts";
+import type { DatedFile } from "../stages/formats/claude/conversations.ts";
 import { realPathOf, wayInto } from "../stages/formats/roots.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Origin, Span } from "./catalog/contents.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { Origin, Span } from "./contents.ts";
 import { placesOf } from "./places.ts";
 
 /** A file's possible places in archives: one for each snapshot stage and way there. */

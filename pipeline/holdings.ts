@@ -5,14 +5,14 @@
  */
 import type { GateResult, Holding, SourceStage } from "../stages/contract.ts";
 import type { Catalog } from "./catalog.ts";
+import { bytesOf, isTorn } from "./catalog/missing.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
-import { streamsFor } from "./flow.ts";
-import { bytesOf, isTorn } from "./missing.ts";
 import { HASH_DIGITS } from "./names.ts";
 import { type HeldSnapshot, isEncrypted } from "./places.ts";
 import type { Route, Step } from "./routes.ts";
-import type { StageLog } from "./stage_log.ts";
-import type { WorkerPool } from "./worker_pool.ts";
+import { streamsFor } from "./run/flow.ts";
+import type { StageLog } from "./run/stage_log.ts";
+import type { WorkerPool } from "./worker/pool.ts";
 
 /** Where a destination keeps things. */
 export function locationOf({ stage, options }: PipelineStage): string {

@@ -13,8 +13,8 @@ import {
   findHomes,
   findProjects,
   type OnUnseen,
-} from "../stages/formats/claude_conversations.ts";
-import { readSweep, type Sweep } from "../stages/formats/claude_sweep.ts";
+} from "../stages/formats/claude/conversations.ts";
+import { readSweep, type Sweep } from "../stages/formats/claude/sweep.ts";
 import { Catalog } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { copiesOf, holdCopies } from "./copies.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { BackupError, type FailureOptions } from "../stages/errors.ts";
-import { parseIdentities, sayHandOver } from "../stages/formats/recipients.ts";
+import { parseIdentities, sayHandOver } from "../stages/formats/age/recipients.ts";
 import { ENCRYPTED, MISSING, readText as readSmallText } from "./config/read.ts";
 import { redactForms } from "./redact.ts";
 

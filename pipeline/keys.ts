@@ -141,7 +141,7 @@ export async function findForeign(
     sealing.filter((stage) => !recipientsOf(stage).some((recipient) => own.includes(recipient)));
   const noted = Array.from(text.matchAll(NOTED_REGEXP), ([, recipient]) => recipient!);
   if (believe && foreignTo(noted).length === 0) return [];
-  const recipients = await import("../stages/formats/recipients.ts");
+  const recipients = await import("../stages/formats/age/recipients.ts");
   const { identities, problems } = await recipients.parseIdentities(text, identity);
   if (problems.length > 0) return [];
   return foreignTo(await recipients.recipientsOf(identities)).map(({ id }) => ({
@@ -202,9 +202,9 @@ export async function proveKeys(
   const { readIdentities } = await import("./identities.ts");
   const identities = await readIdentities(named);
   const [{ seal }, { open }, { unlockWith }] = await Promise.all([
-    import("../stages/formats/age_seal.ts"),
-    import("../stages/formats/age_open.ts"),
-    import("../stages/formats/age_unlock.ts"),
+    import("../stages/formats/age/seal.ts"),
+    import("../stages/formats/age/open.ts"),
+    import("../stages/formats/age/unlock.ts"),
   ]);
   for (const stage of stages) {
     const challenge = crypto.getRandomValues(new Uint8Array(32));

@@ -5,11 +5,11 @@
  */
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { Catalog, type RememberedSnapshot } from "./catalog.ts";
+import { bytesOf, isTorn, type Named } from "./catalog/missing.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Listener, warn } from "./events.ts";
 import { readIdentities } from "./identities.ts";
 import type { Manifest } from "./manifest.ts";
-import { bytesOf, isTorn, type Named } from "./missing.ts";
 import { createdOf, LATEST, parseKey } from "./names.ts";
 import {
   filesIn,
@@ -22,9 +22,9 @@ import {
 } from "./places.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import { shellWord } from "./shell.ts";
-import type { CallOptions } from "./worker/host.ts";
 import { type Unanswered, unanswered } from "./unanswered.ts";
-import { ReadingPool } from "./worker_pool.ts";
+import type { CallOptions } from "./worker/host.ts";
+import { ReadingPool } from "./worker/pool.ts";
 
 /** Where to look and with what to open it. */
 export interface Lookup {

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Entry, Remark, Root } from "../stages/contract.ts";
-import { contentHash } from "../stages/formats/entries.ts";
-import { MANIFEST_LIMIT } from "../stages/formats/entry_rules.ts";
 import { BackupError } from "../stages/errors.ts";
-import { totalsOf } from "./reading.ts";
+import { contentHash } from "../stages/formats/snapshot/entries.ts";
+import { MANIFEST_LIMIT } from "../stages/formats/snapshot/entry_rules.ts";
+import { totalsOf } from "./run/reading.ts";
 
 /** The format this program writes, and the newest that it reads. */
 export const MANIFEST_FORMAT = 1;

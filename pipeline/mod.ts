@@ -22,7 +22,13 @@ export { type Forecast, forecast, type ForecastOptions } from "./forecast.ts";
 export { type RunOptions, runPipeline } from "./run.ts";
 export { tellOfFile, type Watched, type WatchOptions, watchRun } from "./watch/watcher.ts";
 export { type Status, statusOf } from "./status.ts";
-export { type Ending, endingOf, lastAttempt, lastReport, type RunRecord } from "./history.ts";
+export {
+  type Ending,
+  endingOf,
+  lastAttempt,
+  lastReport,
+  type RunRecord,
+} from "./catalog/history.ts";
 
 export {
   type Contents,

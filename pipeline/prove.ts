@@ -9,7 +9,7 @@ import { FAILURES, toRecord } from "../stages/errors.ts";
 import type { Failure } from "./events.ts";
 import type { Copy } from "./list.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
-import type { ReadingPool } from "./worker_pool.ts";
+import type { ReadingPool } from "./worker/pool.ts";
 
 /** How one snapshot at one destination fared. */
 export interface Verification {

@@ -11,12 +11,12 @@ import { type Listener, type Pruning, warn } from "./events.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import { type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
-import { listPlace, siteOf, targetsOf, teller } from "./prune_sites.ts";
-import { prune } from "./pruning.ts";
+import { prune } from "./prune/pruning.ts";
+import { listPlace, siteOf, targetsOf, teller } from "./prune/sites.ts";
 import { SnapshotReader } from "./reader.ts";
 import { routesOf } from "./routes.ts";
 import { makeStateDirectory } from "./state_directory.ts";
-import { ReadingPool } from "./worker_pool.ts";
+import { ReadingPool } from "./worker/pool.ts";
 
 /** What to prune. */
 export interface PruneOptions {

@@ -13,8 +13,8 @@ import { parseKey } from "./names.ts";
 import { type HeldSnapshot, isEncrypted, type Place } from "./places.ts";
 import { ChannelReader, type Coding, type Passed, PLAIN } from "./worker/channel.ts";
 import type { StageWorker } from "./worker/host.ts";
+import type { ReadingPool } from "./worker/pool.ts";
 import type { Inlet } from "./worker/protocol.ts";
-import type { ReadingPool } from "./worker_pool.ts";
 
 /** What a reader is told of the work. */
 export interface ReaderOptions {

@@ -6,10 +6,10 @@
  */
 import type { SourceStage } from "../stages/contract.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import { streamsFor } from "./flow.ts";
 import { isSealing, recipientsOf } from "./keys.ts";
 import { fileName } from "./names.ts";
 import { routesOf } from "./routes.ts";
+import { streamsFor } from "./run/flow.ts";
 
 /** The way back from one destination. */
 export interface WayBack {

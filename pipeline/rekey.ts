@@ -10,29 +10,29 @@ import { join } from "node:path";
 import type { StoredFile } from "../stages/contract.ts";
 import { BackupError, FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
+import { bytesOf, isTorn } from "./catalog/missing.ts";
+import type { Rekeying } from "./catalog/rekey_record.ts";
 import type { Pipeline, PipelineStage } from "./config/pipeline.ts";
-import { deliver } from "./deliver.ts";
 import { type Failure, type Listener, warn } from "./events.ts";
-import { sendManifest } from "./finish.ts";
-import { streamsFor } from "./flow.ts";
 import { rekeyGrants, spoolDirectory } from "./grants.ts";
 import { wayTo } from "./holdings.ts";
 import { isSealing } from "./keys.ts";
 import { readerOptions } from "./list.ts";
 import { acquireLock } from "./lock.ts";
 import type { Manifest } from "./manifest.ts";
-import { bytesOf, isTorn } from "./missing.ts";
 import { createdOf, fileName, HASH_DIGITS, LAST_MOMENT, parseKey, snapshotName } from "./names.ts";
 import { groupFiles, type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
-import { listPlace, targetsOf } from "./prune_sites.ts";
+import { listPlace, targetsOf } from "./prune/sites.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
-import type { Rekeying } from "./rekey_record.ts";
 import { type Route, routesOf, type Step } from "./routes.ts";
-import { Spool, type Spooled } from "./spool.ts";
+import { deliver } from "./run/deliver.ts";
+import { sendManifest } from "./run/finish.ts";
+import { streamsFor } from "./run/flow.ts";
+import { Spool, type Spooled } from "./run/spool.ts";
 import { makeStateDirectory } from "./state_directory.ts";
 import { ChannelReader, PLAIN } from "./worker/channel.ts";
 import { StageWorker } from "./worker/host.ts";
-import { ReadingPool, WorkerPool } from "./worker_pool.ts";
+import { ReadingPool, WorkerPool } from "./worker/pool.ts";
 
 /** What to rekey. */
 export interface RekeyOptions {

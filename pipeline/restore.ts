@@ -8,21 +8,17 @@ import { resolve } from "node:path";
 import { globToRegExp } from "@std/path/posix/glob-to-regexp";
 import type { Entry, Remark, Stage } from "../stages/contract.ts";
 import { BackupError } from "../stages/errors.ts";
+import { CUT } from "../stages/formats/claude/home.ts";
+import { archivePaths, wayInto } from "../stages/formats/roots.ts";
+import { checkEntries } from "../stages/formats/snapshot/entry_rules.ts";
 import { stages } from "../stages/mod.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { warn } from "./events.ts";
-import { CUT } from "../stages/formats/claude_code.ts";
-import { checkEntries } from "../stages/formats/entry_rules.ts";
-import { archivePaths, wayInto } from "../stages/formats/roots.ts";
 import { type Finding, findSnapshot, type Listing, type Lookup, readerOptions } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { findPlaces, placesOf } from "./places.ts";
-import { deviceOf, makeStaging, publish, type Say, type Staging } from "./publish.ts";
 import { SnapshotReader } from "./reader.ts";
 import { realPath } from "./real_path.ts";
-import { shellWord } from "./shell.ts";
-import { findStrayLinks, type StrayLink } from "./stray_links.ts";
-import { ReadingPool } from "./worker_pool.ts";
 import {
   chooseEntries,
   isOf,
@@ -34,9 +30,13 @@ import {
   type RestorePlan,
   type SetAside,
   splitAtMounts,
-} from "./restore_plan.ts";
+} from "./restore/plan.ts";
+import { deviceOf, makeStaging, publish, type Say, type Staging } from "./restore/publish.ts";
+import { findStrayLinks, type StrayLink } from "./restore/stray_links.ts";
+import { shellWord } from "./shell.ts";
+import { ReadingPool } from "./worker/pool.ts";
 
-export type { Overwrite } from "./restore_plan.ts";
+export type { Overwrite } from "./restore/plan.ts";
 
 /** What to bring back, and how. */
 export interface RestoreOptions extends Lookup {

@@ -10,7 +10,7 @@ import type { Listener, RunReport } from "./events.ts";
 import { acquireLock } from "./lock.ts";
 import { destinationsOf, routesOf } from "./routes.ts";
 import { forgetWatch, hasCatalog, makeStateDirectory } from "./state_directory.ts";
-import { WorkerPool } from "./worker_pool.ts";
+import { WorkerPool } from "./worker/pool.ts";
 
 /** How to run. */
 export interface RunOptions {
@@ -51,7 +51,7 @@ export async function runPipeline(
     for (const { stage } of isFirst ? transforms : []) workers.get(stage, { ahead: "run" });
     workers.get(first.source, { ahead: isFirst ? "run" : "scan" });
   }
-  const { runLocked } = await import(LOCKED_RUN) as typeof import("./locked_run.ts");
+  const { runLocked } = await import(LOCKED_RUN) as typeof import("./run/locked.ts");
   return await runLocked(pipeline, only, workers, options);
 }
 
@@ -59,7 +59,7 @@ export async function runPipeline(
  * All that a run does while it holds the lock, by its address: what a plain import names is read
  * before anything is done, and this can be read while the first workers come up.
  */
-const LOCKED_RUN = new URL("./locked_run.ts", import.meta.url).href;
+const LOCKED_RUN = new URL("./run/locked.ts", import.meta.url).href;
 
 /** Whether a stage can be asked for by itself: the others decide nothing on their own. */
 export function runsAlone({ stage }: PipelineStage): boolean {

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { BackupError, stateOf } from "../stages/errors.ts";
-import type { FoundSecret } from "../stages/formats/secret_search.ts";
+import type { FoundSecret } from "../stages/formats/secrets/search.ts";
 import type { PipelineStage } from "./config/pipeline.ts";
 import type { Step } from "./routes.ts";
 import { StageWorker } from "./worker/host.ts";
@@ -60,7 +60,7 @@ export class SecretSearch {
   }
 }
 
-const MODULE = new URL("../stages/formats/secret_search.ts", import.meta.url).href;
+const MODULE = new URL("../stages/formats/secrets/search.ts", import.meta.url).href;
 
 /**
  * The key of a pipeline's fingerprints, made when there is none. With another key, all fingerprints

@@ -6,14 +6,14 @@
  */
 import { join } from "node:path";
 import { Catalog } from "./catalog.ts";
+import type { RunRecord } from "./catalog/history.ts";
+import type { OpenSuspicion } from "./catalog/suspicions.ts";
 import type { Pipeline } from "./config/pipeline.ts";
-import type { RunRecord } from "./history.ts";
 import { type HorizonReport, lookAtHorizon, NOTICE_MS, reportOf } from "./horizon.ts";
 import { holderOf } from "./lock.ts";
 import { createdOf } from "./names.ts";
 import { placesOf } from "./places.ts";
 import { routesOf } from "./routes.ts";
-import type { OpenSuspicion } from "./suspicions.ts";
 import { NOTHING } from "./watch/record.ts";
 import { partsOf, type Trouble } from "./watch/troubles.ts";
 

@@ -5,11 +5,9 @@
  */
 import { BackupError, FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
+import { findMissing, isTorn, type Named } from "./catalog/missing.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Failure, type Listener, warn } from "./events.ts";
-import { findPlaces, type Place } from "./places.ts";
-import { leaveDoubts } from "./leave_facts.ts";
-import { proveCopy, type Verification } from "./prove.ts";
 import {
   chooseCopy,
   type Copy,
@@ -23,9 +21,11 @@ import {
   type StrayArchive,
 } from "./list.ts";
 import { LATEST } from "./names.ts";
-import { findMissing, isTorn, type Named } from "./missing.ts";
+import { findPlaces, type Place } from "./places.ts";
+import { proveCopy, type Verification } from "./prove.ts";
+import { leaveDoubts } from "./run/leave_facts.ts";
 import { type Unanswered, unanswered } from "./unanswered.ts";
-import { ReadingPool } from "./worker_pool.ts";
+import { ReadingPool } from "./worker/pool.ts";
 
 export type { Verification } from "./prove.ts";
 

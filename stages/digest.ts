@@ -16,7 +16,7 @@ import {
 } from "./contract.ts";
 import { projectsIn } from "./formats/nothing_yet.ts";
 
-const load = () => import("./formats/digesting.ts");
+const load = () => import("./formats/digest/digesting.ts");
 
 export default definePrepare({
   name: "digest",

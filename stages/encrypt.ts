@@ -4,9 +4,9 @@
  * @module
  */
 import { defineTransform, options, recipients } from "./contract.ts";
-import { open } from "./formats/age_open.ts";
-import { seal } from "./formats/age_seal.ts";
-import { unlockWith } from "./formats/age_unlock.ts";
+import { open } from "./formats/age/open.ts";
+import { seal } from "./formats/age/seal.ts";
+import { unlockWith } from "./formats/age/unlock.ts";
 
 export default defineTransform({
   name: "encrypt",
@@ -37,7 +37,7 @@ export default defineTransform({
   restore: ({ input, output, identities }) => open(input, unlockWith(identities), output),
 
   rewrap: async ({ options: { to }, input, output, identities }) =>
-    (await import("./formats/age_rewrap.ts")).rewrap(input, unlockWith(identities), to, output),
+    (await import("./formats/age/rewrap.ts")).rewrap(input, unlockWith(identities), to, output),
 
   byHand: "age -d -i identity.txt",
 });

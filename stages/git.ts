@@ -15,8 +15,8 @@ import {
   secret,
   size,
 } from "./contract.ts";
-import { USUAL_CREDENTIALS } from "./formats/git_credentials.ts";
-import { SSH_AGENT } from "./formats/git_program.ts";
+import { USUAL_CREDENTIALS } from "./formats/git/credentials.ts";
+import { SSH_AGENT } from "./formats/git/program.ts";
 import {
   addressOf,
   BRANCH_REGEXP,
@@ -24,10 +24,10 @@ import {
   parseAddress,
   parseRemote,
   REMOTE_REGEXP,
-} from "./formats/git_remote.ts";
+} from "./formats/git/remote.ts";
 import { shellWord } from "./formats/shell.ts";
 
-const load = () => import("./formats/git_repository.ts");
+const load = () => import("./formats/git/repository.ts");
 
 /** Has `git archive` leave out and change nothing, whatever a `.gitattributes` among the files says. */
 const AS_STORED =

@@ -6,7 +6,7 @@
 import { definePrepare, list, optional, options, path } from "./contract.ts";
 import { projectsIn } from "./formats/nothing_yet.ts";
 
-const load = () => import("./formats/preserving.ts");
+const load = () => import("./formats/preserve/preserving.ts");
 
 export default definePrepare({
   name: "preserve",

@@ -18,8 +18,7 @@ import {
   type StoredFile,
   text,
 } from "./contract.ts";
-import { shellWord } from "./formats/shell.ts";
-import type { S3Session } from "./formats/s3_client.ts";
+import type { S3Session } from "./formats/s3/client.ts";
 import {
   addressOf,
   faultOf,
@@ -30,7 +29,8 @@ import {
   placeOf,
   prefixOf,
   USUAL_REGION,
-} from "./formats/s3_place.ts";
+} from "./formats/s3/place.ts";
+import { shellWord } from "./formats/shell.ts";
 import { isManifest } from "./formats/stored_names.ts";
 
 const OPTIONS = options({
@@ -128,7 +128,7 @@ export default defineDestination({
 
   permissions: (options) => grantsFor(options),
   prepare: async () => {
-    const { loadLibrary } = await import("./formats/s3_client.ts");
+    const { loadLibrary } = await import("./formats/s3/client.ts");
     await loadLibrary();
   },
   takesFiles: false,
@@ -167,8 +167,8 @@ export default defineDestination({
 
   async run({ options, files, signal, log, alive, progress }) {
     const [{ warnOfExposure, withClient }, { storeAll }] = await Promise.all([
-      import("./formats/s3_client.ts"),
-      import("./formats/s3_store.ts"),
+      import("./formats/s3/client.ts"),
+      import("./formats/s3/store.ts"),
     ]);
     const location = addressOf(options);
     warnOfExposure(options, log);
@@ -182,15 +182,15 @@ export default defineDestination({
   },
 
   async list({ options, signal, log, alive }) {
-    const { withClient } = await import("./formats/s3_client.ts");
+    const { withClient } = await import("./formats/s3/client.ts");
     const action = () => `Cannot list "${addressOf(options)}"`;
     return await withClient(options, { signal, log, alive }, action, listAll);
   },
 
   async fetch({ options, key, output, signal, log, progress }) {
     const [{ withClient }, { readObject }] = await Promise.all([
-      import("./formats/s3_client.ts"),
-      import("./formats/s3_fetch.ts"),
+      import("./formats/s3/client.ts"),
+      import("./formats/s3/fetch.ts"),
     ]);
     const object = objectOf(options, key);
     const action = () => `Cannot fetch "${key}" from "${addressOf(options)}"`;
@@ -208,7 +208,7 @@ export default defineDestination({
   },
 
   async remove({ options, keys, signal, log, alive }) {
-    const { withClient } = await import("./formats/s3_client.ts");
+    const { withClient } = await import("./formats/s3/client.ts");
     // A snapshot exists when its manifest does: a crash halfway must not leave a manifest alone.
     const ordered = keys.toSorted((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
     const objects = ordered.map((key) => [key, objectOf(options, key)] as const);
@@ -228,7 +228,7 @@ export default defineDestination({
 
 /** Every file of ours below the prefix. */
 async function listAll(session: S3Session): Promise<StoredFile[]> {
-  const { objectsOf } = await import("./formats/s3_list.ts");
+  const { objectsOf } = await import("./formats/s3/list.ts");
   const files: StoredFile[] = [];
   for await (const { Key = "", Size = 0 } of objectsOf(session, prefixOf(session.place))) {
     const key = keyOf(session.place, Key);

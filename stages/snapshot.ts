@@ -19,10 +19,10 @@ import {
 
 /** What each operation is made of. */
 const LOAD = {
-  survey: () => import("./formats/survey.ts"),
-  scan: () => import("./formats/scan.ts"),
-  run: () => import("./formats/archive.ts"),
-  restore: () => import("./formats/unpack.ts"),
+  survey: () => import("./formats/snapshot/survey.ts"),
+  scan: () => import("./formats/snapshot/scan.ts"),
+  run: () => import("./formats/snapshot/archive.ts"),
+  restore: () => import("./formats/snapshot/unpack.ts"),
 };
 
 export default defineSource({

@@ -68,7 +68,7 @@ export async function compile(
 }
 
 /** What no import leads to either: what a worker is started with that is no stage, and a run's work. */
-const BY_ADDRESS = ["stages/formats/secret_search.ts", "pipeline/locked_run.ts"];
+const BY_ADDRESS = ["stages/formats/secrets/search.ts", "pipeline/run/locked.ts"];
 
 /** Commands or stages, which are imported by their addresses. */
 function filesIn(folder: string): string[] {

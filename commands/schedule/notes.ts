@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { lastReport } from "../../pipeline/catalog/history.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
-import { lastReport } from "../../pipeline/history.ts";
 import type { Installer, Place } from "./installer.ts";
 import type { Job } from "./job.ts";
 import { bareEnvironment } from "./place.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 import { createdOf } from "../../pipeline/names.ts";
+import { restoreCommand, sayShrinkage } from "../../pipeline/run/tripwire.ts";
 import type { PlaceStatus, Status } from "../../pipeline/status.ts";
-import { restoreCommand, sayShrinkage } from "../../pipeline/tripwire.ts";
 import { sayPlace } from "../../pipeline/watch/notice.ts";
 import { partsOf, subjectOfDrill, type Trouble } from "../../pipeline/watch/troubles.ts";
 import type { NextRun } from "../schedule/record.ts";
 import { sayAge } from "./age.ts";
-import { sayPreserved, sayUnseen } from "./horizon_view.ts";
 import { sayBytes, sayCount, sayPath, saySeconds, sayTime } from "./format.ts";
+import { sayPreserved, sayUnseen } from "./horizon_view.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
 import { escapeControls, wrap } from "./text.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Suspicion } from "../../pipeline/suspicions.ts";
-import { restoreCommand, sayShrinkage } from "../../pipeline/tripwire.ts";
+import type { Suspicion } from "../../pipeline/catalog/suspicions.ts";
+import { restoreCommand, sayShrinkage } from "../../pipeline/run/tripwire.ts";
 import { PLAIN, type Style } from "./style.ts";
 import { escapeControls } from "./text.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { fit, pad, widthOf } from "./text.ts";
 import { PLAIN, type Style } from "./style.ts";
+import { fit, pad, widthOf } from "./text.ts";
 
 /** One column. */
 export interface Column {

@@ -140,7 +140,7 @@ async function resolveClaude(
   { directory, surroundings }: World,
   findings: Finding[],
 ): Promise<Sources> {
-  const { findClaude } = await import("../../stages/formats/claude_sources.ts");
+  const { findClaude } = await import("../../stages/formats/claude/sources.ts");
   const { paths } = values;
   const named = Array.isArray(paths) ? paths.filter((one) => typeof one === "string") : [];
   const sources = await findClaude({ ...surroundings, directory, named });
@@ -216,7 +216,9 @@ async function resolveRecipients(
   world: World,
   findings: Finding[],
 ): Promise<string[]> {
-  const { checkRecipient, looksLikeRecipient } = await import("../../stages/formats/recipients.ts");
+  const { checkRecipient, looksLikeRecipient } = await import(
+    "../../stages/formats/age/recipients.ts"
+  );
   const recipients = new Set<string>();
   for (const [index, entry] of entries.entries()) {
     if (entry === undefined) continue;
@@ -253,7 +255,7 @@ async function readRecipients(
     findings.push({ path, at: "value", message, hint });
     return [];
   }
-  const { parseRecipients } = await import("../../stages/formats/recipients.ts");
+  const { parseRecipients } = await import("../../stages/formats/age/recipients.ts");
   const { recipients, problems } = await parseRecipients(reading.text, where ?? "this file");
   for (const { message, hint } of problems) findings.push({ path, at: "value", message, hint });
   return recipients;

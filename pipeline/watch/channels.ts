@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { BackupError } from "../../stages/errors.ts";
 import type { Grants } from "../../stages/contract.ts";
+import { BackupError } from "../../stages/errors.ts";
 import type { Hook, Watch } from "../config/pipeline.ts";
 import { findPrograms } from "../programs.ts";
 import { referenceOf } from "../redact.ts";

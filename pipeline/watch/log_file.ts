@@ -5,8 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import type { Event, RunReport } from "../events.ts";
 import { escapeLine } from "../../stages/formats/control_characters.ts";
+import type { Event, RunReport } from "../events.ts";
 import { fileFault, requireFile } from "./file_fault.ts";
 import { sayPlace } from "./notice.ts";
 import { observe, partsOf } from "./troubles.ts";

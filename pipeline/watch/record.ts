@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Database, Run } from "../database.ts";
+import type { Database, Run } from "../catalog/database.ts";
 import type { RunReport } from "../events.ts";
 import {
   type Observation,

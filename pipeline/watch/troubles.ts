@@ -5,9 +5,9 @@
  * @module
  */
 import { type FailureRecord, toRecord } from "../../stages/errors.ts";
+import type { CutOff } from "../catalog/history.ts";
 import type { Drill, RunReport } from "../events.ts";
-import type { CutOff } from "../history.ts";
-import { restoreCommand, sayShrinkage } from "../tripwire.ts";
+import { restoreCommand, sayShrinkage } from "../run/tripwire.ts";
 
 /** What a trouble is about, in a form that can be compared. */
 export type Subject =

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
 import type { Grants, Operation } from "../../stages/contract.ts";
+import { BackupError, fromRecord, toRecord } from "../../stages/errors.ts";
 import { realPath } from "../real_path.ts";
 import type { Passed } from "./channel.ts";
 import type { Call, FromWorker, ToWorker } from "./protocol.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { FailureRecord } from "../../stages/errors.ts";
 import type { Operation, Team } from "../../stages/contract.ts";
+import type { FailureRecord } from "../../stages/errors.ts";
 import type { Coding, Passed } from "./channel.ts";
 
 /** A stream's end, as it is handed to a worker. */

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { BackupError } from "../errors.ts";
 import type { Codec } from "../contract.ts";
+import { BackupError } from "../errors.ts";
 
 const BLOCK_LOG = 22;
 

@@ -6,7 +6,7 @@
 import { isAbsolute, parse, relative, resolve, sep } from "node:path";
 import type { Remark, Root } from "../contract.ts";
 import { StageError } from "../errors.ts";
-import { CLAUDE_FOLDER } from "./claude_code.ts";
+import { CLAUDE_FOLDER } from "./claude/home.ts";
 import { reasonOf } from "./source_file.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { parse } from "smol-toml";
-import { COMMON_OPTIONS, pipelineOptions } from "../../pipeline/config/common.ts";
-import * as options from "../../stages/options.ts";
-import { defineDestination } from "../../stages/contract.ts";
 import { configJson } from "../../commands/config.ts";
+import { COMMON_OPTIONS, pipelineOptions } from "../../pipeline/config/common.ts";
+import { defineDestination } from "../../stages/contract.ts";
+import * as options from "../../stages/options.ts";
 import { Home } from "./harness.ts";
 
 Deno.test("config shows the file as it is understood, in a form that is the file again", async () => {

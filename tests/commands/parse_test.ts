@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { parseWords } from "../../commands/parse.ts";
-import { commands } from "../../commands/mod.ts";
 import { hintFor } from "../../commands/did_you_mean.ts";
+import { commands } from "../../commands/mod.ts";
+import { parseWords } from "../../commands/parse.ts";
 import { pipelineOptions } from "../../pipeline/config/common.ts";
 import { BackupError } from "../../pipeline/errors.ts";
 import { fakeTerminal } from "./ui/fake_terminal.ts";

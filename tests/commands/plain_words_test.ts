@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { parse, type Parser } from "@optique/core/parser";
 import fc from "fast-check";
-import { readPlainDigest, readPlainRestore, readPlainRun } from "../../commands/plain_words.ts";
 import { parameters as digestParameters } from "../../commands/digest.ts";
+import { readPlainDigest, readPlainRestore, readPlainRun } from "../../commands/plain_words.ts";
 import { parameters as restoreParameters } from "../../commands/restore.ts";
 import { parameters } from "../../commands/run.ts";
 

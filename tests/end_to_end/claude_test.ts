@@ -7,7 +7,7 @@ import { planOf } from "../../pipeline/plan.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { surveySources } from "../../pipeline/survey.ts";
 import { Sandbox, type Stages } from "../faults/harness.ts";
-import { makeDatabase } from "../stages/formats/busy_database.ts";
+import { makeDatabase } from "../stages/formats/sqlite/busy_database.ts";
 
 const onPosix = Deno.build.os !== "windows";
 

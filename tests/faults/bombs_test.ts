@@ -8,6 +8,7 @@ import { readdirSync } from "node:fs";
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import type { Codec, Entry } from "../../stages/contract.ts";
+import { works } from "../platform/probe.ts";
 import { HONEST, X } from "../security/hostile_archives.ts";
 import {
   bytesOf,
@@ -18,8 +19,7 @@ import {
   octal,
   sealed,
   tarOf,
-} from "../stages/formats/tar_bytes.ts";
-import { works } from "../platform/probe.ts";
+} from "../stages/formats/tar/tar_bytes.ts";
 import { note, SLOW } from "./harness.ts";
 import { HostilePlace, type Planted } from "./hostile_place.ts";
 import type { Told } from "./restore_child.ts";

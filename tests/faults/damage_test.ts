@@ -12,7 +12,7 @@ import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import type { Entry, FileEntry } from "../../stages/contract.ts";
 import type { BackupError } from "../../stages/errors.ts";
-import { entriesOf, tarOf } from "../stages/formats/tar_bytes.ts";
+import { entriesOf, tarOf } from "../stages/formats/tar/tar_bytes.ts";
 import { encrypted, exists, filesIn, Look, namesIn, rejection, Sandbox, SLOW } from "./harness.ts";
 import { HostilePlace } from "./hostile_place.ts";
 

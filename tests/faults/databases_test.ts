@@ -7,7 +7,7 @@ import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";
 import type { ScanResult } from "../../stages/contract.ts";
 import { ending } from "../platform/probe.ts";
-import { brokenPromise, BusyWriter, makeDatabase } from "../stages/formats/busy_database.ts";
+import { brokenPromise, BusyWriter, makeDatabase } from "../stages/formats/sqlite/busy_database.ts";
 import { encrypted, Sandbox, SLOW } from "./harness.ts";
 
 /** A sandbox with a database that the pipeline lists. */

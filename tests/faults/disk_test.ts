@@ -11,7 +11,7 @@ import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
 import { takeTurn } from "../../stages/formats/pace.ts";
 import { Folder, works } from "../platform/probe.ts";
-import { archiveOf, selectionOf, SourceTree } from "../stages/formats/source_tree.ts";
+import { archiveOf, selectionOf, SourceTree } from "../stages/formats/snapshot/source_tree.ts";
 import { git, hasGit } from "../stages/git_harness.ts";
 import { childFor, runStage, type StageJob } from "../stages/harness.ts";
 import {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
 import { Catalog } from "../../pipeline/catalog.ts";
+import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { listSnapshots } from "../../pipeline/list.ts";
 import { parseKey } from "../../pipeline/names.ts";
-import type { Listener, RunReport } from "../../pipeline/events.ts";
 import { rekeyPipeline } from "../../pipeline/rekey.ts";
 import type { RunOptions } from "../../pipeline/run.ts";
 import { statusOf } from "../../pipeline/status.ts";

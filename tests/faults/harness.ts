@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import type { RunReport } from "../../pipeline/events.ts";
 import { listSnapshots, type StoredSnapshot } from "../../pipeline/list.ts";
 import {
@@ -23,7 +23,7 @@ import { SnapshotReader } from "../../pipeline/reader.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
 import { type RunOptions, runPipeline } from "../../pipeline/run.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
-import { ReadingPool } from "../../pipeline/worker_pool.ts";
+import { ReadingPool } from "../../pipeline/worker/pool.ts";
 import { BackupError } from "../../stages/errors.ts";
 import { type Ending, ending } from "../platform/probe.ts";
 

@@ -7,18 +7,18 @@
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
-import type { Codec, Entry, Root } from "../../stages/contract.ts";
-import { contentHash } from "../../stages/formats/entries.ts";
 import { writeManifest } from "../../pipeline/manifest.ts";
 import { fileName, snapshotName } from "../../pipeline/names.ts";
-import { totalsOf } from "../../pipeline/reading.ts";
 import {
   type RestoreOptions,
   type RestoreReport,
   restoreSnapshot,
 } from "../../pipeline/restore.ts";
-import { concat, sha256 } from "../stages/formats/tar_bytes.ts";
+import { totalsOf } from "../../pipeline/run/reading.ts";
+import type { Codec, Entry, Root } from "../../stages/contract.ts";
+import { contentHash } from "../../stages/formats/snapshot/entries.ts";
 import { picture, plantCanary } from "../security/hostile_archives.ts";
+import { concat, sha256 } from "../stages/formats/tar/tar_bytes.ts";
 
 /** What an attacker puts there. */
 export interface Planted {

@@ -7,7 +7,7 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Codec, Entry } from "../../stages/contract.ts";
 import { type Attack, ATTACKS, HONEST, X } from "../security/hostile_archives.ts";
-import { entriesOf, type Member, tarOf } from "../stages/formats/tar_bytes.ts";
+import { entriesOf, type Member, tarOf } from "../stages/formats/tar/tar_bytes.ts";
 import { rejection } from "./harness.ts";
 import { HostilePlace } from "./hostile_place.ts";
 

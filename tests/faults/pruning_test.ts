@@ -7,7 +7,7 @@ import { listSnapshots } from "../../pipeline/list.ts";
 import { type PruneOptions, prunePipeline } from "../../pipeline/prune.ts";
 import { statusOf } from "../../pipeline/status.ts";
 import { verifySnapshots } from "../../pipeline/verify.ts";
-import { complaints, filesIn, Sandbox, type Stages } from "../faults/harness.ts";
+import { complaints, filesIn, Sandbox, type Stages } from "./harness.ts";
 
 type Keys = Readonly<Record<string, unknown>>;
 

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { BackupError } from "../../stages/errors.ts";
 import { restoreSnapshot } from "../../pipeline/restore.ts";
+import { BackupError } from "../../stages/errors.ts";
 
 /** What it tells. */
 export interface Told {

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { StageWorker } from "../../pipeline/worker/host.ts";
 import type { SpoolFile, StoredFile } from "../../stages/contract.ts";
 import type { BackupError } from "../../stages/errors.ts";
-import type { StageWorker } from "../../pipeline/worker/host.ts";
 import { type Direction, type Fault, FaultProxy, type Traffic } from "../servers/fault_proxy.ts";
 import type { RequestHead } from "../servers/http_requests.ts";
 import { type S3Server, startS3, unlessS3 } from "../servers/s3.ts";

@@ -11,9 +11,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { makeStaging, publish } from "../../pipeline/publish.ts";
 import { type Overwrite, restoreSnapshot } from "../../pipeline/restore.ts";
-import { planEntries } from "../../pipeline/restore_plan.ts";
+import { planEntries } from "../../pipeline/restore/plan.ts";
+import { makeStaging, publish } from "../../pipeline/restore/publish.ts";
 import { rejection, Sandbox } from "./harness.ts";
 
 const NOTES = 200;

@@ -2,9 +2,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commands } from "../../commands/mod.ts";
 import { shellWord } from "../../pipeline/shell.ts";
-import { works } from "../stages/git_harness.ts";
 import { Home } from "../commands/harness.ts";
 import { Hooks } from "../servers/hooks.ts";
+import { works } from "../stages/git_harness.ts";
 
 const traces = works("strace", "-V");
 const unlessTraced = traces ? "" : " (ignored: strace is not installed)";

@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Decrypter } from "age-encryption";
-import { open } from "../../stages/formats/age_open.ts";
-import { seal } from "../../stages/formats/age_seal.ts";
-import { type Engine, fastestEngine } from "../../stages/formats/age_stream.ts";
-import { unlockWith } from "../../stages/formats/age_unlock.ts";
-import { parseIdentities, recipientsOf } from "../../stages/formats/recipients.ts";
+import { open } from "../../stages/formats/age/open.ts";
+import { parseIdentities, recipientsOf } from "../../stages/formats/age/recipients.ts";
+import { seal } from "../../stages/formats/age/seal.ts";
+import { type Engine, fastestEngine } from "../../stages/formats/age/stream.ts";
+import { unlockWith } from "../../stages/formats/age/unlock.ts";
 import {
   firstDifference,
   MemorySink,

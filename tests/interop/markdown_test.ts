@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeDigests } from "../../stages/formats/digesting.ts";
+import { makeDigests } from "../../stages/formats/digest/digesting.ts";
 import { makeSampleHome } from "../../tools/sample_home.ts";
-import { has } from "../stages/formats/source_tree.ts";
+import { has } from "../stages/formats/snapshot/source_tree.ts";
 
 const EXTENSIONS = ["table", "strikethrough", "autolink", "tagfilter", "tasklist"];
 

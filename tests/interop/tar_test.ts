@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { contentHash } from "../../stages/formats/entries.ts";
+import { contentHash } from "../../stages/formats/snapshot/entries.ts";
 import {
   archiveOf,
   describeTree,
@@ -10,7 +10,7 @@ import {
   output,
   selectionOf,
   SourceTree,
-} from "../stages/formats/source_tree.ts";
+} from "../stages/formats/snapshot/source_tree.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { renderHorizon, renderHorizonReport } from "../../commands/ui/horizon_view.ts";
 import { Catalog } from "../../pipeline/catalog.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
 import { endangered, horizonOf, reportOf, sweptBy } from "../../pipeline/horizon.ts";
 import { runPipeline } from "../../pipeline/mod.ts";
-import { renderHorizon, renderHorizonReport } from "../../commands/ui/horizon_view.ts";
 import { World } from "../end_to_end/world.ts";
 
 const DAY = 86_400_000;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type Manifest, readManifest, writeManifest } from "../../pipeline/manifest.ts";
-import type { Entry } from "../../stages/contract.ts";
-import { contentHash } from "../../stages/formats/entries.ts";
 import { snapshotName } from "../../pipeline/names.ts";
-import { totalsOf } from "../../pipeline/reading.ts";
+import { totalsOf } from "../../pipeline/run/reading.ts";
+import type { Entry } from "../../stages/contract.ts";
+import { contentHash } from "../../stages/formats/snapshot/entries.ts";
 
 const CREATED = new Date("2026-01-02T03:04:05.000Z");
 const TIME = Date.parse("2025-12-31T23:59:59.123Z");

@@ -1,6 +1,7 @@
 /** Which snapshots stay: examples that a person can follow, then what must hold of any. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { snapshotName } from "../../pipeline/names.ts";
 import {
   type Candidate,
   judge,
@@ -10,7 +11,6 @@ import {
   sayPolicy,
   type Verdict,
 } from "../../pipeline/retention.ts";
-import { snapshotName } from "../../pipeline/names.ts";
 
 const DAY = 86_400_000;
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { renderRun } from "../../commands/ui/run_summary.ts";
+import type { Pipeline } from "../../pipeline/config/pipeline.ts";
+import type { Event, RunReport } from "../../pipeline/events.ts";
 import { runPipeline } from "../../pipeline/mod.ts";
 import { fingerprintKey, SecretSearch } from "../../pipeline/secret_policy.ts";
-import { PLAIN, sendAll } from "../../pipeline/worker/channel.ts";
-import type { Event, RunReport } from "../../pipeline/events.ts";
 import { watchRun } from "../../pipeline/watch/watcher.ts";
-import type { Pipeline } from "../../pipeline/config/pipeline.ts";
-import { renderRun } from "../../commands/ui/run_summary.ts";
+import { PLAIN, sendAll } from "../../pipeline/worker/channel.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
 import { Hooks } from "../servers/hooks.ts";
 import {
@@ -16,7 +16,7 @@ import {
   coloured,
   makeCanaries,
   spelled,
-} from "../stages/formats/canaries.ts";
+} from "../stages/formats/secrets/canaries.ts";
 
 /** The key that is cut off comes last: it would reach as far as the end of the next one. */
 const CANARIES = makeCanaries().toSorted((a, b) =>

@@ -22,7 +22,7 @@ import {
   paxRecord,
   sha256,
   tarOf,
-} from "../stages/formats/tar_bytes.ts";
+} from "../stages/formats/tar/tar_bytes.ts";
 
 /** One of them, and what has to become of it. */
 export interface Attack {

@@ -4,8 +4,8 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry } from "../../stages/contract.ts";
 import { StageError } from "../../stages/errors.ts";
-import { checkEntries, checkNamesForWindows } from "../../stages/formats/entry_rules.ts";
-import { unpack } from "../../stages/formats/unpack.ts";
+import { checkEntries, checkNamesForWindows } from "../../stages/formats/snapshot/entry_rules.ts";
+import { unpack } from "../../stages/formats/snapshot/unpack.ts";
 import {
   bytesOf,
   END,
@@ -15,7 +15,7 @@ import {
   memberBytes,
   sealed,
   tarOf,
-} from "../stages/formats/tar_bytes.ts";
+} from "../stages/formats/tar/tar_bytes.ts";
 import {
   type Attack,
   ATTACKS,

@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadPipeline } from "../../pipeline/mod.ts";
+import { parseAddress } from "../../stages/formats/git/remote.ts";
 import git from "../../stages/git.ts";
-import { parseAddress } from "../../stages/formats/git_remote.ts";
 import { Home } from "../commands/harness.ts";
 import { rejection } from "../faults/harness.ts";
-import { commitTo, git as stock, GitPlace, hasGit } from "../stages/git_harness.ts";
 import { writeScript } from "../scripts.ts";
+import { commitTo, git as stock, GitPlace, hasGit } from "../stages/git_harness.ts";
 
 const unless = hasGit && Deno.build.os !== "windows" ? "" : " (ignored: there is no git)";
 const C = "canary";

@@ -1,6 +1,7 @@
 /** A git repository as a destination of whole pipelines, through the engine's front door. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { Catalog } from "../../pipeline/catalog.ts";
 import {
   listSnapshots,
   type Pipeline,
@@ -9,10 +10,9 @@ import {
   runPipeline,
   verifySnapshots,
 } from "../../pipeline/mod.ts";
-import { Catalog } from "../../pipeline/catalog.ts";
+import { World } from "../end_to_end/world.ts";
 import { complaints } from "../faults/harness.ts";
 import { commitTo, git, hasGit } from "../stages/git_harness.ts";
-import { World } from "../end_to_end/world.ts";
 
 const unlessGit = hasGit ? "" : " (ignored: there is no git)";
 

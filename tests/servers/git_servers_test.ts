@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { World } from "../end_to_end/world.ts";
+import { writeScript } from "../scripts.ts";
+import { git, GitPlace, works } from "../stages/git_harness.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import { type GitServer, startHttpGit, startSshGit, unlessHttpGit, unlessSshGit } from "./git.ts";
-import { git, GitPlace, works } from "../stages/git_harness.ts";
-import { writeScript } from "../scripts.ts";
-import { World } from "../end_to_end/world.ts";
 
 const PROGRAM = [
   ...["run", "-A", "--quiet", "--no-prompt", "--cached-only"],

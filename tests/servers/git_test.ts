@@ -1,11 +1,11 @@
 /** The `git` stage in its own worker, with a bare repository on this machine as its remote. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { pathsFor } from "../../stages/formats/git_content.ts";
-import { parseAddress } from "../../stages/formats/git_remote.ts";
+import { pathsFor } from "../../stages/formats/git/content.ts";
+import { parseAddress } from "../../stages/formats/git/remote.ts";
+import { rejection } from "../faults/harness.ts";
 import { git, GitPlace, hasGit, works } from "../stages/git_harness.ts";
 import { childFor } from "../stages/harness.ts";
-import { rejection } from "../faults/harness.ts";
 
 const NAME = "claude/20260102T030405Z-0123456789ab";
 const ARCHIVE = `${NAME}.tar.zst.age`;

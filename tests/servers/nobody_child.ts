@@ -8,9 +8,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import process from "node:process";
+import type { StageWorker } from "../../pipeline/worker/host.ts";
 import type { SpoolFile } from "../../stages/contract.ts";
 import { type FailureRecord, toRecord } from "../../stages/errors.ts";
-import type { StageWorker } from "../../pipeline/worker/host.ts";
 import { runStage, type StageJob } from "../stages/harness.ts";
 
 /** What is to be tried. */

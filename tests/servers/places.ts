@@ -6,9 +6,9 @@
  */
 import { join } from "node:path";
 import { ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { commitTo, git } from "../stages/git_harness.ts";
 import { startHttpGit, unlessHttpGit } from "./git.ts";
 import { type S3Server, startS3, unlessS3 } from "./s3.ts";
-import { commitTo, git } from "../stages/git_harness.ts";
 
 /** Options of a destination, as a pipeline file writes them. */
 export type Written = Readonly<Record<string, unknown>>;

@@ -5,9 +5,9 @@ import { sheetAsHtml, sheetAsMarkdown } from "../../commands/ui/recovery_view.ts
 import { recoveryOf, type WayBack } from "../../pipeline/recovery.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { Home } from "../commands/harness.ts";
-import { startS3, unlessS3 } from "./s3.ts";
-import { git } from "../stages/git_harness.ts";
 import { haveTools, World } from "../end_to_end/world.ts";
+import { git } from "../stages/git_harness.ts";
+import { startS3, unlessS3 } from "./s3.ts";
 
 const TOOLS = ["age", "zstd", "tar", "git"] as const;
 const unless = haveTools(...TOOLS) ? "" : ` (ignored: not all of ${TOOLS.join(", ")} are here)`;

@@ -12,7 +12,9 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import * as v from "valibot";
+import { removalAt } from "../../pipeline/places.ts";
 import type { SpoolFile } from "../../stages/contract.ts";
+import type { S3Session } from "../../stages/formats/s3/client.ts";
 import {
   endpointOf,
   isAmazon,
@@ -20,16 +22,14 @@ import {
   parseAddress,
   prefixOf,
   type S3Place,
-} from "../../stages/formats/s3_place.ts";
-import type { S3Session } from "../../stages/formats/s3_client.ts";
-import { storeAll } from "../../stages/formats/s3_store.ts";
-import { cleanUploads, staleUploads } from "../../stages/formats/s3_uploads.ts";
-import { removalAt } from "../../pipeline/places.ts";
+} from "../../stages/formats/s3/place.ts";
+import { storeAll } from "../../stages/formats/s3/store.ts";
+import { cleanUploads, staleUploads } from "../../stages/formats/s3/uploads.ts";
 import s3 from "../../stages/s3.ts";
-import { type Answer, FaultProxy } from "./fault_proxy.ts";
-import { type S3Server, startS3, unlessS3 } from "./s3.ts";
 import { rejection } from "../faults/harness.ts";
 import { childFor, runStage, type StageJob } from "../stages/harness.ts";
+import { type Answer, FaultProxy } from "./fault_proxy.ts";
+import { type S3Server, startS3, unlessS3 } from "./s3.ts";
 
 const NAME = "20260102T030405Z-0123456789ab";
 const ARCHIVE = `claude/${NAME}.tar.zst.age`;

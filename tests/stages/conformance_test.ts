@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as v from "valibot";
-import type { PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { exampleOf, OPERATIONS, operationsOf, rowsOf } from "../../pipeline/config/describe.ts";
+import type { PipelineStage } from "../../pipeline/config/pipeline.ts";
 import { pruneGrants, rekeyGrants, runGrants, union, withPrograms } from "../../pipeline/grants.ts";
 import { planOf } from "../../pipeline/plan.ts";
 import { permissionsOf, resolveGrants } from "../../pipeline/worker/host.ts";

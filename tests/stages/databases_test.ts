@@ -2,12 +2,17 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Entry, ScanResult, SourceResult } from "../../stages/contract.ts";
-import { contentHash } from "../../stages/formats/entries.ts";
-import { scan as scanAll } from "../../stages/formats/scan.ts";
-import type { Selection } from "../../stages/formats/walk.ts";
+import { contentHash } from "../../stages/formats/snapshot/entries.ts";
+import { scan as scanAll } from "../../stages/formats/snapshot/scan.ts";
+import type { Selection } from "../../stages/formats/snapshot/walk.ts";
 import { SLOW } from "../faults/harness.ts";
-import { brokenPromise, BusyWriter, commitsIn, makeDatabase } from "./formats/busy_database.ts";
-import { archiveOf, selectionOf, SourceTree } from "./formats/source_tree.ts";
+import { archiveOf, selectionOf, SourceTree } from "./formats/snapshot/source_tree.ts";
+import {
+  brokenPromise,
+  BusyWriter,
+  commitsIn,
+  makeDatabase,
+} from "./formats/sqlite/busy_database.ts";
 import { runStage } from "./harness.ts";
 
 const onPosix = Deno.build.os !== "windows";

@@ -11,17 +11,24 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import MarkdownIt from "markdown-it";
-import type { PrepareResult } from "../../stages/contract.ts";
-import { makeDigests } from "../../stages/formats/digesting.ts";
-import type { DigestDetails } from "../../stages/formats/digest_run.ts";
 import { resolveOptions } from "../../pipeline/alone.ts";
-import { runPrepare } from "../../pipeline/preparing.ts";
+import { runPrepare } from "../../pipeline/run/preparing.ts";
 import { StageWorker } from "../../pipeline/worker/host.ts";
+import type { PrepareResult } from "../../stages/contract.ts";
 import digest from "../../stages/digest.ts";
+import { makeDigests } from "../../stages/formats/digest/digesting.ts";
+import type { DigestDetails } from "../../stages/formats/digest/run.ts";
 import { CANARY, makeBenchHome, makeSampleHome } from "../../tools/sample_home.ts";
 import { mayReadAll } from "../rights.ts";
+import {
+  behind,
+  type Canary,
+  coloured,
+  leaking,
+  leaks,
+  makeCanaries,
+} from "./formats/secrets/canaries.ts";
 import { runStage } from "./harness.ts";
-import { behind, type Canary, coloured, leaking, leaks, makeCanaries } from "./formats/canaries.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -2027,7 +2034,7 @@ Deno.test("a log of progress is read in bounded memory", async () => {
   world.write(`${FOLDER}/s1.jsonl`, [world.user("at last")], true);
   const code = `
     import { makeDigests } from ${
-    JSON.stringify(new URL("../../stages/formats/digesting.ts", import.meta.url).href)
+    JSON.stringify(new URL("../../stages/formats/digest/digesting.ts", import.meta.url).href)
   };
     const signal = new AbortController().signal;
     await makeDigests({ from: Deno.args[0], to: Deno.args[1], days: 9, all: true, tools: "short", redact: true, patterns: [] },

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Decrypter, generateHybridIdentity, generateX25519Identity } from "age-encryption";
 import * as v from "valibot";
 import encrypt from "../../stages/encrypt.ts";
-import { recipientsOf } from "../../stages/formats/recipients.ts";
+import { recipientsOf } from "../../stages/formats/age/recipients.ts";
 import { firstDifference, randomBytes } from "./formats/byte_streams.ts";
 import { runStage, type StageJob, type StageOutcome } from "./harness.ts";
 

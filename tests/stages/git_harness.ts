@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.ts";
 import type { CallOptions } from "../../pipeline/worker/host.ts";
+import type { SpoolFile, StoredFile, StoreResult } from "../../stages/contract.ts";
 import { runStage } from "./harness.ts";
 
 /** What a stage is asked with, besides its options. */

@@ -7,12 +7,12 @@
 import { ok as assert } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
-import type { Grants, Operation, Team } from "../../stages/contract.ts";
-import { stages } from "../../stages/mod.ts";
-import { equip } from "../../pipeline/equipment.ts";
 import { withPrograms } from "../../pipeline/grants.ts";
 import { ChannelReader, type Coding, PLAIN, sendAll } from "../../pipeline/worker/channel.ts";
+import { equip } from "../../pipeline/worker/equipment.ts";
 import { type Answer, type CallOptions, StageWorker } from "../../pipeline/worker/host.ts";
+import type { Grants, Operation, Team } from "../../stages/contract.ts";
+import { stages } from "../../stages/mod.ts";
 
 /** What to run. */
 export interface StageJob {

@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { PrepareResult, Remark } from "../../stages/contract.ts";
-import { type Preservation, preserve as preserveAll } from "../../stages/formats/preserving.ts";
-import preserve from "../../stages/preserve.ts";
 import { BackupError } from "../../stages/errors.ts";
-import { runStage } from "./harness.ts";
-import { SourceTree } from "./formats/source_tree.ts";
+import {
+  type Preservation,
+  preserve as preserveAll,
+} from "../../stages/formats/preserve/preserving.ts";
+import preserve from "../../stages/preserve.ts";
 import { SLOW } from "../faults/harness.ts";
 import { mayReadAll } from "../rights.ts";
+import { SourceTree } from "./formats/snapshot/source_tree.ts";
+import { runStage } from "./harness.ts";
 
 const unlessRefused = mayReadAll() ? " (ignored: root may read all)" : "";
 const onPosix = Deno.build.os !== "windows";

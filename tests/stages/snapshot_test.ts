@@ -3,8 +3,8 @@ import * as v from "valibot";
 import type { ScanResult, SourceResult, UnpackResult } from "../../stages/contract.ts";
 import snapshot from "../../stages/snapshot.ts";
 import { sourceOf } from "./formats/byte_streams.ts";
-import { describeTree, SourceTree } from "./formats/source_tree.ts";
-import type { Swapping } from "./formats/swap_worker.ts";
+import { describeTree, SourceTree } from "./formats/snapshot/source_tree.ts";
+import type { Swapping } from "./formats/snapshot/swap_worker.ts";
 import { runStage, type StageOutcome } from "./harness.ts";
 
 const onPosix = Deno.build.os !== "windows";
@@ -252,7 +252,7 @@ Deno.test({
   async fn() {
     using tree = new SourceTree({ "outside/secret": "canary" });
     for (let index = 0; index < 200; index++) tree.write(`root/${index}`, "own");
-    const url = import.meta.resolve("./formats/swap_worker.ts");
+    const url = import.meta.resolve("./formats/snapshot/swap_worker.ts");
     const racer = new Worker(url, { type: "module" });
     const said = () => new Promise((resolve) => racer.onmessage = resolve);
     const stop = new Int32Array(new SharedArrayBuffer(4));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
+import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import {
   assignmentsIn,
   blockFor,
@@ -8,11 +9,10 @@ import {
   commandFor,
   withBlock,
 } from "../../../commands/schedule/cron.ts";
-import { parseCalendar } from "../../../commands/schedule/calendar.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
 import { run } from "../../../commands/schedule/program.ts";
-import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
 import { writeScript } from "../../scripts.ts";
+import { CANARY, HOSTILE, isTellable, jobWith, placeWith } from "./hostile.ts";
 
 const place = placeWith({ env: "/usr/bin/env" });
 

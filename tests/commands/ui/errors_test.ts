@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { BackupError, FAILURES } from "../../../pipeline/errors.ts";
 import { FileError } from "../../../commands/pipeline_file.ts";
 import { failureJson, renderFailure, tell } from "../../../commands/ui/errors.ts";
 import { PLAIN } from "../../../commands/ui/style.ts";
+import { BackupError, FAILURES } from "../../../pipeline/errors.ts";
 import { fakeTerminal } from "./fake_terminal.ts";
 
 Deno.test("a failure is one sentence and what to do", () => {

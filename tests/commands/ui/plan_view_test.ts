@@ -1,6 +1,6 @@
 import { deepEqual } from "node:assert/strict";
-import type { Plan, PlannedStage } from "../../../pipeline/plan.ts";
 import { renderOutlook, renderPlan } from "../../../commands/ui/plan_view.ts";
+import type { Plan, PlannedStage } from "../../../pipeline/plan.ts";
 
 const NOTHING = {
   env: false,

@@ -1,8 +1,8 @@
 import { equal, ok } from "node:assert/strict";
-import type { Event } from "../../../pipeline/events.ts";
 import { advance, IDLE, type Progress, renderProgress } from "../../../commands/ui/progress.ts";
 import { PLAIN } from "../../../commands/ui/style.ts";
 import { widthOf } from "../../../commands/ui/text.ts";
+import type { Event } from "../../../pipeline/events.ts";
 
 function after(...events: readonly (readonly [number, Event])[]): Progress {
   return events.reduce((progress, [now, event]) => advance(progress, event, now), IDLE);

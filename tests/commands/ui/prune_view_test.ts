@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { PrunedItem, Pruning } from "../../../pipeline/events.ts";
 import { renderPruneFailures, renderPruning, sayRemoved } from "../../../commands/ui/prune_view.ts";
+import type { PrunedItem, Pruning } from "../../../pipeline/events.ts";
 
 function item(day: string, rest: Partial<PrunedItem>): PrunedItem {
   return {

@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
-import type { Event } from "../../../pipeline/events.ts";
 import { reporterFor } from "../../../commands/ui/reporter.ts";
+import type { Event } from "../../../pipeline/events.ts";
 import { fakeTerminal } from "./fake_terminal.ts";
 
 const EVENTS: readonly Event[] = [

@@ -1,6 +1,6 @@
 import { equal, match } from "node:assert/strict";
-import type { RunReport, SnapshotReport } from "../../../pipeline/events.ts";
 import { renderRun } from "../../../commands/ui/run_summary.ts";
+import type { RunReport, SnapshotReport } from "../../../pipeline/events.ts";
 
 const SNAPSHOT: SnapshotReport = {
   id: "claude",

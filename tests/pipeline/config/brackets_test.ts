@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { assertLinear } from "../../growth.ts";
 import { openBracketAt } from "../../../pipeline/config/brackets.ts";
+import { assertLinear } from "../../growth.ts";
 
 /** The bracket that is open at the end of a text: `[ of line 2`. */
 function openAtEnd(text: string): string {

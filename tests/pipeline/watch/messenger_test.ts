@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { BackupError } from "../../../pipeline/errors.ts";
 import { beat, channelsOf } from "../../../pipeline/watch/channels.ts";
 import { ADDRESS } from "../../../pipeline/watch/messenger.ts";
-import { messengersOf } from "../../../pipeline/watch/planned.ts";
 import { noticeOf } from "../../../pipeline/watch/notice.ts";
+import { messengersOf } from "../../../pipeline/watch/planned.ts";
 import { StageWorker } from "../../../pipeline/worker/host.ts";
-import { Hooks } from "../../servers/hooks.ts";
 import { writeScript } from "../../scripts.ts";
+import { Hooks } from "../../servers/hooks.ts";
 
 /** Whose `deno.json` programs take that are started there. */
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));

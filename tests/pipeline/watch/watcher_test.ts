@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { acceptLosses } from "../../../pipeline/accept.ts";
 import { Catalog } from "../../../pipeline/catalog.ts";
 import { BackupError } from "../../../pipeline/errors.ts";
 import {
@@ -10,7 +11,6 @@ import {
   verifySnapshots,
 } from "../../../pipeline/mod.ts";
 import { statusOf, tooOld } from "../../../pipeline/status.ts";
-import { acceptLosses } from "../../../pipeline/accept.ts";
 import { tellOfFile, watchRun } from "../../../pipeline/watch/watcher.ts";
 import { Hooks } from "../../servers/hooks.ts";
 

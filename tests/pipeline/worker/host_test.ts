@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { StageWorker } from "../../../pipeline/worker/host.ts";
 import type { SourceResult } from "../../../stages/contract.ts";
 import { World } from "../../end_to_end/world.ts";
-import { SourceTree } from "../../stages/formats/source_tree.ts";
+import { SourceTree } from "../../stages/formats/snapshot/source_tree.ts";
 
 Deno.test("a call whose only reader is lost before it begins fails, and does not hang", async () => {
   using world = await World.make();

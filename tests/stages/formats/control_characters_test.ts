@@ -1,7 +1,7 @@
 import { equal, match } from "node:assert/strict";
-import { printable } from "../../../pipeline/config/problems.ts";
 import { sayFacts } from "../../../commands/hook/session_start.ts";
 import { escapeControls } from "../../../commands/ui/text.ts";
+import { printable } from "../../../pipeline/config/problems.ts";
 import { renderLine } from "../../../pipeline/watch/log_file.ts";
 import { CONTROLS_REGEXP, escapeControl } from "../../../stages/formats/control_characters.ts";
 

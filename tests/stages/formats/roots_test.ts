@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import fc from "fast-check";
 import { StageError } from "../../../stages/errors.ts";
 import { archivePaths, findRoots, rootsOf } from "../../../stages/formats/roots.ts";
-import { SourceTree } from "./source_tree.ts";
+import { SourceTree } from "./snapshot/source_tree.ts";
 
 const POSIX = Deno.build.os !== "windows";
 

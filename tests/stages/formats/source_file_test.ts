@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openPatiently, ReadFault, SourceFile } from "../../../stages/formats/source_file.ts";
-import { output, SourceTree } from "./source_tree.ts";
+import { output, SourceTree } from "./snapshot/source_tree.ts";
 
 const onPosix = Deno.build.os !== "windows";
 const never = () => assert.fail("it paused");
