@@ -9,7 +9,8 @@ import { optional } from "@optique/core/modifiers";
 import { argument, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { BackupError } from "../pipeline/errors.ts";
-import type { Listing, Lookup } from "../pipeline/list.ts";
+import type { Lookup } from "../pipeline/find_copies.ts";
+import type { Listing } from "../pipeline/list.ts";
 import type { Manifest } from "../pipeline/manifest.ts";
 import { type Context, defineCommand } from "./command.ts";
 import { configFlag, fromFlag, identityFlag, jsonFlag, pathValue } from "./flags.ts";
@@ -68,7 +69,8 @@ function placeOf({ place, from }: Values): string | undefined {
 }
 
 async function listAll(lookup: Lookup, json: boolean, { terminal }: Context): Promise<number> {
-  const { addressIn, HINT_ADDRESS, listSnapshots } = await import("../pipeline/list.ts");
+  const { addressIn, HINT_ADDRESS } = await import("../pipeline/choose_copy.ts");
+  const { listSnapshots } = await import("../pipeline/list.ts");
   const listing = await listSnapshots(lookup);
   if (json && listing.answers === 0) {
     // Where nobody answered there is no list, not even an empty one.

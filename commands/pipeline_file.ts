@@ -14,7 +14,7 @@ import {
 } from "../pipeline/config/load.ts";
 import type { Pipeline, Problem } from "../pipeline/config/pipeline.ts";
 import { BackupError } from "../pipeline/errors.ts";
-import type { Lookup } from "../pipeline/list.ts";
+import type { Lookup } from "../pipeline/find_copies.ts";
 import { shellWord } from "../pipeline/shell.ts";
 import { homeDirectory } from "./home.ts";
 

@@ -10,7 +10,7 @@ import { Catalog } from "./catalog.ts";
 import { isDrillDue, isOverdue, type Verdict } from "./catalog/proofs.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import type { Drill, Failure, Listener, Unproven } from "./events.ts";
-import { deliveriesTo, findCopies, readerOptions } from "./list.ts";
+import { deliveriesTo, findCopies, readerOptions } from "./find_copies.ts";
 import { type Place, placesOf } from "./places.ts";
 import { proveCopy, type Verification } from "./prove.ts";
 import { leaveDoubts } from "./run/leave_facts.ts";

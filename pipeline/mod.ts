@@ -30,11 +30,11 @@ export {
   type RunRecord,
 } from "./catalog/history.ts";
 
+export type { Lookup } from "./find_copies.ts";
 export {
   type Contents,
   type Listing,
   listSnapshots,
-  type Lookup,
   readSnapshot,
   type StoredSnapshot,
 } from "./list.ts";

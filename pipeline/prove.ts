@@ -7,7 +7,7 @@
 import type { Inspection, Remark } from "../stages/contract.ts";
 import { FAILURES, toRecord } from "../stages/errors.ts";
 import type { Failure } from "./events.ts";
-import type { Copy } from "./list.ts";
+import type { Copy } from "./find_copies.ts";
 import { type ReaderOptions, SnapshotReader } from "./reader.ts";
 import type { ReadingPool } from "./worker/pool.ts";
 

@@ -8,7 +8,7 @@ import { FAILURES, toRecord } from "../stages/errors.ts";
 import { Catalog, sayPutAside } from "./catalog.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Listener, type Pruning, warn } from "./events.ts";
-import { readerOptions } from "./list.ts";
+import { readerOptions } from "./find_copies.ts";
 import { acquireLock } from "./lock.ts";
 import { type HeldSnapshot, type Place, placesOf, removalAt } from "./places.ts";
 import { prune } from "./prune/pruning.ts";

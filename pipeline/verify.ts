@@ -6,10 +6,10 @@
 import { BackupError, FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
 import { findMissing, isTorn, type Named } from "./catalog/missing.ts";
+import { chooseCopy, requireName } from "./choose_copy.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Failure, type Listener, warn } from "./events.ts";
 import {
-  chooseCopy,
   type Copy,
   deliveriesTo,
   findCopies,
@@ -17,9 +17,8 @@ import {
   type Lookup,
   type Lost,
   readerOptions,
-  requireName,
   type StrayArchive,
-} from "./list.ts";
+} from "./find_copies.ts";
 import { LATEST } from "./names.ts";
 import { findPlaces, type Place } from "./places.ts";
 import { proveCopy, type Verification } from "./prove.ts";

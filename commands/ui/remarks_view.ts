@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Listing, Lost, StoredSnapshot, StrayArchive } from "../../pipeline/list.ts";
+import type { Lost, StrayArchive } from "../../pipeline/find_copies.ts";
+import type { Listing, StoredSnapshot } from "../../pipeline/list.ts";
 import type { Manifest } from "../../pipeline/manifest.ts";
 import { sayCount, sayPath } from "./format.ts";
 import { PLAIN, type Style } from "./style.ts";

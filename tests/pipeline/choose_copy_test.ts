@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chooseCopy, type Copy } from "../../pipeline/list.ts";
+import { chooseCopy } from "../../pipeline/choose_copy.ts";
+import type { Copy } from "../../pipeline/find_copies.ts";
 import { groupFiles, type Place } from "../../pipeline/places.ts";
 
 /** Copies as they would be found, oldest first, at places in their order. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Copy } from "../../pipeline/list.ts";
+import type { Copy } from "../../pipeline/find_copies.ts";
 import { groupFiles, type Place } from "../../pipeline/places.ts";
 import { lostCopies } from "../../pipeline/verify.ts";
 
