@@ -1,76 +1,11 @@
 import { deepEqual as assertEquals, equal, ok, rejects } from "node:assert/strict";
 import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import type { Entry, FileEntry } from "../../../../stages/contract.ts";
 import { StageError } from "../../../../stages/errors.ts";
-import { unpack } from "../../../../stages/formats/snapshot/unpack.ts";
 import { runStage } from "../../harness.ts";
-import { entriesOf, inPieces, type Member, sealed, sha256, tarOf } from "../tar/tar_bytes.ts";
-
-const SAMPLE: readonly Member[] = [
-  { path: "x", type: "5", mode: 0o500 },
-  { path: "x/a", content: "first", mode: 0o640 },
-  { path: "x/b", type: "5", mode: 0o1777 },
-  { path: "x/b/empty", mode: 0o400 },
-  { path: "x/b/tool", content: "c".repeat(1000), mode: 0o6755 },
-  { path: "x/b/way", type: "2", link: "../../elsewhere" },
-  { path: "x/c", type: "1", link: "x/b/tool", mode: 0o6755 },
-  { path: `x/${"n".repeat(150)}`, content: "long name" },
-];
-
-interface Job {
-  readonly archive: Uint8Array | AsyncIterable<Uint8Array>;
-  readonly entries?: readonly Entry[];
-  readonly into?: Readonly<Record<string, string>>;
-  readonly wanted?: readonly string[];
-  readonly quickly?: boolean;
-  readonly signal?: AbortSignal;
-  readonly progress?: (done: number, total?: number) => void;
-}
-
-function start({ archive, into, wanted, ...job }: Job) {
-  return unpack({
-    entries: entriesOf(SAMPLE),
-    into,
-    wanted,
-    input: archive instanceof Uint8Array ? inPieces(archive, 700) : archive,
-    signal: new AbortController().signal,
-    log: (_, message) => ok(false, message),
-    progress: () => {},
-    ...job,
-  });
-}
-
-/** Every path below a directory: mode, number of names, content. */
-function treeOf(root: string): Record<string, string> {
-  const tree: Record<string, string> = {};
-  for (const name of readdirSync(root, { recursive: true }) as string[]) {
-    const stat = lstatSync(join(root, name));
-    const kind = stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other";
-    const content = stat.isFile() ? ` ${Deno.readTextFileSync(join(root, name))}` : "";
-    tree[name] = `${kind} ${(stat.mode & 0o7777).toString(8)}${content}`;
-  }
-  return tree;
-}
-
-async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "keepsake-unpack-" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-const UNPACKED = {
-  "x": "directory 700",
-  "x/a": "file 640 first",
-  "x/b": "directory 700",
-  "x/b/empty": "file 400 ",
-  "x/b/tool": `file 755 ${"c".repeat(1000)}`,
-  [`x/${"n".repeat(150)}`]: "file 644 long name",
-};
+import { entriesOf, inPieces, type Member, sha256, tarOf } from "../tar/tar_bytes.ts";
+import { inDirectory, SAMPLE, start, treeOf, UNPACKED } from "./unpacking.ts";
 
 Deno.test("unpack makes files and open directories, and leaves links to the caller", () =>
   inDirectory(async (directory) => {
@@ -252,82 +187,6 @@ Deno.test("unpack compares by the quick hash where that will do and there is one
   await refused({ xxh64: right, sha256: none }, false);
 });
 
-Deno.test("unpack refuses an archive that is cut short at any byte, or has one more", async () => {
-  const archive = tarOf(SAMPLE);
-  const entries = entriesOf(SAMPLE);
-  for (let length = 0; length < archive.length; length++) {
-    const input = once(archive.subarray(0, length));
-    await rejects(start({ archive: input, entries }), isDamage, `cut at ${length}`);
-  }
-  for (const more of [1, 512, 1024]) {
-    await rejects(start({ archive: tarOf(SAMPLE, new Uint8Array(1024 + more)) }), isDamage);
-  }
-});
-
-Deno.test("unpack refuses an archive with any bit flipped, or the bit carries no meaning", () =>
-  inDirectory(async (directory) => {
-    const members = SAMPLE.filter(({ path }) => path !== "x/b/tool" && path !== "x/c");
-    const archive = tarOf(members);
-    const entries = entriesOf(members);
-    const harmless = new Set<number>();
-    for (let bit = 0; bit < archive.length * 8; bit++) {
-      archive[bit >> 3]! ^= 1 << (bit & 7);
-      try {
-        await start({ archive: once(archive), entries });
-        const home = join(directory, String(bit));
-        await Deno.mkdir(home);
-        await start({ archive: once(archive), entries, into: { x: join(home, "x") } });
-        const { "x/b/tool": _, ...rest } = UNPACKED;
-        assertEquals(treeOf(home), rest);
-        const offset = (bit >> 3) % 512;
-        harmless.add(offset);
-        // NUL and space both end the checksum, which does not count itself.
-        ok(offset === 154 || offset === 155, `byte ${bit >> 3}`);
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-      }
-      archive[bit >> 3]! ^= 1 << (bit & 7);
-    }
-    assertEquals([...harmless], [154, 155]);
-  }));
-
-Deno.test("unpack refuses or restores alike when bytes are changed and checksums made right", () =>
-  inDirectory(async (directory) => {
-    const archive = tarOf(SAMPLE);
-    const entries = entriesOf(SAMPLE);
-    const headers: number[] = [];
-    for (let at = 0; at < archive.length; at += 512) {
-      if (new TextDecoder().decode(archive.subarray(at + 257, at + 262)) === "ustar") {
-        headers.push(at);
-      }
-    }
-    let round = 0;
-    const change = fc.record({
-      header: fc.constantFrom(...headers),
-      offset: fc.nat(511),
-      bytes: fc.uint8Array({ minLength: 1, maxLength: 12 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
-        const changed = archive.slice();
-        for (const { header, offset, bytes } of changes) {
-          changed.set(bytes.subarray(0, 512 - offset), header + offset);
-          sealed(changed, undefined, header);
-        }
-        const home = join(directory, String(round++));
-        await Deno.mkdir(home);
-        try {
-          await start({ archive: once(changed), entries, into: { x: join(home, "x") } });
-        } catch (error) {
-          ok(isDamage(error), String(error));
-          return;
-        }
-        assertEquals(treeOf(home), UNPACKED);
-      }),
-      { numRuns: 1000, seed: 1 },
-    );
-  }));
-
 Deno.test("unpack does not touch what is there already, whether a root is a directory or a file", () =>
   inDirectory(async (directory) => {
     const place = join(directory, "x");
@@ -422,15 +281,6 @@ Deno.test({
 function identityOf(place: string): readonly unknown[] {
   const { ino, nlink, mode, size, mtimeMs, ctimeMs } = lstatSync(place);
   return [ino, nlink, mode, size, mtimeMs, ctimeMs];
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof StageError && error.code === "snapshot-damaged" &&
-    /^Cannot read ("x.*" in the archive|the archive to its end): /.test(error.message);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(bytes);
 }
 
 async function canMount(): Promise<boolean> {
