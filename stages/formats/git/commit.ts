@@ -25,6 +25,8 @@ export type Change =
 /** How often somebody else may be faster: many machines have the same schedule. */
 const ATTEMPTS = 8;
 const LONGEST_PAUSE_MS = 1000;
+/** How often a push may go without an answer: each time, all of it may have been sent. */
+const LOST_ANSWERS = 3;
 
 const encoder = new TextEncoder();
 
@@ -93,7 +95,8 @@ export async function commitAndPush(
       await confirm(clone, commit, branch);
       return { commit, changed: true };
     }
-    if (!isRace(refusal) || attempt === ATTEMPTS) throw refused(clone, refusal, changes);
+    const most = isUnanswered(refusal) ? LOST_ANSWERS : isRace(refusal) ? ATTEMPTS : 0;
+    if (attempt >= most) throw refused(clone, refusal, changes);
     const pause = Math.random() * Math.min(LONGEST_PAUSE_MS, 100 * 2 ** attempt);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
@@ -175,8 +178,12 @@ async function push(clone: Clone, commit: string, branch: string): Promise<strin
 
 function isRace(refusal: string): boolean {
   return /fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value|reference already exists/
-    // What became of a push without an answer shows when its branch is looked at again.
-    .test(refusal) || /remote failure|failed to report status/.test(refusal);
+    .test(refusal);
+}
+
+/** What became of the push then shows when its branch is looked at again. */
+function isUnanswered(refusal: string): boolean {
+  return /remote failure|failed to report status/.test(refusal);
 }
 
 /** Whatever the push said: the remote has it when it says so itself. */
