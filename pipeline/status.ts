@@ -106,7 +106,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
     pipeline: name,
     file,
     now,
-    last: catalog?.lastRun(),
+    last: catalog?.runs.last(),
     open: openRun(state, catalog),
     pause: catalog?.watch.pauseBefore(now),
     places,
@@ -117,7 +117,7 @@ export function statusOf(pipeline: Pipeline, now: Date): Status {
 }
 
 function openRun(state: string, catalog: Catalog | undefined): OpenRun | undefined {
-  const since = catalog?.openRun();
+  const since = catalog?.runs.open();
   if (since === undefined) return undefined;
   const holder = holderOf(join(state, "lock"));
   return { since, process: holder?.process, isAtWork: holder?.isThere };

@@ -33,12 +33,12 @@ export interface CutOff {
 
 /** The newest run that counts as one that was due: a backup, or one that an error kept from that. */
 export function lastAttempt(pipeline: Pick<Pipeline, "state">): RunRecord | undefined {
-  return recall(pipeline, (catalog) => catalog.lastAttempt());
+  return recall(pipeline, (catalog) => catalog.runs.lastAttempt());
 }
 
 /** What the newest run reported; `undefined` when none is known that came to a report. */
 export function lastReport(pipeline: Pick<Pipeline, "state">): RunReport | undefined {
-  return recall(pipeline, (catalog) => catalog.lastReport());
+  return recall(pipeline, (catalog) => catalog.runs.lastReport());
 }
 
 /**
@@ -47,7 +47,7 @@ export function lastReport(pipeline: Pick<Pipeline, "state">): RunReport | undef
  * @throws {BackupError} What the disk has against the catalog.
  */
 export function endingOf({ state }: Pick<Pipeline, "state">, run?: number): Ending | undefined {
-  return lookAt(Catalog.openToTell(state), (catalog) => catalog.ending(run));
+  return lookAt(Catalog.openToTell(state), (catalog) => catalog.runs.ending(run));
 }
 
 function recall<T>(

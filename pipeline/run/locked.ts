@@ -59,7 +59,7 @@ export async function runLocked(
   const catalog = Catalog.open(pipeline.state, sayDamaged, started);
   let run: number | undefined;
   let spool: Spool | undefined;
-  const isFirst = catalog.lastBackup() === undefined;
+  const isFirst = catalog.runs.lastBackup() === undefined;
   const warnings = lookAtKeys(pipeline);
   warnings.catch(() => {}); // Waited for below.
   try {
@@ -120,10 +120,10 @@ export async function runLocked(
 
 /** Notes that a run began, and tells of those that were cut off before it; answers its number. */
 function begin(catalog: Catalog, started: Date, dryRun: boolean, log: StageLog): number {
-  const cut = dryRun ? undefined : catalog.cutOff();
+  const cut = dryRun ? undefined : catalog.runs.cutOff();
   const sighting = cut && sightingOfCutOff(cut);
   if (sighting !== undefined) catalog.watch.raise(sighting, started);
-  const run = catalog.beginRun(started, dryRun);
+  const run = catalog.runs.begin(started, dryRun);
   log.tell({ type: "run-started", run, started, ...(cut && { cutOff: cut.count }) });
   if (sighting !== undefined) {
     log.say("warn", undefined, `${sighting.message}. ${sighting.hint}`);
@@ -153,7 +153,7 @@ function note(
 ): void {
   try {
     const known = judged(report, log.failureAside);
-    catalog.finishRun(known);
+    catalog.runs.finish(known);
     catalog.watch.note(observe(known), report.finished, pipeline.watch !== undefined);
   } catch (error) {
     log.failAside(error);
@@ -169,7 +169,7 @@ function abandon(
 ): void {
   try {
     const failure = failureOf(error);
-    catalog.abandonRun(run, clock(), failure);
+    catalog.runs.abandon(run, clock(), failure);
     // It came to an end of its own.
     if (!dryRun && failure.code !== "interrupted") catalog.watch.end("ending");
   } catch (fault) {

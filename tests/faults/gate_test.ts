@@ -35,8 +35,8 @@ Deno.test("a dry run is not the last one, and one of a part no backup of everyth
   assert.deepEqual(statusOf(sandbox.pipeline, new Date()).last?.started, at(0).clock!());
   await sandbox.backUp({ ...at(2), only: ["backups"] });
   using catalog = Catalog.openIfThere(sandbox.state)!;
-  assert.deepEqual(catalog.lastRun()?.started, at(2).clock!());
-  assert.deepEqual(catalog.lastBackup()?.started, at(0).clock!());
+  assert.deepEqual(catalog.runs.last()?.started, at(2).clock!());
+  assert.deepEqual(catalog.runs.lastBackup()?.started, at(0).clock!());
 });
 
 Deno.test("a destination that holds what it should is known to do so from each run on", async () => {

@@ -222,7 +222,7 @@ Deno.test("a run that was killed, or is unknown, is none that succeeded", async 
   const catalog = Catalog.open(sandbox.state, () => {}, new Date());
   const [first] = catalog.deliveriesTo(sandbox.destination());
   catalog.pruning.finish([{ ...first!, location: sandbox.destination() }]);
-  catalog.beginRun(new Date());
+  catalog.runs.begin(new Date());
   catalog[Symbol.dispose]();
   const killed = await pruneOn(sandbox, 3);
   assert.ok(killed.items.every(({ keep }) => keep));

@@ -475,7 +475,7 @@ Deno.test("run --if-missed does not repeat what an error ended, and makes up for
   await Deno.rename(home.at("elsewhere"), home.at(".claude"));
   const catalog = Catalog.open(home.at(".local/state/keepsake/claude"), () => {}, new Date());
   const failure = { code: "interrupted", message: "x", hint: undefined } as const;
-  catalog.abandonRun(1, new Date(), failure);
+  catalog.runs.abandon(1, new Date(), failure);
   catalog[Symbol.dispose]();
   assert.deepEqual(await run(), { status: 0, stdout: "", stderr: "" });
   assert.equal((await home.keepsake(["status", "--json"])).stdout.includes('"run": 2'), true);

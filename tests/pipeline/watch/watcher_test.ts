@@ -474,7 +474,7 @@ Deno.test("runs that were cut off are told as the next one begins, and over once
   const cut = (dryRun = false) => {
     tower.now = new Date(tower.now.getTime() + DAY);
     const catalog = Catalog.openIfThere(pipeline.state)!;
-    catalog.beginRun(tower.now, dryRun);
+    catalog.runs.begin(tower.now, dryRun);
     catalog[Symbol.dispose]();
   };
   const next = (dryRun = false) => {
@@ -545,7 +545,7 @@ Deno.test("runs that are cut off end no pause, and status tells of them whatever
   const last = new Date(tower.now.getTime() - DAY);
   for (let night = 0; night < 9; night++, later(1)) {
     const catalog = Catalog.openIfThere(pipeline.state)!;
-    catalog.beginRun(tower.now);
+    catalog.runs.begin(tower.now);
     catalog[Symbol.dispose]();
   }
   deepEqual(statusOf(pipeline, tower.now).pause, last);
