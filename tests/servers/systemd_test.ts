@@ -147,3 +147,19 @@ Deno.test({
     assert.doesNotMatch(await read("units"), /keepsake/);
   },
 });
+
+Deno.test({
+  name: `what the machine's manager stores in /var/tmp is there afterwards${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stdout, stderr } = await systemd.bash(`${PRIVATE}
+      mkdir -m 1777 /var/tmp
+      sed -i 's,^path = .*,path = "/var/tmp/backups",' .config/keepsake/pipeline.toml
+      keepsake schedule install --system --with systemd
+      ls /var/tmp/backups`);
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, "claude\n");
+  },
+});
