@@ -163,3 +163,26 @@ Deno.test({
     assert.equal(stdout, "claude\n");
   },
 });
+
+Deno.test({
+  name: `a schedule replaces the one that another scheduler has of the file${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stdout, stderr } = await systemd.bash(`${PRIVATE}
+      mkdir -p -m 1730 /var/spool/cron/crontabs
+      keepsake schedule install --with cron 2> /dev/null
+      keepsake schedule install
+      crontab -l || true
+      keepsake schedule install --with cron
+      find .config/systemd -type f`);
+    assert.equal(status, 0, stderr);
+    const replaced = (name: string) =>
+      stderr.includes(
+        `Note: That replaces "claude", under which ${name} started this file until now\n`,
+      );
+    assert.deepEqual([replaced("cron"), replaced("systemd")], [true, true], stderr);
+    assert.equal(stdout, "");
+  },
+});
