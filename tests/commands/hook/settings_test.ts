@@ -57,6 +57,14 @@ Deno.test("hooks of a program that has moved are replaced, wherever somebody put
   assert.equal("Stop" in added.hooks, false);
 });
 
+Deno.test("hooks of a file that was renamed, or keeps its state elsewhere, are replaced and taken out", () => {
+  const former = withHooks("{}", entriesFor(wiring("/state/former")), ownHooks("/state/former"));
+  const own = ownHooks("/state/claude", "/p.toml");
+  assert.equal(withHooks(former, ENTRIES, own), withHooks("{}", ENTRIES, OWN));
+  assert.equal(withoutHooks(former, own), "{}");
+  assert.equal(withoutHooks(former, ownHooks("/state/claude", "/other.toml")), former);
+});
+
 Deno.test("settings that Claude Code could not read are left alone", async () => {
   const folder = await Deno.makeTempDir();
   const file = join(folder, "settings.json");
