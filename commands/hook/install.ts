@@ -182,6 +182,13 @@ async function replace(file: string, before: string, after: string): Promise<boo
 }
 
 async function read(file: string): Promise<string> {
+  // A pipe is waited for without end, and /dev/null is not to become a file.
+  const there = await Deno.stat(file).catch(() => undefined); // Otherwise, reading says why.
+  if (there !== undefined && !there.isFile && !there.isDirectory) {
+    throw new BackupError("usage", `Cannot use "${file}": it is no regular file`, {
+      hint: "Put a file of settings in its place, and try again",
+    });
+  }
   let bytes: Uint8Array;
   try {
     bytes = await Deno.readFile(file);

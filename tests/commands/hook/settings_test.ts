@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { addHooks, entriesFor, ownHooks, removeHooks } from "../../../commands/hook/install.ts";
+import {
+  addHooks,
+  entriesFor,
+  findHooks,
+  ownHooks,
+  removeHooks,
+} from "../../../commands/hook/install.ts";
 import { holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
 
 const wiring = (state: string, program = "/abs/keepsake") =>
@@ -117,6 +123,23 @@ Deno.test("a link to settings that leads nowhere stays one", async () => {
     assert.equal(await Deno.readLink(file), "dotfiles/settings.json");
   }
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "what is no regular file is neither waited for nor replaced",
+  ignore: Deno.build.os === "windows", // There is no pipe with a name.
+  async fn() {
+    const folder = await Deno.realPath(await Deno.makeTempDir());
+    const [file, pipe] = [join(folder, "settings.json"), join(folder, "pipe")];
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await Deno.symlink(pipe, file);
+    for (const work of [() => addHooks(file, ENTRIES, OWN), () => findHooks(pipe, OWN)]) {
+      const message = `Cannot use "${pipe}": it is no regular file`;
+      await assert.rejects(work, { code: "usage", message });
+    }
+    assert.equal((await Deno.stat(file)).isFifo, true);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("hooks that are there already are added to nothing, in whichever order they stand", () => {
