@@ -165,13 +165,14 @@ async function install(
   const { nextDue } = await import("./schedule/calendar.ts");
   const { sayTime } = await import("./ui/format.ts");
   const next = sayTime(nextDue(job.calendar, new Date()));
-  const { unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
+  const { doubledNotes, unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
   const all = [
     ...former.map(({ installer, name }) =>
       `That replaces "${name}", under which ${installer.name} started this file until now`
     ),
     ...notes,
     ...await strayNotes(installer, job.file, place),
+    ...await doubledNotes(pipeline, place),
     ...unheardNotes(pipeline, job, place, installer),
     ...unwrittenNotes(pipeline, installer, began),
   ];

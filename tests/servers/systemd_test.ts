@@ -186,3 +186,23 @@ Deno.test({
     assert.equal(stdout, "");
   },
 });
+
+Deno.test({
+  name:
+    `a schedule of the machine beside a user's own is told of, and the other way round${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stderr } = await systemd.bash(`${PRIVATE}
+      keepsake schedule install --with systemd
+      keepsake schedule install --system --with systemd 2>&1 | grep 'for you' > system || true
+      keepsake schedule install --with systemd 2>&1 | grep 'for the machine' > own || true`);
+    assert.equal(stderr.includes("Note: systemd starts this file for"), false);
+    const told = (whom: string, flag: string) =>
+      `Note: systemd starts this file for ${whom}, too: unless both are meant, take that away with keepsake schedule remove${flag}\n`;
+    assert.equal(status, 0, stderr);
+    assert.equal(await Deno.readTextFile(home.at("system")), told("you", ""));
+    assert.equal(await Deno.readTextFile(home.at("own")), told("the machine", " --system"));
+  },
+});
