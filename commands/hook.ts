@@ -69,7 +69,7 @@ async function hook({ action, ...values }: Values, context: Context): Promise<nu
   const { addHooks, entriesFor, findHooks, ownHooks, removeHooks } = await import(
     "./hook/install.ts"
   );
-  const own = ownHooks(pipeline.state);
+  const own = ownHooks(pipeline.state, pipeline.file);
   const home = homeDirectory();
   if (action === "show") return await show(pipeline, folders, terminal);
   context.takeSignal(); // From here on, it goes to its end.

@@ -115,7 +115,7 @@ async function install(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const { chooseInstaller } = await import("./schedule/mod.ts");
+  const { chooseInstaller, presentInstallers } = await import("./schedule/mod.ts");
   const installer = chooseInstaller(name, place);
   const job = await jobFor(pipeline, at);
   const files = installer.files(job, place);
@@ -151,20 +151,28 @@ async function install(
   }
   const notes = await telling(installer, () => installer.install(job, place));
   const { strayNotes } = await import("./schedule/upkeep.ts");
-  const former = before.filter((one) => one.name !== job.name && isOf(one, pipeline));
-  for (const { name } of former) await telling(installer, () => installer.remove(name, place));
+  const others = presentInstallers(place).filter((one) => one !== installer)
+    .map((one) => findInstalled([one], place).catch(() => [])); // One that may not be asked has none.
+  const former = [
+    ...before.filter((one) => one.name !== job.name),
+    ...(await Promise.all(others)).flat(),
+  ].filter((one) => isOf(one, pipeline));
+  for (const { installer, name } of former) {
+    await telling(installer, () => installer.remove(name, place));
+  }
   const { noteSchedule } = await import("./schedule/record.ts");
   await noteSchedule(pipeline, job.calendar, installer.name, place.system);
   const { nextDue } = await import("./schedule/calendar.ts");
   const { sayTime } = await import("./ui/format.ts");
   const next = sayTime(nextDue(job.calendar, new Date()));
-  const { unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
+  const { doubledNotes, unheardNotes, unwrittenNotes } = await import("./schedule/notes.ts");
   const all = [
-    ...former.map(({ name }) =>
+    ...former.map(({ installer, name }) =>
       `That replaces "${name}", under which ${installer.name} started this file until now`
     ),
     ...notes,
     ...await strayNotes(installer, job.file, place),
+    ...await doubledNotes(pipeline, place),
     ...unheardNotes(pipeline, job, place, installer),
     ...unwrittenNotes(pipeline, installer, began),
   ];

@@ -324,6 +324,7 @@ export function size(summary: string, notes: OptionNotes = {}): Option<string, n
     v.string(),
     v.regex(SIZE_REGEXP, 'Expected a size such as "5MB" or "64MiB"'),
     v.check((written) => parseSize(written) > 0, "Expected more than nothing"),
+    v.check((written) => Number.isSafeInteger(parseSize(written)), "Expected a smaller size"),
     v.description(summary),
     annotate("size", notes),
     v.transform(parseSize),
@@ -335,6 +336,10 @@ export function duration(summary: string, notes: OptionNotes = {}): Option<strin
   return v.pipe(
     v.string(),
     v.regex(DURATION_REGEXP, 'Expected a duration such as "90s", "36h" or "14d"'),
+    v.check(
+      (written) => Number.isSafeInteger(parseDuration(written)),
+      "Expected a shorter duration",
+    ),
     v.description(summary),
     annotate("duration", notes),
     v.transform(parseDuration),

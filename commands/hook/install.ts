@@ -32,10 +32,10 @@ export interface Wiring {
 /** The hooks of a pipeline. */
 export function entriesFor({ program, state, file, maxAge }: Wiring): Entry[] {
   const [command, ...words] = program;
-  const hook = (event: string, timeout: number, more: readonly string[]) => ({
+  const hook = (event: string, timeout: number, more: readonly string[] = []) => ({
     type: "command" as const,
     command,
-    args: [...words, "hook", "run", event, "--state", state, ...more],
+    args: [...words, "hook", "run", event, "--state", state, "--config", file, ...more],
     timeout,
   });
   const age = maxAge === undefined ? [] : ["--max-age", String(maxAge)];
@@ -49,18 +49,23 @@ export function entriesFor({ program, state, file, maxAge }: Wiring): Entry[] {
       event: "SessionEnd",
       matcher: undefined,
       // It answers at once; a session that ends gives all of its hooks as long as the longest asks.
-      hook: hook("session-end", 10, ["--config", file]),
+      hook: hook("session-end", 10),
     },
   ];
 }
 
-/** Tells the hooks of a pipeline, also where the program was elsewhere then. */
-export function ownHooks(state: string): IsOwn {
+/**
+ * Tells the hooks of a pipeline, also where the program was elsewhere then.
+ *
+ * @param file Its file, to have those as well that it had under a former name, or with another state.
+ */
+export function ownHooks(state: string, file?: string): IsOwn {
   return (_event, args) => {
     const at = args.indexOf("hook");
-    const [, run, event, flag, directory] = args.slice(at);
+    const [, run, event, flag, directory, ...rest] = args.slice(at);
     return at >= 0 && run === "run" && /^session-(start|end)$/.test(event ?? "") &&
-      flag === "--state" && directory === state;
+      flag === "--state" &&
+      (directory === state || file !== undefined && rest[0] === "--config" && rest[1] === file);
   };
 }
 
@@ -177,6 +182,13 @@ async function replace(file: string, before: string, after: string): Promise<boo
 }
 
 async function read(file: string): Promise<string> {
+  // A pipe is waited for without end, and /dev/null is not to become a file.
+  const there = await Deno.stat(file).catch(() => undefined); // Otherwise, reading says why.
+  if (there !== undefined && !there.isFile && !there.isDirectory) {
+    throw new BackupError("usage", `Cannot use "${file}": it is no regular file`, {
+      hint: "Put a file of settings in its place, and try again",
+    });
+  }
   let bytes: Uint8Array;
   try {
     bytes = await Deno.readFile(file);

@@ -5,8 +5,10 @@
  */
 import { lastReport } from "../../pipeline/catalog/history.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
+import { findInstalled, isOf } from "./installed.ts";
 import type { Installer, Place } from "./installer.ts";
 import type { Job } from "./job.ts";
+import { presentInstallers } from "./mod.ts";
 import { bareEnvironment } from "./place.ts";
 
 /** Addresses that stand in variables of this shell stand nowhere for a scheduler. */
@@ -30,6 +32,18 @@ export function unheardNotes(
       `${name} starts it without your ${variable}: put that address in a file, as "file:PATH"`,
     ];
   });
+}
+
+/** The machine and a user may each have a schedule of one file. */
+export async function doubledNotes(pipeline: Pipeline, place: Place): Promise<string[]> {
+  const other = { ...place, system: !place.system };
+  const [whom, flag] = other.system ? ["the machine", " --system"] : ["you", ""];
+  const found = await Promise.all(
+    presentInstallers(other).map((one) => findInstalled([one], other).catch(() => [])),
+  );
+  return found.flat().filter((one) => isOf(one, pipeline)).map(({ installer: { name } }) =>
+    `${name} starts this file for ${whom}, too: unless both are meant, take that away with keepsake schedule remove${flag}`
+  );
 }
 
 /**

@@ -63,7 +63,6 @@ const MACHINE_HARDENING = [
   "# Reads what belongs to others, and writes only to what belongs to the one it runs as.",
   "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
   "PrivateDevices=yes",
-  "PrivateTmp=yes",
   "ProtectClock=yes",
   "ProtectControlGroups=yes",
   "ProtectHostname=yes",

@@ -104,7 +104,7 @@ function unknownTable(key: string, mayBeMisspelt: boolean): Finding {
 function stageTables(file: Table, findings: Finding[]): { table: Table; index: number }[] {
   const written = file["stage"];
   const hint = "Write [[stage]] above the keys of each stage";
-  if (written === undefined) {
+  if (written === undefined || Array.isArray(written) && written.length === 0) {
     const misspelt = findings.some(({ message }) => message.endsWith('did you mean "stage"?'));
     if (!misspelt) {
       const message = "Cannot find a stage: there is no [[stage]]";

@@ -221,7 +221,11 @@ Deno.test("plan and run tell of what exclude has as a path of the machine, which
   const flat = stdout.replaceAll(/\s+/g, " ");
   const why = '" in "exclude" matches nothing: patterns are relative to each path, ';
   equal(flat.includes(`Warning: ~/src: "${patterns[0]}${why}so write "/cache"`), true, stderr);
-  equal(flat.includes(`Warning: ~/src: "~/src/cache${why}and "~" is no home there: `), true, flat);
+  equal(
+    flat.includes(`Warning: ~/src: "~/src/cache${why}and "~" stands for nothing there: `),
+    true,
+    flat,
+  );
   const { sources: [source] } = JSON.parse((await home.keepsake(["plan", "--json"])).stdout);
   equal(source.idle.length, 2);
   const run = await home.keepsake(["run"]);

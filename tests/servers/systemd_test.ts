@@ -147,3 +147,62 @@ Deno.test({
     assert.doesNotMatch(await read("units"), /keepsake/);
   },
 });
+
+Deno.test({
+  name: `what the machine's manager stores in /var/tmp is there afterwards${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stdout, stderr } = await systemd.bash(`${PRIVATE}
+      mkdir -m 1777 /var/tmp
+      sed -i 's,^path = .*,path = "/var/tmp/backups",' .config/keepsake/pipeline.toml
+      keepsake schedule install --system --with systemd
+      ls /var/tmp/backups`);
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, "claude\n");
+  },
+});
+
+Deno.test({
+  name: `a schedule replaces the one that another scheduler has of the file${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stdout, stderr } = await systemd.bash(`${PRIVATE}
+      mkdir -p -m 1730 /var/spool/cron/crontabs
+      keepsake schedule install --with cron 2> /dev/null
+      keepsake schedule install
+      crontab -l || true
+      keepsake schedule install --with cron
+      find .config/systemd -type f`);
+    assert.equal(status, 0, stderr);
+    const replaced = (name: string) =>
+      stderr.includes(
+        `Note: That replaces "claude", under which ${name} started this file until now\n`,
+      );
+    assert.deepEqual([replaced("cron"), replaced("systemd")], [true, true], stderr);
+    assert.equal(stdout, "");
+  },
+});
+
+Deno.test({
+  name:
+    `a schedule of the machine beside a user's own is told of, and the other way round${unlessSystemd}`,
+  ignore: unlessSystemd !== "",
+  async fn() {
+    await using home = await Home.make();
+    await using systemd = await Systemd.start(home);
+    const { status, stderr } = await systemd.bash(`${PRIVATE}
+      keepsake schedule install --with systemd
+      keepsake schedule install --system --with systemd 2>&1 | grep 'for you' > system || true
+      keepsake schedule install --with systemd 2>&1 | grep 'for the machine' > own || true`);
+    assert.equal(stderr.includes("Note: systemd starts this file for"), false);
+    const told = (whom: string, flag: string) =>
+      `Note: systemd starts this file for ${whom}, too: unless both are meant, take that away with keepsake schedule remove${flag}\n`;
+    assert.equal(status, 0, stderr);
+    assert.equal(await Deno.readTextFile(home.at("system")), told("you", ""));
+    assert.equal(await Deno.readTextFile(home.at("own")), told("the machine", " --system"));
+  },
+});

@@ -20,7 +20,9 @@ export function idleExcludes(
     if (meant === undefined || (!text.startsWith("./") && startsSomewhere(text, roots))) return [];
     const { root, way } = meant;
     const hint = way === undefined
-      ? 'and "~" is no home there: write what follows the path, such as "/cache"'
+      ? `and "${
+        STAND_IN.exec(text)![1]
+      }" stands for nothing there: write what follows the path, such as "/cache"`
       : way === "" || way === "/"
       ? "and that is the whole of one: take it out of the paths"
       : `so write "${not}${way}"`;
@@ -31,13 +33,13 @@ export function idleExcludes(
 
 interface Meaning {
   readonly root: FoundRoot;
-  /** From there; left out where one would have to know the home. */
+  /** From there; left out where one would have to know what is stood for. */
   readonly way?: string;
 }
 
 function meaningOf(text: string, roots: readonly FoundRoot[]): Meaning | undefined {
   const [root] = roots;
-  if (root !== undefined && text.startsWith("~/")) return { root };
+  if (root !== undefined && STAND_IN.test(text)) return { root };
   if (root !== undefined && text.startsWith("./")) return { root, way: text.slice(1) };
   for (const root of roots) {
     const name = basename(root.path);
@@ -50,6 +52,9 @@ function meaningOf(text: string, roots: readonly FoundRoot[]): Meaning | undefin
     if (isBelow) return { root, way: text.slice(name.length) };
   }
 }
+
+/** What a path of the file can begin with in the place of directories. */
+const STAND_IN = /^(~|\$\w+|\$\{[^}/]+\})\//;
 
 function startsSomewhere(text: string, roots: readonly FoundRoot[]): boolean {
   const [first = ""] = text.replace(/^\//, "").split("/");

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { addHooks, entriesFor, ownHooks, removeHooks } from "../../../commands/hook/install.ts";
+import {
+  addHooks,
+  entriesFor,
+  findHooks,
+  ownHooks,
+  removeHooks,
+} from "../../../commands/hook/install.ts";
 import { holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
 
 const wiring = (state: string, program = "/abs/keepsake") =>
@@ -57,6 +63,14 @@ Deno.test("hooks of a program that has moved are replaced, wherever somebody put
   assert.equal("Stop" in added.hooks, false);
 });
 
+Deno.test("hooks of a file that was renamed, or keeps its state elsewhere, are replaced and taken out", () => {
+  const former = withHooks("{}", entriesFor(wiring("/state/former")), ownHooks("/state/former"));
+  const own = ownHooks("/state/claude", "/p.toml");
+  assert.equal(withHooks(former, ENTRIES, own), withHooks("{}", ENTRIES, OWN));
+  assert.equal(withoutHooks(former, own), "{}");
+  assert.equal(withoutHooks(former, ownHooks("/state/claude", "/other.toml")), former);
+});
+
 Deno.test("settings that Claude Code could not read are left alone", async () => {
   const folder = await Deno.makeTempDir();
   const file = join(folder, "settings.json");
@@ -109,6 +123,23 @@ Deno.test("a link to settings that leads nowhere stays one", async () => {
     assert.equal(await Deno.readLink(file), "dotfiles/settings.json");
   }
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "what is no regular file is neither waited for nor replaced",
+  ignore: Deno.build.os === "windows", // There is no pipe with a name.
+  async fn() {
+    const folder = await Deno.realPath(await Deno.makeTempDir());
+    const [file, pipe] = [join(folder, "settings.json"), join(folder, "pipe")];
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await Deno.symlink(pipe, file);
+    for (const work of [() => addHooks(file, ENTRIES, OWN), () => findHooks(pipe, OWN)]) {
+      const message = `Cannot use "${pipe}": it is no regular file`;
+      await assert.rejects(work, { code: "usage", message });
+    }
+    assert.equal((await Deno.stat(file)).isFifo, true);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("hooks that are there already are added to nothing, in whichever order they stand", () => {

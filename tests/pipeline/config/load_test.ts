@@ -265,6 +265,7 @@ const MISTAKES: Readonly<Record<string, readonly [file: string, ...problems: str
     '1:1 stages: Unknown key, did you mean "stage"?',
   ],
   "no stage at all": ["[pipeline]", "1:1 Cannot find a stage: there is no [[stage]]"],
+  "a list of no stages": ["stage = []", "1:1 Cannot find a stage: there is no [[stage]]"],
   "[stage] in place of [[stage]]": [
     `[stage]\n${SOURCE.replaceAll("; ", "\n").replace("snapshot", 'use = "snapshot"')}`,
     "1:1 stage: Expected a list of tables: [[stage]]",

@@ -24,7 +24,19 @@ Deno.test("patterns that were written as paths are told with what to write in th
   ];
   deepEqual(
     hints([src, other, file], [
-      ...["~/src/a", "./a", `${src}/a`, `!${src}/a`, `${src}/**/b`, `${other}/b/`, src, `${src}/`],
+      ...[
+        "~/src/a",
+        "$HOME/src/a",
+        "${HOME}/src/a",
+        "${X:-~}/a",
+        "./a",
+        `${src}/a`,
+        `!${src}/a`,
+        `${src}/**/b`,
+        `${other}/b/`,
+        src,
+        `${src}/`,
+      ],
       ...[
         "src/a",
         "/src/a",
@@ -37,12 +49,17 @@ Deno.test("patterns that were written as paths are told with what to write in th
         "*.swp",
         "~$*",
         "~",
+        "$HOME",
+        "a$/b",
         "**/src",
       ],
       ...[`${tree.path}/else`, `${src}x/a`, "", "!", "/", "#", "."],
     ]),
     {
       "~/src/a": null,
+      "$HOME/src/a": null,
+      "${HOME}/src/a": null,
+      "${X:-~}/a": null,
       "./a": "/a",
       [`${src}/a`]: "/a",
       [`!${src}/a`]: "!/a",
