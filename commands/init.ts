@@ -58,7 +58,12 @@ async function init(
   const [identity, recipients] = [writable(keys.identity), writable(keys.recipients)];
   const text = renderPipeline({ ...answers, identity, recipients, compress });
   await createPrivately(file, text, OTHERWISE);
-  await openPipeline(file); // What was written must be right: if not, this says what is wrong.
+  try {
+    await openPipeline(file); // What was written must be right: if not, this says what is wrong.
+  } catch (error) {
+    await Deno.remove(file); // The next answers are to find none in their place.
+    throw error;
+  }
   const isThere = await Deno.stat(expand(source, search)).then(() => true, () => false);
   const found = await findPipelineFile(search);
   tell({ file, found, ...answers, isThere, ...keys }, terminal);

@@ -163,6 +163,21 @@ Deno.test("init takes no address for a directory, and asks again", {
   match(text, new RegExp(`^path = "${home.at("b")}"$`, "m"));
 });
 
+Deno.test("init leaves no file whose answers do not go together", {
+  ignore: !await hasScript(),
+}, async () => {
+  await using home = await Home.make();
+  await home.write("work/claude/CLAUDE.md", "Be kind.\n");
+  const init = (destination: string) =>
+    home.bash(
+      `printf 'work/claude\\n${destination}\\n' | script -qec 'keepsake init -c p.toml' /dev/null`,
+    );
+  const { stdout } = await init("/");
+  match(stdout, /Error:.* Cannot use ".*p\.toml": it has a problem/);
+  equal((await home.list(".")).includes("p.toml"), false);
+  match((await init("b")).stdout, /Wrote .*p\.toml/);
+});
+
 Deno.test("plan refuses a directory that is an address, with its line", async () => {
   await using home = await Home.make();
   await home.furnish();
