@@ -33,11 +33,11 @@ const CASES: readonly (readonly [file: string, source: string, complaint: string
     `import type { Stage } from "./contract.ts";`,
     '"stages/options.ts" must not import "stages/contract.ts"',
   ],
-  ["stages/formats/tar/write.ts", `import type { Entry } from "../contract.ts";`, undefined],
-  ["stages/formats/tar/write.ts", `export type { Entry } from "../contract.ts";`, undefined],
+  ["stages/formats/tar/write.ts", `import type { Entry } from "../../contract.ts";`, undefined],
+  ["stages/formats/tar/write.ts", `export type { Entry } from "../../contract.ts";`, undefined],
   [
     "stages/formats/tar/write.ts",
-    `import { options } from "../contract.ts";`,
+    `import { options } from "../../contract.ts";`,
     '"stages/formats/tar/write.ts" must not import "stages/contract.ts"',
   ],
   [
@@ -77,8 +77,8 @@ const CASES: readonly (readonly [file: string, source: string, complaint: string
     `await import(run) as typeof import("../commands/run.ts");`,
     '"pipeline/run.ts" must not import "commands/run.ts"',
   ],
-  ["stages/formats/tar/write.ts", `let entry: import("../contract.ts").Entry;`, undefined],
-  ["pipeline/run.ts", `new URL("./locked_run.ts", import.meta.url);`, undefined],
+  ["stages/formats/tar/write.ts", `let entry: import("../../contract.ts").Entry;`, undefined],
+  ["pipeline/run.ts", `new URL("./run/locked.ts", import.meta.url);`, undefined],
   ["pipeline/run.ts", `new URL("../commands/run.ts", address);`, undefined],
   ["stages/contract.ts", `new URL("../commands/stage_alone.ts", import.meta.url);`, undefined],
   [
@@ -153,7 +153,11 @@ for (const [file, source, complaint] of CASES) {
 
 Deno.test("lint tells what a refused import may be instead", () => {
   const path = fileURLToPath(new URL("../../stages/formats/tar/write.ts", import.meta.url));
-  const [found] = Deno.lint.runPlugin(plugin, path, `import { run } from "../../pipeline/mod.ts";`);
+  const [found] = Deno.lint.runPlugin(
+    plugin,
+    path,
+    `import { run } from "../../../pipeline/mod.ts";`,
+  );
   assert.equal(
     found?.hint,
     "It may import stages/formats/, stages/errors.ts, types of stages/contract.ts",
