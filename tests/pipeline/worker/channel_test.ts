@@ -194,6 +194,21 @@ Deno.test("a zstd frame that holds more than any of ours is refused before it is
   assert.throws(() => decoder.decode(bomb), /does not decompress/);
 });
 
+Deno.test("a zstd frame has a checksum, by which stock tools tell damage", async () => {
+  const frame = await pass(randomBytes(1000), ENCODE); // Which are stored as they are.
+  frame[frame.length - 1]! ^= 1;
+  const { decode } = await loadDecoder("zstd");
+  assert.throws(() => decode(frame), /a zstd frame does not decompress/);
+});
+
+Deno.test("a zstd frame that has no end is refused before it fills the memory", async () => {
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0, 0];
+  const block = new Uint8Array(3 + 0x20000); // Not the last one, and 128 KiB of content.
+  block[2] = 0x10;
+  const frame = Buffer.concat([Buffer.from(head), ...Array<Uint8Array>(40).fill(block)]);
+  await assert.rejects(pass(frame, DECODE), /a zstd frame is longer than any of ours/);
+});
+
 Deno.test("a compressed stream that ends inside a frame is refused", async () => {
   const encoded = await pass(text(3_000_000), ENCODE);
   await assert.rejects(pass(encoded.subarray(0, -5), DECODE), /ends inside a zstd frame|gave up/);
