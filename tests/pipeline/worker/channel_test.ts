@@ -165,6 +165,15 @@ Deno.test("a writer fails when the reader gives up", async () => {
   writer.abort("over");
 });
 
+Deno.test("a writer is not done before its reader has taken all", async () => {
+  const signal = AbortSignal.timeout(10_000);
+  const { port1, port2 } = new MessageChannel();
+  const reader = new ChannelReader(port2, PLAIN, signal);
+  const sending = sendAll([text(1000)], [port1], PLAIN, signal);
+  for await (const _ of reader) break;
+  await assert.rejects(sending, { code: "stream-broken", message: /stopped reading/ });
+});
+
 Deno.test("a reader refuses an end whose totals do not add up", async () => {
   const { port1, port2 } = new MessageChannel();
   const received = drain(new ChannelReader(port2, PLAIN, new AbortController().signal));
