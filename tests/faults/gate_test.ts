@@ -621,6 +621,18 @@ Deno.test("a source that is gone is told of, and what is stored of it stays", as
   assert.ok(!exists(join(sandbox.state, "spool")));
 });
 
+Deno.test("a place that held snapshots and is not there has not lost them: it cannot be asked", async () => {
+  using sandbox = await Sandbox.make(plain, FEW);
+  await sandbox.backUp();
+  const place = sandbox.destination();
+  await Deno.rename(place, `${place}.unmounted`);
+  const { lost, failures } = await listSnapshots({ pipeline: sandbox.pipeline });
+  assert.deepEqual([lost, failures.map(({ failure }) => failure.code)], [
+    [],
+    ["destination-unreachable"],
+  ]);
+});
+
 /** As {@linkcode encrypted}, but in plaintext: the gate decides alike, and sooner. */
 function plain(sandbox: Sandbox): string {
   return destinations(sandbox, "backups");
