@@ -166,6 +166,11 @@ Deno.test("an id that was renamed, and removed by hand, is to be proven no more"
   await Deno.remove(world.at("usb", "claude"), { recursive: true });
   const [{ subject }] = troublesOf(renamed) as [Trouble];
   equal(subject, "drill usb/claude");
+  const catalog = Catalog.openIfThere(pipeline.state)!;
+  for (const kind of ["proof", "store"] as const) {
+    catalog.watch.raise({ subject: `${kind} usb/claude`, message: "It is so", hint: "" }, at(3)());
+  }
+  catalog[Symbol.dispose]();
   await verifySnapshots({ pipeline: renamed, forgetMissing: true });
   deepEqual(troublesOf(renamed), []);
   equal((await drillPipeline(renamed, { clock: at(20) })).ok, true);
