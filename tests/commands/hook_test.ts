@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { Home } from "./harness.ts";
 
@@ -25,9 +25,16 @@ Deno.test("hooks tell a session how the backup is, and make one when it ends", a
   await using home = await Home.make();
   await home.furnish();
   const settings = await home.write(".claude/settings.json", '{\n  "model": "opus"\n}\n');
-  const installed = await home.keepsake(["hook", "install"]);
+  await Deno.chmod(settings, 0o664);
+  const env = { XDG_CACHE_HOME: "cache" };
+  const installed = await home.keepsake(["hook", "install"], { env });
   equal(installed.status, 0, installed.stderr);
   match(installed.stderr, /^Added the hooks to ~\/\.claude\/settings\.json$/m);
+  equal((await Deno.stat(settings)).mode! & 0o777, 0o664);
+  // Sessions begin anywhere, and load nothing that is not there.
+  const words = JSON.parse(await Deno.readTextFile(settings)).hooks.SessionStart[0].hooks[0].args;
+  ok(words.includes(`XDG_CACHE_HOME=${home.at("cache")}`), String(words));
+  match(words.join(" "), / run --cached-only --frozen --no-prompt -A /);
 
   const shown = await home.keepsake(["hook", "show"]);
   equal(shown.status, 0, shown.stderr);

@@ -83,6 +83,22 @@ Deno.test("--quiet shows what is wrong alone, and rekey warns of nothing where n
   deepEqual(JSON.parse((await home.keepsake(target)).stdout).unreadable, []);
 });
 
+Deno.test("what lies somewhere in plaintext is not said to be encrypted", async () => {
+  await using home = await Home.make();
+  await home.furnish();
+  const file = home.at(".config/keepsake/pipeline.toml");
+  const text = await Deno.readTextFile(file);
+  const plain = '[[stage]]\nuse = "local"\nid = "plain"\nplaintext = true\npath = "~/plain"\n\n';
+  await Deno.writeTextFile(file, text.replace(/^(?=\[\[stage\]\]\nuse = "encrypt")/m, plain));
+  const encrypted = async (...from: readonly string[]) => {
+    const snapshots = JSON.parse((await home.keepsake(["list", "--json", ...from])).stdout);
+    return snapshots.map((one: { encrypted: boolean }) => one.encrypted);
+  };
+  equal((await home.keepsake(["run", "--quiet"])).status, 0);
+  deepEqual(await encrypted(), [false]);
+  deepEqual(await encrypted("--from", "local"), [true]);
+});
+
 Deno.test("list --json prints the error where no place answered, and what there is where one did", async () => {
   await using home = await Home.make();
   await home.furnish();

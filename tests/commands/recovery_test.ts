@@ -421,6 +421,16 @@ Deno.test("restore warns when an archive is newer than the snapshot that is the 
   const [older = ""] = before.map((path) => /\d{8}T\d{6}Z-\w+/.exec(path)?.[0] ?? "");
   const named = await home.keepsake(["restore", older, "--to", "again", "--quiet"]);
   equal(named.status, 0, named.stderr);
+  // What is newer of another id says nothing of this one.
+  await home.write(`${BACKUPS}/other/20991231T000000Z-0123456789ab.tar.zst.age`, "newer");
+  const there = [
+    "--from",
+    home.at(BACKUPS),
+    "--identity",
+    home.at(".config/keepsake/identity.txt"),
+  ];
+  const own = await home.keepsake(["restore", "claude", ...there, "--to", "own", "--quiet"]);
+  deepEqual([own.status, own.stderr.match(/is newer, and has no manifest/g)?.length], [0, 1]);
 });
 
 Deno.test("restore warns of a snapshot that is not encrypted where those before it are", async () => {

@@ -210,6 +210,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: `nothing is pruned by a run that could not note what it stored${unlessMounts}`,
+  ignore: !mounts,
+  async fn() {
+    const stages = (sandbox: Sandbox) => `${encrypted(sandbox)}\nkeep_last = 1\n`;
+    using sandbox = await Sandbox.make(stages, FEW);
+    using disk = new Disk(join(sandbox.folder, "state"), "1m");
+    await sandbox.backUp();
+    sandbox.change();
+    const { status, pruned } = await sandbox.run({
+      listener(event) {
+        const stage = "stage" in event ? event.stage : "report" in event ? event.report.id : "";
+        if (stage !== "backups") return;
+        if (event.type === "stage-progress") disk.leave(0, undefined);
+        if (event.type === "stage-finished") disk.leave(undefined, undefined);
+      },
+    });
+    assert.deepEqual([status, pruned, (await sandbox.names()).length], [2, undefined, 2]);
+  },
+});
+
+Deno.test({
   name: `a full disk under a restore is named with its bytes, and nothing is published` +
     unlessMounts,
   ignore: !mounts,

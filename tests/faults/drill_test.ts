@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Catalog } from "../../pipeline/catalog.ts";
 import { loadPipeline } from "../../pipeline/config/load.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
-import { drillPipeline } from "../../pipeline/drill.ts";
+import { drillPipeline, judge } from "../../pipeline/drill.ts";
 import type { Listener } from "../../pipeline/events.ts";
 import { runPipeline } from "../../pipeline/run.ts";
 import { openScratch } from "../../pipeline/scratch.ts";
@@ -151,6 +151,14 @@ Deno.test("run drills when that is due, and ends with 2 when a proof is overdue"
   deepEqual(failed.drills?.map(({ verdict }) => verdict), ["failed"]);
 });
 
+Deno.test("a file that nobody could look into makes a drill neither proven nor failed", () => {
+  const unchecked = [{ path: "a.db", reason: "it is in use" }];
+  const inspection = { lines: 0, databases: 0, flaws: [], unchecked };
+  const about = { id: "m", name: "n", destination: "usb", files: 1, bytes: 1, seconds: 1 };
+  const { verdict, failure } = judge({ ...about, status: "ok", inspection }, "/usb");
+  deepEqual([verdict, failure?.code], ["inconclusive", "stage-failed"]);
+});
+
 Deno.test("an id that was renamed, and removed by hand, is to be proven no more", async () => {
   const { world, pipeline } = await furnished('max_unproven = "14d"');
   using _ = world;
@@ -166,9 +174,17 @@ Deno.test("an id that was renamed, and removed by hand, is to be proven no more"
   await Deno.remove(world.at("usb", "claude"), { recursive: true });
   const [{ subject }] = troublesOf(renamed) as [Trouble];
   equal(subject, "drill usb/claude");
+  const catalog = Catalog.openIfThere(pipeline.state)!;
+  for (const kind of ["proof", "store"] as const) {
+    catalog.watch.raise({ subject: `${kind} usb/claude`, message: "It is so", hint: "" }, at(3)());
+  }
+  catalog[Symbol.dispose]();
   await verifySnapshots({ pipeline: renamed, forgetMissing: true });
   deepEqual(troublesOf(renamed), []);
+  using later = Catalog.openIfThere(pipeline.state)!;
+  later.watch.raise({ subject: "proof usb/renamed", message: "It is late", hint: "" }, at(19)());
   equal((await drillPipeline(renamed, { clock: at(20) })).ok, true);
+  deepEqual(troublesOf(renamed), []);
   const { status, unproven } = await runPipeline(renamed, { clock: at(21) });
   deepEqual([status, unproven], [0, undefined]);
 });

@@ -621,6 +621,41 @@ Deno.test("a source that is gone is told of, and what is stored of it stays", as
   assert.ok(!exists(join(sandbox.state, "spool")));
 });
 
+Deno.test("what a snapshot holds stays known where one of its copies is given up", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await sandbox.backUp(at(1));
+  sandbox.change();
+  await sandbox.backUp(at(2));
+  const { pipeline, state } = sandbox;
+  const names = await sandbox.names();
+  await Deno.remove(sandbox.destination("second/m"), { recursive: true });
+  assert.equal((await verifySnapshots({ pipeline, forgetMissing: true })).ok, true);
+  using catalog = Catalog.openIfThere(state)!;
+  assert.deepEqual(catalog.contents.origins().map((one) => `${one.id}/${one.name}`), names);
+});
+
+Deno.test("a place that held snapshots and is not there has not lost them: it cannot be asked", async () => {
+  using sandbox = await Sandbox.make(twoDestinations, FEW);
+  await sandbox.backUp();
+  const { pipeline } = sandbox;
+  const place = sandbox.destination("second");
+  await Deno.rename(place, `${place}.unmounted`);
+  const { lost, failures } = await listSnapshots({ pipeline });
+  assert.deepEqual([lost, failures.map(({ failure }) => failure.code)], [
+    [],
+    ["destination-unreachable"],
+  ]);
+  const { status, verifications } = await verifySnapshots({ pipeline });
+  assert.equal(status, 2);
+  assert.deepEqual(verifications.map(({ destination, status }) => [destination, status]), [
+    ["first", "ok"],
+  ]);
+  // Where all that can be asked has lost everything, that is told.
+  await Deno.remove(sandbox.destination("first/m"), { recursive: true });
+  const left = await verifySnapshots({ pipeline });
+  assert.deepEqual([left.status, left.verifications.length, left.failures.length], [4, 1, 1]);
+});
+
 /** As {@linkcode encrypted}, but in plaintext: the gate decides alike, and sooner. */
 function plain(sandbox: Sandbox): string {
   return destinations(sandbox, "backups");

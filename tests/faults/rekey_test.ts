@@ -503,6 +503,48 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `of two that a rekeying left, one that is known to be damaged goes${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox } = await cutShort(1, atUsb());
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    const renamed = namesIn(`${usb}/m`).findLast((name) => name.includes(".tar."))!;
+    const bytes = await Deno.readFile(`${usb}/m/${renamed}`);
+    bytes[bytes.length - 1]! ^= 1;
+    await Deno.writeFile(`${usb}/m/${renamed}`, bytes);
+    equal((await verifySnapshots({ pipeline: sandbox.pipeline, all: true })).ok, false);
+    equal((await rekeyPipeline(sandbox.pipeline, { planOnly: false })).ok, true);
+    using catalog = Catalog.openIfThere(sandbox.state)!;
+    deepEqual([...catalog.pruning.verifications(usb).values()], ["ok"]);
+    equal(await sandbox.verifyAll(), 1);
+  },
+});
+
+Deno.test({
+  name: `what a rekeying left is missed when it is gone${unlessTraces}`,
+  ignore: !traces,
+  async fn() {
+    const { sandbox } = await cutShort(1, atUsb());
+    using _ = sandbox;
+    const usb = sandbox.destination("usb");
+    // What was begun is ended, and nothing else is done.
+    await sandbox.configure((sandbox) =>
+      sandbox.stage("snapshot", { id: "m", paths: [sandbox.tree] }) +
+      sandbox.stage("local", { id: "usb", path: usb, plaintext: true })
+    );
+    const { snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly: false });
+    deepEqual(snapshots.map(({ status }) => status), ["rekeyed", "left"]);
+    const names = await sandbox.names();
+    await Deno.remove(`${usb}/m`, { recursive: true });
+    const { verifications } = await verifySnapshots({ pipeline: sandbox.pipeline, all: true });
+    deepEqual(verifications.map(({ id, name, failure }) => [`${id}/${name}`, failure?.code]), [
+      [names[0], "snapshot-missing"],
+    ]);
+  },
+});
+
 async function expectOneName(sandbox: Sandbox): Promise<void> {
   const { ok, snapshots } = await rekeyPipeline(sandbox.pipeline, { planOnly: false });
   equal(ok, true, JSON.stringify(snapshots));

@@ -127,3 +127,16 @@ Deno.test("a source of which nearly everything is gone makes a suspect, and noth
   const again = await sandbox.backUp();
   assert.equal(again.snapshots[0]?.suspect, undefined);
 });
+
+Deno.test("what a prepare stage could not read ends a run with 2, and the rest is stored", async () => {
+  const copy = (sandbox: Sandbox) => join(sandbox.folder, "copy");
+  using sandbox = await Sandbox.make(
+    (sandbox) =>
+      sandbox.stage("preserve", { from: sandbox.tree, to: copy(sandbox) }) + encrypted(sandbox),
+    { "a.txt": "a", ".keepsake": "whose name the copy has for itself" },
+  );
+  const { status, stages: [preserve], snapshots } = await sandbox.run();
+  assert.deepEqual([status, preserve!.status], [2, "failed"]);
+  assert.match(preserve!.message, /^Cannot read ".*\.keepsake": keepsake needs that name/);
+  assert.equal(snapshots[0]!.destinations[0]!.status, "ok");
+});

@@ -43,6 +43,14 @@ Deno.test("chooseCopy() tells snapshots apart whose ids begin alike", () => {
   assert.throws(() => chooseCopy(TWO_IDS, "m-"), { code: "snapshot-missing" });
 });
 
+Deno.test("chooseCopy() prefers a place that has the archive as well", () => {
+  const [torn, whole] = copiesOf(["disk", `claude/${NEW}`], ["usb", `claude/${NEW}`]);
+  const copies = [{ ...torn!, held: { ...torn!.held, archives: [] } }, whole!];
+  for (const wanted of ["latest", "claude", NEW]) {
+    assert.equal(chooseCopy(copies, wanted).place.id, "usb", wanted);
+  }
+});
+
 Deno.test("chooseCopy() asks which one when several may be meant", () => {
   assert.throws(() => chooseCopy(TWO_IDS, "latest"), /there are "m", "m-work"/);
   assert.throws(() => chooseCopy(COPIES, "2026"), /2 match/);

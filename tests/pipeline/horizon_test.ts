@@ -110,15 +110,24 @@ Deno.test("settings that pause the sweep are told, and nothing is said to go the
   const { world, pipeline, logs } = await makeWorld();
   using _ = world;
   const now = new Date();
-  age(logs[0]!, 12, now);
+  age(logs[0]!, 100, now);
   const file = join(world.source, "settings.json");
   await Deno.writeTextFile(file, '{"cleanupPeriodDays": 0}');
   const { endangered, paused } = reportOf(horizonOf(pipeline, now)!);
   assert.deepEqual(endangered, []);
+  assert.deepEqual(sweptBy(horizonOf(pipeline, now)!, now), []);
   assert.deepEqual(paused.map(({ path }) => path), [file]);
   const said = renderHorizon(horizonOf(pipeline, now)!, undefined).join("\n");
   assert.ok(said.includes(`deletes no conversations in ${world.source} for now, because of`), said);
   assert.ok(!said.includes("keeps conversations for"), said);
+});
+
+Deno.test("a conversation that is to be kept for more days than there are goes on the last of all", async () => {
+  const { world, pipeline } = await makeWorld();
+  using _ = world;
+  await Deno.writeTextFile(join(world.source, "settings.json"), '{"cleanupPeriodDays": 1e12}');
+  const { conversations } = horizonOf(pipeline, new Date())!;
+  assert.equal(conversations[0]!.goes.getTime(), 8.64e15);
 });
 
 Deno.test("a conversation is safe where its newest state was delivered, and not where it went on since", async () => {
@@ -144,7 +153,7 @@ Deno.test("a conversation is safe where its newest state was delivered, and not 
   assert.deepEqual(held(pipeline, now), { ...all, "a.jsonl": ["near"], "b.jsonl": ["near"] });
   const [newest] = second.snapshots;
 
-  // What was pruned, is being removed, or was found damaged does not count.
+  // What was pruned, is being removed, is missing, or was found damaged does not count.
   const catalog = Catalog.open(pipeline.state, () => assert.fail(), now);
   const spot = { id: "claude", name: newest!.name!, location: world.at("near") };
   catalog.pruning.begin([spot]);
@@ -154,9 +163,26 @@ Deno.test("a conversation is safe where its newest state was delivered, and not 
   assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
   catalog.addVerification(spot, now, "ok");
   assert.deepEqual(held(pipeline, now)["a.jsonl"], ["near"]);
+  catalog.missing.note(spot.id, spot.location, [spot.name]);
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
+  catalog.missing.note(spot.id, spot.location, []);
+  assert.deepEqual(held(pipeline, now)["a.jsonl"], ["near"]);
   catalog.pruning.finish([spot]);
   assert.deepEqual(held(pipeline, now)["a.jsonl"], []);
   catalog[Symbol.dispose]();
+});
+
+Deno.test("what was gone when a snapshot was made, and came back as it was, is not safe by that", async () => {
+  const { world, pipeline, logs } = await makeWorld();
+  using _ = world;
+  for (const log of logs) age(log, 9, new Date());
+  const { snapshots: [first] } = await runPipeline(pipeline);
+  await Deno.rename(logs[0]!, world.at("aside"));
+  assert.equal((await runPipeline(pipeline)).status, 0);
+  await Deno.rename(world.at("aside"), logs[0]!);
+  using catalog = Catalog.open(pipeline.state, () => assert.fail(), new Date());
+  catalog.pruning.finish([{ id: "claude", name: first!.name!, location: world.at("near") }]);
+  assert.deepEqual(held(pipeline, new Date())["a.jsonl"], ["far"]);
 });
 
 Deno.test("a file with a new time and the old content is safe once a run has read it", async () => {

@@ -59,6 +59,9 @@ Deno.test("where things lie is found out by their true places", async () => {
   deepEqual((await lookAtKeys(pipeline)).map(({ code }) => code), [
     ...["one-recipient", "identity-in-source", "identity-readable"],
   ]);
+  await Deno.symlink(world.source, world.at("link"));
+  const linked = await world.pipeline(world.usual().replace(world.source, world.at("link")));
+  equal((await lookAtKeys(linked))[1]!.code, "identity-in-source");
   // Also those that are named by hand, each once.
   await Deno.mkdir(world.at("backups"));
   await Deno.writeTextFile(world.at("backups", "other.txt"), "", { mode: 0o600 });
@@ -112,6 +115,11 @@ Deno.test("a challenge that is sealed for a pipeline proves the identity, and no
   await Deno.writeTextFile(other, `${identity}\n`);
   await rejects(proveKeys(pipeline, [other]), { code: "identity-wrong" });
   equal(await proveKeys(pipeline, [other, world.identity]), 1);
+  const own = world.recipient;
+  world.recipient = await identityToRecipient(identity);
+  const stages = [...pipeline.stages, ...(await world.pipeline(world.usual())).stages];
+  await rejects(proveKeys({ ...pipeline, stages }, undefined), { code: "identity-wrong" });
+  world.recipient = own;
   world.recipient += `", "${await identityToRecipient(identity)}`;
   equal(await proveKeys(await world.pipeline(world.usual()), [other]), 1);
   await Deno.remove(world.identity);

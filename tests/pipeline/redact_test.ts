@@ -1,6 +1,9 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { BackupError } from "../../pipeline/errors.ts";
+import { readHookFacts } from "../../pipeline/hook_facts.ts";
 import { type Environment, redactError, redactForms, redactorFor } from "../../pipeline/redact.ts";
+import { runPipeline } from "../../pipeline/run.ts";
+import { World } from "../end_to_end/world.ts";
 import { load, stages } from "./config/support.ts";
 
 Deno.test("passwords in addresses and identities are taken out of any text", () => {
@@ -181,4 +184,17 @@ Deno.test("an error keeps its code, and what is a bug its stack", () => {
   const bug = redactError(new Error("at https://a:b@c"), redact) as Error;
   equal(bug.stack?.includes("a:b@"), false);
   equal(bug.stack?.includes("redact_test"), true);
+});
+
+Deno.test("what ends a run is told and left without the secrets that the file refers to", async () => {
+  using world = await World.make();
+  const keys = world.at("keys");
+  await Deno.writeTextFile(keys, "[default]\naws_secret_access_key = wJalrXUtnFEMI\n");
+  const pipeline = await world.pipeline(stages(
+    `snapshot; paths = ["${world.at("wJalrXUtnFEMI")}"]`,
+    `s3; bucket = "backups"; credentials = "file:${keys}"; plaintext = true`,
+  ));
+  const told = `Cannot back up "${world.at("(hidden)")}"`;
+  await rejects(runPipeline(pipeline), ({ message }: Error) => message.startsWith(told));
+  equal(readHookFacts(pipeline.state)!.failures[0]!.includes(told), true);
 });

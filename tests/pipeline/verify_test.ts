@@ -45,3 +45,15 @@ for (
     assert.ok(looks < 10 * NAMES.length, `${looks} looks at ${NAMES.length}`);
   });
 }
+
+Deno.test("lostCopies() names the places that have it whole, and no others", () => {
+  const stored = [{ place: DISK, deliveries: [{ id: "m", name: NAMES[0]! }] }];
+  const [whole] = copiesOf(NAMES.slice(0, 1));
+  const copies = [
+    { place: { id: "usb" } as Place, held: whole!.held },
+    { place: { id: "nas" } as Place, held: { ...whole!.held, archives: [] } },
+  ];
+  const hintOf = (copies: readonly Copy[]) => lostCopies(stored, copies, true)[0]!.failure!.hint!;
+  assert.match(hintOf(copies), /^Use the one in "usb"; /);
+  assert.match(hintOf(copies.slice(1)), /no other destination has it; /);
+});

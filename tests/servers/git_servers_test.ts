@@ -140,6 +140,32 @@ git update-ref refs/heads/main "$(git commit-tree -p main -m theirs main^{tree})
 
 Deno.test({
   name:
+    `a commit that a server took and did not keep is none, and one it went on from is${unlessHttpGit}`,
+  ignore: unlessHttpGit !== "",
+  async fn() {
+    await using server = startHttpGit();
+    const bare = server.makeRepository();
+    using place = new GitPlace(server.optionsFor(bare), bare);
+    place.pushAsOther("README.md", "theirs");
+    const storeWhere = async (then: string) => {
+      await writeScript(
+        join(bare, "hooks", "post-receive"),
+        `#!/bin/sh\nread old new ref\n${then}\n`,
+      );
+      return await place.store([place.file(KEY, "archive")]);
+    };
+    await assert.rejects(storeWhere("git update-ref $ref $old"), {
+      code: "destination-unreachable",
+      message: /: it took a commit and does not have it on "main"$/,
+    });
+    await storeWhere(`export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x
+git update-ref $ref "$(GIT_COMMITTER_EMAIL=x git commit-tree -p $new -m theirs $new^{tree})"`);
+    assert.deepEqual([place.commits(), await place.list()], [3, [`${KEY} 7`]]);
+  },
+});
+
+Deno.test({
+  name:
     `a snapshot comes back from nothing but an address of http, credentials and the identity${unlessHttpGit}`,
   ignore: unlessHttpGit !== "",
   async fn() {

@@ -15,6 +15,7 @@ import * as v from "valibot";
 import { removalAt } from "../../pipeline/places.ts";
 import type { SpoolFile } from "../../stages/contract.ts";
 import type { S3Session } from "../../stages/formats/s3/client.ts";
+import { readObject } from "../../stages/formats/s3/fetch.ts";
 import {
   endpointOf,
   isAmazon,
@@ -289,6 +290,32 @@ const RULES: Record<string, (place: Place) => Promise<void>> = {
     clearInterval(timer);
     assert.match(error.message, /another file of 6 bytes has that name$/);
     assert.ok(seen.size >= 8, `${seen.size} turns`);
+  },
+
+  async "reads on in the object that it began with, and in no other"(place) {
+    const client = place.server.client();
+    const body = { Bucket: place.bucket, Key: ARCHIVE };
+    await client.send(new PutObjectCommand({ ...body, Body: "one of them" }));
+    const session = await place.session();
+    async function* cutShort(): AsyncGenerator<Uint8Array> {
+      yield new TextEncoder().encode("one");
+      await client.send(new PutObjectCommand({ ...body, Body: "another one" }));
+      throw new Error("The connection was reset");
+    }
+    let isFirst = true;
+    session.client.middlewareStack.add((next) => async (request) => {
+      const { response, output } = await next(request);
+      if (!isFirst) return { response, output };
+      isFirst = false;
+      return { response, output: { ...output, Body: Object.assign(cutShort(), { destroy() {} }) } };
+    }, { step: "initialize" });
+    let text = "";
+    const take = (bytes: Uint8Array) => {
+      text += new TextDecoder().decode(bytes);
+      return Promise.resolve();
+    };
+    await assert.rejects(readObject(session, ARCHIVE, take), { name: "PreconditionFailed" });
+    assert.equal(text, "one");
   },
 
   async "lists more than one page of files"(place) {

@@ -327,6 +327,7 @@ Deno.test({
       echo "# it was moved"
       mv $first second.toml
       keepsake status --config second.toml | grep '^Next run'
+      keepsake schedule show --config second.toml | grep -c ' run --config '
       keepsake schedule install --with cron --skip-key-check --config second.toml 2> /dev/null
       crontab -l | grep -c 'keepsake .*: begin'
       keepsake status --config second.toml | grep '^Next run'
@@ -356,6 +357,7 @@ Deno.test({
       "1",
       "# it was moved",
       `Next run: none of this file: cron starts ${first}, which is gone`,
+      "3",
       "1",
       "Next run: AT THREE, by cron",
       "# it is gone",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { sayNow } from "../../../commands/hook/answer.ts";
 import { renderAnswer, sayFacts } from "../../../commands/hook/session_start.ts";
-import type { HookFacts } from "../../../pipeline/hook_facts.ts";
+import { type HookFacts, writeHookFacts } from "../../../pipeline/hook_facts.ts";
 
 const HOUR = 3_600_000;
 const now = Date.UTC(2026, 0, 10, 12);
@@ -47,6 +48,20 @@ Deno.test("a session hears of a backup that failed, is stale or never was", () =
   assert.deepEqual(say(undefined).warnings, [
     "Keepsake has made no backup here yet, as far as is known",
   ]);
+});
+
+Deno.test("where nothing else was said, a backup is stale after a day and a half", async () => {
+  const state = await Deno.makeTempDir();
+  try {
+    const told = (hours: number, maxAge?: string) => {
+      writeHookFacts(state, { ...GOOD, succeeded: Date.now() - hours * HOUR });
+      const look = (directory: string) => ({ directory, files: [] });
+      return sayNow(state, maxAge, look).warnings.length;
+    };
+    assert.deepEqual([told(35), told(37), told(37, `${40 * HOUR}`)], [0, 1, 0]);
+  } finally {
+    await Deno.remove(state, { recursive: true });
+  }
 });
 
 Deno.test("what a server said is told to the person, and not to the model", () => {

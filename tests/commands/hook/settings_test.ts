@@ -7,7 +7,7 @@ import {
   ownHooks,
   removeHooks,
 } from "../../../commands/hook/install.ts";
-import { holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
+import { areDisabled, holds, withHooks, withoutHooks } from "../../../commands/hook/settings.ts";
 
 const wiring = (state: string, program = "/abs/keepsake") =>
   ({ program: [program], state, file: "/p.toml", maxAge: undefined }) as const;
@@ -222,4 +222,10 @@ Deno.test("hooks are in the file at the end although somebody else writes it all
   assert.equal(holds(text, ENTRIES), true);
   assert.equal(JSON.parse(text).count, 3);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("of a key that says twice whether hooks are started, the last one counts", () => {
+  const twice = (first: boolean, last: boolean) =>
+    areDisabled(`{"disableAllHooks": ${first}, "disableAllHooks": ${last}}`);
+  assert.deepEqual([twice(true, false), twice(false, true)], [false, true]);
 });

@@ -7,6 +7,7 @@ import {
   blockFor,
   blockIn,
   commandFor,
+  cron,
   withBlock,
 } from "../../../commands/schedule/cron.ts";
 import { wordsFor } from "../../../commands/schedule/job.ts";
@@ -79,6 +80,7 @@ Deno.test("a block whose last line somebody deleted takes nothing of others with
   const torn = block.replace("# end of keepsake claude\n", "");
   const other = blockFor(jobWith("x", { name: "other" }), place);
   assert.equal(withBlock(torn + other, "claude", "").endsWith(other), true);
+  assert.match(withBlock(torn + other + block, "claude", ""), new RegExp(RegExp.escape(other)));
 });
 
 Deno.test("a block is found and replaced whose lines end as on Windows", () => {
@@ -131,5 +133,24 @@ Deno.test("whatever a path holds, cron's shell passes it on as it is and runs no
     const line = command.replaceAll("%", "\\%");
     assert.doesNotMatch(line, /(?<!\\)%/);
     return line.replaceAll("\\%", "%");
+  }
+});
+
+Deno.test("a table that crontab does not show is left alone, and one that it changed is told of", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [program, table] = [join(folder, "crontab"), join(folder, "table")];
+    const others = "0 1 * * * /usr/bin/others\n";
+    await Deno.writeTextFile(table, others);
+    const install = async (show: string, take: string) => {
+      const script = `if test "$1" = -l; then ${show}; else ${take} > '${table}'; fi`;
+      await writeScript(program, `#!/bin/sh\n${script}\n`);
+      return await cron.install(jobWith("x"), placeWith({ crontab: program }));
+    };
+    await assert.rejects(install("echo 'disk error' >&2; exit 1", "cat"), /: disk error$/);
+    assert.equal(await Deno.readTextFile(table), others);
+    await assert.rejects(install(`cat '${table}'`, "grep -v '@reboot'"), /reads back differently$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

@@ -111,3 +111,17 @@ Deno.test("what no destination took is compared again by the next run", async ()
   equal(dry.snapshots[0]!.suspect, undefined);
   equal((await run()).suspect!.news.length, 1);
 });
+
+Deno.test("what one id lost is accepted alone", async () => {
+  const { world, at } = await furnished();
+  using _ = world;
+  const source = (id: string) =>
+    `[[stage]]\nuse = "snapshot"\nid = "${id}"\npaths = ["${world.source}"]\n`;
+  const local = `[[stage]]\nuse = "local"\nplaintext = true\npath = "${world.at("plain")}"\n`;
+  const pipeline = await world.pipeline(source("claude") + source("other") + local);
+  await runPipeline(pipeline);
+  await Deno.remove(at(`${PROJECT}/memory/tea.md`));
+  await runPipeline(pipeline);
+  deepEqual((await acceptLosses(pipeline, "claude")).map(({ id }) => id), ["claude"]);
+  deepEqual(openSuspicions(pipeline).map(({ id }) => id), ["other"]);
+});

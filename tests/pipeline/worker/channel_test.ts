@@ -165,6 +165,15 @@ Deno.test("a writer fails when the reader gives up", async () => {
   writer.abort("over");
 });
 
+Deno.test("a writer is not done before its reader has taken all", async () => {
+  const signal = AbortSignal.timeout(10_000);
+  const { port1, port2 } = new MessageChannel();
+  const reader = new ChannelReader(port2, PLAIN, signal);
+  const sending = sendAll([text(1000)], [port1], PLAIN, signal);
+  for await (const _ of reader) break;
+  await assert.rejects(sending, { code: "stream-broken", message: /stopped reading/ });
+});
+
 Deno.test("a reader refuses an end whose totals do not add up", async () => {
   const { port1, port2 } = new MessageChannel();
   const received = drain(new ChannelReader(port2, PLAIN, new AbortController().signal));
@@ -192,6 +201,21 @@ Deno.test("a zstd frame that holds more than any of ours is refused before it is
   const bomb = zlib.zstdCompressSync(new Uint8Array(64 << 20));
   const decoder = await loadDecoder("zstd");
   assert.throws(() => decoder.decode(bomb), /does not decompress/);
+});
+
+Deno.test("a zstd frame has a checksum, by which stock tools tell damage", async () => {
+  const frame = await pass(randomBytes(1000), ENCODE); // Which are stored as they are.
+  frame[frame.length - 1]! ^= 1;
+  const { decode } = await loadDecoder("zstd");
+  assert.throws(() => decode(frame), /a zstd frame does not decompress/);
+});
+
+Deno.test("a zstd frame that has no end is refused before it fills the memory", async () => {
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0, 0];
+  const block = new Uint8Array(3 + 0x20000); // Not the last one, and 128 KiB of content.
+  block[2] = 0x10;
+  const frame = Buffer.concat([Buffer.from(head), ...Array<Uint8Array>(40).fill(block)]);
+  await assert.rejects(pass(frame, DECODE), /a zstd frame is longer than any of ours/);
 });
 
 Deno.test("a compressed stream that ends inside a frame is refused", async () => {

@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { S3Session } from "../../../../stages/formats/s3/client.ts";
-import { objectsOf } from "../../../../stages/formats/s3/list.ts";
+import { isThere, objectsOf } from "../../../../stages/formats/s3/list.ts";
 
 /** A server whose pages say in turn that the listing goes on there; the last of them for ever. */
 function serverOf(...tokens: readonly (string | undefined)[]) {
@@ -61,4 +61,9 @@ Deno.test("a size that is none is no size to go by", async () => {
     });
   }
   deepEqual(await namesOf(serverOf(undefined).sized(0)), ["0"]);
+});
+
+Deno.test("an object whose name goes on is another one", async () => {
+  deepEqual(await isThere(serverOf(undefined).session, "0"), true);
+  deepEqual(await isThere(serverOf(undefined).session, ""), false);
 });
