@@ -207,23 +207,34 @@ async function put(file: SpoolFile, temp: string, final: string, pace: Pace): Pr
     if (difference !== undefined) {
       throw refused(final, `what was written reads back differently, ${difference}`);
     }
-    return await publish(temp, final);
+    return publish(temp, final);
   } finally {
-    // What cannot be removed now is removed by the next run.
-    await Deno.remove(temp).catch(() => {});
+    removeTemp(temp);
   }
 }
 
 /** Gives a file its name as well, unless another has it; whether it has got it. */
-async function publish(temp: string, final: string): Promise<boolean> {
+function publish(temp: string, final: string): boolean {
   try {
-    await Deno.link(temp, final);
+    Deno.linkSync(temp, final);
   } catch {
     if (lstatIfThere(final) !== undefined) return false;
     // Not every file system knows links; to have looked beforehand has to do there.
-    await Deno.rename(temp, final);
+    Deno.renameSync(temp, final);
   }
   return true;
+}
+
+/**
+ * Takes the temporary name away right after a file has got its own: a manifest that kept both, as
+ * when a run is killed in between, would keep them until something is stored again.
+ */
+function removeTemp(temp: string): void {
+  try {
+    Deno.removeSync(temp);
+  } catch {
+    // It was renamed, or stays until then.
+  }
 }
 
 /** Makes sure that a file is ours, byte by byte; answers what was known of it before that. */

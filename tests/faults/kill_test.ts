@@ -158,8 +158,23 @@ class Witness implements Disposable {
   async expectRecovery(when: string): Promise<void> {
     const { status, stages } = await this.#sandbox.run();
     assert.equal(status, 0, `${when}: ${stages.map(({ message }) => message).join()}`);
-    assertTidy({ state: this.#sandbox.state, destination: this.#sandbox.destination() });
+    await this.#expectNoLeftovers();
     await this.expectSound(`${when}, and after the next run`);
+  }
+
+  /** Who was killed right after its manifest got its name may leave it the other one, too. */
+  async #expectNoLeftovers(): Promise<void> {
+    const destination = this.#sandbox.destination();
+    const leftover = [...filesIn(destination).keys()].filter((path) => path.endsWith(".part"));
+    for (const path of leftover) {
+      assert.match(path, /\.json\./);
+      assert.equal(Deno.statSync(join(destination, path)).nlink, 2, path);
+    }
+    if (leftover.length > 0) {
+      this.#sandbox.change();
+      await this.#sandbox.run();
+    }
+    assertTidy({ state: this.#sandbox.state, destination });
   }
 }
 
