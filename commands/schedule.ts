@@ -119,7 +119,9 @@ async function install(
   const installer = chooseInstaller(name, place);
   const job = await jobFor(pipeline, at);
   const files = installer.files(job, place);
-  const { findInstalled, isOf, refuseNamesake } = await import("./schedule/installed.ts");
+  const { findInstalled, findWherePossible, isOf, refuseNamesake } = await import(
+    "./schedule/installed.ts"
+  );
   const { refuseOtherMeaning } = await import("./schedule/meaning.ts");
   if (print) {
     await refuseOtherMeaning(pipeline, job, place, installer).catch((error) => {
@@ -151,11 +153,10 @@ async function install(
   }
   const notes = await telling(installer, () => installer.install(job, place));
   const { strayNotes } = await import("./schedule/upkeep.ts");
-  const others = presentInstallers(place).filter((one) => one !== installer)
-    .map((one) => findInstalled([one], place).catch(() => [])); // One that may not be asked has none.
+  const others = presentInstallers(place).filter((one) => one !== installer);
   const former = [
     ...before.filter((one) => one.name !== job.name),
-    ...(await Promise.all(others)).flat(),
+    ...await findWherePossible(others, place),
   ].filter((one) => isOf(one, pipeline));
   for (const { installer, name } of former) {
     await telling(installer, () => installer.remove(name, place));

@@ -43,6 +43,15 @@ export async function findInstalled(
   return found;
 }
 
+/** The same, asked of each by itself: one that may not be asked has none. */
+export async function findWherePossible(
+  installers: readonly Installer[],
+  place: Place,
+): Promise<readonly Installed[]> {
+  const asked = installers.map((one) => findInstalled([one], place).catch(() => []));
+  return (await Promise.all(asked)).flat();
+}
+
 /** What words start, when they are those of a schedule. */
 export function startedBy(words: readonly string[]): Started | undefined {
   const at = words.findIndex((word, index) => word === "run" && words[index + 1] === "--config");

@@ -5,7 +5,7 @@
  */
 import { lastReport } from "../../pipeline/catalog/history.ts";
 import type { Pipeline } from "../../pipeline/config/pipeline.ts";
-import { findInstalled, isOf } from "./installed.ts";
+import { findWherePossible, isOf } from "./installed.ts";
 import type { Installer, Place } from "./installer.ts";
 import type { Job } from "./job.ts";
 import { presentInstallers } from "./mod.ts";
@@ -38,10 +38,8 @@ export function unheardNotes(
 export async function doubledNotes(pipeline: Pipeline, place: Place): Promise<string[]> {
   const other = { ...place, system: !place.system };
   const [whom, flag] = other.system ? ["the machine", " --system"] : ["you", ""];
-  const found = await Promise.all(
-    presentInstallers(other).map((one) => findInstalled([one], other).catch(() => [])),
-  );
-  return found.flat().filter((one) => isOf(one, pipeline)).map(({ installer: { name } }) =>
+  const found = await findWherePossible(presentInstallers(other), other);
+  return found.filter((one) => isOf(one, pipeline)).map(({ installer: { name } }) =>
     `${name} starts this file for ${whom}, too: unless both are meant, take that away with keepsake schedule remove${flag}`
   );
 }

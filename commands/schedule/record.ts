@@ -56,11 +56,11 @@ export async function nextRun(
     if (error instanceof BackupError) return undefined; // Without a home, or a user: nobody's schedule.
     throw error;
   }
-  const { findInstalled, isOf, troubleOf } = await import("./installed.ts");
+  const { findWherePossible, isOf, troubleOf } = await import("./installed.ts");
   let foreign: NextRun | undefined;
   for (const installer of presentInstallers(place)) {
     // Whoever took it away by hand was not seen doing so: what stands there counts.
-    const all = await findInstalled([installer], place).catch(() => []);
+    const all = await findWherePossible([installer], place);
     for (const installed of all) {
       if (!isOf(installed, pipeline) && installed.name !== pipeline.name) continue;
       const trouble = troubleOf(installed, pipeline);
