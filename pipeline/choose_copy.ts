@@ -4,7 +4,7 @@
  * @module
  */
 import { BackupError } from "../stages/errors.ts";
-import { isTorn } from "./catalog/missing.ts";
+import { isTorn, keyOf } from "./catalog/missing.ts";
 import type { Copy, Lookup, Lost } from "./find_copies.ts";
 import { LATEST } from "./names.ts";
 import { shellWord } from "./shell.ts";
@@ -80,7 +80,7 @@ export function chooseCopy(
   const matching = among.filter(({ held }) =>
     held.name.startsWith(name) || endsSo(held.name, name)
   );
-  const names = new Set(matching.map(({ held }) => `${held.id}/${held.name}`));
+  const names = new Set(matching.map(({ held }) => keyOf(held)));
   if (names.size > 1) {
     throw new BackupError(
       "usage",

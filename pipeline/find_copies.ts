@@ -5,7 +5,7 @@
  */
 import { BackupError, toRecord } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
-import type { Named } from "./catalog/missing.ts";
+import { keyOf } from "./catalog/missing.ts";
 import { chooseCopy, idsIn, requestOf, requireName } from "./choose_copy.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Listener, warn } from "./events.ts";
@@ -117,11 +117,6 @@ export async function findCopies(lookup: Lookup, pool: ReadingPool): Promise<Fou
   });
   const answers = places.length - failures.length;
   return { copies, strays, lost, answers, failures, ...(fault && { fault }) };
-}
-
-/** A snapshot's id and name in one. */
-export function keyOf({ id, name }: Named): string {
-  return `${id}/${name}`;
 }
 
 /** The snapshots that a destination of the pipeline may hold, and those that it was given before. */

@@ -5,7 +5,7 @@
  */
 import { BackupError } from "../stages/errors.ts";
 import { Catalog, type RememberedSnapshot } from "./catalog.ts";
-import { bytesOf, isTorn } from "./catalog/missing.ts";
+import { bytesOf, isTorn, keyOf } from "./catalog/missing.ts";
 import {
   type Copy,
   findCopies,
@@ -66,7 +66,7 @@ export interface Listing {
 export async function listSnapshots(lookup: Lookup): Promise<Listing> {
   using pool = new ReadingPool();
   const { copies, strays, lost, answers, failures } = await findCopies(lookup, pool);
-  const groups = Map.groupBy(copies, ({ held }) => `${held.id}/${held.name}`);
+  const groups = Map.groupBy(copies, ({ held }) => keyOf(held));
   using catalog = lookup.pipeline && Catalog.openIfThere(lookup.pipeline.state);
   const identities = await identitiesFor(lookup, false);
   const snapshots: StoredSnapshot[] = [];

@@ -5,7 +5,7 @@
  */
 import { BackupError, FAILURES } from "../stages/errors.ts";
 import { Catalog } from "./catalog.ts";
-import { findMissing, isTorn, type Named } from "./catalog/missing.ts";
+import { findMissing, isTorn, keyOf, type Named } from "./catalog/missing.ts";
 import { chooseCopy, requireName } from "./choose_copy.ts";
 import type { Pipeline } from "./config/pipeline.ts";
 import { type Failure, type Listener, warn } from "./events.ts";
@@ -13,7 +13,6 @@ import {
   type Copy,
   deliveriesTo,
   findCopies,
-  keyOf,
   type Lookup,
   type Lost,
   readerOptions,

@@ -22,14 +22,19 @@ export interface Named {
   readonly name: string;
 }
 
+/** A snapshot's id and name in one. */
+export function keyOf({ id, name }: Named): string {
+  return `${id}/${name}`;
+}
+
 /** What cannot be there whole: its manifest is gone, or its archive is. Pure. */
 export function findMissing<T extends Named>(
   deliveries: readonly T[],
   held: readonly HeldSnapshot[],
 ): T[] {
   const whole = held.filter((one) => !isTorn(one));
-  const there = new Set(whole.map(({ id, name }) => `${id}/${name}`));
-  return deliveries.filter(({ id, name }) => !there.has(`${id}/${name}`));
+  const there = new Set(whole.map(keyOf));
+  return deliveries.filter((one) => !there.has(keyOf(one)));
 }
 
 /** What is there in another size than it was stored with. Pure. */
@@ -37,10 +42,8 @@ export function findResized<T extends Named & { readonly bytes: number }>(
   deliveries: readonly T[],
   held: readonly HeldSnapshot[],
 ): T[] {
-  const sizes = new Map(held.map((one) => [`${one.id}/${one.name}`, bytesOf(one)]));
-  return deliveries.filter(({ id, name, bytes }) =>
-    (sizes.get(`${id}/${name}`) ?? bytes) !== bytes
-  );
+  const sizes = new Map(held.map((one) => [keyOf(one), bytesOf(one)]));
+  return deliveries.filter((one) => (sizes.get(keyOf(one)) ?? one.bytes) !== one.bytes);
 }
 
 /** Bytes of archive and manifest. */

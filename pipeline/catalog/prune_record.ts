@@ -92,9 +92,11 @@ export class PruneRecord {
     return last && new Date(last.verified);
   }
 
-  /** Notes that no run that is known here made this snapshot: it may be another machine's. */
+  /** Notes a snapshot that was found, unless it is known: it may be another machine's. */
   find(id: string, name: string): void {
-    this.#database.run("INSERT OR IGNORE INTO found VALUES (?, ?)", id, name);
+    const sql = `INSERT OR IGNORE INTO found SELECT ?, ?
+      WHERE NOT EXISTS (SELECT 1 FROM snapshots WHERE id = ? AND name = ?)`;
+    this.#database.run(sql, id, name, id, name);
   }
 
   /** Whether a snapshot was found, and nobody has looked who made it. */

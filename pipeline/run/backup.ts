@@ -485,7 +485,7 @@ class Backup {
       // Known already, unless the catalog was lost.
       const { id, name } = newest;
       this.#record(() => {
-        if (catalog.snapshot(id, name) === undefined) catalog.pruning.find(id, name);
+        catalog.pruning.find(id, name);
         catalog.addSnapshot(id, name, createdOf(name), reading.totals, run);
       });
       this.#noteDelivery(stage, newest);
