@@ -46,10 +46,10 @@ const NAMED = 20;
 /** Says what is new and what is wrong. */
 export function sayFacts(circumstances: Circumstances): Said {
   const { facts, closed, doubts = [], pending, now, maxAge } = circumstances;
+  const others = [...sayDoubts(doubts, facts), ...sayEndangered(facts, now)];
   const warningsWith = (say: (failure: string) => string) => [
     ...(closed ? [CLOSED] : sayBackup(facts, now, maxAge, say)),
-    ...sayDoubts(doubts, facts),
-    ...sayEndangered(facts, now),
+    ...others,
   ];
   const context = [...pending.flatMap(sayPending), ...warningsWith(withoutQuotes)];
   return { context, warnings: warningsWith(printable) };

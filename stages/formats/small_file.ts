@@ -21,8 +21,17 @@ export function readSmall(path: string): string {
   const info = Deno.lstatSync(real);
   if (!info.isFile) throw new ReadFault("it is no regular file");
   using file = SourceFile.open(real, info);
+  return readWhole(file, MOST_BYTES);
+}
+
+/**
+ * The text of a file that is open, from its first byte, without its byte order mark.
+ *
+ * @throws {ReadFault} For one of more than `most` bytes.
+ */
+export function readWhole(file: SourceFile, most: number): string {
   const { size } = file.info;
-  if (size > MOST_BYTES) throw new ReadFault("it is too large");
+  if (size > most) throw new ReadFault("it is too large");
   const bytes = new Uint8Array(size);
   return new TextDecoder().decode(bytes.subarray(0, file.fill(bytes)));
 }

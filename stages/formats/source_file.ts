@@ -101,19 +101,6 @@ export class SourceFile implements Disposable {
   }
 
   /**
-   * Whether size and time are what they were when it was opened, and the time is old enough to tell.
-   *
-   * @param now Milliseconds since 1970.
-   * @throws {ReadFault}
-   */
-  isUntouched(now: number): boolean {
-    const info = attempt(() => this.#file.statSync());
-    const mtime = mtimeOf(info);
-    return info.size === this.info.size && mtime === mtimeOf(this.info) &&
-      mtime < now - COARSEST_TIME;
-  }
-
-  /**
    * Tells whether the first `size` bytes, which were read with this hash, are of one state of the
    * file. Where its time leaves a doubt they are read once more: times are coarse, and a log that
    * merely grew has the same bytes still. Leaves the file at another position.
@@ -128,10 +115,18 @@ export class SourceFile implements Disposable {
     pace: Pace,
     now: number,
   ): Promise<boolean> {
-    if (this.isUntouched(now)) return true;
+    if (this.#isUntouched(now)) return true;
     this.rewind();
     const again = await hashing.read(this, size, pace);
     return again.size === size && again.hash === hash;
+  }
+
+  /** Whether size and time are what they were when it was opened, and the time is old enough to tell. */
+  #isUntouched(now: number): boolean {
+    const info = attempt(() => this.#file.statSync());
+    const mtime = mtimeOf(info);
+    return info.size === this.info.size && mtime === mtimeOf(this.info) &&
+      mtime < now - COARSEST_TIME;
   }
 
   [Symbol.dispose](): void {

@@ -10,6 +10,7 @@ import { systemFault } from "../../errors.ts";
 import type { ContentHash, Hashing } from "../hashing.ts";
 import type { Pace } from "../pace.ts";
 import type { Secret, SecretScanner } from "../secrets/scanner.ts";
+import { readWhole } from "../small_file.ts";
 import { ReadFault, SourceFile } from "../source_file.ts";
 import { type Agent, renderEntries, renderHead, renderStrays } from "./conversation_view.ts";
 import { type Fragment, textOf } from "./file.ts";
@@ -468,8 +469,7 @@ export class ConversationReader {
       using file = SourceFile.open(
         join(this.#context.from, place.replace(/\.jsonl$/, ".meta.json")),
       );
-      const bytes = new Uint8Array(Math.min(file.info.size, MOST_ABOUT));
-      const about: unknown = JSON.parse(DECODER.decode(bytes.subarray(0, file.fill(bytes))));
+      const about: unknown = JSON.parse(readWhole(file, MOST_ABOUT));
       if (typeof about !== "object" || about === null) return {};
       const { toolUseId, agentType, description } = about as Record<string, unknown>;
       const piece = (text: unknown): Piece | undefined =>
@@ -619,7 +619,6 @@ export class ConversationReader {
 }
 
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
 
 /** Bytes of what stands next to the log of a sub-agent; more is none of that. */
 const MOST_ABOUT = 2 ** 20;

@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { SpoolFile } from "../../contract.ts";
 import { StageError } from "../../errors.ts";
+import { takeTurn } from "../pace.ts";
 import { type S3Session, within } from "./client.ts";
 import { isAnswer, isRefusal } from "./faults.ts";
 import { readObject } from "./fetch.ts";
@@ -400,7 +401,7 @@ async function sumOf({ path, size }: SpoolFile, { place, alive }: S3Session): Pr
   for (let piece = pieces.next(); piece !== undefined; piece = pieces.next(piece)) {
     alive?.();
     // A file of some gigabytes takes longer than anybody may be silent.
-    await new Promise((resolve) => setTimeout(resolve));
+    await takeTurn();
   }
   return pieces.sum();
 }
